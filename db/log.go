@@ -1,0 +1,137 @@
+package db
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// Sizes of a read. Variables of a Log, so that tests can make them small.
+const (
+	readEvents = 1000    // more than this, and a read is planned and done in pages
+	planSize   = 20_000  // transactions that one plan holds
+	pageBytes  = 1 << 20 // about what a page holds
+	maxBytes   = 8 << 20 // what a page may hold by mistake before it is read again, smaller
+)
+
+// Log reads pgherald.events. It implements stream.Log.
+type Log struct {
+	pool       *pgxpool.Pool
+	readEvents int
+	planSize   int
+	pageBytes  int
+}
+
+var _ stream.Log = (*Log)(nil)
+
+// NewLog returns the log in the database of a pool that OpenLogPool has opened.
+func NewLog(pool *pgxpool.Pool) *Log {
+	return &Log{pool: pool, readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
+}
+
+// What is new is what is visible and was not seen: two look-ups in the index. One statement, so
+// that the events and the snapshot that explains them are of the same moment.
+const readSQL = eventsSQL + `
+(
+    select null, null, null, null, e.id, e.xid, e.at, e.type, e.key, e.audience, e.data::text
+    from pgherald.events as e
+    where e.xid >= $1
+    limit $3
+)
+union all
+(
+    select null, null, null, null, e.id, e.xid, e.at, e.type, e.key, e.audience, e.data::text
+    from pgherald.events as e
+    where e.xid = any($2)
+    limit $3
+)`
+
+// Read begins to read everything visible now that from has not seen.
+func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	page, err := l.query(ctx, readSQL, l.readEvents+1, maxBytes, from.Next(), holes(from), l.readEvents+1)
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	if err := page.state.honours(from); err != nil {
+		return nil, err
+	}
+	if page.cut || len(page.events) > l.readEvents {
+		return l.inPages(ctx, from)
+	}
+	return l.complete(from, page), nil
+}
+
+// Rest begins to read the events of one transaction above the given id.
+func (l *Log) Rest(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
+	return &reading{log: l, epoch: epoch, events: -1, size: max(1, l.readEvents/2), part: part{xid: xid, after: after}}, nil
+}
+
+// The newest of the transactions that are to be left out, by counting events from the end.
+const tailSQL = `
+select` + stateColumns + `,
+    (
+        select e.xid
+        from pgherald.events as e
+        order by e.xid desc, e.id desc
+        offset $1 limit 1
+    ) as xid
+from pgherald.log as l`
+
+// Tail returns the cursor after which about the given number of events follow. It never has
+// seen a transaction that was running.
+func (l *Log) Tail(ctx context.Context, events int) (stream.Cursor, error) {
+	conn, err := l.pool.Acquire(ctx)
+	if err != nil {
+		return stream.Cursor{}, fmt.Errorf("find the end of the log: %w", explain(err))
+	}
+	defer conn.Release()
+	return tail(ctx, conn.Conn(), clusterOf(conn.Conn()), events)
+}
+
+// Head returns the cursor of the transaction's snapshot: whoever has read tables in it has seen
+// exactly what the cursor has seen, if it is REPEATABLE READ. The epoch is the one that the log
+// was last read with; conn may come from any pool of the same database.
+func (l *Log) Head(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
+	cluster, err := l.cluster(ctx)
+	if err != nil {
+		return stream.Cursor{}, err
+	}
+	return tail(ctx, tx.Conn(), cluster, 0)
+}
+
+func tail(ctx context.Context, conn *pgx.Conn, cluster string, events int) (stream.Cursor, error) {
+	var raw rawState
+	var newest *uint64
+	err := conn.QueryRow(ctx, tailSQL, events).Scan(&raw.logID, &raw.timeline, &raw.prunedBelow, &raw.snapshot, &newest)
+	if err != nil {
+		return stream.Cursor{}, fmt.Errorf("find the end of the log: %w", explain(err))
+	}
+	st, err := raw.parse(cluster)
+	if err != nil {
+		return stream.Cursor{}, err
+	}
+	next := st.prunedBelow
+	if newest != nil {
+		next = max(next, *newest+1)
+	}
+	return stream.NewCursor(st.epoch, next, st.snapshot.running), nil
+}
+
+// cluster names the cluster that the log pool is connected to.
+func (l *Log) cluster(ctx context.Context) (string, error) {
+	conn, err := l.pool.Acquire(ctx)
+	if err != nil {
+		return "", fmt.Errorf("connect to the log: %w", err)
+	}
+	defer conn.Release()
+	return clusterOf(conn.Conn()), nil
+}
+
+func clusterOf(conn *pgx.Conn) string {
+	name, _ := conn.PgConn().CustomData()[clusterKey].(string)
+	return name
+}

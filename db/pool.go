@@ -1,0 +1,107 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// MinVersion is the oldest PostgreSQL that works, as in server_version_num: xid8 and
+// pg_current_snapshot came with 13.
+const MinVersion = 130000
+
+// ErrStandby is returned for a server that is in recovery: it can neither LISTEN nor write.
+var ErrStandby = errors.New("the server is a standby: connect to the primary")
+
+// logPoolSettings are for statements on the log alone. The log grows while connections last,
+// and its statistics lag behind: a plan that was cheap on a small table must never turn into a
+// scan of a large one. Each statement here has an index that it must use.
+const logPoolSettings = `
+set enable_seqscan = off;
+set plan_cache_mode = force_generic_plan;
+set max_parallel_workers_per_gather = 0;
+set jit = off;
+set statement_timeout = '60s'`
+
+// clusterKey is under which a connection remembers its cluster's name.
+const clusterKey = "pgherald.cluster"
+
+// OpenLogPool opens the connections that read and prune the log, at most size of them. They
+// keep settings for the session, so url must not lead through a transaction-mode pooler.
+//
+// It connects once, and returns an error that says what to do if the server is too old, is a
+// standby or cannot be reached.
+func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read database URL: %w", err)
+	}
+	config.MaxConns = int32(size)
+	config.ConnConfig.RuntimeParams["application_name"] = "pgherald log"
+	config.AfterConnect = prepareLogConn
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open connections to the log: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	return pool, nil
+}
+
+func prepareLogConn(ctx context.Context, conn *pgx.Conn) error {
+	cluster, err := inspect(ctx, conn)
+	if err != nil {
+		return err
+	}
+	conn.PgConn().CustomData()[clusterKey] = cluster
+	if _, err := conn.Exec(ctx, logPoolSettings); err != nil {
+		return fmt.Errorf("set up connection: %w", err)
+	}
+	return nil
+}
+
+const inspectSQL = `
+select
+    current_setting('server_version_num')::int,
+    current_setting('server_version'),
+    pg_is_in_recovery(),
+    d.oid::text,
+    has_function_privilege('pg_control_system()', 'execute')
+from pg_database as d
+where d.datname = current_database()`
+
+// inspect refuses a server that cannot work, and returns a name of the cluster and database.
+func inspect(ctx context.Context, conn *pgx.Conn) (string, error) {
+	var number int
+	var version, database string
+	var standby, mayAsk bool
+	row := conn.QueryRow(ctx, inspectSQL)
+	if err := row.Scan(&number, &version, &standby, &database, &mayAsk); err != nil {
+		return "", fmt.Errorf("ask the server for its version: %w", err)
+	}
+	if number < MinVersion {
+		return "", fmt.Errorf("PostgreSQL %s is too old: pgherald needs 13 or newer", version)
+	}
+	if standby {
+		return "", ErrStandby
+	}
+	if !mayAsk {
+		return database, nil
+	}
+	var system string
+	if err := conn.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&system); err != nil {
+		return "", fmt.Errorf("ask the server for its identity: %w", err)
+	}
+	return system + "/" + database, nil
+}
+
+// Check refuses a server that cannot work: too old, or a standby.
+func Check(ctx context.Context, conn *pgx.Conn) error {
+	_, err := inspect(ctx, conn)
+	return err
+}

@@ -1,0 +1,133 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// errNoEcho is why a listener goes down that seemed to be connected.
+var errNoEcho = errors.New("a notification that pgherald sent to itself did not come back: " +
+	"either the connection is dead, or the URL leads through a transaction-mode pooler, where LISTEN has no effect; " +
+	"in that case give a direct URL with --listen-database-url")
+
+// watch proves again and again that notifications arrive, since a connection may be dead, or
+// lead through a pooler, without any error. It closes the connection when none does.
+func (l *Listener) watch(ctx context.Context) {
+	interval := time.NewTicker(l.opts.ProbeInterval)
+	defer interval.Stop()
+	for probe := 0; ; probe++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.listening:
+			l.check(ctx, probe)
+			interval.Reset(l.opts.ProbeInterval)
+		case <-interval.C:
+			if l.needsProof() {
+				l.check(ctx, probe)
+			}
+		}
+	}
+}
+
+// needsProof is false when a notification has just come, and when there is no connection to
+// prove anything of.
+func (l *Listener) needsProof() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	recent := l.live && time.Since(l.heard) < l.opts.ProbeInterval
+	return l.conn != nil && !recent
+}
+
+// check sends a probe and waits for it to come back.
+func (l *Listener) check(ctx context.Context, probe int) {
+	l.mu.Lock()
+	conn, ready := l.conn, l.channels == 2
+	stuck := conn != nil && !ready && time.Since(l.connected) > l.opts.ProbeTimeout
+	l.mu.Unlock()
+	if stuck {
+		l.giveUp(ctx, conn, errNoEcho)
+	}
+	if conn == nil || !ready {
+		return
+	}
+	sent := time.Now()
+	if err := l.roundTripOf(ctx, fmt.Sprintf("%s:%d", l.name, probe)); err != nil {
+		l.giveUp(ctx, conn, err)
+		return
+	}
+	l.up(conn, time.Since(sent))
+}
+
+func (l *Listener) roundTripOf(ctx context.Context, payload string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.opts.ProbeTimeout, errNoEcho)
+	defer cancel()
+	if _, err := l.sender.Exec(ctx, `select pg_notify($1, $2)`, probeChannel, payload); err != nil {
+		return fmt.Errorf("send a probe: %w", err)
+	}
+	for {
+		select {
+		case got := <-l.echo:
+			if got == payload {
+				return nil
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// up marks the listener live. The first time on a connection it also wakes the reader: what was
+// written while nobody listened was not announced to us.
+func (l *Listener) up(conn *pgx.Conn, roundTrip time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn != conn {
+		return
+	}
+	l.roundTrip, l.heard = roundTrip, time.Now()
+	if l.live {
+		return
+	}
+	l.live, l.reason, l.attempts = true, nil, 1
+	l.noteChange()
+	l.opts.Logger.Info("listener is up", "round_trip", roundTrip)
+	signal(l.wake, struct{}{})
+}
+
+// giveUp closes the connection under the reader, who then makes a new one.
+func (l *Listener) giveUp(ctx context.Context, conn *pgx.Conn, err error) {
+	l.down(ctx, err)
+	_ = conn.PgConn().Conn().Close() // the socket: Conn.Close would wait for a server that is silent
+}
+
+// down marks the listener as not live, and logs that once. A stop is not an outage.
+func (l *Listener) down(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.live || l.attempts == 1 {
+		l.opts.Logger.Error("listener is down; it reconnects until it succeeds", "error", err)
+	} else {
+		l.opts.Logger.Debug("listener could not connect", "attempt", l.attempts, "error", err)
+	}
+	wasLive := l.live
+	l.live, l.conn = false, nil
+	if !wasLive && errors.Is(l.reason, errNoEcho) {
+		return // the reads that fail because we closed the connection are not the reason
+	}
+	l.reason = err
+	l.noteChange()
+}
+
+// noteChange must be called with mu held.
+func (l *Listener) noteChange() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}

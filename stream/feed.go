@@ -1,0 +1,155 @@
+package stream
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+)
+
+// FeedOptions are the bounds of a feed. Zero values mean the defaults.
+type FeedOptions struct {
+	// Bytes is about how much memory the feed's events may take; 64 MiB if 0. A transaction
+	// that alone is larger stays in the log and is read from there.
+	Bytes int64
+	// Fill is how many of the newest events are read into the feed at start, so that clients
+	// resume from memory after a restart; 50,000 if 0.
+	Fill int
+	// Replays is how many subscriptions may read from the log at the same time; 4 if 0.
+	Replays int
+	// Logger is told of resets and outages.
+	Logger *slog.Logger
+}
+
+func (o FeedOptions) withDefaults() FeedOptions {
+	if o.Bytes <= 0 {
+		o.Bytes = 64 << 20
+	}
+	if o.Fill <= 0 {
+		o.Fill = 50_000
+	}
+	if o.Replays <= 0 {
+		o.Replays = 4
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Feed is the newest part of the log in memory, encoded once and shared by all subscriptions.
+// It knows no subscriber: those read from it at their own pace, and wait on Changed.
+//
+// See the package documentation for what it promises.
+type Feed struct {
+	log     Log
+	opts    FeedOptions
+	replays chan struct{} // a slot for each that reads from the log
+
+	mu         sync.RWMutex
+	ring       *ring         // guarded by mu, as are those below
+	generation uint64        // how often the feed was replaced
+	reason     string        // why it was last replaced
+	changed    chan struct{} // closed at the next change
+	stats      FeedStats
+}
+
+// FeedStats says where a feed stands.
+type FeedStats struct {
+	Cursor       string `json:"cursor"`       // its end
+	Floor        string `json:"floor"`        // its beginning: older cursors resume from the log
+	Transactions int    `json:"transactions"` // held in memory
+	Bytes        int64  `json:"bytes"`        // about the memory they take
+	Limit        int64  `json:"limit"`        // and may take
+	Events       uint64 `json:"events"`       // appended since start
+	Resets       uint64 `json:"resets"`       // times that every client had to start anew
+	Unannounced  uint64 `json:"unannounced"`  // events found without a notification: should stay 0
+	Replays      uint64 `json:"replays"`      // subscriptions that had to read from the log
+}
+
+// NewFeed returns a feed of the log. It is empty until Run has filled it.
+func NewFeed(log Log, opts FeedOptions) *Feed {
+	opts = opts.withDefaults()
+	return &Feed{
+		log:     log,
+		opts:    opts,
+		replays: make(chan struct{}, opts.Replays),
+		ring:    newRing(opts.Bytes, Cursor{}),
+		changed: make(chan struct{}),
+	}
+}
+
+// Changed returns a channel that is closed when there is more to read than there was at the
+// time of the call. Call it before Subscription.Due, or the change in between is missed.
+func (f *Feed) Changed() <-chan struct{} {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.changed
+}
+
+// Head is the cursor of someone who has read the whole feed.
+func (f *Feed) Head() Cursor {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.ring.head
+}
+
+// Stats says where the feed stands.
+func (f *Feed) Stats() FeedStats {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	s := f.stats
+	s.Cursor, s.Floor = f.ring.head.String(), f.ring.floor.String()
+	s.Transactions, s.Bytes, s.Limit = len(f.ring.entries), f.ring.size, f.ring.limit
+	return s
+}
+
+// push appends the entries and wakes everyone once.
+func (f *Feed) push(entries []*entry, events int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range entries {
+		f.ring.push(e)
+	}
+	f.stats.Events += uint64(events)
+	f.wake()
+}
+
+// settle moves the end of the feed to a cursor that has seen the same events and knows of fewer
+// open transactions.
+func (f *Feed) settle(head Cursor) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ring.head = head
+}
+
+// replace puts another ring in the place of the one there was. Subscriptions learn of it at
+// their next Due, with the reason.
+func (f *Feed) replace(r *ring, reason string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.first += f.ring.end()
+	f.ring = r
+	if reason != "" {
+		f.generation++
+		f.reason = reason
+		f.stats.Resets++
+	}
+	f.wake()
+}
+
+// wake must be called with mu held for writing.
+func (f *Feed) wake() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// replaying waits for a slot to read from the log; the caller must call the returned function
+// when the query is done.
+func (f *Feed) replaying(ctx context.Context) (func(), error) {
+	select {
+	case f.replays <- struct{}{}:
+		return func() { <-f.replays }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

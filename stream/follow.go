@@ -1,0 +1,166 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// fallbackInterval is how often the log is read without having been woken, so that no mistake
+// in waking can delay an event for longer.
+const fallbackInterval = time.Second
+
+// flushBytes is how much is read before it is handed on, when there is more to read.
+const flushBytes = 1 << 20
+
+// Fill reads the newest part of the log into the feed. It must have returned nil before the
+// feed is used.
+func (f *Feed) Fill(ctx context.Context) error { return f.refill(ctx, "") }
+
+// Follow reads the log whenever wake is signalled, and every second, until ctx ends. An outage
+// of the log is not an error: it is logged and outlasted, and what was missed is read after it.
+// wake must not be closed.
+func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}) {
+	fallback := time.NewTicker(fallbackInterval)
+	defer fallback.Stop()
+	var down bool   // the last read did not work
+	var unwoken int // events found by a fallback read, for which no wake-up has come yet
+	for {
+		woken := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+			woken, unwoken = true, 0
+		case <-fallback.C:
+			f.countUnannounced(unwoken)
+			unwoken = 0
+		}
+		n, err := f.read(ctx)
+		if !woken {
+			unwoken = n
+		}
+		if ctx.Err() == nil {
+			down = f.noteOutage(down, err)
+		}
+	}
+}
+
+// noteOutage logs the beginning and the end of an outage, not each attempt in it.
+func (f *Feed) noteOutage(down bool, err error) bool {
+	switch {
+	case err != nil && !down:
+		f.opts.Logger.Error("log cannot be read; streams wait", "error", err)
+	case err == nil && down:
+		f.opts.Logger.Info("log can be read again", "cursor", f.Head().String())
+	}
+	return err != nil
+}
+
+func (f *Feed) countUnannounced(n int) {
+	if n == 0 {
+		return
+	}
+	f.mu.Lock()
+	f.stats.Unannounced += uint64(n)
+	f.mu.Unlock()
+	f.opts.Logger.Warn("events were found that no notification had announced", "events", n)
+}
+
+// read appends to the feed what is new in the log, and returns how many events that were.
+func (f *Feed) read(ctx context.Context) (int, error) {
+	r, err := f.log.Read(ctx, f.Head())
+	if reason := resetReason(err); reason != "" {
+		return 0, f.refill(ctx, reason)
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := f.collect(ctx, r, f.push)
+	if reason := resetReason(err); reason != "" {
+		return n, f.refill(ctx, reason)
+	}
+	if err != nil {
+		return n, err
+	}
+	if head := r.Cursor(); !head.Equal(f.Head()) {
+		f.settle(head)
+	}
+	return n, nil
+}
+
+// refill makes a new ring of the newest part of the log. With a reason, subscriptions are told
+// to reset.
+func (f *Feed) refill(ctx context.Context, reason string) error {
+	floor, err := f.log.Tail(ctx, f.opts.Fill)
+	if err != nil {
+		return fmt.Errorf("find the newest events: %w", err)
+	}
+	r, err := f.log.Read(ctx, floor)
+	if err != nil {
+		return fmt.Errorf("read the newest events: %w", err)
+	}
+	fresh := newRing(f.opts.Bytes, floor)
+	n, err := f.collect(ctx, r, func(entries []*entry, _ int) {
+		for _, e := range entries {
+			fresh.push(e)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("read the newest events: %w", err)
+	}
+	fresh.head = r.Cursor()
+	f.replace(fresh, reason)
+	if reason != "" {
+		f.opts.Logger.Warn("feed was replaced; every client is told to reset", "reason", reason, "events", n)
+	}
+	return nil
+}
+
+// collect encodes what the reading yields and hands it on, whole transactions only. It returns
+// the number of events handed on.
+func (f *Feed) collect(ctx context.Context, r Reading, flush func([]*entry, int)) (int, error) {
+	var batch []*entry
+	var size int64
+	var events, flushed int
+	current := &entry{}
+	for {
+		t, err := r.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			if len(batch) > 0 {
+				flush(batch, events-flushed)
+			}
+			return events, nil
+		}
+		if err != nil {
+			return flushed, err
+		}
+		f.extend(current, &t)
+		events += len(t.Events)
+		if t.More {
+			continue
+		}
+		batch, size = append(batch, current), size+current.size()
+		current = &entry{}
+		if size >= flushBytes {
+			flush(batch, events-flushed)
+			batch, size, flushed = nil, 0, events
+		}
+	}
+}
+
+// extend adds a part of a transaction to its entry, unless that is too large for the feed.
+func (f *Feed) extend(e *entry, t *Transaction) {
+	e.xid = t.XID
+	if !e.inLog {
+		e.add(t)
+	}
+	if e.size() > f.opts.Bytes {
+		e.spill()
+	}
+	if !t.More {
+		e.finish(t)
+	}
+}

@@ -1,0 +1,135 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// The modes of a sync event: what the client may believe about what it has.
+const (
+	// ModeLive: the client came without a cursor and gets what happens from now on.
+	ModeLive = "live"
+	// ModeResumed: the client's cursor is honoured; what it missed follows.
+	ModeResumed = "resumed"
+	// ModeReset: the cursor cannot be honoured; fetch everything anew.
+	ModeReset = "reset"
+	// ModeDraining: the server shuts down; reconnect, and resume elsewhere.
+	ModeDraining = "draining"
+)
+
+// Sync is the data of a sync event, the first of every stream.
+type Sync struct {
+	Mode string `json:"mode"`
+	// Reason says in one word why a reset was needed: malformed, other_log, pruned or future.
+	Reason string `json:"reason,omitempty"`
+	// Events is how many events follow that were missed. It is absent where that is not known
+	// without reading them: a filtered resume that the memory does not reach back to.
+	Events *int `json:"events,omitempty"`
+}
+
+// Subscribe returns a subscription that continues after the cursor, and what to tell the client
+// about it. A zero cursor, with a nil err, is a client that comes for the first time. err is
+// what ParseCursor said of the client's cursor.
+//
+// A cursor that cannot be honoured is no error: the client is told to reset, and hears what
+// happens from then on. An error means that the log had to be asked and did not answer.
+func (f *Feed) Subscribe(ctx context.Context, c Cursor, err error, filter Filter) (*Subscription, Sync, error) {
+	if err != nil {
+		return f.subscribeAtHead(filter, Sync{Mode: ModeReset, Reason: resetReason(err)})
+	}
+	if c.IsZero() {
+		return f.subscribeAtHead(filter, Sync{Mode: ModeLive})
+	}
+	if s, events, ok := f.subscribeInFeed(c, filter); ok {
+		return s, resumed(events), nil
+	}
+	release, err := f.replaying(ctx)
+	if err != nil {
+		return nil, Sync{}, err
+	}
+	defer release()
+	r, err := f.log.Read(ctx, c)
+	if reason := resetReason(err); reason != "" {
+		return f.subscribeAtHead(filter, Sync{Mode: ModeReset, Reason: reason})
+	}
+	if err != nil {
+		return nil, Sync{}, err
+	}
+	events := r.Events()
+	if filter.types != nil && events != 0 {
+		events = -1
+	}
+	return f.subscribeInLog(c, r, filter), resumed(events), nil
+}
+
+func resumed(events int) Sync {
+	if events < 0 {
+		return Sync{Mode: ModeResumed}
+	}
+	return Sync{Mode: ModeResumed, Events: &events}
+}
+
+func (f *Feed) subscribeAtHead(filter Filter, sync Sync) (*Subscription, Sync, error) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return &Subscription{feed: f, filter: filter, generation: f.generation, pos: f.ring.end(), cursor: f.ring.head}, sync, nil
+}
+
+// subscribeInFeed is false if the feed does not reach back to c, or cannot tell whether c is
+// from the future.
+func (f *Feed) subscribeInFeed(c Cursor, filter Filter) (*Subscription, int, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if c.next > f.ring.head.next {
+		return nil, 0, false
+	}
+	s := &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c}
+	if !s.join() {
+		return nil, 0, false
+	}
+	return s, s.count(), true
+}
+
+func (f *Feed) subscribeInLog(c Cursor, r Reading, filter Filter) *Subscription {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c, reading: r}
+}
+
+// count returns how many events the subscription is due, -1 if the log must be read to know.
+// The feed's mu must be held.
+func (s *Subscription) count() int {
+	n := 0
+	for pos := s.pos; pos < s.feed.ring.end(); pos++ {
+		e := s.feed.ring.at(pos)
+		if s.start.Seen(e.xid) {
+			continue
+		}
+		if e.inLog {
+			return -1
+		}
+		n += e.matches(&s.filter)
+	}
+	return n
+}
+
+// Heartbeat appends a heartbeat event. It carries a cursor, so that a client moves on even while
+// its filter lets nothing through.
+func (s *Subscription) Heartbeat(dst []byte, now time.Time) []byte {
+	return appendControl(dst, s.cursor, TypeHeartbeat, struct{}{}, now)
+}
+
+// Sync appends a sync event.
+func (s *Subscription) Sync(dst []byte, sync Sync, now time.Time) []byte {
+	return appendControl(dst, s.cursor, TypeSync, sync, now)
+}
+
+// ErrBehind is returned by Due when the feed no longer holds what is due: call CatchUp.
+var ErrBehind = errors.New("subscription is behind the feed")
+
+// ResetError is returned by Due when the feed had to be replaced: send the client a reset, and
+// go on.
+type ResetError struct{ Reason string }
+
+func (e *ResetError) Error() string { return "feed was replaced: " + e.Reason }
