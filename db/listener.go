@@ -113,6 +113,17 @@ func OpenListener(ctx context.Context, url string, sender *pgxpool.Pool, opts Li
 // Wake is signalled when there may be something new in the log.
 func (l *Listener) Wake() <-chan struct{} { return l.wake }
 
+// Close closes the connection of a listener that was never run.
+func (l *Listener) Close() {
+	l.mu.Lock()
+	conn := l.first
+	l.first = nil
+	l.mu.Unlock()
+	if conn != nil {
+		_ = conn.Close(context.Background())
+	}
+}
+
 // ListenerStatus says how the listener is.
 type ListenerStatus struct {
 	Live      bool
@@ -240,6 +251,7 @@ func (l *Listener) onListening() {
 	all := l.channels == 2
 	l.mu.Unlock()
 	if all {
+		signal(l.wake, struct{}{}) // what was written while nobody listened was not announced
 		signal(l.listening, struct{}{})
 	}
 }

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,6 +17,12 @@ const (
 	planSize   = 20_000  // transactions that one plan holds
 	pageBytes  = 1 << 20 // about what a page holds
 	maxBytes   = 8 << 20 // what a page may hold by mistake before it is read again, smaller
+)
+
+// A connection can die without anybody being told. A read waits this long, then tries another.
+const (
+	readTimeout = 10 * time.Second
+	planTimeout = time.Minute // a plan may have to count millions of events
 )
 
 // Log reads pgherald.events. It implements stream.Log.
@@ -84,12 +91,12 @@ from pgherald.log as l`
 // Tail returns the cursor after which about the given number of events follow. It never has
 // seen a transaction that was running.
 func (l *Log) Tail(ctx context.Context, events int) (stream.Cursor, error) {
-	conn, err := l.pool.Acquire(ctx)
-	if err != nil {
-		return stream.Cursor{}, fmt.Errorf("find the end of the log: %w", explain(err))
-	}
-	defer conn.Release()
-	return tail(ctx, conn.Conn(), clusterOf(conn.Conn()), events)
+	var c stream.Cursor
+	err := l.with(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		c, err = tail(ctx, conn, clusterOf(conn), events)
+		return err
+	})
+	return c, err
 }
 
 // Head returns the cursor of the transaction's snapshot: whoever has read tables in it has seen
@@ -123,12 +130,29 @@ func tail(ctx context.Context, conn *pgx.Conn, cluster string, events int) (stre
 
 // cluster names the cluster that the log pool is connected to.
 func (l *Log) cluster(ctx context.Context) (string, error) {
-	conn, err := l.pool.Acquire(ctx)
-	if err != nil {
-		return "", fmt.Errorf("connect to the log: %w", err)
+	var name string
+	err := l.with(ctx, readTimeout, func(_ context.Context, conn *pgx.Conn) error {
+		name = clusterOf(conn)
+		return nil
+	})
+	return name, err
+}
+
+// with runs do on a connection of the pool, and puts errors into words. When do takes too long
+// the other idle connections are given up too: they have probably died with this one.
+func (l *Log) with(ctx context.Context, timeout time.Duration, do func(context.Context, *pgx.Conn) error) error {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn, err := l.pool.Acquire(limited)
+	if err == nil {
+		err = do(limited, conn.Conn())
+		conn.Release()
 	}
-	defer conn.Release()
-	return clusterOf(conn.Conn()), nil
+	if limited.Err() != nil && ctx.Err() == nil {
+		l.pool.Reset()
+		return fmt.Errorf("no answer from the database within %v: %w", timeout, err)
+	}
+	return explain(err)
 }
 
 func clusterOf(conn *pgx.Conn) string {

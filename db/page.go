@@ -43,27 +43,25 @@ type event struct {
 // query runs a statement with the columns of readSQL. It keeps at most the given rows and bytes,
 // and says if it had to cut.
 func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...any) (*page, error) {
-	conn, err := l.pool.Acquire(ctx)
-	if err != nil {
-		return nil, explain(err)
-	}
-	defer conn.Release()
-	result, err := conn.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, explain(err)
-	}
-	defer result.Close()
 	p := &page{}
-	var raw rawState
-	for result.Next() {
-		if err := p.scan(result, &raw, rows, bytes); err != nil {
-			return nil, err
+	err := l.with(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+		result, err := conn.Query(ctx, sql, args...)
+		if err != nil {
+			return err
 		}
-	}
-	if err := result.Err(); err != nil {
-		return nil, explain(err)
-	}
-	p.state, err = raw.parse(clusterOf(conn.Conn()))
+		defer result.Close()
+		var raw rawState
+		for result.Next() {
+			if err := p.scan(result, &raw, rows, bytes); err != nil {
+				return err
+			}
+		}
+		if err := result.Err(); err != nil {
+			return err
+		}
+		p.state, err = raw.parse(clusterOf(conn))
+		return err
+	})
 	sortByID(p.events)
 	return p, err
 }

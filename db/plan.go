@@ -57,21 +57,21 @@ type planned struct {
 
 // plan decides what to read after the cursor.
 func (l *Log) plan(ctx context.Context, from stream.Cursor) (*plan, error) {
-	conn, err := l.pool.Acquire(ctx)
+	var p *plan
+	err := l.with(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, planSQL, from.Next(), holes(from), l.planSize)
+		if err != nil {
+			return err
+		}
+		var raw rawState
+		if p, raw, err = scanPlan(rows); err != nil {
+			return err
+		}
+		p.state, err = raw.parse(clusterOf(conn))
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("plan a read of the log: %w", explain(err))
-	}
-	defer conn.Release()
-	rows, err := conn.Query(ctx, planSQL, from.Next(), holes(from), l.planSize)
-	if err != nil {
-		return nil, fmt.Errorf("plan a read of the log: %w", explain(err))
-	}
-	p, raw, err := scanPlan(rows)
-	if err != nil {
-		return nil, fmt.Errorf("plan a read of the log: %w", explain(err))
-	}
-	if p.state, err = raw.parse(clusterOf(conn.Conn())); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("plan a read of the log: %w", err)
 	}
 	return p, p.state.honours(from)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -41,6 +42,8 @@ func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, erro
 	}
 	config.MaxConns = int32(size)
 	config.ConnConfig.RuntimeParams["application_name"] = "pgherald log"
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	config.PingTimeout = 2 * time.Second
 	config.AfterConnect = prepareLogConn
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -81,8 +82,7 @@ func (l *Listener) roundTripOf(ctx context.Context, payload string) error {
 	}
 }
 
-// up marks the listener live. The first time on a connection it also wakes the reader: what was
-// written while nobody listened was not announced to us.
+// up marks the listener live.
 func (l *Listener) up(conn *pgx.Conn, roundTrip time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,7 +96,6 @@ func (l *Listener) up(conn *pgx.Conn, roundTrip time.Duration) {
 	l.live, l.reason, l.attempts = true, nil, 1
 	l.noteChange()
 	l.opts.Logger.Info("listener is up", "round_trip", roundTrip)
-	signal(l.wake, struct{}{})
 }
 
 // giveUp closes the connection under the reader, who then makes a new one.
@@ -112,15 +111,14 @@ func (l *Listener) down(ctx context.Context, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.live || l.attempts == 1 {
+	if l.live || l.reason == nil {
 		l.opts.Logger.Error("listener is down; it reconnects until it succeeds", "error", err)
 	} else {
 		l.opts.Logger.Debug("listener could not connect", "attempt", l.attempts, "error", err)
 	}
-	wasLive := l.live
 	l.live, l.conn = false, nil
-	if !wasLive && errors.Is(l.reason, errNoEcho) {
-		return // the reads that fail because we closed the connection are not the reason
+	if errors.Is(err, net.ErrClosed) {
+		return // we closed the connection ourselves, and the reason is known
 	}
 	l.reason = err
 	l.noteChange()

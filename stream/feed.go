@@ -51,6 +51,7 @@ type Feed struct {
 	reason     string        // why it was last replaced
 	changed    chan struct{} // closed at the next change
 	stats      FeedStats
+	outage     error // why the log cannot be read, nil if it can
 }
 
 // FeedStats says where a feed stands.
@@ -91,6 +92,13 @@ func (f *Feed) Head() Cursor {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.ring.head
+}
+
+// Err is why the log cannot be read at present, nil if it can.
+func (f *Feed) Err() error {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.outage
 }
 
 // Stats says where the feed stands.

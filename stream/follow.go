@@ -25,7 +25,6 @@ func (f *Feed) Fill(ctx context.Context) error { return f.refill(ctx, "") }
 func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}) {
 	fallback := time.NewTicker(fallbackInterval)
 	defer fallback.Stop()
-	var down bool   // the last read did not work
 	var unwoken int // events found by a fallback read, for which no wake-up has come yet
 	for {
 		woken := false
@@ -43,20 +42,23 @@ func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}) {
 			unwoken = n
 		}
 		if ctx.Err() == nil {
-			down = f.noteOutage(down, err)
+			f.noteOutage(err)
 		}
 	}
 }
 
 // noteOutage logs the beginning and the end of an outage, not each attempt in it.
-func (f *Feed) noteOutage(down bool, err error) bool {
+func (f *Feed) noteOutage(err error) {
+	f.mu.Lock()
+	before := f.outage
+	f.outage = err
+	f.mu.Unlock()
 	switch {
-	case err != nil && !down:
+	case err != nil && before == nil:
 		f.opts.Logger.Error("log cannot be read; streams wait", "error", err)
-	case err == nil && down:
+	case err == nil && before != nil:
 		f.opts.Logger.Info("log can be read again", "cursor", f.Head().String())
 	}
-	return err != nil
 }
 
 func (f *Feed) countUnannounced(n int) {

@@ -1,0 +1,100 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// Config is what an API is made of. Feed and Ready are required.
+type Config struct {
+	// Feed is what /api/events streams.
+	Feed *stream.Feed
+	// Ready returns nil if events are arriving, and otherwise why they are not.
+	Ready func() error
+	// Listener describes the listener for /api/stats; nil leaves it out.
+	Listener func() ListenerStats
+	// Pool is where the activities are; nil leaves out /api/activities.
+	Pool *pgxpool.Pool
+	// Head returns the cursor of a transaction's snapshot. Required with Pool.
+	Head Head
+	// Page serves every other path; nil leaves it out.
+	Page http.Handler
+	// Heartbeat is the time between heartbeats; 30 s if 0.
+	Heartbeat time.Duration
+	// WriteTimeout is how long a write to a client may take before it counts as gone; 30 s if 0.
+	WriteTimeout time.Duration
+	// MaxBody is the largest request body in bytes; 1 MiB if 0.
+	MaxBody int64
+	// Logger is told of streams and of our own errors.
+	Logger *slog.Logger
+	// Now and Retry make the bytes of a stream predictable in tests; nil means the clock, and a
+	// random reconnection delay in milliseconds, so that clients do not return in one wave.
+	Now   func() time.Time
+	Retry func() int
+}
+
+func (c Config) withDefaults() Config {
+	if c.Heartbeat <= 0 {
+		c.Heartbeat = 30 * time.Second
+	}
+	if c.WriteTimeout <= 0 {
+		c.WriteTimeout = 30 * time.Second
+	}
+	if c.MaxBody <= 0 {
+		c.MaxBody = 1 << 20
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Retry == nil {
+		c.Retry = func() int { return 1000 + rand.IntN(3000) }
+	}
+	return c
+}
+
+// API is the HTTP side of a server.
+type API struct {
+	config      Config
+	connections *connections
+	draining    context.Context // done when streams are to end
+	drain       context.CancelFunc
+}
+
+// New returns the API. It starts nothing.
+func New(config Config) *API {
+	draining, drain := context.WithCancel(context.Background())
+	return &API{config: config.withDefaults(), connections: newConnections(), draining: draining, drain: drain}
+}
+
+// Drain makes the API report that it is not ready, and tells every stream to resume elsewhere
+// and ends it. It returns at once: http.Server.Shutdown waits for the streams.
+func (a *API) Drain() { a.drain() }
+
+// Handler returns the routes.
+func (a *API) Handler() http.Handler {
+	r := mux.NewRouter()
+	r.NotFoundHandler = problemHandler(http.StatusNotFound, "nothing is here: see docs/protocol.md for the paths there are")
+	r.MethodNotAllowedHandler = methodNotAllowed(r)
+	r.HandleFunc("/api/events", a.events).Methods(http.MethodGet)
+	r.HandleFunc("/api/stats", a.stats).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)
+	if a.config.Pool != nil {
+		newActivities(a.config.Pool, a.config.Head, a.config.MaxBody, a.config.Logger).routes(r)
+	}
+	if a.config.Page != nil {
+		r.PathPrefix("/").Handler(a.config.Page).Methods(http.MethodGet, http.MethodHead)
+	}
+	return guard(r)
+}

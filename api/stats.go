@@ -1,0 +1,98 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// anonymous is the user of a stream whose user is not known.
+const anonymous = "anonymous"
+
+// connections counts the streams.
+type connections struct {
+	mu     sync.Mutex
+	total  uint64
+	byUser map[string]int
+}
+
+func newConnections() *connections { return &connections{byUser: make(map[string]int)} }
+
+func (c *connections) open(user string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.total++
+	c.byUser[user]++
+}
+
+func (c *connections) close(user string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byUser[user]--; c.byUser[user] == 0 {
+		delete(c.byUser, user)
+	}
+}
+
+// Stats is the body of GET /api/stats. Its first three fields are the seed's.
+type Stats struct {
+	TotalConnections  uint64           `json:"totalConnections"`  // streams since start
+	ActiveConnections int              `json:"activeConnections"` // streams open now
+	ConnectionsByUser map[string]int   `json:"connectionsByUser"` // those, by user
+	Feed              stream.FeedStats `json:"feed"`
+	Listener          *ListenerStats   `json:"listener,omitempty"`
+}
+
+// ListenerStats says how the connection is that hears of new events.
+type ListenerStats struct {
+	Live        bool    `json:"live"`
+	RoundTripMS float64 `json:"roundTripMs"` // of its last notification to itself
+	Reason      string  `json:"reason,omitempty"`
+}
+
+func (c *connections) stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := Stats{TotalConnections: c.total, ConnectionsByUser: make(map[string]int, len(c.byUser))}
+	for user, n := range c.byUser {
+		s.ConnectionsByUser[user] = n
+		s.ActiveConnections += n
+	}
+	return s
+}
+
+func (a *API) stats(w http.ResponseWriter, _ *http.Request) {
+	s := a.connections.stats()
+	s.Feed = a.config.Feed.Stats()
+	if a.config.Listener != nil {
+		listener := a.config.Listener()
+		s.Listener = &listener
+	}
+	writeStatus(w, http.StatusOK, s)
+}
+
+// healthz says that the process answers, and nothing more.
+func (a *API) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// readyz says whether events are arriving, for a load balancer to decide on.
+func (a *API) readyz(w http.ResponseWriter, _ *http.Request) {
+	err := a.config.Ready()
+	switch {
+	case a.draining.Err() != nil:
+		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
+	case err != nil:
+		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
+	default:
+		writeStatus(w, http.StatusOK, map[string]string{"status": "ready"})
+	}
+}
+
+func writeStatus(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // nobody is left to tell if the client is gone
+}

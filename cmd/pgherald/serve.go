@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/migrations"
+	"github.com/pgherald/pgherald/triggers"
+)
+
+// serveCmd is everything a server can be told.
+type serveCmd struct {
+	databaseFlags
+	specFlags
+	Addr              string        `default:"127.0.0.1:8080" env:"PGHERALD_ADDR" help:"Address to serve on."`
+	ListenDatabaseURL string        `env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reading the log; --database-url if not given."`
+	NoMigrate         bool          `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables: refuse to start if they are not up to date."`
+	NoApply           bool          `env:"PGHERALD_NO_APPLY" help:"Do not install triggers: refuse to start if they are not as the spec says."`
+	FeedBytes         byteSize      `default:"64MiB" env:"PGHERALD_FEED_BYTES" help:"Memory for recent events."`
+	RetainAge         time.Duration `default:"24h" env:"PGHERALD_RETAIN_AGE" help:"How long events stay in the log: how long a client may be away and still resume."`
+	RetainBytes       byteSize      `default:"0" env:"PGHERALD_RETAIN_BYTES" help:"About how large the log may become; 0 means that only age counts."`
+	Heartbeat         time.Duration `default:"30s" env:"PGHERALD_HEARTBEAT" help:"Time between heartbeats on a stream."`
+	WriteTimeout      time.Duration `default:"30s" env:"PGHERALD_WRITE_TIMEOUT" help:"How long a client may take to accept a write before it is disconnected."`
+	ProbeInterval     time.Duration `default:"10s" env:"PGHERALD_PROBE_INTERVAL" help:"Time between two notifications that the listener sends to itself."`
+	Drain             time.Duration `default:"5s" env:"PGHERALD_DRAIN" help:"How long streams may take to end at shutdown."`
+}
+
+// Validate is called by kong.
+func (c *serveCmd) Validate() error {
+	for name, d := range map[string]time.Duration{
+		"retain-age": c.RetainAge, "heartbeat": c.Heartbeat, "write-timeout": c.WriteTimeout,
+		"probe-interval": c.ProbeInterval, "drain": c.Drain,
+	} {
+		if d <= 0 {
+			return fmt.Errorf("--%s must be more than 0", name)
+		}
+	}
+	return nil
+}
+
+// Run serves until a signal comes.
+func (c serveCmd) Run(a *app) error {
+	listener, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("serve on %s: %w", c.Addr, err)
+	}
+	return c.serveOn(a, listener, nil)
+}
+
+// serveOn prepares the database and serves on the listener, which it closes. It calls ready once
+// events flow.
+func (c serveCmd) serveOn(a *app, listener net.Listener, ready func()) error {
+	defer listener.Close()
+	if c.ListenDatabaseURL == "" {
+		c.ListenDatabaseURL = c.DatabaseURL
+	}
+	if err := c.prepare(a); err != nil {
+		return err
+	}
+	s, err := c.wire(a)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.run(a, listener, ready)
+}
+
+// prepare migrates and installs triggers, or checks that somebody has.
+func (c serveCmd) prepare(a *app) error {
+	spec, sets, err := c.load()
+	if err != nil {
+		return err
+	}
+	return c.with(a.ctx, func(conn *pgx.Conn) error {
+		if err := c.migrate(a, sets); err != nil {
+			return err
+		}
+		if c.NoApply {
+			return checkApplied(a.ctx, conn, spec)
+		}
+		changes, err := triggers.Apply(a.ctx, conn, spec)
+		if err == nil {
+			a.logger.Info("triggers are as the spec says", "changed", changes.Len())
+		}
+		return err
+	})
+}
+
+func (c serveCmd) migrate(a *app, sets []migrations.Set) error {
+	if !c.NoMigrate {
+		return migrations.Up(a.ctx, c.DatabaseURL, sets...)
+	}
+	statuses, err := migrations.StatusOf(a.ctx, c.DatabaseURL, sets...)
+	if err != nil {
+		return err
+	}
+	var missing []error
+	for _, s := range statuses {
+		if s.Dirty || s.Version < s.Latest {
+			missing = append(missing, fmt.Errorf("%s is at version %d of %d%s", s.Set, s.Version, s.Latest, remark(s)))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+func checkApplied(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) error {
+	drift, err := triggers.Check(ctx, conn, spec)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, d := range drift {
+		errs = append(errs, errors.New(d.String()))
+	}
+	if len(errs) > 0 {
+		errs = append(errs, errors.New("triggers are not as the spec says: run pgherald triggers apply"))
+	}
+	return errors.Join(errs...)
+}
+
+// shutdown ends everything within the drain time: streams are told to resume elsewhere, then
+// what is left is cut.
+func shutdown(server *http.Server, drain time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drain*9/10)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return server.Close()
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/web"
+)
+
+// logConns are the connections that read the log: one follows it, some serve clients that are
+// far behind, one prunes and one probes.
+const logConns = 8
+
+// server is what one process runs, in the order in which events flow.
+type server struct {
+	flags    serveCmd
+	logPool  *pgxpool.Pool
+	listener *db.Listener
+	pruner   *db.Pruner
+	feed     *stream.Feed
+	apiPool  *pgxpool.Pool
+	api      *api.API
+}
+
+// wire makes the server: database, log, feed, API. Nothing runs yet, but the feed is full.
+func (c serveCmd) wire(a *app) (_ *server, err error) {
+	s := &server{flags: c}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Minute)
+	defer cancel()
+	if s.logPool, err = db.OpenLogPool(ctx, c.ListenDatabaseURL, logConns); err != nil {
+		return s, err
+	}
+	log := db.NewLog(s.logPool)
+	s.pruner = db.NewPruner(s.logPool, db.PrunerOptions{MaxAge: c.RetainAge, MaxBytes: int64(c.RetainBytes), Logger: a.logger})
+	s.listener, err = db.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, db.ListenerOptions{ProbeInterval: c.ProbeInterval, Logger: a.logger})
+	if err != nil {
+		return s, err
+	}
+	s.feed = stream.NewFeed(log, stream.FeedOptions{Bytes: int64(c.FeedBytes), Logger: a.logger})
+	if err := s.feed.Fill(ctx); err != nil {
+		return s, err
+	}
+	config := s.apiConfig(a.logger)
+	if c.Spec == "" { // the activities are there
+		if s.apiPool, err = pgxpool.New(ctx, c.DatabaseURL); err != nil {
+			return s, fmt.Errorf("open connections to the activities: %w", err)
+		}
+		config.Pool, config.Head = s.apiPool, log.Head
+	}
+	s.api = api.New(config)
+	return s, nil
+}
+
+func (s *server) apiConfig(logger *slog.Logger) api.Config {
+	return api.Config{
+		Feed:         s.feed,
+		Ready:        s.ready,
+		Listener:     s.listenerStats,
+		Page:         web.Page(),
+		Heartbeat:    s.flags.Heartbeat,
+		WriteTimeout: s.flags.WriteTimeout,
+		Logger:       logger,
+	}
+}
+
+// ready says whether events are arriving.
+func (s *server) ready() error {
+	if status := s.listener.Status(); !status.Live {
+		return errors.New("the listener is not live: " + status.Reason)
+	}
+	return s.feed.Err()
+}
+
+func (s *server) listenerStats() api.ListenerStats {
+	status := s.listener.Status()
+	return api.ListenerStats{Live: status.Live, RoundTripMS: float64(status.RoundTrip) / 1e6, Reason: status.Reason}
+}
+
+// run serves until a.ctx ends, then drains. It returns when everything it started has ended.
+func (s *server) run(a *app, l net.Listener, ready func()) error {
+	// What feeds the streams goes on while they drain.
+	ctx, stop := context.WithCancel(context.WithoutCancel(a.ctx))
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	running.Go(func() { s.listener.Run(ctx) })
+	running.Go(func() { s.feed.Follow(ctx, s.listener.Wake()) })
+	running.Go(func() { s.pruner.Run(ctx) })
+	if err := s.waitLive(a.ctx); err != nil {
+		return err
+	}
+	httpServer := &http.Server{
+		Handler:           s.api.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	running.Go(func() { served <- httpServer.Serve(l) })
+	a.logger.Info("serving", "url", "http://"+l.Addr().String(), "version", version())
+	if ready != nil {
+		ready()
+	}
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-a.ctx.Done():
+	}
+	a.logger.Info("draining", "streams_end_within", s.flags.Drain)
+	s.api.Drain()
+	return shutdown(httpServer, s.flags.Drain)
+}
+
+// waitLive makes a listener that hears nothing an error at start, and not a riddle later.
+func (s *server) waitLive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*connectTimeout)
+	defer cancel()
+	return s.listener.WaitLive(ctx)
+}
+
+func (s *server) close() {
+	if s.listener != nil {
+		s.listener.Close()
+	}
+	if s.apiPool != nil {
+		s.apiPool.Close()
+	}
+	if s.logPool != nil {
+		s.logPool.Close()
+	}
+}
