@@ -12,7 +12,7 @@ import (
 )
 
 // A plan: the unseen transactions in the order of their last ids, at most $3 of them, and those
-// that come after them but have a lower number, which stay holes.
+// that come after them but will be below the cursor, where they stay holes.
 const planSQL = `
 with unseen as materialized (
     select u.xid, count(*) as events, max(u.id) as last
@@ -37,7 +37,9 @@ from chosen
 union all
 select null, null, null, null, xid, null, null
 from unseen
-where last > (select max(last) from chosen) and xid < (select max(xid) from chosen)`
+where
+    last > (select max(last) from chosen)
+    and xid < greatest((select max(xid) from chosen), $1)`
 
 // plan is what a large read is going to do.
 type plan struct {
@@ -45,7 +47,7 @@ type plan struct {
 	events       int       // in all
 	transactions int       // in all
 	chosen       []planned // in the order of their last ids
-	later        []uint64  // not chosen, but numbered below one that is
+	later        []uint64  // not chosen, but below the cursor when the chosen are delivered
 }
 
 // planned is a transaction that is to be fetched.

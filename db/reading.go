@@ -60,7 +60,7 @@ func group(events []event) ([]uint64, map[uint64][]stream.Event) {
 
 // inPages begins a reading that is too large for one page.
 func (l *Log) inPages(ctx context.Context, from stream.Cursor) (*reading, error) {
-	r := &reading{log: l, epoch: from.Epoch(), size: l.readEvents / 2}
+	r := &reading{log: l, epoch: from.Epoch(), size: max(1, l.readEvents/2)}
 	if err := r.follow(ctx, from); err != nil {
 		return nil, err
 	}

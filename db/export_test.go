@@ -1,0 +1,21 @@
+package db
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// WithSizes makes the log's pages small, so that little data takes every path.
+func (l *Log) WithSizes(readEvents, planSize, pageBytes int) *Log {
+	return &Log{pool: l.pool, readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
+}
+
+// SetBacklog replaces what must work on each new connection.
+func (l *Listener) SetBacklog(f func(context.Context, *pgx.Conn) error) { l.backlog = f }
+
+// ParseSnapshot is exported for its fuzz test.
+func ParseSnapshot(s string) (xmax uint64, running []uint64, err error) {
+	snap, err := parseSnapshot(s)
+	return snap.xmax, snap.running, err
+}

@@ -1,0 +1,138 @@
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/pgherald/pgherald/db/postgres"
+)
+
+// Cluster is a server that a test has for itself, and may treat badly.
+type Cluster struct {
+	server *postgres.Cluster
+	dir    string // holds the data directory and nothing else
+	setup  func(ctx context.Context, databaseURL string) error
+
+	mu       sync.Mutex
+	template templateState
+	setupErr error
+	names    int // of databases, given out so far
+}
+
+type templateState int
+
+const (
+	templateAbsent templateState = iota
+	templateReady
+	templateBroken // setupErr says why
+)
+
+// NewCluster starts a server of the test's own, which is gone with the test.
+func NewCluster(t testing.TB) *Cluster {
+	t.Helper()
+	k := theKit(t)
+	inst, err := k.installation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newCluster(inst, k.setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the server's log ends with:\n%s", c.server.LogTail())
+		}
+		if err := c.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func newCluster(inst postgres.Installation, setup func(context.Context, string) error) (*Cluster, error) {
+	dir, err := os.MkdirTemp("", "pgherald-test-")
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for the test server: %w", err)
+	}
+	// When we are root the server runs as another user, who has to pass.
+	err = os.Chmod(dir, 0o711)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	server, err := postgres.Start(ctx, inst, postgres.ClusterOptions{
+		DataDir:  filepath.Join(dir, "data"),
+		Unsafe:   true,
+		Settings: map[string]string{"max_connections": "300", "shared_buffers": "64MB"},
+	})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return &Cluster{server: server, dir: dir, setup: setup}, nil
+}
+
+func (c *Cluster) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return errors.Join(c.server.Stop(ctx), os.RemoveAll(c.dir))
+}
+
+// Stop shuts the server down in the fast way, as a restart for maintenance
+// does: clients are told, and disconnected.
+func (c *Cluster) Stop(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := c.server.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Kill ends all of the server's processes with SIGKILL: clients are told
+// nothing, and the next start has to recover.
+func (c *Cluster) Kill(t testing.TB) {
+	t.Helper()
+	if err := c.server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Start starts the server again, on the same port with the same data.
+func (c *Cluster) Start(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := c.server.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Addr is the server's host:port, for NewProxy.
+func (c *Cluster) Addr() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.server.Port()))
+}
+
+// URL is the connection string of a database of this server, existing or not.
+func (c *Cluster) URL(database string) string { return c.server.URL(database) }
+
+// LogTail is the end of the server's log.
+func (c *Cluster) LogTail() string { return c.server.LogTail() }
+
+// Version is the major version of the PostgreSQL that the tests run against.
+func Version(t testing.TB) int {
+	t.Helper()
+	inst, err := theKit(t).installation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inst.Major
+}

@@ -1,0 +1,195 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// installed returns the newest usable installation, the zero one if there is
+// none, and in that case names those it passed over. PATH wins a tie: it is
+// what the user would get by typing `postgres`.
+func (f finder) installed(ctx context.Context, major int) (best Installation, seen []string) {
+	tried := make(map[string]bool)
+	for _, c := range f.candidates(ctx) {
+		if tried[c.dir] {
+			continue
+		}
+		tried[c.dir] = true
+		inst, err := inspect(ctx, c.dir, c.source)
+		if err != nil {
+			continue
+		}
+		if inst.Major < MinMajor || major != 0 && inst.Major != major {
+			seen = append(seen, inst.String())
+			continue
+		}
+		if newer(inst.Version, best.Version) {
+			best = inst
+		}
+	}
+	return best, seen
+}
+
+type candidate struct{ dir, source string }
+
+func (f finder) candidates(ctx context.Context) []candidate {
+	var all []candidate
+	for _, dir := range f.path {
+		if filepath.IsAbs(dir) && lookIn([]string{dir}, "postgres") != "" {
+			all = append(all, candidate{realBinDir(dir), SourcePath})
+		}
+	}
+	if dir := f.pgConfigBinDir(ctx); dir != "" {
+		all = append(all, candidate{dir, SourceSystem})
+	}
+	for _, pattern := range systemPatterns() {
+		// The pattern is ours and well formed, the only error Glob knows.
+		dirs, _ := filepath.Glob(filepath.Join(f.root, pattern))
+		for _, dir := range dirs {
+			all = append(all, candidate{dir, SourceSystem})
+		}
+	}
+	return all
+}
+
+// realBinDir follows the links that packages put on PATH for some of the
+// programs to where all of them are.
+func realBinDir(dir string) string {
+	real, err := filepath.EvalSymlinks(lookIn([]string{dir}, "postgres"))
+	if err != nil || lookIn([]string{filepath.Dir(real)}, "initdb") == "" {
+		return dir
+	}
+	return filepath.Dir(real)
+}
+
+// systemPatterns are the places where packages put servers that are not on
+// PATH, because several versions may live side by side.
+func systemPatterns() []string {
+	return []string{
+		"usr/lib/postgresql/*/bin",         // Debian, Ubuntu
+		"usr/pgsql-*/bin",                  // PGDG on Red Hat, Fedora
+		"usr/lib/postgresql[0-9]*/bin",     // SUSE
+		"usr/libexec/postgresql[0-9]*",     // Alpine
+		"usr/local/pgsql/bin",              // built from source
+		"opt/homebrew/opt/postgresql*/bin", // Homebrew, Apple silicon
+		"usr/local/opt/postgresql*/bin",    // Homebrew, Intel
+		"home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
+		"Applications/Postgres.app/Contents/Versions/*/bin",
+		"Library/PostgreSQL/*/bin", // EDB's installer for macOS
+	}
+}
+
+func (f finder) pgConfigBinDir(ctx context.Context) string {
+	pgConfig := lookIn(f.path, "pg_config")
+	if pgConfig == "" {
+		return ""
+	}
+	out, err := output(ctx, pgConfig, "--bindir")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(out)
+}
+
+// inspect runs what it finds in dir, because a binary that is there but cannot
+// start (another libc, another processor) is worth as much as none.
+func inspect(ctx context.Context, dir, source string) (Installation, error) {
+	for _, name := range []string{"postgres", "initdb"} {
+		if lookIn([]string{dir}, name) == "" {
+			return Installation{}, fmt.Errorf("find the program %s in %s: not there", name, dir)
+		}
+	}
+	out, err := output(ctx, filepath.Join(dir, "postgres"), "--version")
+	if err != nil {
+		return Installation{}, err
+	}
+	version := parseVersion(out)
+	major, _ := versionNumbers(version)
+	if major == 0 {
+		return Installation{}, fmt.Errorf("read the version of %s: it says %q", dir, strings.TrimSpace(out))
+	}
+	return Installation{BinDir: dir, Major: major, Version: version, Source: source}, nil
+}
+
+// parseVersion takes "15.14" from "postgres (PostgreSQL) 15.14 (Debian ...)".
+func parseVersion(out string) string {
+	_, rest, _ := strings.Cut(out, ") ")
+	if fields := strings.Fields(rest); len(fields) > 0 {
+		return fields[0]
+	}
+	return ""
+}
+
+// versionNumbers reads "15.14", "18beta1" and "19devel".
+func versionNumbers(version string) (major, minor int) {
+	majorText, minorText, _ := strings.Cut(version, ".")
+	return leadingInt(majorText), leadingInt(minorText)
+}
+
+func leadingInt(s string) int {
+	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	if end >= 0 {
+		s = s[:end]
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func newer(a, b string) bool {
+	aMajor, aMinor := versionNumbers(a)
+	bMajor, bMinor := versionNumbers(b)
+	return aMajor > bMajor || aMajor == bMajor && aMinor > bMinor
+}
+
+// lookIn returns the first program of that name, or "". exec.LookPath would
+// read the environment, which the tests of the chain replace.
+func lookIn(dirs []string, name string) string {
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	for _, dir := range dirs {
+		file := filepath.Join(dir, name)
+		info, err := os.Stat(file)
+		if err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0) {
+			return file
+		}
+	}
+	return ""
+}
+
+func output(ctx context.Context, program string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = serverEnv()
+	out, err := cmd.Output()
+	if err != nil {
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, lastLines(string(exit.Stderr), 3))
+		}
+		return "", fmt.Errorf("run %s: %w", program, err)
+	}
+	return string(out), nil
+}
+
+func installHint() string {
+	switch runtime.GOOS {
+	case "darwin":
+		return "brew install postgresql"
+	case "linux":
+		return "apt install postgresql, dnf install postgresql-server, apk add postgresql"
+	default:
+		return "from your system's packages"
+	}
+}

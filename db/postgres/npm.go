@@ -1,0 +1,120 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+)
+
+// npmVersion is the release of the @embedded-postgres packages that the
+// checksums below belong to.
+const npmVersion = "18.4.0-beta.17"
+
+// npmPackage is a pinned package: the checksum makes it irrelevant which
+// registry the user's npm is set up for, and whether to trust it.
+type npmPackage struct {
+	name, version, sha512 string
+}
+
+// pinnedPackage returns the package for this platform. The checksums are what
+// `npm view <package>@<version> dist.integrity` says.
+func pinnedPackage() (npmPackage, bool) {
+	sums := map[string][2]string{
+		"linux/amd64":  {"linux-x64", "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA=="},
+		"linux/arm64":  {"linux-arm64", "TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg=="},
+		"darwin/arm64": {"darwin-arm64", "Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q=="},
+		"darwin/amd64": {"darwin-x64", "4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q=="},
+	}
+	entry, ok := sums[runtime.GOOS+"/"+runtime.GOARCH]
+	return npmPackage{name: entry[0], version: npmVersion, sha512: entry[1]}, ok
+}
+
+func (p npmPackage) spec() string { return "@embedded-postgres/" + p.name + "@" + p.version }
+
+func (p npmPackage) major() int {
+	major, _ := versionNumbers(p.version)
+	return major
+}
+
+func (p npmPackage) dir(cache string) string {
+	return filepath.Join(cache, "postgres-"+p.version+"-"+p.name)
+}
+
+func (p npmPackage) binDir(cache string) string { return filepath.Join(p.dir(cache), "bin") }
+
+// fetch brings the package into the cache. It works in a directory beside the
+// final one and renames it at the end, so that the cache never holds half a
+// server, and two processes that fetch at once do not meet.
+func (p npmPackage) fetch(ctx context.Context, npm string, o Options) (Installation, error) {
+	if err := os.MkdirAll(o.CacheDir, 0o755); err != nil {
+		return Installation{}, fmt.Errorf("make the cache directory: %w", err)
+	}
+	work, err := os.MkdirTemp(o.CacheDir, ".fetch-")
+	if err != nil {
+		return Installation{}, fmt.Errorf("make a directory for the download: %w", err)
+	}
+	defer os.RemoveAll(work)
+	logger(o.Log).Info("fetching PostgreSQL through npm, once", "package", p.spec(), "into", o.CacheDir)
+	archive, err := p.download(ctx, npm, work)
+	if err != nil {
+		return Installation{}, err
+	}
+	unpacked := filepath.Join(work, "native")
+	if err := unpack(archive, unpacked); err != nil {
+		return Installation{}, fmt.Errorf("unpack %s: %w", p.spec(), err)
+	}
+	if _, err := inspect(ctx, filepath.Join(unpacked, "bin"), SourceNPM); err != nil {
+		return Installation{}, fmt.Errorf("run the fetched %s: %w; install PostgreSQL instead (%s)", p.spec(), err, installHint())
+	}
+	return p.install(ctx, unpacked, o.CacheDir)
+}
+
+// install moves the finished directory to its place, or uses what another
+// process has moved there in the meantime.
+func (p npmPackage) install(ctx context.Context, unpacked, cache string) (Installation, error) {
+	renameErr := os.Rename(unpacked, p.dir(cache))
+	inst, err := inspect(ctx, p.binDir(cache), SourceNPM)
+	if err != nil {
+		return Installation{}, fmt.Errorf("put PostgreSQL into the cache: %w", errors.Join(renameErr, err))
+	}
+	return inst, nil
+}
+
+// download runs npm in dir, where no project's settings reach it but the
+// user's do, and returns the verified archive.
+func (p npmPackage) download(ctx context.Context, npm, dir string) (string, error) {
+	cmd := exec.CommandContext(ctx, npm, "pack", "--ignore-scripts", p.spec())
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("fetch %s with npm: %w: %s; install PostgreSQL instead (%s)",
+			p.spec(), err, lastLines(string(out), 5), installHint())
+	}
+	archives, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
+	if err != nil || len(archives) != 1 {
+		return "", fmt.Errorf("fetch %s with npm: it wrote %d archives, not one", p.spec(), len(archives))
+	}
+	return archives[0], p.verify(archives[0])
+}
+
+func (p npmPackage) verify(archive string) error {
+	file, err := os.Open(archive)
+	if err != nil {
+		return fmt.Errorf("open the fetched archive: %w", err)
+	}
+	defer file.Close()
+	hash := sha512.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return fmt.Errorf("read the fetched archive: %w", err)
+	}
+	if got := base64.StdEncoding.EncodeToString(hash.Sum(nil)); got != p.sha512 {
+		return fmt.Errorf("verify %s: its sha512 is %s, not the pinned %s; nothing was unpacked", p.spec(), got, p.sha512)
+	}
+	return nil
+}

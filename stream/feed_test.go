@@ -1,0 +1,295 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/streamtest"
+)
+
+// world is a log, some servers that follow it, and clients of these that come and go.
+type world struct {
+	log     *streamtest.Log
+	feeds   []*server
+	open    []*streamtest.Tx
+	clients []*client
+}
+
+type server struct {
+	feed *stream.Feed
+	wake chan struct{}
+}
+
+type client struct {
+	streamtest.Client
+	filter stream.Filter
+	types  []string
+	sub    *stream.Subscription
+}
+
+// TestFeedDeliversEverythingOnce lets writers, servers and clients act at random: transactions
+// that overlap and commit in any order, rings that hold a few transactions only, clients that
+// read in pieces, disconnect anywhere and resume anywhere. At the end every client has every
+// committed event of its types once, each transaction in one piece, and the events of each key in
+// the order in which they were written.
+func TestFeedDeliversEverythingOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"begin":    w.begin,
+			"write":    w.write,
+			"commit":   w.end((*streamtest.Tx).Commit),
+			"rollback": w.end((*streamtest.Tx).Rollback),
+			"read":     w.read,
+			"connect":  w.connect,
+			"advance":  w.advance,
+			"cut":      w.disconnect,
+			"restart":  w.restart,
+			"":         func(*rapid.T) {},
+		})
+		w.finish(t)
+	})
+}
+
+func newWorld(t *rapid.T) *world {
+	w := &world{log: streamtest.NewLog("e1")}
+	w.log.PartSize = rapid.IntRange(1, 5).Draw(t, "part size")
+	for range 2 {
+		w.feeds = append(w.feeds, nil)
+		w.start(t, len(w.feeds)-1)
+	}
+	types := [][]string{nil, {"a"}, {"b"}, {"a", "b"}}
+	for i := range 4 {
+		c := &client{types: types[i]}
+		if c.types != nil {
+			filter, err := stream.ParseTypes(fmt.Sprint(joined(c.types)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.filter = filter
+		}
+		w.clients = append(w.clients, c)
+	}
+	// Everybody must have begun before the first event, to be owed all of them.
+	for i := range w.clients {
+		w.connectTo(t, w.clients[i], w.feeds[i%2])
+	}
+	return w
+}
+
+func joined(types []string) string {
+	s := types[0]
+	for _, t := range types[1:] {
+		s += "," + t
+	}
+	return s
+}
+
+func (w *world) start(t *rapid.T, i int) {
+	f := stream.NewFeed(w.log, stream.FeedOptions{
+		Bytes: int64(rapid.IntRange(600, 6000).Draw(t, "feed bytes")),
+		Fill:  rapid.IntRange(1, 30).Draw(t, "fill"),
+	})
+	if err := f.Fill(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.feeds[i] = &server{feed: f}
+}
+
+func (w *world) begin(t *rapid.T) {
+	if len(w.open) == 6 {
+		t.Skip("enough transactions are open")
+	}
+	w.open = append(w.open, w.log.Begin())
+}
+
+func (w *world) write(t *rapid.T) {
+	if len(w.open) == 0 {
+		t.Skip("no transaction is open")
+	}
+	tx := rapid.SampledFrom(w.open).Draw(t, "tx")
+	for range rapid.IntRange(1, 8).Draw(t, "events") {
+		tx.Write(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "type"), fmt.Sprint("tx", tx.XID))
+	}
+}
+
+func (w *world) end(how func(*streamtest.Tx)) func(*rapid.T) {
+	return func(t *rapid.T) {
+		if len(w.open) == 0 {
+			t.Skip("no transaction is open")
+		}
+		i := rapid.IntRange(0, len(w.open)-1).Draw(t, "tx")
+		how(w.open[i])
+		w.open = slices.Delete(w.open, i, i+1)
+	}
+}
+
+func (w *world) read(t *rapid.T) {
+	if err := stream.ReadOnce(rapid.SampledFrom(w.feeds).Draw(t, "server").feed); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) restart(t *rapid.T) {
+	i := rapid.IntRange(0, len(w.feeds)-1).Draw(t, "server")
+	for _, c := range w.clients {
+		if c.sub != nil && stream.FeedOf(c.sub) == w.feeds[i].feed {
+			c.sub = nil
+			c.Disconnect()
+		}
+	}
+	w.start(t, i)
+}
+
+func (w *world) connect(t *rapid.T) {
+	w.connectTo(t, rapid.SampledFrom(w.clients).Draw(t, "client"), rapid.SampledFrom(w.feeds).Draw(t, "server"))
+}
+
+func (w *world) connectTo(t *rapid.T, c *client, s *server) {
+	c.Client.Disconnect()
+	cursor, err := stream.Cursor{}, error(nil)
+	if c.Cursor != "" {
+		cursor, err = stream.ParseCursor(c.Cursor)
+	}
+	sub, sync, err := s.feed.Subscribe(context.Background(), cursor, err, c.filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sync.Mode == stream.ModeReset {
+		t.Fatalf("reset of %q: %s", c.Cursor, sync.Reason)
+	}
+	c.sub = sub
+	c.take(t, [][]byte{sub.Sync(nil, sync, epochTime)})
+}
+
+func (c *client) take(t *rapid.T, bufs [][]byte) {
+	for _, b := range bufs {
+		if _, err := c.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) disconnect(t *rapid.T) {
+	c := rapid.SampledFrom(w.clients).Draw(t, "client")
+	c.sub = nil
+	c.Disconnect()
+}
+
+// advance lets a client take what is due, or a part of it; the connection may break in between.
+func (w *world) advance(t *rapid.T) {
+	c := rapid.SampledFrom(w.clients).Draw(t, "client")
+	if c.sub == nil {
+		t.Skip("client is not connected")
+	}
+	c.step(t, rapid.IntRange(1, 2000).Draw(t, "limit"), rapid.IntRange(0, 20).Draw(t, "break after"))
+}
+
+var errBroken = errors.New("connection broke")
+
+// step is one round of what a connection does. It reports whether something came.
+func (c *client) step(t *rapid.T, limit, breakAfter int) bool {
+	bufs, err := c.sub.Due(nil, limit)
+	c.take(t, bufs)
+	if errors.Is(err, stream.ErrBehind) {
+		err = c.sub.CatchUp(context.Background(), func(bufs [][]byte) error {
+			if breakAfter--; breakAfter == 0 {
+				return errBroken
+			}
+			c.take(t, bufs)
+			return nil
+		})
+		if errors.Is(err, errBroken) {
+			c.sub = nil
+			c.Disconnect()
+			return true
+		}
+		bufs = [][]byte{nil}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rapid.IntRange(0, 9).Draw(t, "heartbeat") == 0 {
+		c.take(t, [][]byte{c.sub.Heartbeat(nil, epochTime)})
+	}
+	return len(bufs) > 0
+}
+
+func (w *world) finish(t *rapid.T) {
+	for _, tx := range w.open {
+		tx.Commit()
+	}
+	for _, s := range w.feeds {
+		if err := stream.ReadOnce(s.feed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	committed := w.log.Committed()
+	for i, c := range w.clients {
+		if c.sub == nil {
+			w.connectTo(t, c, w.feeds[0])
+		}
+		for c.step(t, 1<<20, 0) {
+		}
+		c.check(t, i, committed)
+	}
+}
+
+// check compares what the client has with what was committed.
+func (c *client) check(t *rapid.T, n int, committed []*streamtest.Tx) {
+	want := make(map[int64]string)
+	for _, tx := range committed {
+		for _, e := range tx.Events {
+			if c.types == nil || slices.Contains(c.types, e.Type) {
+				want[e.ID] = e.Key
+			}
+		}
+	}
+	for _, got := range c.Transactions {
+		last := int64(0)
+		for _, e := range got {
+			key, ok := want[e.ID]
+			if !ok {
+				t.Fatalf("client %d got event %d that it was not owed, or twice", n, e.ID)
+			}
+			if key != want[got[0].ID] && want[got[0].ID] != "" {
+				t.Fatalf("client %d got transactions %s and %s mixed", n, key, want[got[0].ID])
+			}
+			if e.ID <= last {
+				t.Fatalf("client %d got event %d after %d", n, e.ID, last)
+			}
+			last = e.ID
+		}
+		for _, e := range got {
+			delete(want, e.ID)
+		}
+	}
+	c.checkOrder(t, n, committed)
+	if len(want) > 0 {
+		t.Fatalf("client %d misses %d events: %v", n, len(want), want)
+	}
+}
+
+// checkOrder compares every two transactions of which one can have waited for the other.
+func (c *client) checkOrder(t *rapid.T, n int, committed []*streamtest.Tx) {
+	txOf := make(map[int64]*streamtest.Tx)
+	for _, tx := range committed {
+		for _, e := range tx.Events {
+			txOf[e.ID] = tx
+		}
+	}
+	for i, later := range c.Transactions {
+		for _, earlier := range c.Transactions[:i] {
+			a, b := txOf[earlier[0].ID], txOf[later[0].ID]
+			if b.CommittedBefore <= a.Events[0].ID {
+				t.Fatalf("client %d got transaction %d before %d, which had committed before it wrote", n, a.XID, b.XID)
+			}
+		}
+	}
+}

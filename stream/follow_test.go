@@ -1,0 +1,112 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/streamtest"
+)
+
+// follow runs the feed's loop for as long as the test.
+func follow(t *testing.T, f *stream.Feed) (wake chan struct{}, stop func()) {
+	wake = make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { f.Follow(ctx, wake) })
+	return wake, func() { cancel(); running.Wait() }
+}
+
+func TestFollowReadsWhenWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.NewLog("e1")
+		feed := newFeed(t, log, stream.FeedOptions{})
+		wake, stop := follow(t, feed)
+		defer stop()
+		changed := feed.Changed()
+		write(log, 1)
+		wake <- struct{}{}
+		began := time.Now()
+		<-changed
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("waited %v", waited)
+		}
+		time.Sleep(5 * time.Second) // fake time: several fallback reads
+		synctest.Wait()
+		if s := feed.Stats(); s.Unannounced != 0 || s.Events != 1 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+func TestFollowFindsWhatNobodyAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.NewLog("e1")
+		feed := newFeed(t, log, stream.FeedOptions{})
+		_, stop := follow(t, feed)
+		defer stop()
+		changed := feed.Changed()
+		began := time.Now()
+		write(log, 3)
+		<-changed
+		if waited := time.Since(began); waited > time.Second {
+			t.Errorf("waited %v", waited)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if got := feed.Stats().Unannounced; got != 3 {
+			t.Errorf("counted %d unannounced events, want 3", got)
+		}
+	})
+}
+
+// The notification may arrive just after a fallback read has found its event: that is no miss.
+func TestFollowForgivesAReadThatWasFasterThanItsNotification(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.NewLog("e1")
+		feed := newFeed(t, log, stream.FeedOptions{})
+		wake, stop := follow(t, feed)
+		defer stop()
+		changed := feed.Changed()
+		write(log, 1)
+		<-changed
+		wake <- struct{}{}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if got := feed.Stats().Unannounced; got != 0 {
+			t.Errorf("counted %d unannounced events", got)
+		}
+	})
+}
+
+func TestFollowOutlastsAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.NewLog("e1")
+		feed := newFeed(t, log, stream.FeedOptions{})
+		wake, stop := follow(t, feed)
+		defer stop()
+		c := (&follower{t: t}).connect(feed, "")
+		log.Break(errors.New("down"))
+		write(log, 2)
+		wake <- struct{}{}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if feed.Err() == nil {
+			t.Error("the feed does not say that the log is down")
+		}
+		changed := feed.Changed()
+		log.Break(nil)
+		<-changed
+		synctest.Wait()
+		if feed.Err() != nil {
+			t.Errorf("got %v", feed.Err())
+		}
+		if got := c.drain(); len(got) != 1 || got[0] != 2 {
+			t.Errorf("got transactions of %v events", got)
+		}
+	})
+}

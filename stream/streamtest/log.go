@@ -1,0 +1,263 @@
+package streamtest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// Log is a log in memory that behaves like the one in Postgres: transactions get their numbers
+// when they begin and are seen when they commit, ids are drawn when events are written. It is
+// written as plainly as possible, to be a model.
+type Log struct {
+	mu          sync.Mutex
+	epoch       string
+	nextXID     uint64
+	nextID      int64
+	txs         map[uint64]*Tx
+	prunedBelow uint64
+	err         error
+
+	// PartSize is how many events a part of a transaction holds.
+	PartSize int
+	// Reads counts the calls of Read, Rest and Tail.
+	Reads int
+}
+
+// Tx is a transaction of a Log.
+type Tx struct {
+	log    *Log
+	XID    uint64
+	Events []stream.Event
+	// CommittedBefore is the id that the next event got when the transaction committed. A row
+	// lock makes a writer wait, so all events of a later writer of the same row are above it.
+	CommittedBefore int64
+
+	state byte // 'r'unning, 'c'ommitted, 'a'borted
+}
+
+var _ stream.Log = (*Log)(nil)
+
+// NewLog returns an empty log.
+func NewLog(epoch string) *Log {
+	return &Log{epoch: epoch, nextXID: 700, nextID: 1, txs: make(map[uint64]*Tx), PartSize: 1000}
+}
+
+// Begin starts a transaction.
+func (l *Log) Begin() *Tx {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := &Tx{log: l, XID: l.nextXID, state: 'r'}
+	l.nextXID++
+	l.txs[t.XID] = t
+	return t
+}
+
+// Write appends an event about the row key.
+func (t *Tx) Write(kind, key string) {
+	t.log.mu.Lock()
+	defer t.log.mu.Unlock()
+	id := t.log.nextID
+	t.log.nextID++
+	t.Events = append(t.Events, stream.Event{
+		ID: id, Type: kind, Key: key, At: time.UnixMilli(id),
+		Data: json.RawMessage(fmt.Sprintf(`{"xid":%d,"key":%q}`, t.XID, key)),
+	})
+}
+
+// Commit makes the transaction visible.
+func (t *Tx) Commit() { t.end('c') }
+
+// Rollback ends it without a trace.
+func (t *Tx) Rollback() { t.end('a') }
+
+func (t *Tx) end(state byte) {
+	t.log.mu.Lock()
+	defer t.log.mu.Unlock()
+	t.state, t.CommittedBefore = state, t.log.nextID
+}
+
+// Break makes every method return err until it is called with nil.
+func (l *Log) Break(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+// Prune forgets all transactions below the oldest running one.
+func (l *Log) Prune() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	horizon := l.nextXID
+	for xid, t := range l.txs {
+		if t.state == 'r' {
+			horizon = min(horizon, xid)
+		}
+	}
+	highest := uint64(0)
+	for xid, t := range l.txs {
+		if xid < horizon {
+			if t.state == 'c' && len(t.Events) > 0 {
+				highest = max(highest, xid+1)
+			}
+		}
+	}
+	l.prunedBelow = max(l.prunedBelow, highest)
+	for xid := range l.txs {
+		if xid < l.prunedBelow {
+			delete(l.txs, xid)
+		}
+	}
+}
+
+// Replace makes it another log, as a failover does.
+func (l *Log) Replace(epoch string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch = epoch
+}
+
+// Committed are the committed transactions that wrote events, in the order of their last ids.
+func (l *Log) Committed() []*Tx {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.visible(func(uint64) bool { return true })
+}
+
+func (l *Log) visible(want func(uint64) bool) []*Tx {
+	var out []*Tx
+	for xid, t := range l.txs {
+		if t.state == 'c' && len(t.Events) > 0 && want(xid) {
+			out = append(out, t)
+		}
+	}
+	last := func(t *Tx) int64 { return t.Events[len(t.Events)-1].ID }
+	slices.SortFunc(out, func(a, b *Tx) int { return cmp.Compare(last(a), last(b)) })
+	return out
+}
+
+func (l *Log) running() []uint64 {
+	var out []uint64
+	for xid, t := range l.txs {
+		if t.state == 'r' {
+			out = append(out, xid)
+		}
+	}
+	return out
+}
+
+// Read implements stream.Log.
+func (l *Log) Read(_ context.Context, from stream.Cursor) (stream.Reading, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Reads++
+	switch {
+	case l.err != nil:
+		return nil, l.err
+	case from.Epoch() != l.epoch:
+		return nil, stream.ErrOtherLog
+	case from.Next() > l.nextXID:
+		return nil, stream.ErrFuture
+	case from.Next() < l.prunedBelow, len(from.Holes()) > 0 && from.Holes()[0] < l.prunedBelow:
+		return nil, stream.ErrPruned
+	}
+	unseen := l.visible(func(xid uint64) bool { return !from.Seen(xid) })
+	r := &reading{log: l}
+	cursor := from
+	for i, t := range unseen {
+		open := l.running()
+		for _, later := range unseen[i+1:] {
+			open = append(open, later.XID)
+		}
+		cursor = cursor.Deliver(t.XID, open)
+		r.add(t.XID, t.Events, cursor, l.PartSize)
+	}
+	r.cursor = cursor.Settle(l.running())
+	return r, nil
+}
+
+// Rest implements stream.Log.
+func (l *Log) Rest(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Reads++
+	switch {
+	case l.err != nil:
+		return nil, l.err
+	case epoch != l.epoch:
+		return nil, stream.ErrOtherLog
+	case xid < l.prunedBelow:
+		return nil, stream.ErrPruned
+	}
+	var rest []stream.Event
+	for _, e := range l.txs[xid].Events {
+		if e.ID > after {
+			rest = append(rest, e)
+		}
+	}
+	r := &reading{log: l}
+	r.add(xid, rest, stream.Cursor{}, l.PartSize)
+	r.events = -1
+	return r, nil
+}
+
+// Tail implements stream.Log.
+func (l *Log) Tail(_ context.Context, events int) (stream.Cursor, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Reads++
+	if l.err != nil {
+		return stream.Cursor{}, l.err
+	}
+	all := l.visible(func(uint64) bool { return true })
+	slices.SortFunc(all, func(a, b *Tx) int { return cmp.Compare(b.XID, a.XID) })
+	next := l.prunedBelow
+	for _, t := range all {
+		if events -= len(t.Events); events < 0 {
+			next = max(next, t.XID+1)
+			break
+		}
+	}
+	return stream.NewCursor(l.epoch, next, l.running()), nil
+}
+
+// reading yields transactions in parts.
+type reading struct {
+	log    *Log
+	parts  []stream.Transaction
+	events int
+	cursor stream.Cursor
+}
+
+func (r *reading) add(xid uint64, events []stream.Event, cursor stream.Cursor, size int) {
+	r.events += len(events)
+	for len(events) > size {
+		r.parts = append(r.parts, stream.Transaction{XID: xid, Events: slices.Clone(events[:size]), More: true})
+		events = events[size:]
+	}
+	r.parts = append(r.parts, stream.Transaction{XID: xid, Events: slices.Clone(events), Cursor: cursor})
+}
+
+func (r *reading) Next(context.Context) (stream.Transaction, error) {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	if r.log.err != nil {
+		return stream.Transaction{}, r.log.err
+	}
+	if len(r.parts) == 0 {
+		return stream.Transaction{}, io.EOF
+	}
+	t := r.parts[0]
+	r.parts = r.parts[1:]
+	return t, nil
+}
+
+func (r *reading) Events() int           { return r.events }
+func (r *reading) Cursor() stream.Cursor { return r.cursor }

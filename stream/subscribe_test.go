@@ -1,0 +1,281 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/streamtest"
+)
+
+func newFeed(t *testing.T, log stream.Log, opts stream.FeedOptions) *stream.Feed {
+	t.Helper()
+	f := stream.NewFeed(log, opts)
+	if err := f.Fill(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func readOnce(t *testing.T, f *stream.Feed) {
+	t.Helper()
+	if err := stream.ReadOnce(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write commits a transaction with the given number of events and returns it.
+func write(log *streamtest.Log, events int) *streamtest.Tx {
+	tx := log.Begin()
+	for range events {
+		tx.Write("a", "k")
+	}
+	tx.Commit()
+	return tx
+}
+
+// follower is a client of one feed at a time.
+type follower struct {
+	t *testing.T
+	streamtest.Client
+	sub  *stream.Subscription
+	sync stream.Sync
+}
+
+func (c *follower) connect(f *stream.Feed, text string) *follower {
+	c.t.Helper()
+	c.Disconnect()
+	cursor, malformed := stream.Cursor{}, error(nil)
+	if text != "" {
+		cursor, malformed = stream.ParseCursor(text)
+	}
+	sub, sync, err := f.Subscribe(context.Background(), cursor, malformed, stream.Filter{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.sub, c.sync = sub, sync
+	c.take([][]byte{sub.Sync(nil, sync, epochTime)})
+	return c
+}
+
+func (c *follower) take(bufs [][]byte) {
+	for _, b := range bufs {
+		if _, err := c.Write(b); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// drain takes all that is due and returns the transactions it got.
+func (c *follower) drain() []int {
+	c.t.Helper()
+	before := len(c.Transactions)
+	for {
+		bufs, err := c.sub.Due(nil, 1<<20)
+		c.take(bufs)
+		if errors.Is(err, stream.ErrBehind) {
+			err = c.sub.CatchUp(context.Background(), func(bufs [][]byte) error { c.take(bufs); return nil })
+		} else if len(bufs) == 0 && err == nil {
+			var sizes []int
+			for _, tx := range c.Transactions[before:] {
+				sizes = append(sizes, len(tx))
+			}
+			return sizes
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+func TestCursorOfAServerThatIsAhead(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	ahead := newFeed(t, log, stream.FeedOptions{})
+	behind := newFeed(t, log, stream.FeedOptions{})
+	c := (&follower{t: t}).connect(ahead, "")
+
+	long := log.Begin()
+	write(log, 2)
+	readOnce(t, behind) // and knows that long is running
+	late := log.Begin()
+	late.Write("a", "k") // before the last event of long, so it comes first in one read of both
+	long.Write("a", "k")
+	long.Write("a", "k")
+	long.Write("a", "k")
+	long.Commit()
+	readOnce(t, ahead)
+	if diff := cmp.Diff([]int{2, 3}, c.drain()); diff != "" {
+		t.Fatal(diff)
+	}
+
+	c.connect(behind, c.Cursor)
+	late.Commit()
+	readOnce(t, behind)
+	bufs, err := c.sub.Due(nil, 1) // late alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.take(bufs)
+	c.connect(ahead, c.Cursor) // what late's id said must include what was seen elsewhere
+	readOnce(t, ahead)
+	if diff := cmp.Diff([]int{2, 3, 1}, sizes(&c.Client)); diff != "" {
+		t.Fatal(diff)
+	}
+	if got := c.drain(); got != nil {
+		t.Fatalf("got transactions of %v events again", got)
+	}
+}
+
+func sizes(c *streamtest.Client) []int {
+	var out []int
+	for _, tx := range c.Transactions {
+		out = append(out, len(tx))
+	}
+	return out
+}
+
+func TestSubscribeModes(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	write(log, 1)
+	feed := newFeed(t, log, stream.FeedOptions{})
+	start := feed.Head().String()
+	write(log, 2)
+	readOnce(t, feed)
+
+	three := 2
+	none := 0
+	for name, test := range map[string]struct {
+		cursor string
+		want   stream.Sync
+	}{
+		"first time":  {"", stream.Sync{Mode: stream.ModeLive}},
+		"resumed":     {start, stream.Sync{Mode: stream.ModeResumed, Events: &three}},
+		"up to date":  {feed.Head().String(), stream.Sync{Mode: stream.ModeResumed, Events: &none}},
+		"other log":   {"e2-jg", stream.Sync{Mode: stream.ModeReset, Reason: "other_log"}},
+		"from future": {"e1-zzz", stream.Sync{Mode: stream.ModeReset, Reason: "future"}},
+		"malformed":   {"1841", stream.Sync{Mode: stream.ModeReset, Reason: "malformed"}},
+		"endless":     {strings.Repeat("k", 100_000), stream.Sync{Mode: stream.ModeReset, Reason: "malformed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := (&follower{t: t}).connect(feed, test.cursor)
+			if diff := cmp.Diff(test.want, c.sync); diff != "" {
+				t.Fatal(diff)
+			}
+			c.drain()
+			if test.want.Mode != stream.ModeResumed && c.Cursor != feed.Head().String() {
+				t.Errorf("client stands at %s, want the feed's end %s", c.Cursor, feed.Head())
+			}
+		})
+	}
+}
+
+func TestResumeFromTheLogWhenTheFeedDoesNotReachBack(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	log.PartSize = 7
+	feed := newFeed(t, log, stream.FeedOptions{Bytes: 2000})
+	c := (&follower{t: t}).connect(feed, "")
+	var want []int
+	for n := range 20 {
+		write(log, n+1)
+		want = append(want, n+1)
+	}
+	readOnce(t, feed)
+	if diff := cmp.Diff(want, c.drain()); diff != "" {
+		t.Fatal(diff)
+	}
+	if feed.Stats().Replays == 0 {
+		t.Fatal("the test is meant to read from the log")
+	}
+}
+
+func TestPrunedCursorIsReset(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	write(log, 1)
+	feed := newFeed(t, log, stream.FeedOptions{Bytes: 1})
+	c := (&follower{t: t}).connect(feed, "")
+	old := c.Cursor
+	write(log, 1)
+	write(log, 1)
+	readOnce(t, feed)
+	log.Prune()
+	if c.connect(feed, old); c.sync.Reason != "pruned" {
+		t.Fatalf("got %+v", c.sync)
+	}
+	// A subscription that is connected and far behind learns it on the way.
+	write(log, 1)
+	write(log, 1)
+	write(log, 1)
+	readOnce(t, feed)
+	log.Prune()
+	_, err := c.sub.Due(nil, 1<<20)
+	if !errors.Is(err, stream.ErrBehind) {
+		t.Fatalf("got %v", err)
+	}
+	var reset *stream.ResetError
+	if err := c.sub.CatchUp(context.Background(), nil); !errors.As(err, &reset) || reset.Reason != "pruned" {
+		t.Fatalf("got %v", err)
+	}
+	write(log, 4)
+	readOnce(t, feed)
+	if diff := cmp.Diff([]int{4}, c.drain()); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestFailoverResetsEveryone(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	feed := newFeed(t, log, stream.FeedOptions{})
+	c := (&follower{t: t}).connect(feed, "")
+	log.Replace("e2")
+	write(log, 1)
+	readOnce(t, feed)
+	_, err := c.sub.Due(nil, 1<<20)
+	var reset *stream.ResetError
+	if !errors.As(err, &reset) || reset.Reason != "other_log" {
+		t.Fatalf("got %v", err)
+	}
+	if !strings.HasPrefix(c.sub.Cursor().String(), "e2-") {
+		t.Fatalf("client stands at %s", c.sub.Cursor())
+	}
+	write(log, 3)
+	readOnce(t, feed)
+	if diff := cmp.Diff([]int{3}, c.drain()); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestSubscribeSaysWhenTheLogDoesNotAnswer(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	feed := newFeed(t, log, stream.FeedOptions{})
+	down := errors.New("down")
+	log.Break(down)
+	ahead := stream.NewCursor("e1", 900, nil)
+	if _, _, err := feed.Subscribe(context.Background(), ahead, nil, stream.Filter{}); !errors.Is(err, down) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// A transaction that ends without events must not stay a hole for ever: holes make cursors long,
+// and a hole below the log's horizon would be taken for something missed.
+func TestHolesOfFinishedTransactionsAreClosed(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	feed := newFeed(t, log, stream.FeedOptions{})
+	c := (&follower{t: t}).connect(feed, "")
+	idle := log.Begin()
+	write(log, 1)
+	readOnce(t, feed)
+	c.drain()
+	if len(c.sub.Cursor().Holes()) != 1 {
+		t.Fatalf("got cursor %s, want one hole", c.sub.Cursor())
+	}
+	idle.Rollback()
+	readOnce(t, feed)
+	c.drain()
+	if got := c.sub.Cursor(); len(got.Holes()) != 0 {
+		t.Fatalf("got cursor %s, want no hole", got)
+	}
+}
