@@ -19,3 +19,6 @@ func ParseSnapshot(s string) (xmax uint64, running []uint64, err error) {
 	snap, err := parseSnapshot(s)
 	return snap.xmax, snap.running, err
 }
+
+// PruneLock is the advisory lock of whoever prunes.
+const PruneLock = pruneLock

@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -33,3 +34,6 @@ func rollback(t *testing.T, tx pgx.Tx) {
 		t.Fatal(err)
 	}
 }
+
+// net is the network address of a database.
+func net(config *pgx.ConnConfig) string { return fmt.Sprintf("%s:%d", config.Host, config.Port) }

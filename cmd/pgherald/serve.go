@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/migrations"
@@ -85,8 +86,8 @@ func (c serveCmd) prepare(a *app) error {
 			return checkApplied(a.ctx, conn, spec)
 		}
 		changes, err := triggers.Apply(a.ctx, conn, spec)
-		if err == nil {
-			a.logger.Info("triggers are as the spec says", "changed", changes.Len())
+		for _, change := range changes {
+			a.logger.Info("triggers applied", "change", change)
 		}
 		return err
 	})
@@ -133,4 +134,17 @@ func shutdown(server *http.Server, drain time.Duration) error {
 		return server.Close()
 	}
 	return nil
+}
+
+// defaultServe is a server with the defaults of the command line.
+func defaultServe() (serveCmd, error) {
+	var c struct {
+		Serve serveCmd `cmd:""`
+	}
+	parser, err := kong.New(&c)
+	if err != nil {
+		return serveCmd{}, err
+	}
+	_, err = parser.Parse([]string{"serve", "--database-url=set-by-the-caller"})
+	return c.Serve, err
 }

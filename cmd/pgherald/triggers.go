@@ -50,8 +50,13 @@ func (c triggersApplyCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprint(a.stdout, changes)
-		return err
+		for _, change := range changes {
+			fmt.Fprintln(a.stdout, change)
+		}
+		if len(changes) == 0 {
+			fmt.Fprintln(a.stdout, "triggers were as the spec says already")
+		}
+		return nil
 	})
 }
 
@@ -59,9 +64,9 @@ type triggersDropCmd struct{ databaseFlags }
 
 func (c triggersDropCmd) Run(a *app) error {
 	return c.with(a.ctx, func(conn *pgx.Conn) error {
-		dropped, err := triggers.Drop(a.ctx, conn)
-		for _, name := range dropped {
-			fmt.Fprintln(a.stdout, "dropped", name)
+		changes, err := triggers.Drop(a.ctx, conn)
+		for _, change := range changes {
+			fmt.Fprintln(a.stdout, change)
 		}
 		return err
 	})

@@ -1,0 +1,305 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream"
+)
+
+const (
+	path    = "/api/activities"
+	unknown = "00000000-0000-4000-8000-000000000000"
+	plain   = `{"category":"c","subcategory":"s","location":"l","reporter":"r"}`
+)
+
+// server is an API in front of a database of its own, and a connection for who comes another way.
+type server struct {
+	*testing.T
+	url  string
+	conn *pgx.Conn
+	log  *safeBuffer
+}
+
+func newServer(t *testing.T) *server { return serverOn(t, pgtest.NewDatabase(t)) }
+
+func serverOn(t *testing.T, databaseURL string) *server {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	s := &server{T: t, conn: pgtest.Connect(t, databaseURL), log: &safeBuffer{}}
+	handler := api.New(api.Config{Pool: pool, Head: head, MaxBody: 64 << 10, Logger: slog.New(slog.NewTextHandler(s.log, nil))}).Handler()
+	web := httptest.NewServer(handler)
+	t.Cleanup(web.Close)
+	s.url = web.URL
+	return s
+}
+
+// head is what db.Log.Head is, for a log that nobody writes to.
+func head(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
+	const sql = `
+select
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+    array(select x::text::bigint from pg_snapshot_xip(pg_current_snapshot()) as x)`
+	var next int64
+	var open []int64
+	err := tx.QueryRow(ctx, sql).Scan(&next, &open)
+	running := make([]uint64, len(open))
+	for i, x := range open {
+		running[i] = uint64(x)
+	}
+	return stream.NewCursor("test", uint64(next), running), err
+}
+
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// answer is a response, read.
+type answer struct {
+	status int
+	header http.Header
+	raw    string
+	body   map[string]any
+}
+
+// send is for any goroutine.
+func (s *server) send(ctx context.Context, method, path, body string, header ...string) (answer, error) {
+	r, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw)}
+	if err == nil && len(raw) > 0 && strings.Contains(a.header.Get("Content-Type"), "json") {
+		err = json.Unmarshal(raw, &a.body)
+	}
+	return a, err
+}
+
+// do sends a request and fails unless the answer has this status.
+func (s *server) do(status int, method, path, body string, header ...string) answer {
+	s.Helper()
+	a, err := s.send(s.Context(), method, path, body, header...)
+	if err != nil {
+		s.Fatalf("%s %s: %v", method, path, err)
+	}
+	if a.status != status {
+		s.Fatalf("%s %s %s: %d %s, want %d", method, path, body, a.status, a.raw, status)
+	}
+	return a
+}
+
+// create makes an activity and returns its path.
+func (s *server) create(body string) string {
+	s.Helper()
+	return s.do(201, "POST", path, body).header.Get("Location")
+}
+
+func one[T any](s *server, sql string, args ...any) T {
+	s.Helper()
+	var v T
+	if err := s.conn.QueryRow(s.Context(), sql, args...).Scan(&v); err != nil {
+		s.Fatalf("run %q: %v", sql, err)
+	}
+	return v
+}
+
+func same(t testing.TB, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestCreate(t *testing.T) {
+	s := newServer(t)
+	for name, tt := range map[string]struct {
+		body           string
+		status, worker any
+	}{
+		"least":      {plain, "open", nil},
+		"assigned":   {plain[:len(plain)-1] + `,"assignedTo":"w"}`, "open", "w"},
+		"not":        {plain[:len(plain)-1] + `,"assignedTo":null}`, "open", nil},
+		"everything": {plain[:len(plain)-1] + `,"status":"done","assignedTo":"w 😀"}`, "done", "w 😀"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := s.do(201, "POST", path, tt.body, "Content-Type", "application/json; charset=utf-8")
+			id := one[string](s, "select id::text from activities order by created_at desc limit 1")
+			const iso = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`
+			at := one[string](s, "select to_char(created_at at time zone 'utc', "+iso+") from activities where id = $1", id)
+			same(t, map[string]any{
+				"id": id, "category": "c", "subcategory": "s", "location": "l", "reporter": "r",
+				"status": tt.status, "assignedTo": tt.worker, "latestUpdate": nil,
+				"createdAt": at, "updatedAt": at, "timestamp": at,
+			}, a.body)
+			same(t, path+"/"+id, a.header.Get("Location"))
+			same(t, "no-store", a.header.Get("Cache-Control"))
+			same(t, a.body, s.do(200, "GET", path+"/"+id, "").body)
+		})
+	}
+}
+
+func TestChange(t *testing.T) {
+	s := newServer(t)
+	for body, want := range map[string]map[string]any{
+		`{"status":"done"}`:                             {"status": "done"},
+		`{"status":"open"}`:                             {},
+		`{"category":"x","location":"y"}`:               {"category": "x", "location": "y"},
+		`{"assignedTo":"b"}`:                            {"assignedTo": "b"},
+		`{"assignedTo":"a"}`:                            {},
+		`{"assignedTo":null}`:                           {"assignedTo": nil},
+		`{"status":"done","updateType":"status"}`:       {"status": "done"},
+		`{"notes":"n","authorId":"u"}`:                  {"latestUpdate": update("n", "u", "general")},
+		`{"notes":"n","authorId":"u","status":"open"}`:  {"latestUpdate": update("n", "u", "general")},
+		`{"notes":"n","authorId":"u","assignedTo":"a"}`: {"latestUpdate": update("n", "u", "general")},
+		`{"notes":"n","authorId":"u","category":"x"}`: {
+			"category": "x", "latestUpdate": update("n", "u", "general"),
+		},
+		`{"notes":"n","authorId":"u","assignedTo":"b"}`: {
+			"assignedTo": "b", "latestUpdate": update("n", "u", "assignment"),
+		},
+		`{"notes":"n","authorId":"u","assignedTo":null}`: {
+			"assignedTo": nil, "latestUpdate": update("n", "u", "assignment"),
+		},
+		`{"notes":"n","authorId":"u","assignedTo":null,"status":"done"}`: {
+			"assignedTo": nil, "status": "done", "latestUpdate": update("n", "u", "status"),
+		},
+		`{"notes":"n","authorId":"u","status":"done","updateType":"general"}`: {
+			"status": "done", "latestUpdate": update("n", "u", "general"),
+		},
+	} {
+		t.Run(body, func(t *testing.T) {
+			activity := s.create(plain[:len(plain)-1] + `,"assignedTo":"a"}`)
+			expected := s.do(200, "GET", activity, "").body
+			for field, value := range want {
+				expected[field] = value
+			}
+			got := s.do(200, "PUT", activity, body)
+			expected["updatedAt"] = got.body["updatedAt"]
+			same(t, expected, got.body)
+			same(t, expected, s.do(200, "GET", activity, "").body)
+		})
+	}
+}
+
+func update(notes, author, kind string) map[string]any {
+	return map[string]any{"notes": notes, "authorId": author, "updateType": kind}
+}
+
+func TestUpdatedAt(t *testing.T) {
+	s := newServer(t)
+	activity := s.create(plain)
+	stamp := func() string {
+		return one[string](s, "select updated_at::text from activities")
+	}
+	before := stamp()
+	s.do(200, "PUT", activity, `{"status":"open","category":"c"}`)
+	if stamp() != before {
+		t.Error("a change to what it is already is taken for a change")
+	}
+	s.do(200, "PUT", activity, `{"status":"done","category":"c"}`)
+	if stamp() == before {
+		t.Error("updated_at is not moved by a change")
+	}
+}
+
+func TestAssignment(t *testing.T) {
+	s := newServer(t)
+	activity := s.create(plain)
+	by := func() string {
+		return one[string](s, "select concat(assignee_id, ' by ', assigned_by) from assignments")
+	}
+	same(t, "a", s.do(200, "PUT", activity+"/assignment", `{"assigneeId":"a","assignedBy":"x"}`).body["assignedTo"])
+	same(t, "a by x", by())
+	s.do(200, "PUT", activity+"/assignment", `{"assigneeId":"a","assignedBy":"y"}`)
+	same(t, "a by x", by())
+	same(t, "b", s.do(200, "PUT", activity+"/assignment", `{"assigneeId":"b"}`).body["assignedTo"])
+	same(t, "b by ", by())
+	s.do(200, "PUT", activity, `{"assignedTo":"c","authorId":"z"}`)
+	same(t, "c by z", by())
+	same(t, "", s.do(204, "DELETE", activity+"/assignment", "").raw)
+	same(t, nil, s.do(200, "GET", activity, "").body["assignedTo"])
+	a := s.do(404, "DELETE", activity+"/assignment", "")
+	same(t, "this activity is not assigned to anyone", a.body["detail"])
+}
+
+func TestDelete(t *testing.T) {
+	s := newServer(t)
+	activity := s.create(plain[:len(plain)-1] + `,"assignedTo":"a"}`)
+	s.do(201, "POST", activity+"/notes", `{"notes":"n","authorId":"u"}`)
+	same(t, "", s.do(204, "DELETE", activity, "").raw)
+	s.do(404, "DELETE", activity, "")
+	s.do(404, "GET", activity, "")
+	same(t, 0, one[int](s, "select count(*)::int from activity_updates"))
+}
+
+func TestHead(t *testing.T) {
+	s := newServer(t)
+	activity := s.create(plain)
+	for _, p := range []string{path, activity, activity + "/notes"} {
+		a := s.do(200, "HEAD", p, "")
+		if a.raw != "" || a.header.Get("Pgherald-Cursor") == "" || a.header.Get("Content-Type") != "application/json" {
+			t.Errorf("HEAD %s: %q, %v", p, a.raw, a.header)
+		}
+	}
+}
+
+// A client may come through a pooler that does not keep prepared statements.
+func TestQueryModes(t *testing.T) {
+	for _, mode := range []string{"simple_protocol", "exec", "cache_describe", "describe_exec"} {
+		t.Run(mode, func(t *testing.T) {
+			s := serverOn(t, pgtest.NewDatabase(t)+"&default_query_exec_mode="+mode)
+			activity := s.create(plain[:len(plain)-1] + `,"assignedTo":"it's"}`)
+			s.create(plain)
+			s.do(200, "PUT", activity, `{"status":"o'k","assignedTo":null,"notes":"n\\'","authorId":"u"}`)
+			s.do(201, "POST", activity+"/notes", `{"notes":"n","authorId":"u"}`)
+			s.do(200, "GET", activity+"/notes", "")
+			next := s.do(200, "GET", path+"?limit=1&assignedTo=&assignedTo=x&status=open&status=o%27k&q=C", "").body["next"].(string)
+			page := s.do(200, "GET", path+"?status=o%27k&limit=1&after="+next, "")
+			same(t, activity, path+"/"+page.body["activities"].([]any)[0].(map[string]any)["id"].(string))
+			s.do(204, "DELETE", activity, "")
+		})
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTailPrintsLinesForPeople(t *testing.T) {
+	activity := `"id":"8c1f02aa-9d1c-4c39-9d53-0f7f5b1c3f11","category":"network","subcategory":"switch","location":"Hall 4","status":"open","reporter":"ana",`
+	tests := []struct{ name, kind, data, want string }{
+		{"created", "activity_created", `{` + activity + `"assignedTo":null}`,
+			"activity_created    8c1f02aa  open  network/switch  @ Hall 4  by ana"},
+		{"created for someone", "activity_created", `{` + activity + `"assignedTo":"bob"}`,
+			"activity_created    8c1f02aa  open  network/switch  @ Hall 4  → bob  by ana"},
+		{"updated", "activity_updated", `{` + activity + `"assignedTo":"bob","updateType":"status","latestUpdate":{"notes":"on\nit","authorId":"bob","updateType":"status"}}`,
+			`activity_updated    8c1f02aa  open  network/switch  @ Hall 4  → bob  bob: “on\nit”`},
+		{"unassigned", "activity_updated", `{` + activity + `"assignedTo":null,"updateType":"assignment","latestUpdate":null}`,
+			"activity_updated    8c1f02aa  open  network/switch  @ Hall 4  → nobody"},
+		{"handed over", "assignment_changed", `{` + activity + `"assignedTo":"eve","oldAssigneeId":"bob","newAssigneeId":"eve"}`,
+			"assignment_changed  8c1f02aa  open  network/switch  @ Hall 4  bob → eve"},
+		{"assigned", "assignment_changed", `{` + activity + `"newAssigneeId":"eve"}`,
+			"assignment_changed  8c1f02aa  open  network/switch  @ Hall 4  nobody → eve"},
+		{"deleted", "activity_deleted", `{"id":"8c1f02aa-9d1c-4c39-9d53-0f7f5b1c3f11","timestamp":"x"}`,
+			"activity_deleted    8c1f02aa"},
+		{"presence", "presence_updated", `{"userId":"bob","isOnline":true}`, "presence_updated    bob  online"},
+		{"our type on another table", "activity_created", `{"id":17,"status":["a",1]}`, `activity_created    17  ["a",1]`},
+		{"our type, no object", "activity_updated", `[1, 2]`, "activity_updated    [1,2]"},
+		{"custom", "order_created", `{"id" : 1, "total" : 12345678901234567890.5}`, `order_created       {"id":1,"total":12345678901234567890.5}`},
+		{"null", "order_created", `null`, "order_created       null"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			e := &envelope{Type: test.kind, Data: json.RawMessage(test.data), Timestamp: 1764000000123}
+			got := eventLine(e, newLine(0, false))
+			want := time.UnixMilli(1764000000123).Format("15:04:05") + ".123 " + test.want + "\n"
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// hostile begins escape sequences in every way there is, turns text around and breaks lines.
+const hostile = "a\x1b]0;owned\x07b\u009b2Jc\rd\ne\u202ef\u2028g\U000e0041h\x7fi"
+
+func TestTailLetsNoEscapeSequenceThrough(t *testing.T) {
+	data, err := json.Marshal(map[string]any{"id": hostile, "status": hostile, hostile: 1, "latestUpdate": map[string]any{"notes": hostile, "authorId": hostile}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := strings.NewReplacer(`\u001b`, `\u001b`, `\u2028`, "\u2028").Replace(string(data)) + "\n\xff"
+	for _, kind := range []string{"activity_updated", "custom" + hostile} {
+		e := &envelope{Type: kind, Data: data, Timestamp: 1764000000123}
+		for _, width := range []int{0, 40, 100} {
+			mustBePlain(t, strings.TrimSuffix(eventLine(e, newLine(width, false)), "\n"))
+		}
+	}
+	mustBePlain(t, plainJSON(raw))
+	mustBePlain(t, plain(hostile+"\xff\x9b"))
+}
+
+func mustBePlain(t *testing.T, s string) {
+	t.Helper()
+	if i := strings.IndexFunc(s, isUnsafe); i >= 0 || !utf8.ValidString(s) {
+		t.Errorf("not safe at %d: %q", i, s)
+	}
+}
+
+func TestTailKeepsTheMeaningOfJSON(t *testing.T) {
+	raw := "{\"a\":\"x\u009b\u202e\u2028\U000e0041\x7f é 👩\u200d💻 12345678901234567890\",\n\t\"b\":\r1e400}"
+	got := plainJSON(raw)
+	mustBePlain(t, got)
+	var want, have map[string]any
+	for text, to := range map[string]*map[string]any{raw: &want, got: &have} {
+		d := json.NewDecoder(strings.NewReader(text))
+		d.UseNumber()
+		if err := d.Decode(to); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTailCutsLinesAtTheWidth(t *testing.T) {
+	tests := []struct {
+		width int
+		text  string
+		want  string
+	}{
+		{0, strings.Repeat("x", 1000), strings.Repeat("x", 1000)},
+		{5, "abcd", "abcd"},
+		{5, "abcde", "abcd…"},
+		{5, "日本語", "日本…"},
+		{5, "a\x1bb", "a…"},
+		{5, "éééé", "éééé"},
+		{5, "e\u0301e\u0301e\u0301e\u0301", "e\u0301e\u0301e\u0301e\u0301"},
+	}
+	for _, test := range tests {
+		if got := newLine(test.width, false).add(styleNone, test.text).add(styleNone, "").String(); got != test.want+"\n" {
+			t.Errorf("%q in %d columns: %q, want %q", test.text, test.width, got, test.want)
+		}
+	}
+	if got := newLine(4, true).add(styleRed, "ab").add(styleNone, "cdef").add(styleRed, "g").String(); got != "\x1b[31mab\x1b[0mc…\n" {
+		t.Errorf("with colour: %q", got)
+	}
+}
+
+func TestTailShowsControlEventsWhereAskedTo(t *testing.T) {
+	stream := sends(at("c0", syncFrame(`{"mode":"live"}`)), at("c0", heartbeatFrame), at("c1", row(1)))
+	tests := []struct {
+		name    string
+		options tailPrintOptions
+		stdout  int // lines
+		stderr  string
+	}{
+		{"json", tailPrintOptions{json: true}, 1, "connecting, live"},
+		{"json, all", tailPrintOptions{json: true, syncs: true, heartbeats: true}, 3, "connecting, live"},
+		{"people", tailPrintOptions{}, 1, "connecting, live"},
+		{"people, heartbeats", tailPrintOptions{heartbeats: true}, 1, "connecting, live, heartbeat"},
+		{"people, quiet", tailPrintOptions{quiet: true, heartbeats: true}, 1, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := &script{steps: []step{stream}}
+			test.options.count = 1
+			tl := newTail(t, s.serve(t), tailHTTPClient(), test.options)
+			tl.followAll(t)
+			if n := strings.Count(tl.stdout.String(), "\n"); n != test.stdout {
+				t.Errorf("%d lines on stdout, want %d:\n%s", n, test.stdout, &tl.stdout)
+			}
+			if got := firstWords(tl.stderr.String()); got != test.stderr {
+				t.Errorf("stderr says %q, want %q:\n%s", got, test.stderr, &tl.stderr)
+			}
+		})
+	}
+}
+
+func firstWords(lines string) string {
+	var words []string
+	for line := range strings.Lines(lines) {
+		_, text, _ := strings.Cut(line, " -- ")
+		words = append(words, strings.Trim(strings.Fields(text)[0], ":"))
+	}
+	return strings.Join(words, ", ")
+}

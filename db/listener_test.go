@@ -1,0 +1,171 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// quick are times that make a test short. Nothing is asserted about how long anything takes.
+var quick = db.ListenerOptions{
+	ProbeInterval: 100 * time.Millisecond,
+	ProbeTimeout:  500 * time.Millisecond,
+	MaxBackoff:    200 * time.Millisecond,
+}
+
+// listen runs a listener on url, which sends its probes there too.
+func listen(t *testing.T, url string) *db.Listener {
+	t.Helper()
+	l, err := db.OpenListener(t.Context(), url, openPool(t, url), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, l)
+	return l
+}
+
+func run(t *testing.T, l *db.Listener) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { l.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+}
+
+func waitLive(t *testing.T, l *db.Listener) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := l.WaitLive(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func waitDown(t *testing.T, l *db.Listener) {
+	t.Helper()
+	for tick := time.NewTicker(time.Millisecond); ; <-tick.C {
+		if !l.Status().Live {
+			tick.Stop()
+			return
+		}
+		if t.Context().Err() != nil {
+			t.Fatal("the listener did not go down")
+		}
+	}
+}
+
+func waitWake(t *testing.T, l *db.Listener) {
+	t.Helper()
+	select {
+	case <-l.Wake():
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing woke the reader")
+	}
+}
+
+func TestListenerWakes(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	l := listen(t, url)
+	waitWake(t, l) // because it has connected
+	waitLive(t, l)
+	conn := pgtest.Connect(t, url)
+	for range 3 {
+		pgtest.Exec(t, conn, `select pg_notify('pgherald', '{}')`)
+		waitWake(t, l)
+	}
+}
+
+func TestListenerReconnectsWhenItsBackendIsTerminated(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	l := listen(t, url)
+	waitWake(t, l)
+	waitLive(t, l)
+	conn := pgtest.Connect(t, url)
+	pgtest.Exec(t, conn, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgherald listener' and datname = current_database()`)
+	waitWake(t, l) // the new connection reads what was missed
+	waitLive(t, l)
+	pgtest.Exec(t, conn, `select pg_notify('pgherald', '{}')`)
+	waitWake(t, l)
+}
+
+func TestListenerNoticesADeadConnection(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := pgtest.NewProxy(t, net(config))
+	l, err := db.OpenListener(t.Context(), proxy.URL(url), openPool(t, url), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, l)
+	waitLive(t, l)
+	proxy.Blackhole(true) // probes are sent, and do not come back
+	waitDown(t, l)
+	proxy.Blackhole(false)
+	waitLive(t, l)
+}
+
+// pgxlisten logs an error of HandleBacklog and goes on listening, deaf to what it missed.
+func TestListenerStartsAnewWhenTheBacklogFails(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	l, err := db.OpenListener(t.Context(), url, openPool(t, url), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	attempts := 0
+	l.SetBacklog(func(ctx context.Context, conn *pgx.Conn) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if attempts++; attempts <= 3 {
+			return errors.New("backlog does not work")
+		}
+		return db.Check(ctx, conn)
+	})
+	run(t, l)
+	waitLive(t, l)
+	mu.Lock()
+	defer mu.Unlock()
+	if attempts != 5 { // three connections that failed, and two channels of one that did not
+		t.Errorf("got %d attempts", attempts)
+	}
+}
+
+// A pooler in transaction mode accepts LISTEN and delivers nothing. So does a sender that is
+// connected to another database.
+func TestListenerSaysWhenNotificationsDoNotArrive(t *testing.T) {
+	l, err := db.OpenListener(t.Context(), pgtest.NewDatabase(t), openPool(t, pgtest.NewDatabase(t)), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, l)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	err = l.WaitLive(ctx)
+	if err == nil || !strings.Contains(err.Error(), "--listen-database-url") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpenListenerFailsFast(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	pool := openPool(t, url)
+	for name, bad := range map[string]string{
+		"malformed":   "postgres://%zz",
+		"nobody home": "postgres://postgres@127.0.0.1:1/x?sslmode=disable",
+		"no database": url[:strings.LastIndex(url, "/")] + "/nowhere?sslmode=disable",
+	} {
+		if _, err := db.OpenListener(t.Context(), bad, pool, quick); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package triggers
+
+import (
+	"fmt"
+	"strings"
+)
+
+// rowBody is the body of the function for an insert, update or delete.
+func rowBody(t Table, rel relation, op string) string {
+	return body(op, rel.name, statement(t, rel, op))
+}
+
+// body wraps the statement that writes the events into plpgsql. A column of the spec that is
+// called like a variable here means the column.
+func body(op string, table Name, statement string) string {
+	return release(fmt.Sprintf(`
+#variable_conflict use_column
+declare
+    written bigint;
+begin
+%s;
+    get diagnostics written = row_count;
+%s
+    return null;
+end
+`, indent(statement, 1), indent(ring(op, table), 1)))
+}
+
+// ring is the doorbell, once for a statement that wrote events. Its payload is bounded, since a
+// NOTIFY of more than 8000 bytes would fail the write. This is the one place that knows when to
+// ring.
+func ring(op string, table Name) string {
+	return fmt.Sprintf(`if written > 0 then
+    perform pg_notify('pgherald', json_build_object(
+        'table', %s,
+        'op', %s,
+        'rows', written,
+        'xid', pg_current_xact_id()::text
+    )::text);
+end if;`, quoteLiteral(table.String()), quoteLiteral(op))
+}
+
+// insertInto is how every statement begins.
+const insertInto = "insert into pgherald.events (type, key, audience, data)\n"
+
+// truncateBody is the body of the function for TRUNCATE on one table of the tree of t.
+func truncateBody(t Table, rel relation, member Name) string {
+	if t.Truncate.AsDeletes {
+		return body(opTruncate, rel.name, truncatedRows(t, rel, member))
+	}
+	return body(opTruncate, rel.name, truncatedTable(t, member))
+}
+
+// truncatedRows gives the delete events. It runs before the rows are gone, and reads them from the
+// table itself.
+func truncatedRows(t Table, rel relation, member Name) string {
+	return fmt.Sprintf("with old_rows as (select * from only %s)\n", member) + statement(t, rel, opDelete)
+}
+
+// truncatedTable gives one event. A TRUNCATE of a parent fires here for every partition as well,
+// the parent first: whoever was just told that the whole table is empty need not hear of its parts.
+func truncatedTable(t Table, member Name) string {
+	typ, table := quoteLiteral(t.Truncate.Type), quoteLiteral(t.Name.String())
+	if member == t.Name {
+		return fmt.Sprintf(`%sselect %s, null, null, to_json(payload.*)
+from (select %s as "table") as payload`, insertInto, typ, table)
+	}
+	return fmt.Sprintf(`%[1]sselect %[2]s, null, null, to_json(payload.*)
+from (select %[3]s as "table", %[4]s as partition) as payload
+-- Not after the same event for the whole table, if that is the last thing this transaction wrote.
+where not exists (
+    select
+    from (
+        select events.type, events.data
+        from pgherald.events
+        where events.xid = pg_current_xact_id()
+        order by events.id desc
+        limit 1
+    ) as last
+    where last.type = %[2]s
+        and last.data ->> 'table' = %[3]s
+        and last.data ->> 'partition' is null
+)`, insertInto, typ, table, quoteLiteral(member.String()))
+}
+
+// A line break inside a string or a quoted name must survive indenting: hold hides those of an
+// expression behind a byte that no SQL can have, and release brings them back in the end.
+func hold(expr string) string    { return strings.ReplaceAll(expr, "\n", "\x00") }
+func release(text string) string { return strings.ReplaceAll(text, "\x00", "\n") }
+
+// indent moves every line but empty ones to the right.
+func indent(text string, levels int) string {
+	prefix := strings.Repeat("    ", levels)
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if line != "" {
+			lines[i] = prefix + line
+		}
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,245 @@
+package triggers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// loadRelations looks up the tables of a spec. Its error names every table that cannot be watched.
+func loadRelations(ctx context.Context, tx pgx.Tx, spec Spec) ([]relation, error) {
+	relations := make([]relation, len(spec.Tables))
+	var errs []error
+	for i, t := range spec.Tables {
+		rel, err := loadRelation(ctx, tx, t)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("table %s: %w", t.Name, err))
+		}
+		relations[i] = rel
+	}
+	return relations, errors.Join(errs...)
+}
+
+func loadRelation(ctx context.Context, tx pgx.Tx, t Table) (relation, error) {
+	oid, kind, err := findTable(ctx, tx, t.Name)
+	if err != nil {
+		return relation{}, err
+	}
+	rel := relation{name: t.Name, partitioned: kind == "p"}
+	if rel.key, err = loadKey(ctx, tx, oid, t.Key); err != nil {
+		return relation{}, err
+	}
+	if err := loadColumns(ctx, tx, oid, &rel); err != nil {
+		return relation{}, err
+	}
+	rel.partitions, err = loadPartitions(ctx, tx, oid)
+	return rel, err
+}
+
+// findTable gives the oid of a table that can have our triggers, or says why it cannot.
+func findTable(ctx context.Context, tx pgx.Tx, name Name) (oid uint32, kind string, err error) {
+	if name.Schema == "pgherald" {
+		return 0, "", errors.New("the log cannot watch itself")
+	}
+	var persistence, parent string
+	err = tx.QueryRow(ctx, `
+		select c.oid, c.relkind::text, c.relpersistence::text,
+			coalesce((
+				select p.relname
+				from pg_inherits as i
+				join pg_class as p on p.oid = i.inhparent
+				where i.inhrelid = c.oid and c.relispartition
+			), '')::text
+		from pg_class as c
+		join pg_namespace as s on s.oid = c.relnamespace
+		where s.nspname = $1 and c.relname = $2`, name.Schema, name.Table,
+	).Scan(&oid, &kind, &persistence, &parent)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, "", errors.New("it does not exist")
+	case err != nil:
+		return 0, "", fmt.Errorf("look it up: %w", err)
+	case kind != "r" && kind != "p":
+		return 0, "", fmt.Errorf("it is %s, and only tables can be watched", kindName(kind))
+	case persistence == "t":
+		return 0, "", errors.New("it is temporary, and only lasting tables can be watched")
+	case parent != "":
+		return 0, "", fmt.Errorf("it is a partition of %s: watch that, and its partitions are watched too", quoteIdent(parent))
+	}
+	return oid, kind, nil
+}
+
+func kindName(kind string) string {
+	switch kind {
+	case "v":
+		return "a view"
+	case "m":
+		return "a materialized view"
+	case "f":
+		return "a foreign table"
+	case "S":
+		return "a sequence"
+	case "i", "I":
+		return "an index"
+	case "c":
+		return "a composite type"
+	}
+	return "no table"
+}
+
+// uniqueIndex is a unique index that can tell rows apart at any moment: valid, without condition,
+// without expressions, not deferrable.
+type uniqueIndex struct {
+	primary  bool
+	columns  []keyColumn
+	nullable []string
+}
+
+// loadKey finds the columns that tell rows apart: those wanted, else the primary key.
+func loadKey(ctx context.Context, tx pgx.Tx, oid uint32, want []string) ([]keyColumn, error) {
+	indexes, err := loadUniqueIndexes(ctx, tx, oid)
+	if err != nil {
+		return nil, err
+	}
+	for _, index := range indexes {
+		if len(want) == 0 && index.primary {
+			return index.columns, nil
+		}
+		if key, ok := index.inOrder(want); ok {
+			if len(index.nullable) > 0 {
+				return nil, fmt.Errorf("key column %s must be NOT NULL", index.nullable[0])
+			}
+			return key, nil
+		}
+	}
+	if len(want) == 0 {
+		return nil, errors.New("it has no primary key (or a deferrable one): add one, or name the columns of another unique index under key")
+	}
+	return nil, fmt.Errorf("key (%s) needs a unique index on exactly these columns, which is valid, not partial and not deferrable",
+		strings.Join(want, ", "))
+}
+
+// inOrder gives the columns of an index in the order wanted, if they are the same ones.
+func (x uniqueIndex) inOrder(want []string) ([]keyColumn, bool) {
+	if len(want) != len(x.columns) {
+		return nil, false
+	}
+	var key []keyColumn
+	for _, name := range want {
+		i := slices.IndexFunc(x.columns, func(k keyColumn) bool { return k.name == name })
+		if i < 0 || slices.Contains(key, x.columns[i]) {
+			return nil, false
+		}
+		key = append(key, x.columns[i])
+	}
+	return key, true
+}
+
+// loadUniqueIndexes also finds by which operator each index tells values apart, since that need
+// not be in the search path of a trigger.
+func loadUniqueIndexes(ctx context.Context, tx pgx.Tx, oid uint32) ([]uniqueIndex, error) {
+	rows, err := tx.Query(ctx, `
+		select i.indexrelid, i.indisprimary, a.attname::text, a.attnotnull,
+			o.oprname::text, s.nspname::text
+		from pg_index as i
+		cross join lateral generate_series(0, i.indnkeyatts - 1) as k
+		join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[k]
+		join pg_opclass as c on c.oid = i.indclass[k]
+		join pg_amop as m on m.amopfamily = c.opcfamily
+			and m.amoplefttype = c.opcintype
+			and m.amoprighttype = c.opcintype
+			and m.amopstrategy = 3 -- equality in a btree
+		join pg_am as am on am.oid = m.amopmethod and am.amname = 'btree'
+		join pg_operator as o on o.oid = m.amopopr
+		join pg_namespace as s on s.oid = o.oprnamespace
+		where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indimmediate
+			and i.indpred is null and i.indexprs is null
+		order by i.indisprimary desc, i.indexrelid, k`, oid)
+	if err != nil {
+		return nil, fmt.Errorf("look up its unique indexes: %w", err)
+	}
+	var indexes []uniqueIndex
+	var last, id uint32
+	var primary, notNull bool
+	var column, operator, schema string
+	_, err = pgx.ForEachRow(rows, []any{&id, &primary, &column, &notNull, &operator, &schema}, func() error {
+		if id != last {
+			indexes = append(indexes, uniqueIndex{primary: primary})
+			last = id
+		}
+		index := &indexes[len(indexes)-1]
+		index.columns = append(index.columns, keyColumn{column, operatorSQL(schema, operator)})
+		if !notNull {
+			index.nullable = append(index.nullable, quoteIdent(column))
+		}
+		return nil
+	})
+	return indexes, err
+}
+
+// operatorSQL names an operator in a way that does not depend on the search path.
+func operatorSQL(schema, operator string) string {
+	if schema == "pg_catalog" {
+		return operator
+	}
+	return "operator(" + quoteIdent(schema) + "." + operator + ")"
+}
+
+func loadColumns(ctx context.Context, tx pgx.Tx, oid uint32, rel *relation) error {
+	rows, err := tx.Query(ctx, `
+		select a.attname::text, a.attgenerated = 'v'
+		from pg_attribute as a
+		where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+		order by a.attnum`, oid)
+	if err != nil {
+		return fmt.Errorf("look up its columns: %w", err)
+	}
+	var column string
+	var virtual bool
+	_, err = pgx.ForEachRow(rows, []any{&column, &virtual}, func() error {
+		if virtual {
+			rel.virtual = append(rel.virtual, column)
+		} else {
+			rel.columns = append(rel.columns, column)
+		}
+		return nil
+	})
+	return err
+}
+
+// loadPartitions gives the whole tree below a table. A foreign table in it, be it a partition or a
+// child by inheritance, would make every write through the parent fail.
+func loadPartitions(ctx context.Context, tx pgx.Tx, oid uint32) ([]partition, error) {
+	rows, err := tx.Query(ctx, `
+		with recursive tree as (
+			select i.inhrelid as oid from pg_inherits as i where i.inhparent = $1
+			union
+			select i.inhrelid from pg_inherits as i join tree on tree.oid = i.inhparent
+		)
+		select s.nspname::text, c.relname::text, c.relkind::text, c.relispartition
+		from tree
+		join pg_class as c on c.oid = tree.oid
+		join pg_namespace as s on s.oid = c.relnamespace
+		order by s.nspname, c.relname`, oid)
+	if err != nil {
+		return nil, fmt.Errorf("look up its partitions: %w", err)
+	}
+	var partitions []partition
+	var name Name
+	var kind string
+	var isPartition bool
+	_, err = pgx.ForEachRow(rows, []any{&name.Schema, &name.Table, &kind, &isPartition}, func() error {
+		if kind == "f" {
+			return fmt.Errorf("its child %s is a foreign table, for which Postgres collects no changed rows", name)
+		}
+		if isPartition {
+			partitions = append(partitions, partition{name: name, partitioned: kind == "p"})
+		}
+		return nil
+	})
+	return partitions, err
+}

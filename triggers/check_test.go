@@ -1,0 +1,143 @@
+package triggers_test
+
+import (
+	"testing"
+
+	"github.com/pgherald/pgherald/triggers"
+)
+
+// Each way in which a database can come to differ from the spec is told, and mended by Apply.
+func TestCheckFindsEveryKindOfDrift(t *testing.T) {
+	for name, c := range map[string]struct {
+		change string
+		want   []string
+	}{
+		"nothing": {``, nil},
+		"missing trigger": {
+			`drop trigger pgherald_update on public.orders`,
+			[]string{`trigger pgherald_update on public.orders is missing`},
+		},
+		"disabled trigger": {
+			`alter table public.orders disable trigger pgherald_update`,
+			[]string{`trigger pgherald_update on public.orders is disabled`},
+		},
+		"trigger for replicas only": {
+			`alter table public.orders enable replica trigger pgherald_update`,
+			[]string{`trigger pgherald_update on public.orders is disabled`},
+		},
+		"trigger that always fires": {`alter table public.orders enable always trigger pgherald_update`, nil},
+		"trigger of another kind": {
+			`drop trigger pgherald_truncate on public.orders;
+			create trigger pgherald_truncate before truncate on public.orders
+			execute function pgherald."public.orders.truncate"()`,
+			[]string{`trigger pgherald_truncate on public.orders differs from the spec`},
+		},
+		"trigger with a condition": {
+			`drop trigger pgherald_insert on public.orders;
+			create trigger pgherald_insert after insert on public.orders
+			referencing new table as new_rows for each statement when (1 = 2)
+			execute function pgherald."public.orders.insert"()`,
+			[]string{`trigger pgherald_insert on public.orders differs from the spec`},
+		},
+		"trigger with the wrong function": {
+			`drop trigger pgherald_insert on public.orders;
+			create trigger pgherald_insert after insert on public.orders
+			referencing new table as new_rows for each statement
+			execute function pgherald."public.orders.delete"()`,
+			[]string{`trigger pgherald_insert on public.orders differs from the spec`},
+		},
+		"trigger too many": {
+			`create trigger "One More" after insert on public.orders
+			execute function pgherald."public.orders.insert"()`,
+			[]string{`trigger "One More" on public.orders is not in the spec`},
+		},
+		"missing function": {
+			`drop function pgherald."public.orders.delete" cascade`,
+			[]string{
+				`function pgherald."public.orders.delete" is missing`,
+				`trigger pgherald_delete on public.orders is missing`,
+			},
+		},
+		"function too many": {
+			`create function pgherald.extra() returns trigger language plpgsql as 'begin return null; end';
+			revoke execute on function pgherald.extra from public`,
+			[]string{`function pgherald.extra is not in the spec`},
+		},
+		"another body": {
+			`create or replace function pgherald."public.orders.delete"() returns trigger language plpgsql
+			security definer set search_path = pg_catalog, pg_temp as 'begin return null; end'`,
+			[]string{`function pgherald."public.orders.delete" differs from the spec`},
+		},
+		"not security definer": {
+			`alter function pgherald."public.orders.delete"() security invoker`,
+			[]string{`function pgherald."public.orders.delete" differs from the spec`},
+		},
+		"another search path": {
+			`alter function pgherald."public.orders.delete"() set search_path = public`,
+			[]string{`function pgherald."public.orders.delete" differs from the spec`},
+		},
+		"one setting more": {
+			`alter function pgherald."public.orders.delete"() set work_mem = '1MB'`,
+			[]string{`function pgherald."public.orders.delete" differs from the spec`},
+		},
+		"function for everybody": {
+			`grant execute on function pgherald."public.orders.delete"() to public`,
+			[]string{`function pgherald."public.orders.delete" may be used by everybody`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := watch(t, orders, ordersSpec)
+			if c.change != "" {
+				b.exec(c.change)
+			}
+			b.drifts(ordersSpec, c.want...)
+			if changes := b.apply(parse(t, ordersSpec)); len(changes) != len(c.want) {
+				t.Errorf("apply did %q for %q", changes, c.want)
+			}
+			b.drifts(ordersSpec)
+		})
+	}
+}
+
+func TestCheckFindsAnOwnerWithoutRights(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	nobody := b.role("nobody")
+	b.exec(`grant create, usage on schema pgherald to ` + nobody)
+	b.exec(`alter function pgherald."public.orders.insert"() owner to ` + nobody)
+	contains(t, b.fails(`insert into public.orders values (1)`), "permission denied")
+	b.drifts(ordersSpec, `the owner of function pgherald."public.orders.insert" may not write to pgherald.events`)
+	b.apply(parse(t, ordersSpec))
+	b.drifts(ordersSpec)
+	b.gives(`insert into public.orders values (1)`, `order_created 1 {"id":1,"status":null,"was":null}`)
+}
+
+// Postgres lets a column go that only a function body names. Writes fail from then on, and so this
+// is the drift that matters most.
+func TestCheckFindsAColumnThatIsGone(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	b.exec(`alter table public.orders drop column status`)
+	drifts, err := triggers.Check(t.Context(), b.conn, parse(t, ordersSpec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(drifts) == 0 {
+		t.Fatal("no drift found")
+	}
+	contains(t, drifts[0].String(),
+		`table public.orders, on insert order_created, payload field "status": column n.status does not exist`,
+		"writes may fail", "`pgherald triggers apply`")
+}
+
+func TestCheckOfATableThatIsGone(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	b.exec(`drop table public.orders`)
+	_, err := triggers.Check(t.Context(), b.conn, parse(t, ordersSpec))
+	if err == nil {
+		t.Fatal("check succeeded")
+	}
+	contains(t, err.Error(), "check triggers: table public.orders: it does not exist")
+	changes := b.apply(triggers.Spec{})
+	if len(changes) != 4 {
+		t.Errorf("apply of nothing should drop the 4 functions: %q", changes)
+	}
+}

@@ -1,0 +1,84 @@
+package triggers
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func plain(schema, table string, key ...string) relation {
+	rel := relation{name: Name{schema, table}}
+	for _, column := range key {
+		rel.key = append(rel.key, keyColumn{column, "="})
+	}
+	return rel
+}
+
+// goldenRelations is what a catalog would say about the tables of testdata/*.yaml.
+func goldenRelations() map[Name]relation {
+	lines := relation{
+		name: Name{"shop", "lines"}, partitioned: true,
+		key: []keyColumn{{"order_id", "="}, {"sku", "operator(public.=)"}},
+		partitions: []partition{
+			{name: Name{"shop", "lines_2025"}},
+			{name: Name{"shop", "lines_2026"}, partitioned: true},
+			{name: Name{"shop", "lines_2026_01"}},
+		},
+	}
+	stock := plain("shop", "stock", "sku")
+	stock.partitioned = true
+	stock.partitions = []partition{{name: Name{"shop", "stock_eu"}}, {name: Name{"shop", "stock_us"}}}
+	relations := map[Name]relation{}
+	for _, rel := range []relation{
+		plain("public", "activities", "id"), plain("public", "assignments", "activity_id"),
+		plain("public", "activity_updates", "id"), plain("public", "orders", "id"), plain("public", "users", "id"),
+		plain("Order Items", "select.from", "Größe", `it's "it"`), lines, stock,
+	} {
+		relations[rel.name] = rel
+	}
+	return relations
+}
+
+// The SQL is read here as people will read it. UPDATE_GOLDEN=1 writes it anew; look at the diff.
+func TestGolden(t *testing.T) {
+	specs, err := filepath.Glob("testdata/*.yaml")
+	if err != nil || len(specs) == 0 {
+		t.Fatalf("find the specs in testdata: %v", err)
+	}
+	for _, file := range append(specs, "workload.yaml") {
+		name := filepath.Base(file[:len(file)-len(".yaml")])
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spec, err := Parse(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			relations := make([]relation, len(spec.Tables))
+			for i, table := range spec.Tables {
+				relations[i] = goldenRelations()[table.Name]
+			}
+			compareGolden(t, filepath.Join("testdata", name+".sql"), generateAll(spec, relations).script())
+		})
+	}
+}
+
+func compareGolden(t *testing.T, file, got string) {
+	t.Helper()
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}

@@ -1,0 +1,195 @@
+package triggers_test
+
+import (
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/triggers"
+)
+
+func TestApplyTwiceChangesNothing(t *testing.T) {
+	b := open(t, orders)
+	spec := parse(t, ordersSpec)
+	want := triggers.Changes{
+		`create function pgherald."public.orders.insert"`, `create function pgherald."public.orders.update"`,
+		`create function pgherald."public.orders.delete"`, `create function pgherald."public.orders.truncate"`,
+		`create trigger pgherald_insert on public.orders`, `create trigger pgherald_update on public.orders`,
+		`create trigger pgherald_delete on public.orders`, `create trigger pgherald_truncate on public.orders`,
+	}
+	if diff := cmp.Diff(want, b.apply(spec)); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	// A writer in the middle of something is in nobody's way: no lock is asked for.
+	writer := pgtest.Connect(t, b.url)
+	pgtest.Exec(t, writer, `begin; insert into public.orders values (1)`)
+	again, err := triggers.Apply(t.Context(), b.conn, spec, triggers.LockTimeout(time.Millisecond))
+	if err != nil || len(again) > 0 {
+		t.Errorf("the second apply: %v, %v", again, err)
+	}
+}
+
+func TestApplyNamesTheTableThatIsLocked(t *testing.T) {
+	b := open(t, orders)
+	writer := pgtest.Connect(t, b.url)
+	pgtest.Exec(t, writer, `begin; insert into public.orders values (1)`)
+	_, err := triggers.Apply(t.Context(), b.conn, parse(t, ordersSpec), triggers.LockTimeout(10*time.Millisecond))
+	if err == nil {
+		t.Fatal("apply took a lock that somebody had")
+	}
+	contains(t, err.Error(), "apply triggers: lock table public.orders: it stayed in use")
+	pgtest.Exec(t, writer, `commit`)
+	b.apply(parse(t, ordersSpec)) // the connection is as good as before
+}
+
+func TestApplyIsDeclarative(t *testing.T) {
+	b := watch(t, orders+`
+		create table public.items (id int primary key);
+		create function public.mine() returns trigger language plpgsql as 'begin return null; end';
+		create trigger mine after insert on public.orders for each statement execute function public.mine()`,
+		ordersSpec)
+	changes := b.apply(parse(t, `tables: [{ name: public.items, on: { insert: item_created } }]`))
+	want := triggers.Changes{
+		`drop trigger pgherald_delete on public.orders`, `drop trigger pgherald_insert on public.orders`,
+		`drop trigger pgherald_truncate on public.orders`, `drop trigger pgherald_update on public.orders`,
+		`create function pgherald."public.items.insert"`, `create trigger pgherald_insert on public.items`,
+		`drop function pgherald."public.orders.delete"`, `drop function pgherald."public.orders.insert"`,
+		`drop function pgherald."public.orders.truncate"`, `drop function pgherald."public.orders.update"`,
+	}
+	if diff := cmp.Diff(want, changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	b.exec(`insert into public.orders values (1)`)
+	b.gives(`insert into public.items values (1)`, `item_created 1 {"id":1}`)
+	if got := b.one(`select count(*) from pg_trigger where tgname = 'mine'`); got != "1" {
+		t.Error("apply removed a trigger that is not ours")
+	}
+}
+
+func TestApplyReplacesAFunctionWithoutALock(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	writer := pgtest.Connect(t, b.url)
+	pgtest.Exec(t, writer, `begin; insert into public.orders values (1)`)
+	spec := parse(t, `
+tables:
+  - name: public.orders
+    on: { insert: renamed, update: order_updated, delete: order_deleted }
+    payload: { id: n.id, status: n.status, was: o.status }
+`)
+	changes, err := triggers.Apply(t.Context(), b.conn, spec, triggers.LockTimeout(time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := triggers.Changes{ // the update tells of new keys, so it knows the insert's event too
+		`replace function pgherald."public.orders.insert"`, `replace function pgherald."public.orders.update"`,
+	}
+	if diff := cmp.Diff(want, changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
+
+func TestConcurrentApplies(t *testing.T) {
+	b := open(t, orders)
+	spec := parse(t, ordersSpec)
+	var group sync.WaitGroup
+	made := make([]int, 4)
+	for i := range made {
+		conn := pgtest.Connect(t, b.url)
+		group.Go(func() {
+			changes, err := triggers.Apply(t.Context(), conn, spec)
+			if err != nil {
+				t.Error(err)
+			}
+			made[i] = len(changes)
+		})
+	}
+	group.Wait()
+	total := 0
+	for _, n := range made {
+		total += n
+	}
+	if total != 8 {
+		t.Errorf("changes made by the four: %v, and one should have made all 8", made)
+	}
+	b.drifts(ordersSpec)
+}
+
+func TestApplyWaitsForOthersOnlySoLong(t *testing.T) {
+	b := open(t, orders)
+	other := pgtest.Connect(t, b.url)
+	pgtest.Exec(t, other, `select pg_advisory_lock($1)`, int64(0x70676865_72616c64))
+	_, err := triggers.Apply(t.Context(), b.conn, parse(t, ordersSpec), triggers.LockTimeout(10*time.Millisecond))
+	if err == nil {
+		t.Fatal("apply ran beside another")
+	}
+	contains(t, err.Error(), "wait for another process that is changing triggers")
+}
+
+func TestDrop(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	b.exec(`insert into public.orders values (1, 'logged')`)
+	changes, err := triggers.Drop(t.Context(), b.conn)
+	if err != nil || len(changes) != 8 {
+		t.Errorf("drop: %v, %v", changes, err)
+	}
+	b.exec(`insert into public.orders values (2, 'not logged')`)
+	b.wants(`order_created 1 {"id":1,"status":"logged","was":null}`)
+	if changes, err := triggers.Drop(t.Context(), b.conn); err != nil || len(changes) != 0 {
+		t.Errorf("drop again: %v, %v", changes, err)
+	}
+}
+
+func TestWithoutTheLog(t *testing.T) {
+	conn := pgtest.Connect(t, pgtest.EmptyDatabase(t))
+	pgtest.Exec(t, conn, orders)
+	spec := parse(t, ordersSpec)
+	_, err := triggers.Apply(t.Context(), conn, spec)
+	if err == nil {
+		t.Fatal("apply succeeded without a log")
+	}
+	contains(t, err.Error(), "run `pgherald migrate up` first")
+	if _, err := triggers.Check(t.Context(), conn, spec); err == nil {
+		t.Error("check succeeded without a log")
+	}
+	if changes, err := triggers.Drop(t.Context(), conn); err != nil || len(changes) > 0 {
+		t.Errorf("drop: %v, %v", changes, err)
+	}
+	script, err := triggers.SQL(t.Context(), conn, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, script, "create trigger pgherald_insert")
+}
+
+// The script that people see does by itself what Apply does, and can be run again.
+func TestScriptIsWhatApplyDoes(t *testing.T) {
+	b := open(t, orders+logs)
+	spec := ordersSpec + logsSpec[len("\ntables:\n"):]
+	script, err := triggers.SQL(t.Context(), b.conn, parse(t, spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.exec(script)
+	b.exec(script)
+	b.drifts(spec)
+}
+
+// The golden file was made from what the test says about the catalog; this is what the catalog says.
+func TestWorkloadScript(t *testing.T) {
+	b := open(t, "")
+	got, err := triggers.SQL(t.Context(), b.conn, triggers.Workload())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("testdata/workload.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("script (-want +got):\n%s", diff)
+	}
+}

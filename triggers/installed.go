@@ -1,0 +1,146 @@
+package triggers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// installed is what of ours is in the database: the trigger functions in the schema pgherald, and
+// whatever triggers call them.
+type installed struct {
+	functions []installedFunction
+	triggers  []installedTrigger
+}
+
+type installedFunction struct {
+	function
+	definer  bool
+	plpgsql  bool
+	settings []string
+	public   bool // everybody may use it
+	may      bool // its owner may write to the log
+}
+
+type installedTrigger struct {
+	trigger
+	name        string
+	kind        int16 // pg_trigger.tgtype
+	transitions [2]string
+	plain       bool // no arguments, no columns, no condition
+	enabled     bool
+}
+
+func loadInstalled(ctx context.Context, tx pgx.Tx) (installed, error) {
+	var present bool
+	err := tx.QueryRow(ctx, `select to_regclass('pgherald.events') is not null`).Scan(&present)
+	if err != nil {
+		return installed{}, fmt.Errorf("look for the log pgherald.events: %w", err)
+	}
+	if !present {
+		return installed{}, errNoLog
+	}
+	var found installed
+	if found.functions, err = loadFunctions(ctx, tx); err != nil {
+		return installed{}, fmt.Errorf("look up the trigger functions: %w", err)
+	}
+	if found.triggers, err = loadTriggers(ctx, tx); err != nil {
+		return installed{}, fmt.Errorf("look up the triggers: %w", err)
+	}
+	return found, nil
+}
+
+func loadFunctions(ctx context.Context, tx pgx.Tx) ([]installedFunction, error) {
+	rows, err := tx.Query(ctx, `
+		select p.proname::text, p.prosrc, p.prosecdef, l.lanname = 'plpgsql',
+			coalesce(p.proconfig, '{}'),
+			has_function_privilege('public', p.oid, 'execute'),
+			has_table_privilege(p.proowner, 'pgherald.events', 'insert')
+				and has_schema_privilege(p.proowner, 'pgherald', 'usage')
+		from pg_proc as p
+		join pg_language as l on l.oid = p.prolang
+		where p.pronamespace = 'pgherald'::regnamespace
+			and p.prorettype = 'trigger'::regtype
+		order by p.proname`)
+	if err != nil {
+		return nil, err
+	}
+	var functions []installedFunction
+	var f installedFunction
+	targets := []any{&f.name, &f.body, &f.definer, &f.plpgsql, &f.settings, &f.public, &f.may}
+	_, err = pgx.ForEachRow(rows, targets, func() error {
+		functions = append(functions, f)
+		f.settings = nil // the next row must not write into this one's
+		return nil
+	})
+	return functions, err
+}
+
+func loadTriggers(ctx context.Context, tx pgx.Tx) ([]installedTrigger, error) {
+	rows, err := tx.Query(ctx, `
+		select s.nspname::text, c.relname::text, t.tgname::text, p.proname::text, t.tgtype,
+			coalesce(t.tgoldtable::text, ''), coalesce(t.tgnewtable::text, ''),
+			t.tgnargs = 0 and t.tgqual is null and t.tgattr::text = '',
+			t.tgenabled in ('O', 'A')
+		from pg_trigger as t
+		join pg_proc as p on p.oid = t.tgfoid
+		join pg_class as c on c.oid = t.tgrelid
+		join pg_namespace as s on s.oid = c.relnamespace
+		where p.pronamespace = 'pgherald'::regnamespace and not t.tgisinternal
+		order by s.nspname, c.relname, t.tgname`)
+	if err != nil {
+		return nil, err
+	}
+	var triggers []installedTrigger
+	var t installedTrigger
+	targets := []any{
+		&t.table.Schema, &t.table.Table, &t.name, &t.function, &t.kind,
+		&t.transitions[0], &t.transitions[1], &t.plain, &t.enabled,
+	}
+	_, err = pgx.ForEachRow(rows, targets, func() error {
+		triggers = append(triggers, t)
+		return nil
+	})
+	return triggers, err
+}
+
+// same says whether an installed function is the one wanted.
+func (f installedFunction) same(want function) bool {
+	if f.body != want.body || !f.definer || !f.plpgsql || len(f.settings) != len(settings()) {
+		return false
+	}
+	for i, s := range settings() {
+		if f.settings[i] != s.stored() {
+			return false
+		}
+	}
+	return true
+}
+
+// same says whether an installed trigger is the one wanted, enabled or not.
+func (t installedTrigger) same(want trigger) bool {
+	return t.plain && t.function == want.function && t.kind == want.kind() &&
+		t.transitions == want.transitions()
+}
+
+// kind is pg_trigger.tgtype: a statement trigger has no bit for rows.
+func (t trigger) kind() int16 {
+	bits := map[string]int16{opInsert: 1 << 2, opDelete: 1 << 3, opUpdate: 1 << 4, opTruncate: 1 << 5}
+	kind := bits[t.op]
+	if t.before {
+		kind |= 1 << 1
+	}
+	return kind
+}
+
+func (t trigger) transitions() [2]string {
+	var names [2]string
+	if t.op == opUpdate || t.op == opDelete {
+		names[0] = "old_rows"
+	}
+	if t.op == opInsert || t.op == opUpdate {
+		names[1] = "new_rows"
+	}
+	return names
+}

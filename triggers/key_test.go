@@ -1,0 +1,108 @@
+package triggers_test
+
+import "testing"
+
+func TestKeyChange(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	b.exec(`insert into public.orders values (1, 'a'), (2, 'b'), (3, 'c')`)
+	b.events()
+	b.exec(`update public.orders set id = 9, status = 'z' where id = 1`)
+	b.wantsAnyOrder(`order_created 9 {"id":9,"status":"z","was":null}`,
+		`order_deleted 1 {"id":1,"status":"a","was":"a"}`)
+}
+
+// A key that moves to another row is the same key with another content.
+func TestKeyShift(t *testing.T) {
+	b := watch(t, `create table public.orders (id int unique deferrable initially deferred,
+		k int primary key, status text)`, `
+tables:
+  - name: public.orders
+    payload: { status: n.status, was: o.status }
+    on: { insert: created, update: updated, delete: deleted }
+`)
+	b.exec(`insert into public.orders values (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c')`)
+	b.events()
+	b.exec(`alter table public.orders drop constraint orders_pkey;
+		update public.orders set k = k + 1;
+		alter table public.orders add primary key (k)`)
+	b.wantsAnyOrder(`deleted 1 {"status":"a","was":"a"}`, `updated 2 {"status":"a","was":"b"}`,
+		`updated 3 {"status":"b","was":"c"}`, `created 4 {"status":"c","was":null}`)
+}
+
+func TestKeyChangeWithoutInsertAndDeleteEvents(t *testing.T) {
+	b := watch(t, orders, `
+tables:
+  - name: public.orders
+    payload: { id: n.id, was: o.id }
+    on: { update: order_updated }
+`)
+	b.exec(`insert into public.orders values (1)`)
+	b.gives(`update public.orders set id = 2`, `order_updated 2 {"id":2,"was":null}`)
+	b.gives(`update public.orders set status = 'x'`, `order_updated 2 {"id":2,"was":2}`)
+}
+
+func TestCompositeKey(t *testing.T) {
+	const ddl = `create table public.lines (pos text, order_id int, qty int, primary key (order_id, pos))`
+	b := watch(t, ddl, `
+tables:
+  - name: public.lines
+    payload: { qty: n.qty, was: o.qty }
+    on: { insert: created, update: updated, delete: deleted }
+`)
+	b.gives(`insert into public.lines values ('a', 1, 5), ('b"', 1, 6)`,
+		`created [1, "a"] {"qty":5,"was":null}`, `created [1, "b\""] {"qty":6,"was":null}`)
+	b.gives(`update public.lines set qty = qty + 1 where pos = 'a'`, `updated [1, "a"] {"qty":6,"was":5}`)
+	b.exec(`update public.lines set pos = 'c' where pos = 'a'`)
+	b.wantsAnyOrder(`created [1, "c"] {"qty":6,"was":null}`, `deleted [1, "a"] {"qty":6,"was":6}`)
+}
+
+func TestChosenKey(t *testing.T) {
+	const ddl = `create table public.users (id int primary key, "E Mail" text not null unique, age int)`
+	b := watch(t, ddl, `
+tables:
+  - name: public.users
+    key: E Mail
+    payload: { age: n.age }
+    on: { insert: created, update: updated }
+`)
+	b.gives(`insert into public.users values (1, 'a@b', 5)`, `created a@b {"age":5}`)
+	b.gives(`update public.users set id = 2`, `updated a@b {"age":5}`)
+}
+
+// The equality of a key's type need not be in the search path of the trigger.
+func TestKeyOfAnExtensionsType(t *testing.T) {
+	b := open(t, orders)
+	if b.one(`select count(*) from pg_available_extensions where name = 'citext'`) == "0" {
+		t.Skip("needs the extension citext")
+	}
+	b.exec(`create extension citext; create table public.tags (name citext primary key, n int)`)
+	b.apply(parse(t, `
+tables:
+  - name: public.tags
+    payload: { n: n.n, was: o.n }
+    on: { insert: created, update: updated, delete: deleted }
+`))
+	b.gives(`insert into public.tags values ('Go', 1)`, `created Go {"n":1,"was":null}`)
+	b.gives(`update public.tags set name = 'GO', n = 2`, `updated GO {"n":2,"was":1}`)
+}
+
+func TestKeysThatCannotBe(t *testing.T) {
+	b := open(t, `
+		create table public.bare (id int);
+		create table public.late (id int primary key deferrable);
+		create table public.partial (id int not null);
+		create unique index on public.partial (id) where id > 0;
+		create table public.nullable (id int unique);
+		create table public.half (a int, b int, primary key (a, b));`)
+	for table, want := range map[string]string{
+		"bare }":              "table public.bare: it has no primary key",
+		"bare, key: nope }":   "table public.bare: key (nope) needs a unique index",
+		"late }":              "table public.late: it has no primary key (or a deferrable one)",
+		"partial, key: id }":  "table public.partial: key (id) needs a unique index",
+		"nullable, key: id }": "table public.nullable: key column id must be NOT NULL",
+		"half, key: a }":      "table public.half: key (a) needs a unique index",
+		"half, key: [a, a] }": "table public.half: key (a, a) needs a unique index",
+	} {
+		b.refuses("tables: [{ on: { insert: created }, name: public."+table+"]", want)
+	}
+}

@@ -1,0 +1,90 @@
+package triggers_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/jackc/pgx/v5"
+)
+
+// Names that have tripped generators: each is used for a schema, a table, its key and a payload
+// field at once.
+func oddNames() []string {
+	return []string{
+		"Order Items", "select", "user", "into", "written", "event", "payload", "n", "o", "key", "type",
+		`qu"ote`, "it's", `back\slash`, "a.b", "$pgherald$", "new_rows", "old_rows", "%s", "--", "/*", ";",
+		"größe", "注文の明細", "emoji 🦜", "tab\tnew\nline", " ",
+		strings.Repeat("x", 63), strings.Repeat("é", 31), strings.Repeat("語", 21),
+	}
+}
+
+func TestOddNames(t *testing.T) {
+	b := open(t, "")
+	var spec strings.Builder
+	spec.WriteString("tables:\n")
+	for _, name := range oddNames() {
+		q := pgx.Identifier{name}.Sanitize()
+		b.exec(fmt.Sprintf(`create schema if not exists %[1]s; create table %[1]s.%[1]s (%[1]s int primary key, "text" text)`, q))
+		fmt.Fprintf(&spec, "  - name: %s\n    key: %s\n    payload: { %s: %s, text_: n.text, was_: o.text }\n"+
+			"    on: { insert: created, update: updated, delete: deleted, truncate: as-deletes }\n",
+			quoteYAML(t, q+"."+q), quoteYAML(t, q), quoteYAML(t, name), quoteYAML(t, "n."+q))
+	}
+	b.apply(parse(t, spec.String()))
+	for _, name := range oddNames() {
+		b.writesTo(name)
+	}
+	b.drifts(spec.String())
+}
+
+// quoteYAML spells a text for a flow mapping.
+func quoteYAML(t *testing.T, text string) string {
+	quoted, err := yaml.MarshalWithOptions(text, yaml.JSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(quoted))
+}
+
+// writesTo goes once through all operations, a key change and a truncate of a table named so.
+func (b *bench) writesTo(name string) {
+	b.t.Helper()
+	q := pgx.Identifier{name}.Sanitize()
+	table := q + "." + q
+	data := func(id int, now, was string) string {
+		return b.one(`select to_json($1::text)::text`, name) + fmt.Sprintf(`:%d,"text_":%s,"was_":%s}`, id, now, was)
+	}
+	b.gives(`insert into `+table+` values (1, 'a')`, `created 1 {`+data(1, `"a"`, `null`))
+	b.gives(`update `+table+` set "text" = 'b'`, `updated 1 {`+data(1, `"b"`, `"a"`))
+	b.exec(`update ` + table + ` set ` + q + ` = 2`)
+	b.wantsAnyOrder(`created 2 {`+data(2, `"b"`, `null`), `deleted 1 {`+data(1, `"b"`, `"b"`))
+	b.gives(`delete from `+table, `deleted 2 {`+data(2, `"b"`, `"b"`))
+	b.exec(`insert into ` + table + ` values (3, null)`)
+	b.events()
+	b.gives(`truncate `+table, `deleted 3 {`+data(3, `null`, `null`))
+}
+
+// Long names that only differ at their end, and dots that could be read in two ways.
+func TestFunctionNamesDoNotCollide(t *testing.T) {
+	long := strings.Repeat("x", 62)
+	b := open(t, fmt.Sprintf(`
+		create schema "a.b"; create schema a;
+		create table "a.b".c (id int primary key);
+		create table a."b.c" (id int primary key);
+		create table public.%[1]s1 (id int primary key);
+		create table public.%[1]s2 (id int primary key)`, long))
+	spec := fmt.Sprintf(`
+tables:
+  - { name: '"a.b".c', on: { insert: first } }
+  - { name: 'a."b.c"', on: { insert: second } }
+  - { name: public.%[1]s1, on: { insert: third } }
+  - { name: public.%[1]s2, on: { insert: fourth } }
+`, long)
+	b.apply(parse(t, spec))
+	b.gives(`insert into "a.b".c values (1)`, `first 1 {"id":1}`)
+	b.gives(`insert into a."b.c" values (1)`, `second 1 {"id":1}`)
+	b.gives(`insert into public.`+long+`1 values (1)`, `third 1 {"id":1}`)
+	b.gives(`insert into public.`+long+`2 values (1)`, `fourth 1 {"id":1}`)
+	b.drifts(spec)
+}

@@ -1,0 +1,100 @@
+package triggers_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// plpgsql keeps the plan of the first execution, which may have been for one row. So the plan for
+// one row is looked at here: it must be one that also does for a hundred thousand.
+
+// explained gives the plan of what the trigger function executes, for the rows of the given write.
+// It asks from inside a trigger, where the transition tables are the real ones.
+func (b *bench) explained(function, event, write string) string {
+	b.t.Helper()
+	source := b.one(`select prosrc from pg_proc where pronamespace = 'pgherald'::regnamespace and proname = $1`, function)
+	found := regexp.MustCompile(`(?s)begin\n(.*);\n    get diagnostics`).FindStringSubmatch(source)
+	if found == nil {
+		b.t.Fatalf("find the statement in:\n%s", source)
+	}
+	tables := map[string]string{
+		"insert": "new table as new_rows", "delete": "old table as old_rows",
+		"update": "new table as new_rows old table as old_rows",
+	}[event]
+	b.exec(`
+		create table public.plans (line text);
+		create function public.explain_it() returns trigger language plpgsql as $f$
+		declare line text;
+		begin
+			for line in execute 'explain (costs off) ' || $s$` + found[1] + `$s$ loop
+				insert into public.plans values (line);
+			end loop;
+			return null;
+		end $f$;
+		create trigger explain_it after ` + event + ` on public.orders referencing ` + tables + `
+		for each statement execute function public.explain_it();`)
+	b.exec(write)
+	plan := b.one(`select string_agg(line, E'\n') from public.plans`)
+	b.exec(`drop function public.explain_it cascade; drop table public.plans`)
+	return plan
+}
+
+// Conditions and joins that would, on their own, let the planner make an inner join of the full one.
+func TestUpdateIsNeverANestedLoop(t *testing.T) {
+	for name, events := range map[string]string{
+		"one event":        `{ update: updated }`,
+		"strict condition": `{ update: { type: updated, when: n.total > o.total and n.id = o.id } }`,
+		"strict payload":   `{ update: { type: updated, payload: { x: n.id + o.id } } }`,
+		"all events":       `{ insert: created, update: updated, delete: deleted }`,
+		"strict join":      "{ update: updated }\n    join: public.orders as p on p.id = n.id and p.id = o.id",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := watch(t, orders, "tables:\n  - name: public.orders\n    on: "+events)
+			b.exec(`insert into public.orders values (1, 'a')`)
+			plan := b.explained("public.orders.update", "update", `update public.orders set status = 'b'`)
+			if !strings.Contains(plan, "Full Join") {
+				t.Errorf("no full join in the plan:\n%s", plan)
+			}
+		})
+	}
+}
+
+func TestOneRowFirstThenMany(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	b.exec(`insert into public.orders select generate_series(1, 100000)`)
+	for range 7 { // enough for a generic plan to be kept
+		b.exec(`update public.orders set total = coalesce(total, 0) + 1 where id = 5`)
+	}
+	b.exec(`update public.orders set status = 'bulk'`)
+	got := b.one(`select count(distinct key) from pgherald.events where data ->> 'status' = 'bulk'`)
+	if got != "100000" {
+		t.Errorf("rows of the bulk update in the log: %s", got)
+	}
+}
+
+// And the other way round: a plan made for many rows must look a joined table up by index, or it
+// would read all of it for every single row from then on.
+func TestJoinsAreLookUps(t *testing.T) {
+	for name, spec := range map[string]string{
+		"one event":  `{ insert: created }`,
+		"two events": `{ insert: [created, noticed] }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := watch(t, orders+`
+				create table public.customers (id int primary key, name text);
+				insert into public.customers select g, g from generate_series(1, 20000) as g;
+				analyze public.customers`, `
+tables:
+  - name: public.orders
+    join: public.customers as c on c.id = n.id
+    payload: { name: c.name, again: (select d.name from public.customers as d where d.id = n.id) }
+    on: `+spec)
+			plan := b.explained("public.orders.insert", "insert",
+				`insert into public.orders select generate_series(1, 20000)`)
+			if strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, "Index") {
+				t.Errorf("customers are not looked up by index:\n%s", plan)
+			}
+		})
+	}
+}

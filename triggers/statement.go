@@ -1,0 +1,203 @@
+package triggers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// branch is one SELECT: one event of the spec for the rows of a statement.
+type branch struct {
+	comment string
+	event   Event
+	// n and o are the transition tables that the two rows come from; no o is a row of nulls.
+	n, o string
+	// where picks the rows that the branch is for.
+	where string
+}
+
+// statement is the INSERT that writes the events of one operation.
+func statement(t Table, rel relation, op string) string {
+	branches := branchesFor(t, rel, op)
+	switch {
+	case op == opUpdate:
+		return updateStatement(t, rel, branches)
+	case len(branches) == 1 && len(t.Joins) == 0:
+		return insertInto + directSelect(t, rel, branches[0])
+	}
+	return insertInto + "select event.type, event.key, event.audience, event.data\nfrom " +
+		branches[0].n + "\n" + lateral(t, rel, branches)
+}
+
+// updateStatement pairs the rows before and after by key.
+func updateStatement(t Table, rel relation, branches []branch) string {
+	return insertInto + `select event.type, event.key, event.audience, event.data
+from new_rows
+-- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
+-- update of one row must also do for one of many.
+full join old_rows on ` + keyEquality(rel) + "\n" + lateral(t, rel, branches) + `
+-- Rows that did not change give no event. Their images are compared, as not every type has an
+-- equality; and no condition out here is strict, or the join would cease to be full.
+where (new_rows.* *<> old_rows.*) is distinct from false`
+}
+
+func keyEquality(rel relation) string {
+	parts := make([]string, len(rel.key))
+	for i, k := range rel.key {
+		column := quoteIdent(k.name)
+		parts[i] = fmt.Sprintf("new_rows.%s %s old_rows.%s", column, k.equals, column)
+	}
+	return strings.Join(parts, "\n    and ")
+}
+
+// branchesFor lists the branches of one operation.
+func branchesFor(t Table, rel relation, op string) []branch {
+	switch op {
+	case opInsert:
+		return branchesOf(t.Insert, branch{n: "new_rows"})
+	case opDelete:
+		return branchesOf(t.Delete, branch{n: "old_rows", o: "old_rows"})
+	}
+	return updateBranches(t, rel)
+}
+
+// updateBranches tells by key what became of a row.
+func updateBranches(t Table, rel relation) []branch {
+	id := quoteIdent(rel.key[0].name)
+	changed := branch{n: "new_rows", o: "old_rows"}
+	changed.where = fmt.Sprintf("num_nulls(new_rows.%s, old_rows.%s) = 0", id, id)
+	if len(t.Insert) == 0 {
+		changed.where = fmt.Sprintf("num_nulls(new_rows.%s) = 0", id)
+		changed.comment = "The row changed, or has a new key (then o is null)."
+	} else if len(t.Insert)+len(t.Delete) > 0 {
+		changed.comment = "The row changed."
+	}
+	return slices.Concat(
+		branchesOf(t.Update, changed),
+		branchesOf(t.Insert, branch{
+			n: "new_rows", where: "old_rows." + id + " is null",
+			comment: "The key itself changed: this is the new one.",
+		}),
+		branchesOf(t.Delete, branch{
+			n: "old_rows", o: "old_rows", where: "new_rows." + id + " is null",
+			comment: "The key itself changed: this is the old one.",
+		}),
+	)
+}
+
+func branchesOf(events []Event, like branch) []branch {
+	branches := make([]branch, len(events))
+	for i, event := range events {
+		branches[i] = like
+		branches[i].event = event
+		if i > 0 {
+			branches[i].comment = ""
+		}
+	}
+	return branches
+}
+
+// lateral joins each row to its events. It is planned for one row at a time, so a joined table is
+// looked up by index whatever the first statement of the session was like.
+func lateral(t Table, rel relation, branches []branch) string {
+	selects := make([]string, len(branches))
+	for i, b := range branches {
+		selects[i] = lateralSelect(t, rel, b)
+	}
+	text := strings.Join(selects, "\nunion all\n")
+	if len(branches) == 1 {
+		text += "\n-- Keeps the planner from taking this apart and planning it for many rows.\noffset 0"
+	}
+	return "cross join lateral (\n" + indent(text, 1) + "\n) as event (type, key, audience, data)"
+}
+
+// lateralSelect is a branch inside lateral, where the transition tables are already in scope.
+func lateralSelect(t Table, rel relation, b branch) string {
+	from := "from (select " + b.n + ".*) as n\n"
+	if usesOld(t, b.event) {
+		from += "cross join " + oldRow(rel, b.o, b.o) + " as o\n"
+	}
+	text := b.selectList(rel, b.n) + from + joinsSQL(t.Joins) + b.payload() + b.conditions()
+	if b.comment != "" {
+		text = "-- " + b.comment + "\n" + text
+	}
+	return strings.TrimSuffix(text, "\n")
+}
+
+// directSelect is the only branch of an insert or delete, read straight from the transition table.
+func directSelect(t Table, rel relation, b branch) string {
+	from := "from " + b.n + " as n\n"
+	if usesOld(t, b.event) {
+		row := oldRow(rel, b.o, "n")
+		if b.o != "" {
+			row = "lateral " + row
+		}
+		from += "cross join " + row + " as o\n"
+	}
+	return strings.TrimSuffix(b.selectList(rel, "n")+from+b.payload()+b.conditions(), "\n")
+}
+
+// oldRow is the row o: that of source, or one of nulls.
+func oldRow(rel relation, o, source string) string {
+	if o == "" {
+		return "(select (null::" + rel.name.String() + ").*)"
+	}
+	return "(select " + source + ".*)"
+}
+
+// selectList is the SELECT of a branch; row is how the whole row n is called in its scope.
+func (b branch) selectList(rel relation, row string) string {
+	// With .* these are rows, even where there is a column of that name.
+	data := "to_json(payload.*)"
+	if len(b.event.Payload) == 0 {
+		data = "to_json(" + row + ".*)"
+	}
+	audience := "null::text[]"
+	if b.event.Audience != "" {
+		audience = embed(b.event.Audience)
+	}
+	items := []string{quoteLiteral(b.event.Type), b.key(rel), audience, data}
+	return "select\n" + indent(strings.Join(items, ",\n"), 1) + "\n"
+}
+
+func (b branch) key(rel relation) string {
+	if b.event.Key != "" {
+		return embed(b.event.Key) + "::text"
+	}
+	columns := make([]string, len(rel.key))
+	for i, k := range rel.key {
+		columns[i] = "n." + quoteIdent(k.name)
+	}
+	if len(columns) == 1 {
+		return columns[0] + "::text"
+	}
+	return "json_build_array(" + strings.Join(columns, ", ") + ")::text"
+}
+
+// payload makes the object as a row of its own: no limit of 50 fields as in json_build_object, and
+// each field reads as in any SELECT.
+func (b branch) payload() string {
+	if len(b.event.Payload) == 0 {
+		return ""
+	}
+	fields := make([]string, len(b.event.Payload))
+	for i, f := range b.event.Payload {
+		fields[i] = embed(f.SQL) + " as " + quoteIdent(f.Name)
+	}
+	list := "select\n" + indent(strings.Join(fields, ",\n"), 1)
+	return "cross join lateral (\n" + indent(list, 1) + "\n) as payload\n"
+}
+
+func (b branch) conditions() string {
+	conditions := make([]string, 0, 2)
+	if b.where != "" {
+		conditions = append(conditions, b.where)
+	}
+	if b.event.When != "" {
+		conditions = append(conditions, embed(b.event.When))
+	}
+	if len(conditions) == 0 {
+		return ""
+	}
+	return "where " + strings.Join(conditions, "\n    and ") + "\n"
+}
