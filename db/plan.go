@@ -12,7 +12,8 @@ import (
 )
 
 // A plan: the unseen transactions in the order of their last ids, at most $3 of them, and those
-// that come after them but will be below the cursor, where they stay holes.
+// that come after them but will be below the cursor, where they stay holes. (There is no max of
+// an xid8 before PostgreSQL 15.)
 const planSQL = `
 with unseen as materialized (
     select u.xid, count(*) as events, max(u.id) as last
@@ -39,7 +40,7 @@ select null, null, null, null, xid, null, null
 from unseen
 where
     last > (select max(last) from chosen)
-    and xid < greatest((select max(xid) from chosen), $1)`
+    and xid < greatest((select xid from chosen order by xid desc limit 1), $1)`
 
 // plan is what a large read is going to do.
 type plan struct {
