@@ -8,7 +8,7 @@ import (
 
 // WithSizes makes the log's pages small, so that little data takes every path.
 func (l *Log) WithSizes(readEvents, planSize, pageBytes int) *Log {
-	return &Log{pool: l.pool, readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
+	return &Log{pool: l.pool, cluster: l.cluster, readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
 }
 
 // SetBacklog replaces what must work on each new connection.

@@ -2,7 +2,9 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +30,7 @@ const (
 // Log reads pgherald.events. It implements stream.Log.
 type Log struct {
 	pool       *pgxpool.Pool
+	cluster    *atomic.Pointer[string] // what the pool was last connected to
 	readEvents int
 	planSize   int
 	pageBytes  int
@@ -37,7 +40,7 @@ var _ stream.Log = (*Log)(nil)
 
 // NewLog returns the log in the database of a pool that OpenLogPool has opened.
 func NewLog(pool *pgxpool.Pool) *Log {
-	return &Log{pool: pool, readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
+	return &Log{pool: pool, cluster: new(atomic.Pointer[string]), readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
 }
 
 // What is new is what is visible and was not seen: two look-ups in the index. One statement, so
@@ -100,14 +103,14 @@ func (l *Log) Tail(ctx context.Context, events int) (stream.Cursor, error) {
 }
 
 // Head returns the cursor of the transaction's snapshot: whoever has read tables in it has seen
-// exactly what the cursor has seen, if it is REPEATABLE READ. The epoch is the one that the log
-// was last read with; conn may come from any pool of the same database.
+// exactly what the cursor has seen, if it is REPEATABLE READ. The transaction may be of any pool of
+// the same database; it must not wait for those who read the log.
 func (l *Log) Head(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
-	cluster, err := l.cluster(ctx)
-	if err != nil {
-		return stream.Cursor{}, err
+	cluster := l.cluster.Load()
+	if cluster == nil {
+		return stream.Cursor{}, errors.New("find the end of the log: it was never read")
 	}
-	return tail(ctx, tx.Conn(), cluster, 0)
+	return tail(ctx, tx.Conn(), *cluster, 0)
 }
 
 func tail(ctx context.Context, conn *pgx.Conn, cluster string, events int) (stream.Cursor, error) {
@@ -128,16 +131,6 @@ func tail(ctx context.Context, conn *pgx.Conn, cluster string, events int) (stre
 	return stream.NewCursor(st.epoch, next, st.snapshot.running), nil
 }
 
-// cluster names the cluster that the log pool is connected to.
-func (l *Log) cluster(ctx context.Context) (string, error) {
-	var name string
-	err := l.with(ctx, readTimeout, func(_ context.Context, conn *pgx.Conn) error {
-		name = clusterOf(conn)
-		return nil
-	})
-	return name, err
-}
-
 // with runs do on a connection of the pool, and puts errors into words. When do takes too long
 // the other idle connections are given up too: they have probably died with this one.
 func (l *Log) with(ctx context.Context, timeout time.Duration, do func(context.Context, *pgx.Conn) error) error {
@@ -145,6 +138,7 @@ func (l *Log) with(ctx context.Context, timeout time.Duration, do func(context.C
 	defer cancel()
 	conn, err := l.pool.Acquire(limited)
 	if err == nil {
+		l.remember(clusterOf(conn.Conn()))
 		err = do(limited, conn.Conn())
 		conn.Release()
 	}
@@ -153,6 +147,12 @@ func (l *Log) with(ctx context.Context, timeout time.Duration, do func(context.C
 		return fmt.Errorf("no answer from the database within %v: %w", timeout, err)
 	}
 	return explain(err)
+}
+
+func (l *Log) remember(cluster string) {
+	if known := l.cluster.Load(); known == nil || *known != cluster {
+		l.cluster.Store(&cluster)
+	}
 }
 
 func clusterOf(conn *pgx.Conn) string {

@@ -84,7 +84,7 @@ type demoBase struct {
 func (c demoCmd) database(a *app) (demoBase, error) {
 	if c.DatabaseURL != "" {
 		fmt.Fprintln(a.stderr, "PostgreSQL: the one that DATABASE_URL names")
-		return demoBase{url: c.DatabaseURL, psql: findPsql(""), stop: func() error { return nil }}, nil
+		return demoBase{url: c.DatabaseURL, psql: findPsql(a.ctx, ""), stop: func() error { return nil }}, nil
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, startTimeout)
 	defer cancel()
@@ -104,19 +104,18 @@ func (c demoCmd) database(a *app) (demoBase, error) {
 	if err := createDatabase(ctx, cluster.URL("postgres")); err != nil {
 		return demoBase{}, errors.Join(err, stop())
 	}
-	return demoBase{url: cluster.URL(demoDatabase), psql: findPsql(inst.BinDir), stop: stop}, nil
+	return demoBase{url: cluster.URL(demoDatabase), psql: findPsql(ctx, inst.BinDir), stop: stop}, nil
 }
 
-// findPsql prefers the one on PATH, which people can type.
-func findPsql(binDir string) string {
-	if _, err := exec.LookPath("psql"); err == nil {
-		return "psql"
+// findPsql prefers the one on PATH, which people can type. Debian has one there that works only
+// if a PostgreSQL is installed, so it is tried.
+func findPsql(ctx context.Context, binDir string) string {
+	for _, psql := range []string{"psql", filepath.Join(binDir, "psql")} {
+		if exec.CommandContext(ctx, psql, "--version").Run() == nil {
+			return psql
+		}
 	}
-	path, err := exec.LookPath(filepath.Join(binDir, "psql"))
-	if err != nil {
-		return ""
-	}
-	return path
+	return ""
 }
 
 // dataDir returns where the cluster's data are, and a function that forgets them if asked to.

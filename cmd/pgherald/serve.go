@@ -87,7 +87,10 @@ func (c serveCmd) prepare(a *app) error {
 		}
 		changes, err := triggers.Apply(a.ctx, conn, spec)
 		for _, change := range changes {
-			a.logger.Info("triggers applied", "change", change)
+			a.logger.Debug("trigger applied", "change", change)
+		}
+		if len(changes) > 0 {
+			a.logger.Info("triggers applied: they are as the spec says now", "changes", len(changes))
 		}
 		return err
 	})
