@@ -37,6 +37,8 @@
 //
 // Virtual generated columns (PostgreSQL 18) are not in transition tables: an expression that reads
 // one is refused. Children by old-style inheritance fire their parent's triggers when written
-// through the parent, and none when written directly, unless the spec names them as well. A
-// partition that is added later has no triggers until the next Apply; Check reports it.
+// through the parent, and none when written directly, unless the spec names them as well. With
+// `truncate: as-deletes`, a transaction in REPEATABLE READ or SERIALIZABLE gives the delete events
+// of the rows in its snapshot only. A partition that is added later has no triggers until the next
+// Apply; Check reports it.
 package triggers

@@ -54,10 +54,7 @@ func (w workload) short(sql string, want ...string) {
 		if p.ID != parts[1] {
 			w.t.Errorf("the key is not the activity's id: %s", line)
 		}
-		text := parts[0] + " " + p.ID[len(p.ID)-1:]
-		for name, value := range map[string]*string{"": p.UpdateType} {
-			text += show(name, value)
-		}
+		text := parts[0] + " " + p.ID[len(p.ID)-1:] + show("", p.UpdateType)
 		text += show("status=", p.Status) + show("assigned=", p.AssignedTo) + show("old=", p.Old) + show("new=", p.New)
 		if p.LatestUpdate != nil {
 			text += " notes=" + p.LatestUpdate.Notes

@@ -46,9 +46,11 @@ type exit int
 // command line that makes no sense. It leaves nothing running.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	defer func() {
-		if e, ok := recover().(exit); ok {
-			code = int(e)
-		} else if r := recover(); r != nil {
+		switch r := recover().(type) {
+		case nil:
+		case exit:
+			code = int(r)
+		default:
 			panic(r)
 		}
 	}()

@@ -43,7 +43,7 @@ func readFrames(r io.Reader, limit int, retry func(time.Duration), yield func(ta
 
 // lineReader hands out whole lines. The library looks at all it has of an event whenever a
 // little more arrives: an event of 64 MiB, read as the network delivers it, took 130 s; read by
-// the line, 0.4 s. It also sees the retry lines, which sse.Read keeps to itself.
+// the line, 2 s. It also sees the retry lines, which sse.Read keeps to itself.
 type lineReader struct {
 	r     *bufio.Reader
 	limit int

@@ -1,0 +1,138 @@
+package web_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pgherald/pgherald/web"
+)
+
+func get(t *testing.T, method, path string, header ...string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequest(method, path, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	web.Page().ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(t *testing.T, res *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestPageServesItsFiles(t *testing.T) {
+	for path, contentType := range map[string]string{
+		"/":           "text/html; charset=utf-8",
+		"/app.js":     "text/javascript; charset=utf-8",
+		"/stream.js":  "text/javascript; charset=utf-8",
+		"/view.js":    "text/javascript; charset=utf-8",
+		"/summary.js": "text/javascript; charset=utf-8",
+		"/style.css":  "text/css; charset=utf-8",
+		"/icon.svg":   "image/svg+xml",
+	} {
+		res := get(t, http.MethodGet, path)
+		got := map[string]string{"status": res.Status}
+		for _, name := range []string{"Content-Type", "Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "Cache-Control"} {
+			got[name] = res.Header.Get(name)
+		}
+		want := map[string]string{
+			"status":                  "200 OK",
+			"Content-Type":            contentType,
+			"Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
+			"X-Content-Type-Options":  "nosniff",
+			"Referrer-Policy":         "no-referrer",
+			"Cache-Control":           "no-cache",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+		if body(t, res) == "" {
+			t.Errorf("%s is empty", path)
+		}
+	}
+}
+
+func TestPageIsSentOnce(t *testing.T) {
+	first := get(t, http.MethodGet, "/app.js")
+	etag := first.Header.Get("ETag")
+	if !regexp.MustCompile(`^"[0-9a-f]{16}"$`).MatchString(etag) {
+		t.Fatalf("ETag = %q", etag)
+	}
+	again := get(t, http.MethodGet, "/app.js", "If-None-Match", etag)
+	if again.StatusCode != http.StatusNotModified || body(t, again) != "" {
+		t.Errorf("with its ETag: %s", again.Status)
+	}
+	if other := get(t, http.MethodGet, "/app.js", "If-None-Match", `"0"`); other.StatusCode != http.StatusOK {
+		t.Errorf("with another ETag: %s", other.Status)
+	}
+	if get(t, http.MethodGet, "/").Header.Get("ETag") == etag {
+		t.Error("two files have the same ETag")
+	}
+}
+
+func TestPageAnswersHead(t *testing.T) {
+	for path, status := range map[string]int{"/": 200, "/no": 404} {
+		res := get(t, http.MethodHead, path)
+		if res.StatusCode != status || body(t, res) != "" {
+			t.Errorf("HEAD %s: %s", path, res.Status)
+		}
+	}
+}
+
+func TestPageHasNothingElse(t *testing.T) {
+	for _, path := range []string{"/index.html", "/page/", "/page/app.js", "/api/activities", "/app.js/", "//", "/%2e%2e/web.go", "/web.go"} {
+		res := get(t, http.MethodGet, path)
+		var problem struct {
+			Status   int
+			Instance string
+		}
+		if err := json.NewDecoder(res.Body).Decode(&problem); err != nil {
+			t.Errorf("%s: %s, read problem: %v", path, res.Status, err)
+		}
+		if res.StatusCode != http.StatusNotFound || problem.Status != http.StatusNotFound || res.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %s, %+v", path, res.Status, problem)
+		}
+	}
+}
+
+// TestPageKeepsItsPolicy looks for what the policy would block, and for paths that would not
+// work where a proxy serves the page under a path of its own.
+func TestPageKeepsItsPolicy(t *testing.T) {
+	html := body(t, get(t, http.MethodGet, "/"))
+	for _, bad := range []string{` style="`, `<style`, ` onclick`, `javascript:`, `="/`, `//`} {
+		if strings.Contains(html, bad) {
+			t.Errorf("the page has %q in it", bad)
+		}
+	}
+	if regexp.MustCompile(`<script[^>]*>[^<]`).MatchString(html) {
+		t.Error("the page has an inline script")
+	}
+	references := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(html, -1)
+	if len(references) < 3 {
+		t.Fatalf("only %d references found", len(references))
+	}
+	for _, reference := range references {
+		if res := get(t, http.MethodGet, "/"+reference[1]); res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", reference[1], res.Status)
+		}
+	}
+	for _, script := range []string{"/app.js", "/view.js", "/stream.js", "/summary.js"} {
+		if js := body(t, get(t, http.MethodGet, script)); regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b`).MatchString(js) {
+			t.Errorf("%s makes HTML from text", script)
+		}
+	}
+}
