@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# Packages whose tests talk to a PostgreSQL.
+PG_PACKAGES := ./api ./cmd/... ./db/... ./migrations ./triggers
+FUZZTIME ?= 3s
+
+.PHONY: help
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build bin/pgherald
+	go build -o bin/pgherald ./cmd/pgherald
+
+.PHONY: demo
+demo: build ## show everything working; ARGS="--ephemeral --simulate=0"
+	bin/pgherald demo $(ARGS)
+
+.PHONY: setup
+setup: ## install what the tests need: a PostgreSQL, on Debian with apt
+	tools/setup
+
+.PHONY: test
+test: setup ## test everything, on the system's PostgreSQL and on PostgreSQL 18
+	go vet ./...
+	go test -race -p 2 -timeout 8m ./...
+	tools/test-newest -race -p 2 -timeout 8m $(PG_PACKAGES)
+	$(MAKE) fuzz
+
+.PHONY: fuzz
+fuzz: ## run every fuzz test for FUZZTIME
+	FUZZTIME=$(FUZZTIME) tools/fuzz
+
+.PHONY: lint
+lint: ## check formatting, modules and import rules
+	tools/lint
+
+.PHONY: bench
+bench: ## run the Go benchmarks
+	go test -run '^$$' -bench . -benchmem ./stream
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
