@@ -1,0 +1,10 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// TestMain gives tests databases that are empty: serve makes its own tables.
+func TestMain(m *testing.M) { pgtest.Main(m, nil) }
