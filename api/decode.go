@@ -95,20 +95,10 @@ func decodeBody(data []byte, members []member) error {
 	var errs []FieldError
 	seen := make(map[string]bool, len(members))
 	for _, g := range given {
-		i := slices.IndexFunc(members, func(m member) bool { return m.name == g.name })
-		detail := ""
-		switch {
-		case i < 0:
-			detail = "is not known: " + nameList(members) + " are"
-		case seen[g.name]:
-			detail = "is given twice"
-		default:
-			detail = members[i].take(g.value)
-		}
-		seen[g.name] = true
-		if detail != "" {
+		if detail := takeFrom(g, members, seen); detail != "" {
 			errs = append(errs, FieldError{shorten(g.name), detail})
 		}
+		seen[g.name] = true
 	}
 	for _, m := range members {
 		if m.required && !seen[m.name] {
@@ -119,6 +109,18 @@ func decodeBody(data []byte, members []member) error {
 		return invalid(errs...)
 	}
 	return nil
+}
+
+// takeFrom sets the member that is given, or says what is wrong with it.
+func takeFrom(given rawMember, members []member, seen map[string]bool) string {
+	i := slices.IndexFunc(members, func(m member) bool { return m.name == given.name })
+	if i < 0 {
+		return "is not known: " + nameList(members) + " are"
+	}
+	if seen[given.name] {
+		return "is given twice"
+	}
+	return members[i].take(given.value)
 }
 
 // rawMember is a member of a JSON object as it stands in the body.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
@@ -20,7 +21,7 @@ var errDraining = errors.New("server is draining")
 
 // events serves GET /api/events.
 func (a *API) events(w http.ResponseWriter, r *http.Request) {
-	filter, err := filterOf(r.URL.Query())
+	filter, err := filterOf(r.URL.RawQuery)
 	if err != nil {
 		writeProblem(w, r, err)
 		return
@@ -31,11 +32,15 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 
 	cursor, malformed := cursorOf(r)
 	c := &connection{api: a, out: http.NewResponseController(w), w: w}
-	if err := c.begin(); err != nil {
-		writeProblem(w, r, err)
+	if err := c.begin(); err != nil { // the status is on its way: there is nobody left to tell
+		a.config.Logger.Info("stream closed", "remote", r.RemoteAddr, "reason", closeReason(ctx, err))
 		return
 	}
 	sub, sync, err := a.config.Feed.Subscribe(ctx, cursor, malformed, filter)
+	if err != nil && ctx.Err() != nil { // the client or the server has left before there was an answer
+		a.config.Logger.Info("stream closed", "remote", r.RemoteAddr, "reason", closeReason(ctx, context.Cause(ctx)))
+		return
+	}
 	if err != nil {
 		// The log must be asked and does not answer. An EventSource never returns after a status
 		// other than 200, but it does after a stream that ends: it tries again after retry.
@@ -53,7 +58,12 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 }
 
 // filterOf reads what the client wants to hear, and refuses parameters that mean nothing.
-func filterOf(query url.Values) (stream.Filter, error) {
+// A query that cannot be read is refused too: half of it would be another stream.
+func filterOf(rawQuery string) (stream.Filter, error) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return stream.Filter{}, &Problem{Status: http.StatusBadRequest, Detail: "query cannot be read: " + err.Error()}
+	}
 	for name := range query {
 		switch name {
 		case "types", "since", "lastEventId":
@@ -64,7 +74,7 @@ func filterOf(query url.Values) (stream.Filter, error) {
 	if !query.Has("types") {
 		return stream.Filter{}, nil
 	}
-	filter, err := stream.ParseTypes(query.Get("types"))
+	filter, err := stream.ParseTypes(strings.Join(query["types"], ","))
 	if err != nil {
 		return stream.Filter{}, badParameter("types", err.Error())
 	}

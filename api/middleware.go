@@ -18,7 +18,9 @@ func guard(next http.Handler) http.Handler {
 		AllowedHeaders: []string{"Last-Event-ID", "Cache-Control"},
 		ExposedHeaders: []string{cursorHeader},
 	})
-	return read.Handler(http.NewCrossOriginProtection().Handler(next))
+	write := http.NewCrossOriginProtection()
+	write.SetDenyHandler(problemHandler(http.StatusForbidden, "pages of another origin may read here and change nothing"))
+	return read.Handler(write.Handler(next))
 }
 
 // problemHandler answers every request with the same problem.

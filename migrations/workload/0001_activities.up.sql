@@ -22,7 +22,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    new.updated_at := now();
+    new.updated_at := clock_timestamp(); -- not now(): a writer that waited must not set an earlier one
     return new;
 end
 $$;

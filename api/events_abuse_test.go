@@ -1,0 +1,232 @@
+package api_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/pgherald/pgherald/api"
+)
+
+// ask sends a request without a body and returns the answer, read.
+func (s *station) ask(method, target string, header ...string) (*http.Response, string) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, s.web.URL+target, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	response, err := s.web.Client().Do(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return response, string(body)
+}
+
+// refuses asks for what must be answered with a problem whose detail has the text.
+func (s *station) refuses(status int, text, method, target string, header ...string) *http.Response {
+	s.Helper()
+	response, body := s.ask(method, target, header...)
+	var problem api.Problem
+	err := json.Unmarshal([]byte(body), &problem)
+	kind := response.Header.Get("Content-Type")
+	if err != nil || response.StatusCode != status || problem.Status != status || kind != "application/problem+json" {
+		s.Errorf("%s %s: %d %s %s, %v, want problem %d", method, target, response.StatusCode, kind, body, err, status)
+	}
+	if !strings.Contains(problem.Detail, text) {
+		s.Errorf("%s %s: detail %q, want %q", method, target, problem.Detail, text)
+	}
+	return response
+}
+
+func TestQueriesThatMakeNoSense(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	for query, text := range map[string]string{
+		"type=a":                               "query parameter type is not known",
+		"Types=a":                              "query parameter Types is not known",
+		"types=a&limit=1":                      "query parameter limit is not known",
+		"%00=1":                                "is not known",
+		"types=":                               "empty type",
+		"types":                                "empty type",
+		"types=a,,b":                           "empty type",
+		"types=a,":                             "empty type",
+		"types=" + strings.Repeat("a,", 64):    "are too many",
+		"types=a&types=":                       "empty type",
+		"types=%zz":                            "query cannot be read",
+		"types=a;since=b":                      "query cannot be read",
+		"types=" + strings.Repeat(",", 50_000): "are too many",
+	} {
+		t.Run(query[:min(len(query), 20)], func(t *testing.T) {
+			s.on(t).refuses(http.StatusBadRequest, text, http.MethodGet, "/api/events?"+query)
+		})
+	}
+}
+
+func TestMethodsThatAreNotThere(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
+		response := s.refuses(http.StatusMethodNotAllowed, method+" does nothing here: use GET", method, "/api/events")
+		if allow := response.Header.Get("Allow"); allow != http.MethodGet {
+			t.Errorf("%s: Allow %q", method, allow)
+		}
+	}
+	response, body := s.ask(http.MethodHead, "/api/events") // and it ends
+	if allow := response.Header.Get("Allow"); response.StatusCode != http.StatusMethodNotAllowed || allow != "GET" || body != "" {
+		t.Errorf("HEAD: %d, Allow %q, body %q", response.StatusCode, allow, body)
+	}
+	s.refuses(http.StatusNotFound, "nothing is here", http.MethodGet, "/api/event")
+}
+
+// Whoever names types twice hears both.
+func TestTypesAreRepeatable(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	l := s.synced("?types=a&types=b,c")
+	for _, kind := range []string{"a", "x", "b", "c"} {
+		s.commit(kind)
+	}
+	for _, kind := range []string{"a", "b", "c"} {
+		if block := l.until(""); !strings.Contains(block, `"type":"`+kind+`"`) {
+			t.Errorf("want %s, got %s", kind, block)
+		}
+	}
+}
+
+// What stands between us and the network may not know deadlines; then there is no stream, and
+// nothing is said twice.
+func TestWriterWithoutDeadlines(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	recorder := s.local(http.MethodGet, "/api/events")
+	if got := recorder.Body.String(); strings.Contains(got, "{") {
+		t.Errorf("body %q", got)
+	}
+	s.logs.await(t, 1, "stream closed", "not supported")
+}
+
+// Pages of other origins may read and not write: what a browser says of them decides, and programs
+// say nothing.
+func TestOtherOrigins(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	for name, header := range map[string][]string{
+		"fetch metadata": {"Sec-Fetch-Site", "cross-site"},
+		"same site":      {"Sec-Fetch-Site", "same-site"},
+		"an old browser": {"Origin", "https://elsewhere.example"},
+		"a sandbox":      {"Origin", "null"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := s.on(t)
+			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+				s.refuses(http.StatusForbidden, "origin", method, "/api/activities", header...)
+			}
+			s.synced("", header...).hangUp()
+			s.ask(http.MethodGet, "/api/stats", header...)
+		})
+	}
+	s.refuses(http.StatusNotFound, "", http.MethodPost, "/api/activities") // let through; there are none here
+	s.refuses(http.StatusNotFound, "", http.MethodPost, "/api/activities", "Sec-Fetch-Site", "same-origin")
+}
+
+func TestPreflight(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	ask := func(method string) http.Header {
+		response, _ := s.ask(http.MethodOptions, "/api/events", "Origin", "https://elsewhere.example",
+			"Access-Control-Request-Method", method, "Access-Control-Request-Headers", "last-event-id")
+		return response.Header
+	}
+	if h := ask(http.MethodGet); h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Headers") != "last-event-id" {
+		t.Errorf("GET: %v", h)
+	}
+	if h := ask(http.MethodPost); h.Get("Access-Control-Allow-Methods") != "" {
+		t.Errorf("POST: %v", h)
+	}
+}
+
+// Clients that close at once leave nothing behind.
+func TestClientsThatCloseAtOnce(t *testing.T) {
+	const clients = 1000
+	before := goleak.IgnoreCurrent()
+	closed := make(chan struct{}, clients+1)
+	s := newStation(t, stationOptions{server: func(h *http.Server) {
+		h.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				closed <- struct{}{}
+			}
+		}
+	}})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range clients / 8 {
+				s.dial("GET /api/events HTTP/1.1\r\nHost: pgherald\r\n\r\n").Close()
+			}
+		})
+	}
+	wg.Wait()
+	for n := range clients {
+		select {
+		case <-closed:
+		case <-time.After(limit):
+			t.Fatalf("%d of %d connections ended", n, clients)
+		}
+	}
+	if got := s.stats(); got.ActiveConnections != 0 || len(got.ConnectionsByUser) != 0 {
+		t.Errorf("connections are left: %+v", got)
+	}
+	if n, _ := s.logs.count("superfluous"); n > 0 {
+		t.Errorf("%d answers were begun twice:\n%s", n, s.logs)
+	}
+	s.commit("a")
+	s.synced("?since=k3f9-0").hangUp()
+	s.stopAll()
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
+	}
+}
+
+// Headers that never come to an end do not keep a connection, and nobody else waits for them.
+func TestSlowHeaders(t *testing.T) {
+	s := newStation(t, stationOptions{server: func(h *http.Server) { h.ReadHeaderTimeout = 50 * time.Millisecond }})
+	healthy := s.synced("")
+	conn := s.dial("GET /api/events HTTP/1.1\r\nHost: pgherald\r\nX-Slow: ")
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, _, _ := strings.Cut(string(answer), "\n"); len(answer) > 0 && !strings.Contains(first, "408") {
+		t.Errorf("answer %q", first)
+	}
+	s.commit("a")
+	healthy.until("id: ")
+}
+
+// A stream over a request that is spoken to by hand, to the last byte.
+func TestHandwrittenRequest(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	conn := s.dial("GET /api/events HTTP/1.0\r\n\r\n")
+	in := bufio.NewReader(conn)
+	for _, want := range []string{"HTTP/1.0 200 OK\r\n", "retry: 2713\n", "id: k3f9-0\n"} {
+		for line := ""; line != want; {
+			var err error
+			if line, err = in.ReadString('\n'); err != nil {
+				t.Fatalf("wait for %q: %v", want, err)
+			}
+		}
+	}
+}

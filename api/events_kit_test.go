@@ -1,0 +1,220 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/streamtest"
+)
+
+// limit bounds everything that a test waits for.
+const limit = 30 * time.Second
+
+// station is an API that streams a log in memory, over a real network.
+type station struct {
+	*testing.T
+	log  *streamtest.Log
+	feed *stream.Feed
+	api  *api.API
+	web  *httptest.Server
+	logs *logBook
+	wake chan struct{}
+	stop func() // stops following the log
+}
+
+// stationOptions are what tests want to be different. Zero values mean what is usual.
+type stationOptions struct {
+	log    stream.Log // reads instead of the station's own log
+	feed   stream.FeedOptions
+	config func(*api.Config)
+	server func(*http.Server)
+}
+
+// newStation serves an empty log. Its clock stands still, and nothing in it is random.
+func newStation(t *testing.T, o stationOptions) *station {
+	t.Helper()
+	return stationOf(t, streamtest.NewLog("k3f9"), o)
+}
+
+func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
+	t.Helper()
+	s := &station{T: t, log: log, logs: newLogBook(), wake: make(chan struct{}, 1)}
+	if o.log == nil {
+		o.log = log
+	}
+	logger := slog.New(slog.NewTextHandler(s.logs, nil))
+	o.feed.Logger = logger
+	s.feed = stream.NewFeed(o.log, o.feed)
+	if err := s.feed.Fill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.follow()
+	config := api.Config{
+		Feed: s.feed, Ready: s.feed.Err, Heartbeat: time.Hour, Logger: logger,
+		Now: func() time.Time { return time.UnixMilli(1764000000000) }, Retry: func() int { return 2713 },
+	}
+	if o.config != nil {
+		o.config(&config)
+	}
+	s.api = api.New(config)
+	s.web = httptest.NewUnstartedServer(s.api.Handler())
+	s.web.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelError)
+	if o.server != nil {
+		o.server(s.web.Config)
+	}
+	s.web.Start()
+	t.Cleanup(s.web.Close)
+	return s
+}
+
+// on is the station for a subtest.
+func (s *station) on(t *testing.T) *station {
+	sub := *s
+	sub.T = t
+	return &sub
+}
+
+// follow runs what keeps the feed up to date.
+func (s *station) follow() {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.feed.Follow(ctx, s.wake)
+	}()
+	s.stop = func() { stop(); <-done }
+	s.Cleanup(s.stop)
+}
+
+// stopAll ends all that the station has started.
+func (s *station) stopAll() {
+	s.web.Client().CloseIdleConnections()
+	s.web.CloseClientConnections()
+	s.web.Close()
+	s.stop()
+}
+
+// commit commits a transaction with one event of each type, all about one row.
+func (s *station) commit(types ...string) {
+	tx := s.log.Begin()
+	for _, kind := range types {
+		tx.Write(kind, "row")
+	}
+	tx.Commit()
+	s.ring()
+}
+
+// ring wakes the feed, as a notification does.
+func (s *station) ring() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// local asks the API without a network.
+func (s *station) local(method, target string) *httptest.ResponseRecorder {
+	recorder := httptest.NewRecorder()
+	s.api.Handler().ServeHTTP(recorder, httptest.NewRequest(method, target, nil))
+	return recorder
+}
+
+// listener is a client that keeps the bytes it got.
+type listener struct {
+	*testing.T
+	response *http.Response
+	in       *bufio.Reader
+	got      bytes.Buffer
+	hangUp   context.CancelFunc
+}
+
+// listen opens a stream. target is what follows /api/events; header holds names and values.
+func (s *station) listen(target string, header ...string) *listener {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	s.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.web.URL+"/api/events"+target, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	response, err := s.web.Client().Do(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { response.Body.Close() })
+	return &listener{T: s.T, response: response, in: bufio.NewReader(response.Body), hangUp: cancel}
+}
+
+// block reads up to and with the next empty line, without keeping it.
+func (l *listener) block() (string, error) {
+	var block strings.Builder
+	for {
+		line, err := l.in.ReadString('\n')
+		block.WriteString(line)
+		if err != nil || line == "\n" {
+			return block.String(), err
+		}
+	}
+}
+
+// until reads until a block contains the text, and returns that block.
+func (l *listener) until(text string) string {
+	l.Helper()
+	for {
+		block, err := l.block()
+		l.got.WriteString(block)
+		if err != nil {
+			l.Fatalf("wait for %q: %v, after\n%s", text, err, l.got.String())
+		}
+		if strings.Contains(block, text) {
+			return block
+		}
+	}
+}
+
+// rest reads to the proper end of the stream.
+func (l *listener) rest() {
+	l.Helper()
+	if _, err := io.Copy(&l.got, l.in); err != nil {
+		l.Fatalf("read to the end: %v, after\n%s", err, l.got.String())
+	}
+}
+
+// synced opens a stream and reads the first event.
+func (s *station) synced(target string, header ...string) *listener {
+	s.Helper()
+	l := s.listen(target, header...)
+	l.until(`"sync"`)
+	return l
+}
+
+// dial sends bytes as they are and returns the connection.
+func (s *station) dial(request string) net.Conn {
+	s.Helper()
+	conn, err := net.DialTimeout("tcp", s.web.Listener.Addr().String(), limit)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
+		s.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, request); err != nil {
+		s.Fatal(err)
+	}
+	return conn
+}

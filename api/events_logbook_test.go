@@ -1,0 +1,68 @@
+package api_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// logBook keeps a log and lets tests wait for what must come.
+type logBook struct {
+	mu    sync.Mutex
+	lines []string
+	more  chan struct{} // closed with the next line
+}
+
+func newLogBook() *logBook { return &logBook{more: make(chan struct{})} }
+
+// Write takes one line, as slog's handlers write it.
+func (b *logBook) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines = append(b.lines, string(line))
+	close(b.more)
+	b.more = make(chan struct{})
+	return len(line), nil
+}
+
+// count returns how many lines hold all of the texts, and what to wait on for another line.
+func (b *logBook) count(texts ...string) (int, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, line := range b.lines {
+		holds := true
+		for _, text := range texts {
+			holds = holds && strings.Contains(line, text)
+		}
+		if holds {
+			n++
+		}
+	}
+	return n, b.more
+}
+
+// await waits until n lines hold all of the texts.
+func (b *logBook) await(t *testing.T, n int, texts ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	for {
+		have, more := b.count(texts...)
+		if have >= n {
+			return
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			t.Fatalf("%d of %d lines with %q in the log:\n%s", have, n, texts, b)
+		}
+	}
+}
+
+func (b *logBook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Join(b.lines[max(0, len(b.lines)-50):], "")
+}

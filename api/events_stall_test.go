@@ -1,0 +1,156 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/stream"
+)
+
+// smallBuffers makes the server's sockets hold little, so that a client that does not read is
+// noticed early.
+func smallBuffers(h *http.Server) {
+	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10)
+		return ctx
+	}
+}
+
+// commitLarge commits a transaction of events that all share the same bytes.
+func (s *station) commitLarge(events int, data []byte) {
+	tx := s.log.Begin()
+	for i := range events {
+		tx.Write("large", "row")
+		tx.Events[i].Data = data
+	}
+	tx.Commit()
+	s.ring()
+}
+
+// stall opens a stream, reads the first event, and never reads again.
+func (s *station) stall() *bufio.Reader {
+	s.Helper()
+	conn := s.dial("GET /api/events HTTP/1.1\r\nHost: pgherald\r\n\r\n")
+	if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+		s.Fatal(err)
+	}
+	in := bufio.NewReaderSize(conn, 16)
+	for line := ""; !strings.Contains(line, `"sync"`); {
+		var err error
+		if line, err = in.ReadString('\n'); err != nil {
+			s.Fatal(err)
+		}
+	}
+	return in
+}
+
+// Nobody waits for a client that does not read, however long it does not: here for ever. It costs
+// no memory either.
+func TestClientThatNeverReadsDelaysNobody(t *testing.T) {
+	const rounds, size, bound = 100, 1 << 20, 24 << 20
+	s := newStation(t, stationOptions{
+		feed: stream.FeedOptions{Bytes: 1 << 20}, server: smallBuffers,
+		config: func(c *api.Config) { c.WriteTimeout = time.Hour },
+	})
+	for range 3 {
+		s.stall()
+	}
+	healthy := s.synced("")
+	data := append(append([]byte(`"`), bytes.Repeat([]byte("x"), size)...), '"')
+	before := heap()
+	var peak uint64
+	for range rounds {
+		s.commitLarge(1, data)
+		healthy.until("id: ")
+		healthy.got.Reset()
+		peak = max(peak, heap())
+	}
+	t.Logf("%d MB sent, heap at most %.1f MB above %.1f MB", rounds, float64(int64(peak)-int64(before))/1e6, float64(before)/1e6)
+	if peak > before+bound {
+		t.Errorf("the heap grew by %d MB with three clients that do not read", (peak-before)>>20)
+	}
+	if n, _ := s.logs.count("stream closed"); n > 0 {
+		t.Errorf("a stream ended:\n%s", s.logs)
+	}
+}
+
+// heap is what is in use.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// A client that takes nothing within the time-out is disconnected, and the log says why: whether
+// what it did not take came from memory, from the log, or is a heartbeat.
+func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
+	data := []byte(`"` + strings.Repeat("x", 64<<10) + `"`)
+	for name, o := range map[string]struct {
+		feed      int64
+		heartbeat time.Duration
+		events    int
+	}{
+		"from memory": {feed: 64 << 20, heartbeat: time.Hour, events: 500},
+		"from log":    {feed: 1, heartbeat: time.Hour, events: 500},
+		"heartbeats":  {feed: 1, heartbeat: time.Microsecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStation(t, stationOptions{
+				feed: stream.FeedOptions{Bytes: o.feed}, server: smallBuffers,
+				config: func(c *api.Config) { c.WriteTimeout, c.Heartbeat = 100*time.Millisecond, o.heartbeat },
+			})
+			s.stall()
+			if o.events > 0 {
+				s.commitLarge(o.events, data)
+			}
+			s.logs.await(t, 1, "stream closed", "reason=slow")
+			s.stopAll()
+			if n, _ := s.logs.count("stream closed"); n != 1 {
+				t.Errorf("%d ends of one stream:\n%s", n, s.logs)
+			}
+		})
+	}
+}
+
+// A client that stalls and reads on within the time-out has lost nothing, although the feed has
+// moved on without it.
+func TestClientThatReadsOnHasEverything(t *testing.T) {
+	const rounds = 200
+	s := newStation(t, stationOptions{
+		feed: stream.FeedOptions{Bytes: 256 << 10}, server: smallBuffers,
+		config: func(c *api.Config) { c.WriteTimeout = time.Hour },
+	})
+	in := s.stall()
+	healthy := s.synced("")
+	data := []byte(`"` + strings.Repeat("x", 64<<10) + `"`)
+	for range rounds {
+		s.commitLarge(2, data)
+		healthy.until("id: ")
+		healthy.got.Reset()
+	}
+	for next := 1; next <= 2*rounds; {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest, ok := strings.CutPrefix(line, `data: {"id":`); ok {
+			if id, _, _ := strings.Cut(rest, ","); id != strconv.Itoa(next) {
+				t.Fatalf("event %s after %d", id, next-1)
+			}
+			next++
+		}
+	}
+	if s.feed.Stats().Replays == 0 {
+		t.Error("the client never fell behind: the test shows nothing")
+	}
+}

@@ -1,0 +1,130 @@
+package api_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/stream"
+)
+
+// stats asks for /api/stats.
+func (s *station) stats() api.Stats {
+	s.Helper()
+	response, body := s.ask(http.MethodGet, "/api/stats")
+	var stats api.Stats
+	if err := json.Unmarshal([]byte(body), &stats); err != nil || response.StatusCode != http.StatusOK {
+		s.Fatalf("stats: %d %s, %v", response.StatusCode, body, err)
+	}
+	return stats
+}
+
+func TestStatsCountStreams(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	none := api.Stats{ConnectionsByUser: map[string]int{}, Feed: s.feed.Stats()}
+	if diff := cmp.Diff(none, s.stats()); diff != "" {
+		t.Errorf("at first (-want +got):\n%s", diff)
+	}
+	first, second := s.synced(""), s.synced("?types=a")
+	two := api.Stats{TotalConnections: 2, ActiveConnections: 2, ConnectionsByUser: map[string]int{"anonymous": 2}, Feed: s.feed.Stats()}
+	if diff := cmp.Diff(two, s.stats()); diff != "" {
+		t.Errorf("with two streams (-want +got):\n%s", diff)
+	}
+	first.hangUp()
+	s.logs.await(t, 1, "stream closed", `reason="client gone"`)
+	second.hangUp()
+	s.logs.await(t, 2, "stream closed", `reason="client gone"`)
+	s.ask(http.MethodGet, "/api/events?nonsense=1") // is no stream
+	s.stopAll()                                     // when all handlers have returned, and not before, the count is sure
+	recorder := s.local(http.MethodGet, "/api/stats")
+	var gone api.Stats
+	if err := json.Unmarshal(recorder.Body.Bytes(), &gone); err != nil {
+		t.Fatal(err)
+	}
+	if gone.TotalConnections != 2 || gone.ActiveConnections != 0 || len(gone.ConnectionsByUser) != 0 {
+		t.Errorf("at last: %+v", gone)
+	}
+}
+
+func TestStatsShowTheFeed(t *testing.T) {
+	s := newStation(t, stationOptions{feed: stream.FeedOptions{Bytes: 1 << 20}})
+	l := s.synced("")
+	s.commit("a", "a")
+	s.commit("b")
+	l.until(`"b"`)
+	got := s.stats().Feed
+	if got.Bytes <= 0 || got.Bytes > got.Limit {
+		t.Errorf("bytes: %+v", got)
+	}
+	got.Bytes = 0
+	want := stream.FeedStats{Cursor: "k3f9-ji", Floor: "k3f9-0", Transactions: 2, Limit: 1 << 20, Events: 3}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("feed (-want +got):\n%s", diff)
+	}
+}
+
+// The names that clients of the seed read.
+func TestStatsNames(t *testing.T) {
+	s := newStation(t, stationOptions{config: func(c *api.Config) {
+		c.Listener = func() api.ListenerStats { return api.ListenerStats{Live: true, RoundTripMS: 0.25} }
+	}})
+	response, body := s.ask(http.MethodGet, "/api/stats")
+	const want = `{"totalConnections":0,"activeConnections":0,"connectionsByUser":{},"feed":{"cursor":"k3f9-0","floor":"k3f9-0",` +
+		`"transactions":0,"bytes":0,"limit":67108864,"events":0,"resets":0,"unannounced":0,"replays":0},` +
+		`"listener":{"live":true,"roundTripMs":0.25}}` + "\n"
+	if diff := cmp.Diff(want, body); diff != "" {
+		t.Errorf("body (-want +got):\n%s", diff)
+	}
+	if h := response.Header; h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store" {
+		t.Errorf("headers %v", h)
+	}
+}
+
+func TestHealthAndReadiness(t *testing.T) {
+	var reason error
+	s := newStation(t, stationOptions{config: func(c *api.Config) { c.Ready = func() error { return reason } }})
+	is := func(path string, status int, body string) {
+		t.Helper()
+		response, got := s.ask(http.MethodGet, path)
+		if response.StatusCode != status || strings.TrimSpace(got) != body {
+			t.Errorf("%s: %d %s, want %d %s", path, response.StatusCode, got, status, body)
+		}
+		if head, got := s.ask(http.MethodHead, path); head.StatusCode != status || got != "" {
+			t.Errorf("HEAD %s: %d %q", path, head.StatusCode, got)
+		}
+	}
+	is("/healthz", http.StatusOK, `{"status":"ok"}`)
+	is("/readyz", http.StatusOK, `{"status":"ready"}`)
+	reason = errors.New("the listener is not live")
+	is("/readyz", http.StatusServiceUnavailable, `{"reason":"the listener is not live","status":"not ready"}`)
+	is("/healthz", http.StatusOK, `{"status":"ok"}`)
+	reason = nil
+	s.api.Drain()
+	s.api.Drain() // twice is as good as once
+	is("/readyz", http.StatusServiceUnavailable, `{"status":"draining"}`)
+	is("/healthz", http.StatusOK, `{"status":"ok"}`)
+}
+
+// An outage of the log is a reason not to be ready, until it can be read again.
+func TestReadinessFollowsTheLog(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	l := s.synced("")
+	s.log.Break(errors.New("connection refused"))
+	s.ring()
+	s.logs.await(t, 1, "log cannot be read", "connection refused")
+	if response, body := s.ask(http.MethodGet, "/readyz"); response.StatusCode != 503 || !strings.Contains(body, "connection refused") {
+		t.Errorf("during the outage: %d %s", response.StatusCode, body)
+	}
+	s.log.Break(nil)
+	s.commit("a")
+	l.until("id: ")
+	s.logs.await(t, 1, "log can be read again")
+	if response, body := s.ask(http.MethodGet, "/readyz"); response.StatusCode != 200 {
+		t.Errorf("after the outage: %d %s", response.StatusCode, body)
+	}
+}

@@ -1,0 +1,158 @@
+package migrations_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/migrations"
+	"github.com/pgherald/pgherald/triggers"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m, nil) }
+
+func sets() []migrations.Set { return []migrations.Set{migrations.Engine(), migrations.Workload()} }
+
+// golang-migrate ignores a file whose name it does not understand.
+func TestFilesComeInPairsWithoutGaps(t *testing.T) {
+	name := regexp.MustCompile(`^(\d{4})_[a-z_]+\.(up|down)\.sql$`)
+	for _, set := range sets() {
+		entries, err := fs.ReadDir(set.Files(), ".")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]int{}
+		for _, e := range entries {
+			match := name.FindStringSubmatch(e.Name())
+			if match == nil {
+				t.Fatalf("%s/%s would be ignored", set.Name, e.Name())
+			}
+			version, _ := strconv.Atoi(match[1])
+			found[match[2]] += version
+		}
+		n := len(entries) / 2
+		if want := n * (n + 1) / 2; found["up"] != want || found["down"] != want {
+			t.Errorf("%s: the numbers of its files do not go from 1 to %d in pairs", set.Name, n)
+		}
+	}
+}
+
+const objectsSQL = `
+select 'relation ' || oid::regclass::text from pg_class where relnamespace::regnamespace::text in ('public', 'pgherald')
+union all
+select 'function ' || oid::regprocedure::text from pg_proc where pronamespace::regnamespace::text in ('public', 'pgherald')
+union all
+select 'trigger ' || tgname || ' on ' || tgrelid::regclass::text from pg_trigger where not tgisinternal
+order by 1`
+
+func objects(t *testing.T, conn *pgx.Conn) []string {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), objectsSQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func up(t *testing.T, url string) {
+	t.Helper()
+	if err := migrations.Up(t.Context(), url, sets()...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUpAndDown(t *testing.T) {
+	url := pgtest.EmptyDatabase(t)
+	conn := pgtest.Connect(t, url)
+	// The application has migrations and a watched table of its own.
+	pgtest.Exec(t, conn, `create table schema_migrations (version bigint)`)
+	pgtest.Exec(t, conn, `create table orders (id int primary key)`)
+	before := objects(t, conn)
+	up(t, url)
+	made := objects(t, conn)
+	up(t, url)
+	if diff := cmp.Diff(made, objects(t, conn)); diff != "" {
+		t.Errorf("a second up is not a no-op:\n%s", diff)
+	}
+	spec, err := triggers.Parse([]byte("tables: [{name: public.orders, on: {insert: order_created}}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := triggers.Apply(t.Context(), conn, spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrations.Down(t.Context(), url, sets()...); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, o := range objects(t, conn) {
+		if !strings.Contains(o, "_migrations") || strings.Contains(o, "schema_migrations") {
+			left = append(left, o)
+		}
+	}
+	if diff := cmp.Diff(before, left); diff != "" {
+		t.Errorf("down does not undo up:\n%s", diff)
+	}
+	up(t, url)
+}
+
+func TestConcurrentUp(t *testing.T) {
+	url := pgtest.EmptyDatabase(t)
+	var running sync.WaitGroup
+	for range 5 {
+		running.Go(func() {
+			if err := migrations.Up(context.Background(), url, sets()...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+}
+
+func TestStatusAndRepair(t *testing.T) {
+	url := pgtest.EmptyDatabase(t)
+	conn := pgtest.Connect(t, url)
+	status := func() []migrations.Status {
+		t.Helper()
+		st, err := migrations.StatusOf(t.Context(), url, sets()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	if st := status()[0]; st.Version != 0 || st.Current() {
+		t.Errorf("got %+v of an empty database", st)
+	}
+	if made := objects(t, conn); len(made) > 0 {
+		t.Errorf("asking made %v", made)
+	}
+	up(t, url)
+	if st := status()[0]; !st.Current() {
+		t.Errorf("got %+v after up", st)
+	}
+	pgtest.Exec(t, conn, `update pgherald_engine_migrations set dirty = true`)
+	if err := migrations.Up(t.Context(), url, sets()...); !errors.Is(err, migrations.ErrDirty) {
+		t.Errorf("got %v of a migration that stopped half-way", err)
+	}
+	latest := status()[0].Latest
+	if err := migrations.Repair(t.Context(), url, migrations.Engine(), latest+1); err == nil {
+		t.Error("repaired to a version that does not exist")
+	}
+	if err := migrations.Repair(t.Context(), url, migrations.Engine(), latest); err != nil {
+		t.Fatal(err)
+	}
+	up(t, url)
+}
