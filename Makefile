@@ -34,7 +34,7 @@ fuzz: ## run every fuzz test for FUZZTIME
 
 .PHONY: lint
 lint: ## check formatting, modules and import rules
-	tools/lint
+	tools/run-lint
 
 .PHONY: bench
 bench: ## run the Go benchmarks

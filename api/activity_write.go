@@ -101,8 +101,9 @@ const removeSQL = `
 delete from public.activities as a
 where a.id = @id::uuid`
 
-// The lock makes it wait for a delete of the activity and then find nothing, in place of an error
-// about a foreign key.
+// The lock makes it wait for whoever is changing the activity: both events show all of it, and the
+// later one must not show it without what the other has done. After a delete it finds nothing, in
+// place of an error about a foreign key.
 const addNoteSQL = `
 insert into public.activity_updates as u (activity_id, author_id, notes, update_type)
 select a.id, @author_id::text, @notes::text, coalesce(@update_type::text, 'general')
@@ -110,7 +111,7 @@ from (
     select a.id
     from public.activities as a
     where a.id = @id::uuid
-    for key share
+    for no key update
 ) as a
 returning` + noteColumns
 

@@ -101,6 +101,7 @@ type connection struct {
 	out   *http.ResponseController
 	buf   []byte
 	bytes int64
+	lost  error // why a write failed
 }
 
 // begin sends the headers and the client's reconnection delay.
@@ -128,6 +129,9 @@ func (c *connection) run(ctx context.Context, sync stream.Sync) error {
 	for {
 		changed := c.api.config.Feed.Changed()
 		more, err := c.advance(ctx)
+		if c.lost != nil { // net/http has then cancelled ctx too
+			return c.lost
+		}
 		if ctx.Err() != nil {
 			return c.goodbye(ctx)
 		}
@@ -189,6 +193,11 @@ func (c *connection) control(frame []byte) error {
 
 // write writes and flushes. A client that does not take it within the time-out is gone.
 func (c *connection) write(bufs [][]byte) error {
+	c.lost = c.tryWrite(bufs)
+	return c.lost
+}
+
+func (c *connection) tryWrite(bufs [][]byte) error {
 	if err := c.out.SetWriteDeadline(time.Now().Add(c.api.config.WriteTimeout)); err != nil {
 		return err
 	}

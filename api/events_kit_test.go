@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,10 @@ type station struct {
 	logs *logBook
 	wake chan struct{}
 	stop func() // stops following the log
+
+	// small makes the sockets of new connections hold little, so that the server soon notices a
+	// client that does not read.
+	small atomic.Bool
 }
 
 // stationOptions are what tests want to be different. Zero values mean what is usual.
@@ -70,6 +75,12 @@ func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
 	s.api = api.New(config)
 	s.web = httptest.NewUnstartedServer(s.api.Handler())
 	s.web.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelError)
+	s.web.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if s.small.Load() {
+			_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10)
+		}
+		return ctx
+	}
 	if o.server != nil {
 		o.server(s.web.Config)
 	}
@@ -80,9 +91,7 @@ func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
 
 // on is the station for a subtest.
 func (s *station) on(t *testing.T) *station {
-	sub := *s
-	sub.T = t
-	return &sub
+	return &station{T: t, log: s.log, feed: s.feed, api: s.api, web: s.web, logs: s.logs, wake: s.wake, stop: s.stop}
 }
 
 // follow runs what keeps the feed up to date.

@@ -3,9 +3,7 @@ package api_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"net"
-	"net/http"
 	"runtime"
 	"strconv"
 	"strings"
@@ -15,15 +13,6 @@ import (
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/stream"
 )
-
-// smallBuffers makes the server's sockets hold little, so that a client that does not read is
-// noticed early.
-func smallBuffers(h *http.Server) {
-	h.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10)
-		return ctx
-	}
-}
 
 // commitLarge commits a transaction of events that all share the same bytes.
 func (s *station) commitLarge(events int, data []byte) {
@@ -36,21 +25,33 @@ func (s *station) commitLarge(events int, data []byte) {
 	s.ring()
 }
 
-// stall opens a stream, reads the first event, and never reads again.
-func (s *station) stall() *bufio.Reader {
+// stall opens a stream through small buffers, reads the first event, and never reads again.
+func (s *station) stall() {
 	s.Helper()
-	conn := s.dial("GET /api/events HTTP/1.1\r\nHost: pgherald\r\n\r\n")
+	s.small.Store(true)
+	defer s.small.Store(false)
+	conn := s.open()
 	if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		s.Fatal(err)
 	}
-	in := bufio.NewReaderSize(conn, 16)
+	s.first(bufio.NewReaderSize(conn, 16))
+}
+
+// open opens a stream by hand and reads nothing.
+func (s *station) open() net.Conn {
+	s.Helper()
+	return s.dial("GET /api/events HTTP/1.1\r\nHost: pgherald\r\n\r\n")
+}
+
+// first reads the first event.
+func (s *station) first(in *bufio.Reader) {
+	s.Helper()
 	for line := ""; !strings.Contains(line, `"sync"`); {
 		var err error
 		if line, err = in.ReadString('\n'); err != nil {
 			s.Fatal(err)
 		}
 	}
-	return in
 }
 
 // Nobody waits for a client that does not read, however long it does not: here for ever. It costs
@@ -58,7 +59,7 @@ func (s *station) stall() *bufio.Reader {
 func TestClientThatNeverReadsDelaysNobody(t *testing.T) {
 	const rounds, size, bound = 100, 1 << 20, 24 << 20
 	s := newStation(t, stationOptions{
-		feed: stream.FeedOptions{Bytes: 1 << 20}, server: smallBuffers,
+		feed:   stream.FeedOptions{Bytes: 1 << 20},
 		config: func(c *api.Config) { c.WriteTimeout = time.Hour },
 	})
 	for range 3 {
@@ -106,7 +107,7 @@ func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStation(t, stationOptions{
-				feed: stream.FeedOptions{Bytes: o.feed}, server: smallBuffers,
+				feed:   stream.FeedOptions{Bytes: o.feed},
 				config: func(c *api.Config) { c.WriteTimeout, c.Heartbeat = 100*time.Millisecond, o.heartbeat },
 			})
 			s.stall()
@@ -125,14 +126,15 @@ func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 // A client that stalls and reads on within the time-out has lost nothing, although the feed has
 // moved on without it.
 func TestClientThatReadsOnHasEverything(t *testing.T) {
-	const rounds = 200
+	const rounds = 60 // 15 MB, more than sockets hold
 	s := newStation(t, stationOptions{
-		feed: stream.FeedOptions{Bytes: 256 << 10}, server: smallBuffers,
+		feed:   stream.FeedOptions{Bytes: 1 << 20},
 		config: func(c *api.Config) { c.WriteTimeout = time.Hour },
 	})
-	in := s.stall()
+	in := bufio.NewReader(s.open())
+	s.first(in)
 	healthy := s.synced("")
-	data := []byte(`"` + strings.Repeat("x", 64<<10) + `"`)
+	data := []byte(`"` + strings.Repeat("x", 128<<10) + `"`)
 	for range rounds {
 		s.commitLarge(2, data)
 		healthy.until("id: ")

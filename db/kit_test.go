@@ -35,5 +35,5 @@ func rollback(t *testing.T, tx pgx.Tx) {
 	}
 }
 
-// net is the network address of a database.
-func net(config *pgx.ConnConfig) string { return fmt.Sprintf("%s:%d", config.Host, config.Port) }
+// addressOf is the network address of a database.
+func addressOf(config *pgx.ConnConfig) string { return fmt.Sprintf("%s:%d", config.Host, config.Port) }

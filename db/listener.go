@@ -66,16 +66,18 @@ type Listener struct {
 	echo      chan string   // likewise: a probe that came back
 
 	mu        sync.Mutex
-	first     *pgx.Conn     // made by Open, guarded by mu as are those below
-	conn      *pgx.Conn     // the connection in use
-	connected time.Time     // since when
-	channels  int           // on how many of its channels it listens
-	attempts  int           // to connect since it was last live
-	live      bool          // a probe came back on this connection
-	changed   chan struct{} // closed when live changes
-	heard     time.Time     // when the last notification came
-	roundTrip time.Duration // of the last probe
-	reason    error         // why it is not live
+	first     *pgx.Conn          // made by Open, guarded by mu as are those below
+	conn      *pgx.Conn          // the connection in use
+	using     context.Context    // ends with it
+	lost      context.CancelFunc // ends using
+	connected time.Time          // since when
+	channels  int                // on how many of its channels it listens
+	attempts  int                // to connect since it was last live
+	live      bool               // a probe came back on this connection
+	changed   chan struct{}      // closed when live changes
+	heard     time.Time          // when the last notification came
+	roundTrip time.Duration      // of the last probe
+	reason    error              // why it is not live
 
 	// backlog is what must work on each new connection before it counts.
 	backlog func(context.Context, *pgx.Conn) error
@@ -194,6 +196,7 @@ func (l *Listener) connect(ctx context.Context) (*pgx.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conn, l.connected, l.channels = conn, time.Now(), 0
+	l.using, l.lost = context.WithCancel(ctx)
 	return conn, nil
 }
 

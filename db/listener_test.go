@@ -101,7 +101,7 @@ func TestListenerNoticesADeadConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := pgtest.NewProxy(t, net(config))
+	proxy := pgtest.NewProxy(t, addressOf(config))
 	l, err := db.OpenListener(t.Context(), proxy.URL(url), openPool(t, url), quick)
 	if err != nil {
 		t.Fatal(err)
@@ -112,6 +112,49 @@ func TestListenerNoticesADeadConnection(t *testing.T) {
 	waitDown(t, l)
 	proxy.Blackhole(false)
 	waitLive(t, l)
+}
+
+// A probe that was sent for a connection which is gone fails when there is another already. Its end
+// must not be taken for that one's: nobody would ever ask for a proof of life again.
+func TestListenerOutlivesTheProbeOfALostConnection(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := pgtest.NewProxy(t, addressOf(config))
+	l, err := db.OpenListener(t.Context(), url, openPool(t, proxy.URL(url)), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, l)
+	waitWake(t, l)
+	waitLive(t, l)
+	conn := pgtest.Connect(t, url)
+	proxy.Blackhole(true) // from here on no probe ends but by its time-out
+	for range 3 {
+		pgtest.Exec(t, conn, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgherald listener' and datname = current_database()`)
+		waitWake(t, l) // another connection listens, and is to be probed
+	}
+	waitReason(t, l, "send a probe")
+	proxy.Blackhole(false)
+	waitLive(t, l)
+}
+
+// waitReason waits until the listener gives a reason that contains the text.
+func waitReason(t *testing.T, l *db.Listener, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !strings.Contains(l.Status().Reason, text) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("the reason is %q, not %q", l.Status().Reason, text)
+		}
+	}
 }
 
 // pgxlisten logs an error of HandleBacklog and goes on listening, deaf to what it missed.

@@ -70,7 +70,7 @@ func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, err
 		return nil, err
 	}
 	if page.cut || len(page.events) > l.readEvents {
-		return l.inPages(ctx, from)
+		return l.inPages(ctx, from, page)
 	}
 	return l.complete(from, page), nil
 }

@@ -26,12 +26,16 @@ select` + stateColumns + `,
 from pgherald.log as l
 union all`
 
+// dataColumn is the place of the column data.
+const dataColumn = 10
+
 // page is what one statement returned.
 type page struct {
 	state  state
 	events []event // in the order of their ids
 	bytes  int
 	cut    bool // there was more than fits
+	missed int  // bytes that came and did not fit
 }
 
 // event is a row of the log with its transaction.
@@ -55,6 +59,10 @@ func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...an
 			if err := p.scan(result, &raw, rows, bytes); err != nil {
 				return err
 			}
+			if p.missed > bytes { // there is no other way to stop Postgres from sending it all
+				_ = conn.Close(ctx)
+				break
+			}
 		}
 		if err := result.Err(); err != nil {
 			return err
@@ -68,6 +76,7 @@ func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...an
 
 func (p *page) scan(rows pgx.Rows, raw *rawState, maxRows, maxBytes int) error {
 	if p.cut {
+		p.missed += len(rows.RawValues()[dataColumn])
 		return nil
 	}
 	var s struct {

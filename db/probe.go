@@ -47,7 +47,7 @@ func (l *Listener) needsProof() bool {
 // check sends a probe and waits for it to come back.
 func (l *Listener) check(ctx context.Context, probe int) {
 	l.mu.Lock()
-	conn, ready := l.conn, l.channels == 2
+	conn, using, ready := l.conn, l.using, l.channels == 2
 	stuck := conn != nil && !ready && time.Since(l.connected) > l.opts.ProbeTimeout
 	l.mu.Unlock()
 	if stuck {
@@ -57,7 +57,7 @@ func (l *Listener) check(ctx context.Context, probe int) {
 		return
 	}
 	sent := time.Now()
-	if err := l.roundTripOf(ctx, fmt.Sprintf("%s:%d", l.name, probe)); err != nil {
+	if err := l.roundTripOf(using, fmt.Sprintf("%s:%d", l.name, probe)); err != nil {
 		l.giveUp(ctx, conn, err)
 		return
 	}
@@ -98,25 +98,41 @@ func (l *Listener) up(conn *pgx.Conn, roundTrip time.Duration) {
 	l.opts.Logger.Info("listener is up", "round_trip", roundTrip)
 }
 
-// giveUp closes the connection under the reader, who then makes a new one.
+// giveUp closes the connection under the reader, who then makes a new one. If it is no longer the
+// one in use, there is nothing to give up: another may be up already.
 func (l *Listener) giveUp(ctx context.Context, conn *pgx.Conn, err error) {
-	l.down(ctx, err)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn != conn || ctx.Err() != nil {
+		return
+	}
+	l.fall(err)
 	_ = conn.PgConn().Conn().Close() // the socket: Conn.Close would wait for a server that is silent
 }
 
-// down marks the listener as not live, and logs that once. A stop is not an outage.
+// down is told by the reader that the connection is lost, or that there is none to be had. A stop
+// is not an outage.
 func (l *Listener) down(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.fall(err)
+}
+
+// fall marks the listener as not live, ends the probe that is under way, and logs an outage once.
+// It must be called with mu held.
+func (l *Listener) fall(err error) {
 	if l.live || l.reason == nil {
 		l.opts.Logger.Error("listener is down; it reconnects until it succeeds", "error", err)
 	} else {
 		l.opts.Logger.Debug("listener could not connect", "attempt", l.attempts, "error", err)
 	}
 	l.live, l.conn = false, nil
+	if l.lost != nil {
+		l.lost()
+	}
 	if errors.Is(err, net.ErrClosed) {
 		return // we closed the connection ourselves, and the reason is known
 	}

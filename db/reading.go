@@ -58,9 +58,12 @@ func group(events []event) ([]uint64, map[uint64][]stream.Event) {
 	return order, grouped
 }
 
-// inPages begins a reading that is too large for one page.
-func (l *Log) inPages(ctx context.Context, from stream.Cursor) (*reading, error) {
+// inPages begins a reading that is too large for one page, of which the first is known.
+func (l *Log) inPages(ctx context.Context, from stream.Cursor, first *page) (*reading, error) {
 	r := &reading{log: l, epoch: from.Epoch(), size: max(1, l.readEvents/2)}
+	if first.bytes > 0 {
+		r.size = min(r.size, max(1, l.pageBytes*len(first.events)/first.bytes))
+	}
 	if err := r.follow(ctx, from); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,6 @@ type world struct {
 
 type server struct {
 	feed *stream.Feed
-	wake chan struct{}
 }
 
 type client struct {

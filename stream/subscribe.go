@@ -88,7 +88,8 @@ func (f *Feed) subscribeInFeed(c Cursor, filter Filter) (*Subscription, int, boo
 	if !s.join() {
 		return nil, 0, false
 	}
-	return s, s.count(), true
+	events := s.count()
+	return s, events, true
 }
 
 func (f *Feed) subscribeInLog(c Cursor, r Reading, filter Filter) *Subscription {

@@ -4,104 +4,177 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// outage is a trial whose server loses its database while everyone writes and reads.
+// outage is a trial of which one server loses its database while everyone writes and reads. The
+// writers, and another server, have a way of their own to the database.
 type outage struct {
 	*trial
 	node    *node
-	cluster *pgtest.Cluster
-	proxy   *pgtest.Proxy // between the server and the database
+	cluster *pgtest.Cluster // nil if the database is on the shared one
+	proxy   *pgtest.Proxy   // between the server and the database
+	detour  *pgtest.Proxy   // the server tries it when the other one refuses
+	over    time.Time       // when the fault was
 }
 
 // TestOutages breaks the database, or the way to it, in the middle of everything. Nothing is lost
 // and nothing repeated; /readyz says that events do not arrive while they do not.
 func TestOutages(t *testing.T) {
-	for name, fault := range map[string]func(o *outage){
-		"listener terminated":     func(o *outage) { o.terminate(`application_name = 'pgherald listener'`) },
-		"all backends terminated": func(o *outage) { o.terminate(`true`) },
-		"stopped and started": func(o *outage) {
-			o.cluster.Stop(o.t)
-			o.awaitReady(false)
-			o.cluster.Start(o.t)
-		},
-		"killed and started": func(o *outage) {
-			o.cluster.Kill(o.t)
-			o.awaitReady(false)
-			o.cluster.Start(o.t)
-		},
-		"black hole": func(o *outage) {
-			o.proxy.Blackhole(true)
-			o.awaitReady(false)
-			o.waitCommits(50) // written while the server hears nothing
-			o.proxy.Blackhole(false)
-		},
-		"connections reset again and again": func(o *outage) {
-			for range 3 {
-				o.proxy.Cut()
-				o.waitCommits(20)
-			}
-			o.proxy.Refuse(true)
-			o.proxy.Cut()
-			o.awaitReady(false)
-			o.waitCommits(50)
-			o.proxy.Refuse(false)
-		},
+	for name, fault := range map[string]func(*outage){
+		"listener terminated":               func(o *outage) { o.terminate(`application_name = 'pgherald listener'`) },
+		"all backends terminated":           func(o *outage) { o.terminate(`true`) },
+		"stopped and started":               func(o *outage) { o.restart((*pgtest.Cluster).Stop) },
+		"killed and started":                func(o *outage) { o.restart((*pgtest.Cluster).Kill) },
+		"black hole":                        (*outage).blackHole,
+		"connections dead, new ones work":   (*outage).strand,
+		"connections reset again and again": (*outage).reset,
 	} {
-		t.Run(name, func(t *testing.T) { runOutage(t, fault) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runOutage(t, strings.HasSuffix(name, "started"), fault)
+		})
 	}
 }
 
-func runOutage(t *testing.T, fault func(*outage)) {
-	cluster := pgtest.NewCluster(t)
-	database := cluster.NewDatabase(t)
-	proxy := pgtest.NewProxy(t, cluster.Addr())
-	tr := newTrial(t, database, counters())
-	o := &outage{trial: tr, cluster: cluster, proxy: proxy, node: tr.node(proxy.URL(database))}
-	startNodes(tr.ctx, t, o.node)
-	flaky := tr.subscriber("flaky", o.node)
+func runOutage(t *testing.T, own bool, fault func(*outage)) {
+	o := newOutage(t, own)
+	healthy := o.trial.node(o.url)
+	startNodes(o.ctx, t, o.node, healthy)
+	flaky := o.subscriber("flaky", o.node)
 	flaky.atRandom(20_000)
-	tr.subscribe(tr.subscriber("steady", o.node), flaky)
-	tr.write(4, true)
-	tr.waitCommits(100)
+	restless := o.subscriber("flaky, and at both servers", o.node, healthy)
+	restless.atRandom(20_000)
+	picky := o.subscriber("picky", o.node)
+	picky.types = []string{o.load.updated}
+	o.subscribe(o.subscriber("steady", o.node), flaky, restless, picky)
+	o.write(4, true)
+	o.waitCommits(50)
 	fault(o)
-	began := time.Now()
 	o.awaitReady(true)
-	t.Logf("ready again %v after the fault was over", time.Since(began).Round(time.Millisecond))
-	tr.waitCommits(100)
-	tr.finish()
+	t.Logf("ready %v after the fault was over", time.Since(o.over).Round(time.Millisecond))
+	o.waitCommits(50)
+	o.finish()
 }
 
-// terminate ends the backends of the server that the condition names.
+func newOutage(t *testing.T, own bool) *outage {
+	t.Helper()
+	o := &outage{}
+	var database string
+	if own {
+		o.cluster = pgtest.NewCluster(t)
+		database = o.cluster.NewDatabase(t)
+	} else {
+		database = pgtest.NewDatabase(t)
+	}
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.proxy, o.detour = pgtest.NewProxy(t, u.Host), pgtest.NewProxy(t, u.Host)
+	u.Host = o.proxy.Addr() + "," + o.detour.Addr()
+	o.trial = newTrial(t, database, counters())
+	o.node = o.trial.node(u.String())
+	return o
+}
+
+// terminate ends backends twice: once to see how soon all is well again, and once while there is
+// no way back, to see what the server says.
 func (o *outage) terminate(which string) {
 	o.t.Helper()
-	database, err := url.Parse(o.url)
-	if err != nil {
-		o.t.Fatal(err)
+	conn := pgtest.Connect(o.t, o.url)
+	kill := `select pg_terminate_backend(pid) from pg_stat_activity
+		where datname = current_database() and pid <> pg_backend_pid() and ` + which
+	pgtest.Exec(o.t, conn, kill)
+	o.waitCommits(20)
+	o.refuse(true)
+	pgtest.Exec(o.t, conn, kill)
+	o.down(50)
+	o.refuse(false)
+}
+
+func (o *outage) refuse(on bool) {
+	o.proxy.Refuse(on)
+	o.detour.Refuse(on)
+}
+
+// restart leaves nobody to write to meanwhile.
+func (o *outage) restart(end func(*pgtest.Cluster, testing.TB)) {
+	o.t.Helper()
+	end(o.cluster, o.t)
+	o.down(0)
+	o.cluster.Start(o.t)
+	o.over = time.Now()
+}
+
+// blackHole swallows everything, without an error to anyone, and gives it back later.
+func (o *outage) blackHole() {
+	o.t.Helper()
+	o.proxy.Blackhole(true)
+	o.down(50)
+	o.proxy.Blackhole(false)
+}
+
+// strand leaves every connection open and dead, as a firewall does that has forgotten them.
+func (o *outage) strand() {
+	o.t.Helper()
+	o.proxy.Refuse(true)
+	o.proxy.Blackhole(true)
+	o.over = time.Now()
+	o.awaitReady(false)
+	o.t.Logf("noticed after %v", time.Since(o.over).Round(time.Millisecond))
+}
+
+// reset cuts the connections while they are in use, at last for a while.
+func (o *outage) reset() {
+	o.t.Helper()
+	for range 5 {
+		o.proxy.Cut()
+		o.waitCommits(10)
 	}
-	conn := pgtest.Connect(o.t, o.cluster.URL("postgres"))
-	pgtest.Exec(o.t, conn, `select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and `+which, database.Path[1:])
+	o.refuse(true)
+	o.proxy.Cut()
+	o.down(50)
+	o.refuse(false)
+}
+
+// down waits until the server says that it is not ready, and sees that it goes on saying so until
+// so many transactions have been committed.
+func (o *outage) down(commits int) {
+	o.t.Helper()
+	began := time.Now()
+	o.awaitReady(false)
+	o.t.Logf("noticed after %v", time.Since(began).Round(time.Millisecond))
+	target := o.commits.value() + commits
+	for n := 0; n < 20 || o.commits.value() < target; n++ {
+		if o.ready() {
+			o.t.Error("/readyz says that events arrive, and there is no way for them")
+			break
+		}
+		if o.quitted.Err() != nil {
+			o.t.Fatal(o.quitted.Err(), o.failure())
+		}
+		pause(o.quitted, 5*time.Millisecond)
+	}
+	o.over = time.Now()
 }
 
 // awaitReady polls /readyz until it says so, or says that it is not so.
 func (o *outage) awaitReady(want bool) {
 	o.t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
 	for o.ready() != want {
-		select {
-		case <-tick.C:
-		case <-o.ctx.Done():
-			o.t.Fatalf("/readyz did not become %t: %v", want, context.Cause(o.ctx))
+		if pause(o.quitted, 2*time.Millisecond); o.quitted.Err() != nil {
+			o.t.Fatalf("/readyz did not become %t: %v, %v", want, context.Cause(o.ctx), o.failure())
 		}
 	}
 }
 
 func (o *outage) ready() bool {
+	o.t.Helper()
 	resp, err := o.http.Get(o.node.at("/readyz"))
 	if err != nil {
 		o.t.Fatal(err)

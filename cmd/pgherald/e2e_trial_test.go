@@ -156,9 +156,9 @@ func (tr *trial) stopWriting() {
 	tr.others.Wait()
 }
 
-// finish ends the writers and writes the last row; when that has arrived, so has everything that
-// was committed before. Then it compares.
-func (tr *trial) finish() {
+// end ends the writers and writes the last row; when that has arrived, so has everything that was
+// committed before. It returns a connection, to look at what there is.
+func (tr *trial) end() *pgx.Conn {
 	tr.t.Helper()
 	tr.stopWriting()
 	conn := pgtest.Connect(tr.t, tr.url)
@@ -169,7 +169,13 @@ func (tr *trial) finish() {
 	if err := tr.failure(); err != nil {
 		tr.t.Error(err)
 	}
-	tr.compare(conn)
+	return conn
+}
+
+// finish ends the trial and compares what the subscribers have with what has happened.
+func (tr *trial) finish() {
+	tr.t.Helper()
+	tr.compare(tr.end())
 }
 
 func (tr *trial) writeLast(conn *pgx.Conn) {

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"testing"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// newRole makes a role that may log in, and returns its name and the database's URL for it.
+func newRole(t *testing.T, owner *pgx.Conn, databaseURL string) (name, roleURL string) {
+	t.Helper()
+	name = owner.Config().Database + "_clerk" // roles belong to the whole server
+	quoted := pgx.Identifier{name}.Sanitize()
+	pgtest.Exec(t, owner, `create role `+quoted+` login`)
+	t.Cleanup(func() {
+		pgtest.Exec(t, owner, `drop owned by `+quoted+` cascade`)
+		pgtest.Exec(t, owner, `drop role `+quoted)
+	})
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.User(name)
+	return quoted, u.String()
+}
+
+// attempts are what a role with rights on the workload's tables alone must not be able to do.
+var attempts = map[string]string{
+	"read events":          `select from pgherald.events`,
+	"count events":         `select count(*) from pgherald.events`,
+	"forge an event":       `insert into pgherald.events (type, data) values ('activity_created', '{}')`,
+	"change events":        `update pgherald.events set type = 'forged'`,
+	"delete events":        `delete from pgherald.events`,
+	"truncate events":      `truncate pgherald.events`,
+	"copy events":          `copy pgherald.events to stdout`,
+	"read the log's row":   `select from pgherald.log`,
+	"prune":                `update pgherald.log set pruned_below = '999999999'`,
+	"lock the log":         `do $$ begin lock table pgherald.events in access share mode; end $$`,
+	"draw an id":           `select nextval('pgherald.events_id_seq')`,
+	"call a function":      `select pgherald."public.activities.insert"()`,
+	"replace a function":   `create or replace function pgherald."public.activities.insert"() returns trigger language plpgsql as 'begin return null; end'`,
+	"grant to itself":      `grant usage on schema pgherald to current_user`,
+	"drop a trigger":       `do $$ declare n text; begin select tgname into n from pg_trigger where tgrelid = 'public.activities'::regclass and tgname like '%pgherald%'; execute format('drop trigger %I on public.activities', n); end $$`,
+	"switch triggers off":  `alter table public.activities disable trigger all`,
+	"become a replica":     `set session_replication_role = replica`,
+	"borrow a function":    `create trigger mine after insert on own.activities referencing new table as new_rows for each statement execute function pgherald."public.activities.insert"()`,
+	"hide by a constraint": `alter table public.activities add column forged text`,
+	"inherit the log":      `create table own.events () inherits (pgherald.events)`,
+	"look through a view":  `create view own.peek as select * from pgherald.events`,
+	"make in the schema":   `create table pgherald.mine ()`,
+}
+
+// TestWriterNeedsRightsOnItsTablesAlone writes as a role that may write to the workload's tables and
+// nothing else: what it writes is heard, and of the log it can neither read nor change a thing.
+func TestWriterNeedsRightsOnItsTablesAlone(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	databaseURL := pgtest.EmptyDatabase(t)
+	owner := pgtest.Connect(t, databaseURL)
+	n := newNode(t, databaseURL)
+	startNodes(ctx, t, n)
+	defer n.end(t)
+	role, roleURL := newRole(t, owner, databaseURL)
+	pgtest.Exec(t, owner, `grant select, insert, update, delete, truncate on public.activities, public.assignments, public.activity_updates to `+role)
+	pgtest.Exec(t, owner, `create schema own authorization `+role)
+	clerk := pgtest.Connect(t, roleURL)
+	pgtest.Exec(t, clerk, `create table own.activities (like public.activities)`)
+
+	frames := openFrames(ctx, t, n)
+	pgtest.Exec(t, clerk, `insert into public.activities (id, category, subcategory, location, reporter) values ($1, 'c', 's', 'l', 'r')`, rowID(1))
+	frames.is(t, "activity_created", rowID(1))
+	for name, sql := range attempts {
+		t.Run(name, func(t *testing.T) { isRefused(ctx, t, clerk, sql) })
+	}
+	pgtest.Exec(t, clerk, `insert into public.assignments (activity_id, assignee_id) values ($1, 'ann')`, rowID(1))
+	frames.skip(t, "assignment_changed", rowID(1))
+	frames.is(t, "activity_updated", rowID(1))
+	pgtest.Exec(t, clerk, `insert into public.activity_updates (activity_id, author_id, notes) values ($1, 'ann', 'n')`, rowID(1))
+	frames.is(t, "activity_updated", rowID(1))
+	pgtest.Psql(t, roleURL, `update public.activities set status = 'closed'`)
+	frames.is(t, "activity_updated", rowID(1))
+	pgtest.Exec(t, clerk, `delete from public.activities`)
+	frames.is(t, "activity_deleted", rowID(1))
+}
+
+func isRefused(ctx context.Context, t *testing.T, conn *pgx.Conn, sql string) {
+	t.Helper()
+	_, err := conn.Exec(ctx, sql)
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != pgerrcode.InsufficientPrivilege {
+		t.Errorf("%s: %v, want a refusal", sql, err)
+	}
+}
+
+// is reads the last event of a transaction, or its only one.
+func (f *frames) is(t *testing.T, kind, id string) {
+	t.Helper()
+	f.line(t, "id: ")
+	f.skip(t, kind, id)
+}
+
+// skip reads an event that is not the last of its transaction.
+func (f *frames) skip(t *testing.T, kind, id string) {
+	t.Helper()
+	line := f.line(t, "data: ")
+	f.line(t, "\n")
+	var event struct {
+		Type string
+		Data struct{ ID string }
+	}
+	if err := json.Unmarshal([]byte(line), &event); err != nil {
+		t.Fatalf("event %.200q: %v", line, err)
+	}
+	if event.Type != kind || event.Data.ID != id {
+		t.Fatalf("event %.300s, want %s of %s", line, kind, id)
+	}
+}
