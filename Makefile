@@ -40,6 +40,11 @@ lint: ## check formatting, modules and import rules
 bench: ## run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem ./stream
 
+.PHONY: cover
+cover: setup ## say how much of each function the tests reach
+	go test -p 2 -timeout 8m -coverpkg=./... -coverprofile=cover.out ./...
+	go tool cover -func=cover.out
+
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin cover.out

@@ -99,6 +99,7 @@ type connection struct {
 	sub   *stream.Subscription
 	w     http.ResponseWriter
 	out   *http.ResponseController
+	beat  *time.Ticker
 	buf   []byte
 	bytes int64
 	lost  error // why a write failed
@@ -124,8 +125,8 @@ func (c *connection) run(ctx context.Context, sync stream.Sync) error {
 	if err := c.control(c.sub.Sync(c.buf[:0], sync, c.api.config.Now())); err != nil {
 		return err
 	}
-	heartbeat := time.NewTicker(c.api.config.Heartbeat)
-	defer heartbeat.Stop()
+	c.beat = time.NewTicker(c.api.config.Heartbeat)
+	defer c.beat.Stop()
 	for {
 		changed := c.api.config.Feed.Changed()
 		more, err := c.advance(ctx)
@@ -143,8 +144,8 @@ func (c *connection) run(ctx context.Context, sync stream.Sync) error {
 		}
 		select {
 		case <-changed:
-		case <-heartbeat.C:
-			if err := c.control(c.sub.Heartbeat(c.buf[:0], c.api.config.Now())); err != nil {
+		case <-c.beat.C:
+			if err := c.heartbeat(); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -162,7 +163,7 @@ func (c *connection) advance(ctx context.Context) (bool, error) {
 		}
 	}
 	if errors.Is(err, stream.ErrBehind) {
-		err = c.sub.CatchUp(ctx, c.write)
+		err = c.sub.CatchUp(ctx, c.catchUp)
 	} else if err == nil {
 		return len(bufs) > 0, nil
 	}
@@ -173,6 +174,24 @@ func (c *connection) advance(ctx context.Context) (bool, error) {
 		return true, c.control(c.sub.Sync(c.buf[:0], sync, c.api.config.Now()))
 	}
 	return true, err
+}
+
+// catchUp writes what came from the log. As long as the filter lets nothing through, it sends the
+// heartbeats that nobody else would.
+func (c *connection) catchUp(bufs [][]byte) error {
+	if len(bufs) > 0 {
+		return c.write(bufs)
+	}
+	select {
+	case <-c.beat.C:
+		return c.heartbeat()
+	default:
+		return nil
+	}
+}
+
+func (c *connection) heartbeat() error {
+	return c.control(c.sub.Heartbeat(c.buf[:0], c.api.config.Now()))
 }
 
 // goodbye tells the client to resume elsewhere, if it is the server who ends the stream.

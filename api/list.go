@@ -76,7 +76,8 @@ func parseActivityQuery(raw string) (q activityQuery, err error) {
 		q.where(`(a.created_at, a.id) < (@after_at::timestamptz, @after_id::uuid)`, "after_at", at)
 		q.args["after_id"] = id
 	}
-	return q, q.filter(values)
+	err = q.filter(values) // first: Go may copy q before or after a call in the same return
+	return q, err
 }
 
 func (q *activityQuery) where(condition, name string, value any) {

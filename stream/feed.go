@@ -2,8 +2,11 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // FeedOptions are the bounds of a feed. Zero values mean the defaults.
@@ -44,6 +47,7 @@ type Feed struct {
 	log     Log
 	opts    FeedOptions
 	replays chan struct{} // a slot for each that reads from the log
+	asked   atomic.Int64  // when Follow has asked the log what it waits for, 0 if nothing; Unix ns
 
 	mu         sync.RWMutex
 	ring       *ring         // guarded by mu, as are those below
@@ -94,11 +98,18 @@ func (f *Feed) Head() Cursor {
 	return f.ring.head
 }
 
-// Err is why the log cannot be read at present, nil if it can.
+// Err is why the log cannot be read at present, nil if it can. A log that keeps us waiting cannot:
+// its connection may be dead, and only a time-out will tell.
 func (f *Feed) Err() error {
 	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.outage
+	outage := f.outage
+	f.mu.RUnlock()
+	if asked := f.asked.Load(); outage == nil && asked != 0 {
+		if waited := time.Since(time.Unix(0, asked)); waited > answerPatience {
+			return fmt.Errorf("the log has not answered for %v", waited.Round(time.Second))
+		}
+	}
+	return outage
 }
 
 // Stats says where the feed stands.

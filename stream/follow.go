@@ -12,6 +12,10 @@ import (
 // in waking can delay an event for longer.
 const fallbackInterval = time.Second
 
+// answerPatience is how long the log may take for an answer before the feed says that it cannot be
+// read.
+const answerPatience = 3 * time.Second
+
 // flushBytes is how much is read before it is handed on, when there is more to read.
 const flushBytes = 1 << 20
 
@@ -37,6 +41,7 @@ func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}) {
 			f.countUnannounced(unwoken)
 			unwoken = 0
 		}
+		f.asked.Store(time.Now().UnixNano())
 		n, err := f.read(ctx)
 		if !woken {
 			unwoken = n
@@ -44,6 +49,7 @@ func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}) {
 		if ctx.Err() == nil {
 			f.noteOutage(err)
 		}
+		f.asked.Store(0)
 	}
 }
 
@@ -130,6 +136,7 @@ func (f *Feed) collect(ctx context.Context, r Reading, flush func([]*entry, int)
 	current := &entry{}
 	for {
 		t, err := r.Next(ctx)
+		f.answered()
 		if errors.Is(err, io.EOF) {
 			if len(batch) > 0 {
 				flush(batch, events-flushed)
@@ -150,6 +157,13 @@ func (f *Feed) collect(ctx context.Context, r Reading, flush func([]*entry, int)
 			flush(batch, events-flushed)
 			batch, size, flushed = nil, 0, events
 		}
+	}
+}
+
+// answered notes that the log has answered, and is asked again.
+func (f *Feed) answered() {
+	if f.asked.Load() != 0 {
+		f.asked.Store(time.Now().UnixNano())
 	}
 }
 

@@ -110,3 +110,42 @@ func TestFollowOutlastsAnOutage(t *testing.T) {
 		}
 	})
 }
+
+// silentLog does not answer while its channel is open, as a database behind a connection that is
+// dead without having been closed.
+type silentLog struct {
+	stream.Log
+	answer chan struct{}
+}
+
+func (l *silentLog) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	select {
+	case <-l.answer:
+		return l.Log.Read(ctx, from)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func TestFollowSaysThatTheLogIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &silentLog{Log: streamtest.NewLog("e1"), answer: make(chan struct{})}
+		feed := stream.NewFeed(log, stream.FeedOptions{})
+		wake, stop := follow(t, feed)
+		defer stop()
+		wake <- struct{}{}
+		time.Sleep(time.Second)
+		if err := feed.Err(); err != nil {
+			t.Errorf("after a second: %v", err)
+		}
+		time.Sleep(5 * time.Second)
+		if feed.Err() == nil {
+			t.Error("the feed waits for the log and says that all is well")
+		}
+		close(log.answer)
+		synctest.Wait()
+		if err := feed.Err(); err != nil {
+			t.Errorf("after the answer: %v", err)
+		}
+	})
+}

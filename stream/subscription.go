@@ -138,7 +138,9 @@ func (s *Subscription) join() bool {
 }
 
 // CatchUp reads what is due from the log and hands it to emit, until the feed can serve the
-// subscription again. The bytes given to emit are valid until it returns.
+// subscription again. The bytes given to emit are valid until it returns. There are none when the
+// filter lets nothing of a transaction through: the cursor has moved on, and this is the time for a
+// heartbeat.
 //
 // It returns emit's error as it is, a *ResetError if the log no longer reaches back to the
 // subscription, and the log's error if that does not answer: the client then resumes later.
@@ -243,10 +245,12 @@ func (s *Subscription) emit(held *entry, t *Transaction, emit func([][]byte) err
 	held.finish(t)
 	bufs, _, _ := held.due(nil, 0, &s.filter, held.id, 1<<62)
 	*held = entry{}
-	if len(bufs) > 0 {
-		if err := emit(bufs); err != nil {
-			return err
-		}
+	if len(bufs) == 0 {
+		s.cursor = t.Cursor
+		return emit(nil)
+	}
+	if err := emit(bufs); err != nil {
+		return err
 	}
 	s.cursor = t.Cursor
 	return nil

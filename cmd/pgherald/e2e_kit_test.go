@@ -41,7 +41,7 @@ func newNode(t testing.TB, databaseURL string, args ...string) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args = slices.Concat([]string{"serve", "--database-url=" + databaseURL, "--probe-interval=200ms"}, args)
+	args = slices.Concat([]string{"serve", "--database-url=" + databaseURL, "--probe-interval=200ms", "--drain=1s"}, args)
 	if _, err := parser.Parse(args); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func (n *node) restart(ctx context.Context, gently bool) error {
 	if err := n.stop(); err != nil {
 		return err
 	}
-	n.cmd.Drain = 5 * time.Second
+	n.cmd.Drain = time.Second
 	if !gently {
 		n.cmd.Drain = time.Millisecond // of the next end: each kind takes its turn
 	}
@@ -164,8 +164,11 @@ func (c *counter) value() int {
 }
 
 // wait waits until n more have been counted.
-func (c *counter) wait(ctx context.Context, n int) error {
-	for target := c.value() + n; ; {
+func (c *counter) wait(ctx context.Context, n int) error { return c.reach(ctx, c.value()+n) }
+
+// reach waits until so many have been counted in all.
+func (c *counter) reach(ctx context.Context, target int) error {
+	for {
 		c.mu.Lock()
 		now, changed := c.n, c.changed
 		c.mu.Unlock()
@@ -175,7 +178,7 @@ func (c *counter) wait(ctx context.Context, n int) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %d of %d: %w", target-now, n, ctx.Err())
+			return fmt.Errorf("%d of %d are missing: %w", target-now, target, ctx.Err())
 		}
 	}
 }

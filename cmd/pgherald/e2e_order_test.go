@@ -13,9 +13,9 @@ import (
 // and one restarts again and again. Each must end up with every committed event once, every row's
 // counter without a gap, and every transaction in one piece.
 func TestExactlyOnceInOrder(t *testing.T) {
-	commits := 1500
+	commits := 800
 	if testing.Short() {
-		commits = 400
+		commits = 300
 	}
 	for name, load := range map[string]workload{"spec": counters(), "activities": activityCounters()} {
 		t.Run(name, func(t *testing.T) {

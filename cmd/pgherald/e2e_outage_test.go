@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -111,11 +115,14 @@ func (o *outage) restart(end func(*pgtest.Cluster, testing.TB)) {
 	o.over = time.Now()
 }
 
-// blackHole swallows everything, without an error to anyone, and gives it back later.
+// blackHole swallows everything, without an error to anyone, and gives it back later: when the
+// listener too has given up.
 func (o *outage) blackHole() {
 	o.t.Helper()
 	o.proxy.Blackhole(true)
 	o.down(50)
+	o.await("the listener to give up", func() bool { return !o.listening() })
+	o.down(0)
 	o.proxy.Blackhole(false)
 }
 
@@ -148,7 +155,7 @@ func (o *outage) down(commits int) {
 	o.t.Helper()
 	began := time.Now()
 	o.awaitReady(false)
-	o.t.Logf("noticed after %v", time.Since(began).Round(time.Millisecond))
+	o.t.Logf("down after %v", time.Since(began).Round(time.Millisecond))
 	target := o.commits.value() + commits
 	for n := 0; n < 20 || o.commits.value() < target; n++ {
 		if o.ready() {
@@ -163,22 +170,37 @@ func (o *outage) down(commits int) {
 	o.over = time.Now()
 }
 
-// awaitReady polls /readyz until it says so, or says that it is not so.
+// awaitReady waits until /readyz says so, or says that it is not so.
 func (o *outage) awaitReady(want bool) {
 	o.t.Helper()
-	for o.ready() != want {
+	o.await(fmt.Sprintf("/readyz to become %t", want), func() bool { return o.ready() == want })
+}
+
+func (o *outage) await(what string, is func() bool) {
+	o.t.Helper()
+	for !is() {
 		if pause(o.quitted, 2*time.Millisecond); o.quitted.Err() != nil {
-			o.t.Fatalf("/readyz did not become %t: %v, %v", want, context.Cause(o.ctx), o.failure())
+			o.t.Fatalf("waited for %s: %v, %v", what, context.Cause(o.ctx), o.failure())
 		}
 	}
 }
 
 func (o *outage) ready() bool {
 	o.t.Helper()
-	resp, err := o.http.Get(o.node.at("/readyz"))
+	status, _, _, err := o.call(http.MethodGet, o.node.at("/readyz"), "")
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	return status == http.StatusOK
+}
+
+// listening is what the server says of its listener.
+func (o *outage) listening() bool {
+	o.t.Helper()
+	var stats api.Stats
+	_, _, body, err := o.call(http.MethodGet, o.node.at("/api/stats"), "")
+	if err := errors.Join(err, json.Unmarshal(body, &stats)); err != nil {
+		o.t.Fatal(err)
+	}
+	return stats.Listener.Live
 }

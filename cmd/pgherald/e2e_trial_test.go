@@ -110,7 +110,7 @@ func (tr *trial) failure() error {
 func (tr *trial) subscriber(name string, nodes ...*node) *subscriber {
 	rng := tr.rng()
 	return &subscriber{
-		name: name, pick: anyOf(rng, nodes), chunk: 4096, http: tr.http, rng: rng, began: make(chan struct{}),
+		name: name, pick: anyOf(rng, nodes), chunk: 16 << 10, http: tr.http, rng: rng, began: make(chan struct{}),
 		last: func(e streamtest.Envelope) bool { return bytes.Contains(e.Data, []byte(tr.last)) },
 	}
 }

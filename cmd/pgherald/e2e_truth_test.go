@@ -18,13 +18,36 @@ type truth struct {
 	journal map[string]tally      // transactions, by the writers' own account
 	state   map[string]int        // the counters at the end
 	logged  map[int64]loggedEvent // pgherald's log
+	known   map[int64]known       // events that some subscriber has had
+}
+
+// known is an event, decoded once: everybody gets the same bytes.
+type known struct {
+	counted
+	data string
+}
+
+func (tr *truth) decode(e streamtest.Envelope) (counted, error) {
+	k, ok := tr.known[e.ID]
+	if !ok {
+		c, err := decode(e)
+		if err != nil {
+			return counted{}, err
+		}
+		k = known{c, string(e.Data)}
+		tr.known[e.ID] = k
+	}
+	if k.data != string(e.Data) {
+		return counted{}, fmt.Errorf("event %d came as %s, and to somebody else as %s", e.ID, e.Data, k.data)
+	}
+	return k.counted, nil
 }
 
 type loggedEvent struct{ xid, kind string }
 
 func readTruth(ctx context.Context, conn *pgx.Conn, load workload, fixed []string) (*truth, error) {
 	tr := &truth{load: load, fixed: fixed,
-		journal: make(map[string]tally), state: make(map[string]int), logged: make(map[int64]loggedEvent)}
+		journal: make(map[string]tally), state: make(map[string]int), logged: make(map[int64]loggedEvent), known: make(map[int64]known)}
 	var id int64
 	var text string
 	var n tally
@@ -133,7 +156,7 @@ func (tr *truth) checkTogether(s *subscriber) error {
 
 func (tr *truth) checkTransaction(xid string, events []streamtest.Envelope) error {
 	for i, e := range events {
-		c, err := decode(e)
+		c, err := tr.decode(e)
 		if err != nil {
 			return err
 		}
@@ -151,7 +174,7 @@ func (tr *truth) checkTransaction(xid string, events []streamtest.Envelope) erro
 func (tr *truth) checkOrder(s *subscriber) error {
 	last := make(map[string]counted)
 	for _, e := range s.Events() {
-		c, err := decode(e)
+		c, err := tr.decode(e)
 		if err != nil {
 			return err
 		}

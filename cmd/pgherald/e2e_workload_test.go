@@ -42,7 +42,7 @@ where id in (select id from public.rows where id = any($1) order by id for updat
 	}
 }
 
-// activities has its counters in a column of pgherald's own workload.
+// activityCounters has its counters in a column of pgherald's own workload.
 func activityCounters() workload {
 	return workload{
 		setup:   []string{"migrate", "up"},
@@ -59,7 +59,7 @@ where id in (select id from public.activities where id = any($1) order by id for
 	}
 }
 
-// row is what an event says of a counter.
+// counted is what an event says of a counter.
 type counted struct {
 	id      string
 	counter int

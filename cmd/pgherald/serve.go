@@ -128,10 +128,12 @@ func checkApplied(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) error
 	return errors.Join(errs...)
 }
 
-// shutdown ends everything within the drain time: streams are told to resume elsewhere, then
-// what is left is cut.
+// shutdown ends everything within the drain time. At first the server still answers, so that a
+// load balancer learns from /readyz that it goes, before anybody is refused; net/http answers
+// nothing more once it shuts down. What is left in the end is cut.
 func shutdown(server *http.Server, drain time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drain*9/10)
+	time.Sleep(drain / 5)
+	ctx, cancel := context.WithTimeout(context.Background(), drain*7/10)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		return server.Close()

@@ -135,7 +135,27 @@ func (s *server) waitLive(ctx context.Context) error {
 	return s.listener.WaitLive(ctx)
 }
 
+// closePatience is how long the end waits for database connections to close.
+const closePatience = 500 * time.Millisecond
+
+// close closes everything. Connections that are dead without having been closed would hold it up
+// for 15 s, in which a pool tells a silent server to cancel what it asked for; they are left to
+// end by themselves, or with the process.
 func (s *server) close() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.closeAll()
+	}()
+	patience := time.NewTimer(closePatience)
+	defer patience.Stop()
+	select {
+	case <-closed:
+	case <-patience.C:
+	}
+}
+
+func (s *server) closeAll() {
 	if s.listener != nil {
 		s.listener.Close()
 	}

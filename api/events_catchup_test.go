@@ -1,0 +1,65 @@
+package api_test
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/streamtest"
+)
+
+// endlessLog has so much to say to the first who asks for what came after a cursor of old that it
+// never comes to an end.
+type endlessLog struct {
+	*streamtest.Log
+	old stream.Cursor
+}
+
+func (l *endlessLog) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	if from.Equal(l.old) {
+		return &endless{cursor: from}, nil
+	}
+	return l.Log.Read(ctx, from)
+}
+
+// endless yields transactions of one event each.
+type endless struct{ cursor stream.Cursor }
+
+func (r *endless) Next(ctx context.Context) (stream.Transaction, error) {
+	if ctx.Err() != nil {
+		return stream.Transaction{}, io.ErrUnexpectedEOF
+	}
+	xid := r.cursor.Next()
+	r.cursor = r.cursor.Deliver(xid, nil)
+	return stream.Transaction{XID: xid, Events: []stream.Event{{Type: "x", Data: []byte("{}")}}, Cursor: r.cursor}, nil
+}
+
+func (r *endless) Events() int           { return -1 }
+func (r *endless) Cursor() stream.Cursor { return r.cursor }
+
+// A client that catches up on very much, of which its filter lets nothing through, hears heartbeats
+// on the way: else it, or a proxy, would take the connection for dead, and begin again where it
+// began before, for ever.
+func TestHeartbeatsWhileCatchingUp(t *testing.T) {
+	log := streamtest.NewLog("k3f9")
+	s := stationOf(t, log, stationOptions{
+		log:    &endlessLog{Log: log, old: stream.NewCursor("k3f9", 700, nil)},
+		feed:   stream.FeedOptions{Bytes: 1, Fill: 1},
+		config: func(c *api.Config) { c.Heartbeat = time.Millisecond },
+	})
+	first := s.synced("")
+	for range 3 {
+		s.commit("x")
+	}
+	first.until(`"xid":702`)
+	l := s.synced("?types=y&since=k3f9-jg")
+	began := idOf(l.got.String())
+	once := idOf(l.until(`"heartbeat"`))
+	twice := idOf(l.until(`"heartbeat"`))
+	if once == began || twice == once {
+		t.Errorf("cursors %s, %s, %s", began, once, twice)
+	}
+}
