@@ -21,7 +21,12 @@ var errDraining = errors.New("server is draining")
 
 // events serves GET /api/events.
 func (a *API) events(w http.ResponseWriter, r *http.Request) {
-	filter, err := filterOf(r.URL.RawQuery)
+	query, err := eventsQuery(r.URL.RawQuery)
+	if err != nil {
+		writeProblem(w, r, err)
+		return
+	}
+	filter, err := filterOf(query)
 	if err != nil {
 		writeProblem(w, r, err)
 		return
@@ -30,7 +35,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	defer cancel(nil)
 	defer context.AfterFunc(a.draining, func() { cancel(errDraining) })()
 
-	cursor, malformed := cursorOf(r)
+	cursor, malformed := cursorOf(r.Header, query)
 	c := &connection{api: a, out: http.NewResponseController(w), w: w}
 	if err := c.begin(); err != nil { // the status is on its way: there is nobody left to tell
 		a.config.Logger.Info("stream closed", "remote", r.RemoteAddr, "reason", closeReason(ctx, err))
@@ -57,20 +62,26 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 		"duration", time.Since(began).Round(time.Millisecond), "bytes", c.bytes)
 }
 
-// filterOf reads what the client wants to hear, and refuses parameters that mean nothing.
-// A query that cannot be read is refused too: half of it would be another stream.
-func filterOf(rawQuery string) (stream.Filter, error) {
-	query, err := url.ParseQuery(rawQuery)
+// eventsQuery refuses parameters that mean nothing. A query that cannot be read is refused too:
+// half of it would be another stream. Unlike parseQuery it takes any bytes as values, since a
+// cursor that makes no sense is answered with a reset.
+func eventsQuery(raw string) (url.Values, error) {
+	query, err := url.ParseQuery(raw)
 	if err != nil {
-		return stream.Filter{}, &Problem{Status: http.StatusBadRequest, Detail: "query cannot be read: " + err.Error()}
+		return nil, &Problem{Status: http.StatusBadRequest, Detail: "query cannot be read: " + err.Error()}
 	}
 	for name := range query {
 		switch name {
 		case "types", "since", "lastEventId":
 		default:
-			return stream.Filter{}, badParameter(name, "is not known: types, since and lastEventId are")
+			return nil, badParameter(name, "is not known: types, since and lastEventId are")
 		}
 	}
+	return query, nil
+}
+
+// filterOf reads what the client wants to hear.
+func filterOf(query url.Values) (stream.Filter, error) {
 	if !query.Has("types") {
 		return stream.Filter{}, nil
 	}
@@ -83,9 +94,8 @@ func filterOf(rawQuery string) (stream.Filter, error) {
 
 // cursorOf returns where the client wants to go on: zero if it says nothing. What a browser sends
 // by itself when it reconnects goes before what stands in a URL that it was once given.
-func cursorOf(r *http.Request) (stream.Cursor, error) {
-	query := r.URL.Query()
-	for _, text := range []string{r.Header.Get("Last-Event-ID"), query.Get("lastEventId"), query.Get("since")} {
+func cursorOf(header http.Header, query url.Values) (stream.Cursor, error) {
+	for _, text := range []string{header.Get("Last-Event-ID"), query.Get("lastEventId"), query.Get("since")} {
 		if text != "" {
 			return stream.ParseCursor(text)
 		}

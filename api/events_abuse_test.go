@@ -22,17 +22,7 @@ func (s *station) ask(method, target string, header ...string) (*http.Response, 
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, s.web.URL+target, nil)
-	if err != nil {
-		s.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	response, err := s.web.Client().Do(r)
-	if err != nil {
-		s.Fatal(err)
-	}
+	response := s.send(ctx, method, target, header...)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {

@@ -148,12 +148,10 @@ type listener struct {
 	hangUp   context.CancelFunc
 }
 
-// listen opens a stream. target is what follows /api/events; header holds names and values.
-func (s *station) listen(target string, header ...string) *listener {
+// send sends a request without a body. header holds names and values.
+func (s *station) send(ctx context.Context, method, target string, header ...string) *http.Response {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	s.Cleanup(cancel)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.web.URL+"/api/events"+target, nil)
+	r, err := http.NewRequestWithContext(ctx, method, s.web.URL+target, nil)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -164,6 +162,15 @@ func (s *station) listen(target string, header ...string) *listener {
 	if err != nil {
 		s.Fatal(err)
 	}
+	return response
+}
+
+// listen opens a stream. target is what follows /api/events; header holds names and values.
+func (s *station) listen(target string, header ...string) *listener {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	s.Cleanup(cancel)
+	response := s.send(ctx, http.MethodGet, "/api/events"+target, header...)
 	s.Cleanup(func() { response.Body.Close() })
 	return &listener{T: s.T, response: response, in: bufio.NewReader(response.Body), hangUp: cancel}
 }

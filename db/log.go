@@ -13,7 +13,7 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Sizes of a read. Variables of a Log, so that tests can make them small.
+// Sizes of a read. A Log has its own copies of the first three, so that tests can make them small.
 const (
 	readEvents = 1000    // more than this, and a read is planned and done in pages
 	planSize   = 20_000  // transactions that one plan holds
@@ -46,30 +46,26 @@ func NewLog(pool *pgxpool.Pool) *Log {
 // What is new is what is visible and was not seen: two look-ups in the index. One statement, so
 // that the events and the snapshot that explains them are of the same moment.
 const readSQL = eventsSQL + `
-(
-    select null, null, null, null, e.id, e.xid, e.at, e.type, e.key, e.audience, e.data::text
-    from pgherald.events as e
+(` + eventsBranch + `
     where e.xid >= $1
     limit $3
 )
 union all
-(
-    select null, null, null, null, e.id, e.xid, e.at, e.type, e.key, e.audience, e.data::text
-    from pgherald.events as e
+(` + eventsBranch + `
     where e.xid = any($2)
     limit $3
 )`
 
 // Read begins to read everything visible now that from has not seen.
 func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
-	page, err := l.query(ctx, readSQL, l.readEvents+1, maxBytes, from.Next(), holes(from), l.readEvents+1)
+	page, err := l.query(ctx, readSQL, l.readEvents, maxBytes, from.Next(), holes(from), l.readEvents+1)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
 	if err := page.state.honours(from); err != nil {
 		return nil, err
 	}
-	if page.cut || len(page.events) > l.readEvents {
+	if page.cut {
 		return l.inPages(ctx, from, page)
 	}
 	return l.complete(from, page), nil

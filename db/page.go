@@ -26,6 +26,11 @@ select` + stateColumns + `,
 from pgherald.log as l
 union all`
 
+// eventsBranch is how each branch begins that follows.
+const eventsBranch = `
+    select null, null, null, null, e.id, e.xid, e.at, e.type, e.key, e.audience, e.data::text
+    from pgherald.events as e`
+
 // dataColumn is the place of the column data.
 const dataColumn = 10
 
@@ -44,7 +49,7 @@ type event struct {
 	stream.Event
 }
 
-// query runs a statement with the columns of readSQL. It keeps at most the given rows and bytes,
+// query runs a statement that begins with eventsSQL. It keeps at most the given rows and bytes,
 // and says if it had to cut.
 func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...any) (*page, error) {
 	p := &page{}

@@ -122,9 +122,7 @@ func (r *reading) startPart() {
 }
 
 const partSQL = eventsSQL + `
-(
-    select null, null, null, null, e.id, e.xid, e.at, e.type, e.key, e.audience, e.data::text
-    from pgherald.events as e
+(` + eventsBranch + `
     where e.xid = $1 and e.id > $2
     order by e.id
     limit $3
@@ -151,10 +149,8 @@ func (r *reading) fetchPart(ctx context.Context) error {
 	return nil
 }
 
-const pageSQL = eventsSQL + `
-select null, null, null, null, e.id, e.xid, e.at, e.type, e.key, e.audience, e.data::text
-from pgherald.events as e
-where e.xid = any($1)`
+const pageSQL = eventsSQL + eventsBranch + `
+    where e.xid = any($1)`
 
 // fetchPage fetches the next transactions of the plan, as many as fit in a page.
 func (r *reading) fetchPage(ctx context.Context) error {

@@ -71,7 +71,7 @@ type FeedStats struct {
 	Replays      uint64 `json:"replays"`      // subscriptions that had to read from the log
 }
 
-// NewFeed returns a feed of the log. It is empty until Run has filled it.
+// NewFeed returns a feed of the log. It is empty until Fill has filled it.
 func NewFeed(log Log, opts FeedOptions) *Feed {
 	opts = opts.withDefaults()
 	return &Feed{

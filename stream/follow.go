@@ -77,19 +77,22 @@ func (f *Feed) countUnannounced(n int) {
 	f.opts.Logger.Warn("events were found that no notification had announced", "events", n)
 }
 
-// read appends to the feed what is new in the log, and returns how many events that were.
+// read appends to the feed what is new in the log, and returns how many events that were. If the
+// log can no longer continue the feed, the feed begins anew.
 func (f *Feed) read(ctx context.Context) (int, error) {
-	r, err := f.log.Read(ctx, f.Head())
+	n, err := f.readOn(ctx)
 	if reason := resetReason(err); reason != "" {
-		return 0, f.refill(ctx, reason)
+		return n, f.refill(ctx, reason)
 	}
+	return n, err
+}
+
+func (f *Feed) readOn(ctx context.Context) (int, error) {
+	r, err := f.log.Read(ctx, f.Head())
 	if err != nil {
 		return 0, err
 	}
 	n, err := f.collect(ctx, r, f.push)
-	if reason := resetReason(err); reason != "" {
-		return n, f.refill(ctx, reason)
-	}
 	if err != nil {
 		return n, err
 	}

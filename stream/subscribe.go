@@ -73,7 +73,9 @@ func resumed(events int) Sync {
 func (f *Feed) subscribeAtHead(filter Filter, sync Sync) (*Subscription, Sync, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return &Subscription{feed: f, filter: filter, generation: f.generation, pos: f.ring.end(), cursor: f.ring.head}, sync, nil
+	s := &Subscription{feed: f, filter: filter}
+	s.moveToHead()
+	return s, sync, nil
 }
 
 // subscribeInFeed is false if the feed does not reach back to c, or cannot tell whether c is

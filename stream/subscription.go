@@ -45,7 +45,7 @@ func (s *Subscription) Due(dst [][]byte, limit int) ([][]byte, error) {
 	defer s.feed.mu.RUnlock()
 	r := s.feed.ring
 	if s.generation != s.feed.generation {
-		s.reset()
+		s.moveToHead()
 		return dst, &ResetError{Reason: s.feed.reason}
 	}
 	if s.reading != nil || s.pos < r.first {
@@ -113,9 +113,9 @@ func (s *Subscription) moveTo(c Cursor) {
 	s.cursor = s.start.Union(c)
 }
 
-// reset puts the subscription at the end of a feed that was replaced. The feed's mu must be
-// held.
-func (s *Subscription) reset() {
+// moveToHead puts the subscription at the end of the feed, whatever it was due. The feed's mu must
+// be held.
+func (s *Subscription) moveToHead() {
 	*s = Subscription{feed: s.feed, filter: s.filter, generation: s.feed.generation, pos: s.feed.ring.end(), cursor: s.feed.ring.head}
 }
 
@@ -153,7 +153,7 @@ func (s *Subscription) CatchUp(ctx context.Context, emit func([][]byte) error) e
 	if reason := resetReason(err); reason != "" {
 		s.feed.mu.RLock()
 		defer s.feed.mu.RUnlock()
-		s.reset()
+		s.moveToHead()
 		return &ResetError{Reason: reason}
 	}
 	return err

@@ -21,14 +21,19 @@ type watchFlags struct {
 	specFlags
 }
 
-type triggersShowCmd struct{ watchFlags }
-
-func (c triggersShowCmd) Run(a *app) error {
-	spec, _, err := c.load()
+// withSpec runs do with the spec, on one connection.
+func (f watchFlags) withSpec(a *app, do func(*pgx.Conn, triggers.Spec) error) error {
+	spec, _, err := f.load()
 	if err != nil {
 		return err
 	}
-	return c.with(a.ctx, func(conn *pgx.Conn) error {
+	return f.with(a.ctx, func(conn *pgx.Conn) error { return do(conn, spec) })
+}
+
+type triggersShowCmd struct{ watchFlags }
+
+func (c triggersShowCmd) Run(a *app) error {
+	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
 		sql, err := triggers.SQL(a.ctx, conn, spec)
 		if err != nil {
 			return err
@@ -41,11 +46,7 @@ func (c triggersShowCmd) Run(a *app) error {
 type triggersApplyCmd struct{ watchFlags }
 
 func (c triggersApplyCmd) Run(a *app) error {
-	spec, _, err := c.load()
-	if err != nil {
-		return err
-	}
-	return c.with(a.ctx, func(conn *pgx.Conn) error {
+	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
 		changes, err := triggers.Apply(a.ctx, conn, spec)
 		if err != nil {
 			return err
@@ -75,11 +76,7 @@ func (c triggersDropCmd) Run(a *app) error {
 type triggersCheckCmd struct{ watchFlags }
 
 func (c triggersCheckCmd) Run(a *app) error {
-	spec, _, err := c.load()
-	if err != nil {
-		return err
-	}
-	return c.with(a.ctx, func(conn *pgx.Conn) error { return checkTriggers(a, conn, spec) })
+	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error { return checkTriggers(a, conn, spec) })
 }
 
 // checkTriggers prints what differs, and returns an error if anything does.
