@@ -1,0 +1,15 @@
+package main
+
+import "github.com/pgherald/pgherald/cmd/pgherald/internal/bench"
+
+// benchCmd measures pgherald on this machine.
+type benchCmd struct {
+	Fanout bench.Fanout `cmd:"" help:"What a delivery costs the server, and how late it is, at several rates."`
+	Memory bench.Memory `cmd:"" help:"What an idle connection costs."`
+
+	Child bench.Child `cmd:"" hidden:"" help:"What the benchmarks start by themselves."`
+}
+
+func (a *app) bench() *bench.App {
+	return &bench.App{Ctx: a.ctx, Stdout: a.stdout, Stderr: a.stderr, Terminal: isTerminal(a.stderr), Logger: a.logger, Version: version()}
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/cmd/pgherald/internal/bench"
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// TestBench runs each benchmark with the real program, for a moment and with few clients: what is
+// delivered must be complete, and each figure must be there.
+func TestBench(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "pgherald")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for _, test := range []struct {
+		args   string
+		want   []string // scenario: subject
+		values []string // in each row of pgherald
+	}{
+		{
+			args:   "fanout --connections=20 --duration=300ms --rates=20,100 --rounds=2",
+			want:   []string{"20 events/s: write", "20 events/s: listen", "20 events/s: pgherald", "100 events/s: write", "100 events/s: listen", "100 events/s: pgherald"},
+			values: []string{"offered_per_s", "delivered_per_s", "us_per_delivery", "p50_ms", "p99_ms", "spread_p99_ms", "complete_percent"},
+		},
+		{
+			args:   "memory --connections=60 --replicas=2 --settle=100ms --rounds=1",
+			want:   []string{"HTTP/1.1: write", "HTTP/1.1: listen", "HTTP/1.1: pgherald", "HTTP/2: listen"},
+			values: []string{"connections", "servers", "kb_per_connection", "connects_per_s"},
+		},
+	} {
+		t.Run(strings.Fields(test.args)[0], func(t *testing.T) {
+			r := runBench(t, binary, strings.Fields(test.args)...)
+			checkRows(t, r, test.want, test.values)
+		})
+	}
+}
+
+// runBench runs one in JSON, and checks that it has cleaned up.
+func runBench(t *testing.T, binary string, args ...string) bench.Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	database := pgtest.NewDatabase(t)
+	cmd := exec.CommandContext(ctx, binary, slices.Concat([]string{"bench"}, args, []string{"--json", "--database-url=" + database})...)
+	cmd.Env = []string{"LC_ALL=C", "TMPDIR=" + t.TempDir()}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, stderr.String())
+	}
+	var r bench.Report
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("notes: %q", r.Notes)
+	name := words(stderr.String(), "Using database ")
+	if name == "" || databaseExists(ctx, t, database, name) {
+		t.Errorf("database %q is left behind; it said\n%s", name, stderr.String())
+	}
+	return r
+}
+
+// words returns the word behind a text.
+func words(text, behind string) string {
+	_, rest, _ := strings.Cut(text, behind)
+	word, _, _ := strings.Cut(rest, ",")
+	return word
+}
+
+func databaseExists(ctx context.Context, t *testing.T, url, name string) (exists bool) {
+	t.Helper()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if err := conn.QueryRow(ctx, `select exists (select from pg_database where datname = $1)`, name).Scan(&exists); err != nil {
+		t.Fatal(err)
+	}
+	return exists
+}
+
+func checkRows(t *testing.T, r bench.Report, want, values []string) {
+	t.Helper()
+	var got []string
+	for _, row := range r.Results {
+		got = append(got, row.Scenario+": "+row.Subject)
+		complete, known := row.Values["complete_percent"]
+		if known && complete != 100 {
+			t.Errorf("%s: %s: %g %% of the clients got everything", row.Scenario, row.Subject, complete)
+		}
+		if row.Subject != "pgherald" {
+			continue
+		}
+		for _, key := range values {
+			if _, ok := row.Values[key]; !ok {
+				t.Errorf("%s: %s has no %s", row.Scenario, row.Subject, key)
+			}
+		}
+		if len(row.Ratios) == 0 {
+			t.Errorf("%s: pgherald is not set in relation to anything", row.Scenario)
+		}
+	}
+	for _, name := range want {
+		if !slices.Contains(got, name) {
+			t.Errorf("there is no row %q in %q", name, got)
+		}
+	}
+}
+
+// TestBenchRefuses: a database with tables is somebody's.
+func TestBenchRefuses(t *testing.T) {
+	t.Parallel()
+	database := pgtest.NewDatabase(t)
+	conn, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), `create table precious (id int)`); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args []string
+		want string
+		code int
+	}{
+		{[]string{"--database-url=" + database}, "--yes", 1},
+		{nil, "--ephemeral", 2},
+		{[]string{"--ephemeral", "--database-url=" + database}, "does not go with", 2},
+		{[]string{"--database-url=" + database, "--rates=0"}, "--rates", 2},
+		{[]string{"--database-url=" + database, "--subjects=nonsense"}, "nonsense", 2},
+		{[]string{"--database-url=" + database, "--connections=0"}, "--connections", 2},
+		{[]string{"--database-url=" + database, "--rounds=0"}, "--rounds", 2},
+		{[]string{"--database-url=" + database, "--duration=1ns"}, "--duration", 2},
+	} {
+		var out, log bytes.Buffer
+		args := append([]string{"bench", "fanout"}, test.args...)
+		if code := run(t.Context(), args, &out, &log); code != test.code || !strings.Contains(log.String(), test.want) || out.Len() > 0 {
+			t.Errorf("%q ended with %d and said\n%s", args, code, log.String())
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package bench
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// Of HTTP/2 (RFC 9113) a load process speaks no more than a stream of events needs: a connection
+// with one request, whose bytes are always the same.
+const (
+	http2Preface  = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	http2HeadSize = 9
+
+	http2Data     = 0x0
+	http2Headers  = 0x1
+	http2Settings = 0x4
+	http2Ping     = 0x6
+	http2GoAway   = 0x7
+	http2Window   = 0x8
+
+	http2Ack        = 0x1
+	http2EndStream  = 0x1
+	http2EndHeaders = 0x4
+)
+
+func http2Frame(kind, flags byte, stream uint32, payload []byte) []byte {
+	b := []byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), kind, flags}
+	return append(binary.BigEndian.AppendUint32(b, stream), payload...)
+}
+
+// http2Request is the beginning of a connection that asks for path, with windows that last for
+// a benchmark.
+func http2Request(path, authority string) string {
+	literal := func(index byte, value string) []byte { // a header whose name the static table has
+		return append([]byte{index, byte(len(value))}, value...)
+	}
+	// :method GET, :scheme http, :path, :authority; names from RFC 7541's table, nothing indexed.
+	block := []byte{0x82, 0x86}
+	block = append(block, literal(0x04, path)...)
+	block = append(block, literal(0x01, authority)...)
+	window := binary.BigEndian.AppendUint32(nil, 1<<30)
+	b := []byte(http2Preface)
+	b = append(b, http2Frame(http2Settings, 0, 0, append([]byte{0, 4}, window...))...) // each stream's window
+	b = append(b, http2Frame(http2Window, 0, 0, window)...)
+	return string(append(b, http2Frame(http2Headers, http2EndStream|http2EndHeaders, 1, block)...))
+}
+
+// takeHTTP2 passes on the data frames, and answers what wants an answer.
+func (l *load) takeHTTP2(c *client, data []byte) error {
+	c.carry = append(c.carry, data...)
+	rest := c.carry
+	for len(rest) >= http2HeadSize {
+		length := int(rest[0])<<16 | int(rest[1])<<8 | int(rest[2])
+		if len(rest) < http2HeadSize+length {
+			break
+		}
+		kind, flags, payload := rest[3], rest[4], rest[http2HeadSize:http2HeadSize+length]
+		rest = rest[http2HeadSize+length:]
+		if err := l.frameHTTP2(c, kind, flags, payload); err != nil {
+			return err
+		}
+	}
+	if c.carry = append(c.carry[:0], rest...); len(c.carry) == 0 {
+		c.carry = nil
+	}
+	return nil
+}
+
+func (l *load) frameHTTP2(c *client, kind, flags byte, payload []byte) error {
+	switch {
+	case kind == http2Data:
+		l.events(c, payload)
+	case kind == http2Headers && !l.config.AwaitFrame:
+		l.begun(c)
+	case kind == http2Settings && flags&http2Ack == 0:
+		_, err := unix.Write(c.fd, http2Frame(http2Settings, http2Ack, 0, nil))
+		return err
+	case kind == http2Ping && flags&http2Ack == 0:
+		_, err := unix.Write(c.fd, http2Frame(http2Ping, http2Ack, 0, payload))
+		return err
+	case kind == http2GoAway:
+		return errors.New("the server ends the HTTP/2 connection")
+	}
+	return nil
+}
