@@ -25,6 +25,7 @@ setup: ## install what the tests need: a PostgreSQL, on Debian with apt
 test: setup ## test everything, on the system's PostgreSQL and on PostgreSQL 18
 	go vet ./...
 	go test -race -p 2 -timeout 8m ./...
+	go test -race -timeout 4m ./api -args -goroutines
 	tools/test-newest -race -p 2 -timeout 8m $(PG_PACKAGES)
 	$(MAKE) fuzz
 

@@ -155,7 +155,7 @@ func TestClientsThatCloseAtOnce(t *testing.T) {
 	closed := make(chan struct{}, clients+1)
 	s := newStation(t, stationOptions{server: func(h *http.Server) {
 		h.ConnState = func(_ net.Conn, state http.ConnState) {
-			if state == http.StateClosed {
+			if state == http.StateClosed || state == http.StateHijacked {
 				closed <- struct{}{}
 			}
 		}
@@ -176,6 +176,9 @@ func TestClientsThatCloseAtOnce(t *testing.T) {
 			t.Fatalf("%d of %d connections ended", n, clients)
 		}
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	s.api.Shutdown(ctx) // waits for the ends of those that were taken over
 	if got := s.stats(); got.ActiveConnections != 0 || len(got.ConnectionsByUser) != 0 {
 		t.Errorf("connections are left: %+v", got)
 	}

@@ -140,7 +140,7 @@ func TestBytesOfDraining(t *testing.T) {
 	l := s.synced("")
 	s.commit("a")
 	l.until("id: ")
-	s.api.Drain()
+	s.api.Drain(0)
 	l.rest()
 	l.is("draining")
 	s.logs.await(t, 1, "stream closed", "reason=draining")

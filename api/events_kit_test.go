@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"log/slog"
 	"net"
@@ -18,6 +19,9 @@ import (
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
+
+// goroutines makes every stream be served the simple way: `make test` runs everything both ways.
+var goroutines = flag.Bool("goroutines", false, "serve each stream with a goroutine of its own")
 
 // limit bounds everything that a test waits for.
 const limit = 2 * time.Minute
@@ -58,7 +62,7 @@ func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
 	if o.log == nil {
 		o.log = log
 	}
-	logger := slog.New(slog.NewTextHandler(s.logs, nil))
+	logger := slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.feed.Logger = logger
 	s.feed = stream.NewFeed(o.log, o.feed)
 	if err := s.feed.Fill(t.Context()); err != nil {
@@ -68,11 +72,12 @@ func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
 	config := api.Config{
 		Feed: s.feed, Ready: s.feed.Err, Heartbeat: time.Hour, Logger: logger,
 		Now: func() time.Time { return time.UnixMilli(1764000000000) }, Retry: func() int { return 2713 },
+		Goroutines: *goroutines,
 	}
 	if o.config != nil {
 		o.config(&config)
 	}
-	s.api = api.New(config)
+	s.api = newAPI(t, config)
 	s.web = httptest.NewUnstartedServer(s.api.Handler())
 	s.web.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelError)
 	s.web.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -87,6 +92,16 @@ func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
 	s.web.Start()
 	t.Cleanup(s.web.Close)
 	return s
+}
+
+func newAPI(t *testing.T, config api.Config) *api.API {
+	t.Helper()
+	a, err := api.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	return a
 }
 
 // on is the station for a subtest.
@@ -111,6 +126,7 @@ func (s *station) stopAll() {
 	s.web.Client().CloseIdleConnections()
 	s.web.CloseClientConnections()
 	s.web.Close()
+	s.api.Close()
 	s.stop()
 }
 

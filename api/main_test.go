@@ -71,7 +71,7 @@ func serverOn(t *testing.T, databaseURL string) *server {
 	}
 	t.Cleanup(pool.Close)
 	s := &server{T: t, conn: pgtest.Connect(t, databaseURL), log: &safeBuffer{}}
-	handler := api.New(api.Config{Pool: pool, Head: head, MaxBody: 64 << 10, Logger: slog.New(slog.NewTextHandler(s.log, nil))}).Handler()
+	handler := newAPI(t, api.Config{Pool: pool, Head: head, MaxBody: 64 << 10, Logger: slog.New(slog.NewTextHandler(s.log, nil))}).Handler()
 	web := httptest.NewServer(handler)
 	t.Cleanup(web.Close)
 	s.url = web.URL

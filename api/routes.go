@@ -10,12 +10,13 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Config is what an API is made of. Feed and Ready are required.
+// Config is what an API is made of. Ready is required.
 type Config struct {
-	// Feed is what /api/events streams.
+	// Feed is what /api/events streams; nil leaves it out.
 	Feed *stream.Feed
 	// Ready returns nil if events are arriving, and otherwise why they are not.
 	Ready func() error
@@ -31,6 +32,8 @@ type Config struct {
 	Heartbeat time.Duration
 	// WriteTimeout is how long a write to a client may take before it counts as gone; 30 s if 0.
 	WriteTimeout time.Duration
+	// Goroutines serves each stream with a goroutine of its own, where there is a better way.
+	Goroutines bool
 	// MaxBody is the largest request body in bytes; 1 MiB if 0.
 	MaxBody int64
 	// Logger is told of streams and of our own errors.
@@ -67,26 +70,51 @@ func (c Config) withDefaults() Config {
 type API struct {
 	config      Config
 	connections *connections
-	draining    context.Context // done when streams are to end
-	drain       context.CancelFunc
+	streams     *sse.Server     // nil without a feed
+	stopping    context.Context // done when the server drains
+	stop        context.CancelFunc
 }
 
-// New returns the API. It starts nothing.
-func New(config Config) *API {
-	draining, drain := context.WithCancel(context.Background())
-	return &API{config: config.withDefaults(), connections: newConnections(), draining: draining, drain: drain}
+// New returns the API. Close it: with a feed, it has goroutines that write to clients.
+func New(config Config) (*API, error) {
+	a := &API{config: config.withDefaults(), connections: newConnections()}
+	a.stopping, a.stop = context.WithCancel(context.Background())
+	if a.config.Feed == nil {
+		return a, nil
+	}
+	var err error
+	a.streams, err = sse.New(sse.Options{
+		Feed: a.config.Feed, Heartbeat: a.config.Heartbeat, WriteTimeout: a.config.WriteTimeout,
+		Now: a.config.Now, Retry: a.config.Retry, Logger: a.config.Logger, Goroutines: a.config.Goroutines,
+	})
+	return a, err
 }
 
-// Drain makes the API report that it is not ready, and tells every stream to resume elsewhere
-// and ends it. It returns at once: http.Server.Shutdown waits for the streams.
-func (a *API) Drain() { a.drain() }
+// Drain makes the API report that it is not ready, and tells every stream, spread over the given
+// time, to resume elsewhere, and ends it. It returns at once.
+func (a *API) Drain(within time.Duration) {
+	a.stop()
+	a.streams.Drain(within)
+}
+
+// Shutdown waits until every stream has ended, or else until ctx does.
+func (a *API) Shutdown(ctx context.Context) { a.streams.Shutdown(ctx) }
+
+// Close ends what is left. A stream that is asked for later ends as it begins.
+func (a *API) Close() {
+	if a.streams != nil {
+		a.streams.Close()
+	}
+}
 
 // Handler returns the routes.
 func (a *API) Handler() http.Handler {
 	r := mux.NewRouter()
 	r.NotFoundHandler = problemHandler(http.StatusNotFound, "nothing is here: see docs/protocol.md for the paths there are")
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
-	r.HandleFunc("/api/events", a.events).Methods(http.MethodGet)
+	if a.streams != nil {
+		r.HandleFunc("/api/events", a.events).Methods(http.MethodGet)
+	}
 	r.HandleFunc("/api/stats", a.stats).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)

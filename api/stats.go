@@ -81,7 +81,7 @@ func (a *API) healthz(w http.ResponseWriter, _ *http.Request) {
 func (a *API) readyz(w http.ResponseWriter, _ *http.Request) {
 	err := a.config.Ready()
 	switch {
-	case a.draining.Err() != nil:
+	case a.stopping.Err() != nil:
 		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 	case err != nil:
 		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})

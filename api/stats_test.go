@@ -104,8 +104,8 @@ func TestHealthAndReadiness(t *testing.T) {
 	is("/readyz", http.StatusServiceUnavailable, `{"reason":"the listener is not live","status":"not ready"}`)
 	is("/healthz", http.StatusOK, `{"status":"ok"}`)
 	reason = nil
-	s.api.Drain()
-	s.api.Drain() // twice is as good as once
+	s.api.Drain(0)
+	s.api.Drain(0) // twice is as good as once
 	is("/readyz", http.StatusServiceUnavailable, `{"status":"draining"}`)
 	is("/healthz", http.StatusOK, `{"status":"ok"}`)
 }

@@ -185,3 +185,34 @@ func BenchmarkCursor(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPass is a pass over clients who all have everything but the newest event: what each
+// delivery costs before the system call.
+func BenchmarkPass(b *testing.B) {
+	for _, clients := range []int{100, 10_000} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			f := filled(b, newTape(1, 1), 1<<20)
+			subs := make([]*stream.Subscription, clients)
+			for i := range subs {
+				sub, _, err := f.Subscribe(context.Background(), stream.Cursor{}, nil, stream.Filter{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				subs[i] = sub
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := stream.ReadOnce(f); err != nil {
+					b.Fatal(err)
+				}
+				p := f.Pass(1 << 18)
+				for _, s := range subs {
+					if data, _, err := p.Due(s); err != nil || len(data) == 0 {
+						b.Fatal(len(data), err)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*clients), "ns/delivery")
+		})
+	}
+}

@@ -102,10 +102,10 @@ func (e *entry) lastMatch(f *Filter) int {
 	return -1
 }
 
-// matches counts the frames that the filter lets through.
-func (e *entry) matches(f *Filter) int {
+// matches counts the frames of a range that the filter lets through.
+func (e *entry) matches(from, to int, f *Filter) int {
 	n := 0
-	for i := range e.frames {
+	for i := from; i < to; i++ {
 		if f.Match(&e.frames[i]) {
 			n++
 		}

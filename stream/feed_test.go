@@ -48,6 +48,7 @@ func TestFeedDeliversEverythingOnce(t *testing.T) {
 			"read":     w.read,
 			"connect":  w.connect,
 			"advance":  w.advance,
+			"pass":     w.pass,
 			"cut":      w.disconnect,
 			"restart":  w.restart,
 			"":         func(*rapid.T) {},
@@ -188,6 +189,37 @@ func (w *world) advance(t *rapid.T) {
 		t.Skip("client is not connected")
 	}
 	c.step(t, rapid.IntRange(1, 2000).Draw(t, "limit"), rapid.IntRange(0, 20).Draw(t, "break after"))
+}
+
+// pass serves all clients as a shard does: with one pass for each feed, to sockets that take a part.
+func (w *world) pass(t *rapid.T) {
+	limit := rapid.IntRange(1, 2000).Draw(t, "limit")
+	passes := make(map[*stream.Feed]*stream.Pass)
+	for _, c := range w.clients {
+		if c.sub == nil {
+			continue
+		}
+		feed := stream.FeedOf(c.sub)
+		if passes[feed] == nil {
+			passes[feed] = feed.Pass(limit)
+		}
+		before := *c.sub
+		data, _, err := passes[feed].Due(c.sub)
+		if err != nil && !errors.Is(err, stream.ErrBehind) {
+			t.Fatal(err)
+		}
+		n := rapid.IntRange(0, len(data)).Draw(t, "room")
+		if n == len(data) {
+			c.take(t, [][]byte{data})
+			continue
+		}
+		if rapid.Bool().Draw(t, "feed moves on") {
+			if err := stream.ReadOnce(feed); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.take(t, [][]byte{data[:n], c.sub.Cut(&before, data, n)})
+	}
 }
 
 var errBroken = errors.New("connection broke")

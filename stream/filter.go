@@ -13,6 +13,7 @@ const maxTypes = 64
 // that is meant for everyone; one with an audience is sent to nobody whose grants are unknown.
 type Filter struct {
 	types []string // sorted; nil means every type
+	id    string   // equal for filters that let the same through
 }
 
 // ParseTypes reads a comma-separated list of event types, as in ?types=a,b. An empty list is an
@@ -28,7 +29,8 @@ func ParseTypes(list string) (Filter, error) {
 		}
 	}
 	slices.Sort(types)
-	return Filter{types: slices.Compact(types)}, nil
+	types = slices.Compact(types)
+	return Filter{types: types, id: strings.Join(types, ",")}, nil
 }
 
 // Match reports whether the frame is to be sent.

@@ -14,6 +14,8 @@ const (
 	ModeResumed = "resumed"
 	// ModeReset: the cursor cannot be honoured; fetch everything anew.
 	ModeReset = "reset"
+	// ModeExpired: the right to hear the stream has ended; come again with a new token.
+	ModeExpired = "expired"
 	// ModeDraining: the server shuts down; reconnect, and resume elsewhere.
 	ModeDraining = "draining"
 )
@@ -61,6 +63,14 @@ func (f *Feed) Subscribe(ctx context.Context, c Cursor, err error, filter Filter
 		events = -1
 	}
 	return f.subscribeInLog(c, r, filter), resumed(events), nil
+}
+
+// Reaches reports whether Subscribe can answer from memory. If not, it will ask the log, and that
+// may take a while.
+func (f *Feed) Reaches(c Cursor) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return c.IsZero() || c.next <= f.ring.head.next && c.Covers(f.ring.floor)
 }
 
 func resumed(events int) Sync {
@@ -112,7 +122,7 @@ func (s *Subscription) count() int {
 		if e.inLog {
 			return -1
 		}
-		n += e.matches(&s.filter)
+		n += e.matches(0, len(e.frames), &s.filter)
 	}
 	return n
 }

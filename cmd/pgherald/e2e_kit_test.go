@@ -211,10 +211,10 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
-// tail is the last lines but for those that say that a stream came or went.
+// tail is the last lines but for those that say that a stream has gone.
 func (b *syncBuffer) tail() string {
 	lines := slices.DeleteFunc(strings.Split(b.String(), "\n"), func(line string) bool {
-		return strings.Contains(line, `"stream opened"`) || strings.Contains(line, `"stream closed"`)
+		return strings.Contains(line, `"stream closed"`)
 	})
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
 }

@@ -127,15 +127,19 @@ func testDrain(t *testing.T, binary string) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	p.says(t, "stream opened", "")
+	body := bufio.NewReader(resp.Body)
+	if _, err := body.Peek(1); err != nil {
+		t.Fatalf("the stream did not begin: %v", err)
+	}
 	began := time.Now()
 	p.signal(t, syscall.SIGTERM)
-	text, err := io.ReadAll(resp.Body)
+	p.says(t, "draining", "")
+	checkNotReady(t, at)
+	text, err := io.ReadAll(body)
 	if err != nil {
 		t.Fatalf("the stream did not end as it should: %v", err)
 	}
 	checkGoodbye(t, text)
-	checkNotReady(t, at)
 	<-p.ended
 	t.Logf("drained in %v", time.Since(began).Round(time.Millisecond))
 	if p.err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/triggers"
 )
@@ -131,10 +132,14 @@ func checkApplied(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) error
 // shutdown ends everything within the drain time. At first the server still answers, so that a
 // load balancer learns from /readyz that it goes, before anybody is refused; net/http answers
 // nothing more once it shuts down. What is left in the end is cut.
-func shutdown(server *http.Server, drain time.Duration) error {
-	time.Sleep(drain / 5)
-	ctx, cancel := context.WithTimeout(context.Background(), drain*7/10)
+func shutdown(server *http.Server, a *api.API, drain time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drain*9/10)
 	defer cancel()
+	answer, stop := context.WithTimeout(ctx, drain/5)
+	defer stop()
+	<-answer.Done()
+	a.Shutdown(ctx)
+	defer a.Close()
 	if err := server.Shutdown(ctx); err != nil {
 		return server.Close()
 	}

@@ -63,8 +63,8 @@ func (c serveCmd) wire(a *app) (_ *server, err error) {
 		}
 		config.Pool, config.Head = s.apiPool, log.Head
 	}
-	s.api = api.New(config)
-	return s, nil
+	s.api, err = api.New(config)
+	return s, err
 }
 
 func (s *server) apiConfig(logger *slog.Logger) api.Config {
@@ -123,9 +123,9 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 		return fmt.Errorf("serve: %w", err)
 	case <-a.ctx.Done():
 	}
+	s.api.Drain(s.flags.Drain / 2)
 	a.logger.Info("draining", "streams_end_within", s.flags.Drain)
-	s.api.Drain()
-	return shutdown(httpServer, s.flags.Drain)
+	return shutdown(httpServer, s.api, s.flags.Drain)
 }
 
 // waitLive makes a listener that hears nothing an error at start, and not a riddle later.
@@ -156,6 +156,9 @@ func (s *server) close() {
 }
 
 func (s *server) closeAll() {
+	if s.api != nil {
+		s.api.Close()
+	}
 	if s.listener != nil {
 		s.listener.Close()
 	}

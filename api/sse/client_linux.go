@@ -1,0 +1,166 @@
+package sse
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// client is a stream on its bare socket. It belongs to its shard: only that touches it, but for
+// what says otherwise. There may be a hundred thousand of them, so each byte here counts.
+type client struct {
+	stream *Stream
+	shard  *shard
+	fd     int
+	index  int    // among the shard's clients, -1 while it is not one of them
+	rest   []byte // of a frame that the socket had no room for
+	bytes  int64
+
+	began    time.Time
+	beatAt   int64 // when the next heartbeat is due; Unix ns, as those below
+	stalled  int64 // since when the socket has had no room, 0 if it has
+	leavesAt int64 // when it is told to leave, 0 if it is not
+	leaving  error // it has been told why, and goes when it has read that
+
+	gone atomic.Bool // the poller saw the end
+	away atomic.Pointer[catchUp]
+}
+
+// hungUp is called by the poller when there is nobody at the other end any more.
+func (c *client) hungUp() {
+	c.gone.Store(true)
+	if away := c.away.Load(); away != nil {
+		away.cancel(errGone)
+		return
+	}
+	c.shard.post(message{client: c, kind: changed})
+}
+
+// writable is called by the poller when a socket has room again, and once when it is new.
+func (c *client) writable() {
+	if away := c.away.Load(); away != nil {
+		away.signal()
+		return
+	}
+	c.shard.post(message{client: c, kind: changed})
+}
+
+// serve sends what is due. It returns when nothing more is, or when the client must wait.
+func (c *client) serve(p *stream.Pass) {
+	if c.away.Load() != nil || c.stalled != 0 {
+		return
+	}
+	for {
+		before := *c.stream.Sub
+		data, more, err := p.Due(c.stream.Sub)
+		if len(data) > 0 && !c.send(data, &before) {
+			return
+		}
+		var reset *stream.ResetError
+		switch {
+		case errors.Is(err, stream.ErrBehind):
+			c.depart()
+			return
+		case errors.As(err, &reset):
+			if !c.control(c.shard.server.reset(c.stream.Sub, reset)) {
+				return
+			}
+		case err != nil:
+			c.end(err)
+			return
+		case !more:
+			return
+		}
+	}
+}
+
+// send sends a portion that is due. If the socket has no room for all of it, only the rest of one
+// frame is kept.
+func (c *client) send(data []byte, before *stream.Subscription) bool {
+	n, ok := c.write(data)
+	if n < len(data) && ok {
+		c.rest = c.stream.Sub.Cut(before, data, n)
+		c.stall()
+	}
+	return ok && n == len(data)
+}
+
+// control sends a frame of the stream itself.
+func (c *client) control(frame []byte) bool {
+	if c.stalled != 0 {
+		c.rest = append(c.rest, frame...)
+		return true
+	}
+	n, ok := c.write(frame)
+	if n < len(frame) && ok {
+		c.rest = frame[n:]
+		c.stall()
+	}
+	return ok
+}
+
+// write returns how much of b the socket took; false if the client is lost, and ended by that.
+func (c *client) write(b []byte) (int, bool) {
+	n, err := send(c.fd, b)
+	c.bytes += int64(n)
+	if err == nil || errors.Is(err, unix.EAGAIN) {
+		return n, true
+	}
+	c.end(errGone)
+	return n, false
+}
+
+// stall notes that the socket is full. The poller will tell when it no longer is.
+func (c *client) stall() { c.stalled = time.Now().UnixNano() }
+
+// resume sends the rest of what did not fit before. True means that the client may be served.
+func (c *client) resume() bool {
+	if c.stalled == 0 {
+		return true
+	}
+	n, ok := c.write(c.rest)
+	if !ok {
+		return false
+	}
+	if c.rest = c.rest[n:]; len(c.rest) > 0 {
+		if n > 0 {
+			c.stall() // anew: it does read
+		}
+		return false
+	}
+	c.rest, c.stalled = nil, 0
+	if c.leaving != nil {
+		c.end(c.leaving)
+		return false
+	}
+	return true
+}
+
+// leave tells the client why the server ends its stream, and ends it once that is sent.
+func (c *client) leave(why error) {
+	if c.leaving != nil {
+		return
+	}
+	c.leaving = why
+	if frame := c.shard.server.farewell(c.stream.Sub, why); frame != nil && !c.control(frame) {
+		return
+	}
+	if c.stalled == 0 {
+		c.end(why)
+	}
+}
+
+// end closes the socket and forgets the client.
+func (c *client) end(why error) {
+	c.shard.remove(c)
+	c.over(why)
+}
+
+// over tells that the stream has ended.
+func (c *client) over(why error) {
+	c.stream.Ended(End{Reason: why.Error(), Duration: time.Since(c.began), Bytes: c.bytes, Events: c.stream.Sub.Sent()})
+}

@@ -1,0 +1,124 @@
+package sse
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// shards serves streams on their bare sockets.
+type shards struct {
+	server  *Server
+	shards  []*shard
+	poller  *poller
+	next    atomic.Uint32 // whose turn it is to get a client
+	running sync.WaitGroup
+}
+
+func newEngine(s *Server) (engine, error) {
+	p, err := newPoller()
+	if err != nil {
+		return nil, fmt.Errorf("watch sockets: %w", err)
+	}
+	e := &shards{server: s, poller: p, shards: make([]*shard, runtime.GOMAXPROCS(0))}
+	for i := range e.shards {
+		e.shards[i] = newShard(e)
+		e.running.Go(e.shards[i].run)
+	}
+	e.running.Go(p.run)
+	return e, nil
+}
+
+// take writes the first event, which goes out with the head of the response in one piece, and then
+// takes the socket away from net/http: a copy of its descriptor is ours, the original is closed.
+func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
+	if re.r.ProtoMajor != 1 || re.r.TLS != nil {
+		return false
+	}
+	conn, buffered, err := hijack(re.w, st.Sub.Sync(re.head, st.Sync, e.server.opts.Now()))
+	if errors.Is(err, http.ErrNotSupported) {
+		return false
+	}
+	c := &client{stream: st, began: began, fd: -1, index: -1, bytes: int64(buffered)}
+	if err == nil {
+		c.fd, err = detach(conn)
+	}
+	if err != nil {
+		c.over(errGone)
+		return true
+	}
+	c.shard = e.shards[int(e.next.Add(1))%len(e.shards)]
+	if err := e.poller.add(c); err != nil {
+		_ = unix.Close(c.fd)
+		c.over(err)
+		return true
+	}
+	c.shard.post(message{client: c, kind: arrived})
+	return true
+}
+
+// hijack sends what net/http has buffered of the response, with first behind it.
+func hijack(w http.ResponseWriter, first []byte) (net.Conn, int, error) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := rw.Write(first)
+	if err == nil {
+		err = rw.Flush()
+	}
+	if err != nil {
+		_ = conn.Close()
+	}
+	return conn, n, err
+}
+
+// detach returns a descriptor of the socket that is ours alone, and closes conn. What net and the
+// runtime keep for a connection is several times what we do.
+func detach(conn net.Conn) (int, error) {
+	defer conn.Close()
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return -1, fmt.Errorf("take over a %T: not a TCP connection", conn)
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	controlErr := raw.Control(func(original uintptr) {
+		fd, err = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	return fd, errors.Join(controlErr, err)
+}
+
+func (e *shards) drain() {
+	for _, s := range e.shards {
+		s.post(message{kind: drain})
+	}
+}
+
+func (e *shards) end() {
+	for _, s := range e.shards {
+		s.post(message{kind: endAll})
+	}
+}
+
+func (e *shards) close() {
+	for _, s := range e.shards {
+		s.post(message{kind: stop})
+	}
+	for _, s := range e.shards {
+		<-s.stopped
+	}
+	e.poller.stop()
+	e.running.Wait()
+	e.poller.close()
+}

@@ -1,0 +1,197 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// goroutine serves one stream on the goroutine of its request.
+type goroutine struct {
+	server *Server
+	stream *Stream
+	w      http.ResponseWriter
+	out    *http.ResponseController
+	began  time.Time
+	beat   *time.Ticker
+	buf    []byte
+	bytes  int64
+	lost   error // why a write failed
+}
+
+// serve writes what is due until the stream ends.
+func (g *goroutine) serve(request context.Context) {
+	ctx, cancel := context.WithCancelCause(request)
+	defer cancel(nil)
+	defer context.AfterFunc(g.server.ctx, func() { cancel(errClosed) })()
+	defer context.AfterFunc(g.server.draining, func() {
+		time.AfterFunc(time.Until(g.server.leaveAt(time.Now())), func() { cancel(errDraining) })
+	})()
+	defer g.watchLease(cancel)()
+	if g.server.left() {
+		cancel(errDraining)
+	}
+	err := g.run(ctx)
+	g.stream.Ended(End{
+		Reason: g.reason(ctx, err), Duration: time.Since(g.began), Bytes: g.bytes, Events: g.stream.Sub.Sent(),
+	})
+}
+
+// watchLease cancels when the lease ends, however often that is put off.
+func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
+	lease := g.stream.Lease
+	if lease == nil {
+		return func() {}
+	}
+	var mu sync.Mutex // the timer can fire before it is stored
+	var timer *time.Timer
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(time.Until(lease.Until()), func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if lease.expired(time.Now()) {
+			cancel(errExpired)
+			return
+		}
+		timer.Reset(time.Until(lease.Until()))
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer.Stop()
+	}
+}
+
+// run writes what is due until the client is gone or the server ends the stream. One goroutine,
+// one select: nobody else writes to this client.
+func (g *goroutine) run(ctx context.Context) error {
+	if err := g.control(g.stream.Sub.Sync(g.buf, g.stream.Sync, g.server.opts.Now())); err != nil {
+		return err
+	}
+	g.beat = time.NewTicker(g.server.opts.Heartbeat)
+	defer g.beat.Stop()
+	for {
+		changed := g.server.opts.Feed.Changed()
+		more, err := g.advance(ctx)
+		if g.lost != nil { // net/http has then cancelled ctx too
+			return g.lost
+		}
+		if ctx.Err() != nil {
+			return g.goodbye(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if more {
+			continue
+		}
+		select {
+		case <-changed:
+		case <-g.beat.C:
+			if err := g.heartbeat(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return g.goodbye(ctx)
+		}
+	}
+}
+
+// advance writes what is due now, and reports whether there may be more already.
+func (g *goroutine) advance(ctx context.Context) (bool, error) {
+	bufs, err := g.stream.Sub.Due(nil, maxWrite)
+	if len(bufs) > 0 {
+		if err := g.write(bufs); err != nil {
+			return false, err
+		}
+	}
+	if errors.Is(err, stream.ErrBehind) {
+		err = g.stream.Sub.CatchUp(ctx, g.catchUp)
+	} else if err == nil {
+		return len(bufs) > 0, nil
+	}
+	var reset *stream.ResetError
+	if errors.As(err, &reset) {
+		return true, g.control(g.server.reset(g.stream.Sub, reset))
+	}
+	return true, err
+}
+
+// reset is the frame that tells a client to begin anew.
+func (s *Server) reset(sub *stream.Subscription, why *stream.ResetError) []byte {
+	s.opts.Logger.Info("stream reset", "reason", why.Reason)
+	return sub.Sync(nil, stream.Sync{Mode: stream.ModeReset, Reason: why.Reason}, s.opts.Now())
+}
+
+// catchUp writes what came from the log. As long as the filter lets nothing through, it sends the
+// heartbeats that nobody else would.
+func (g *goroutine) catchUp(bufs [][]byte) error {
+	if len(bufs) > 0 {
+		return g.write(bufs)
+	}
+	select {
+	case <-g.beat.C:
+		return g.heartbeat()
+	default:
+		return nil
+	}
+}
+
+func (g *goroutine) heartbeat() error {
+	g.buf = g.stream.Sub.Heartbeat(g.buf[:0], g.server.opts.Now())
+	return g.control(g.buf)
+}
+
+// goodbye tells the client what to do, if it is the server who ends the stream.
+func (g *goroutine) goodbye(ctx context.Context) error {
+	if frame := g.server.farewell(g.stream.Sub, context.Cause(ctx)); frame != nil {
+		return errors.Join(context.Cause(ctx), g.control(frame))
+	}
+	return context.Cause(ctx)
+}
+
+// control writes one frame of the stream itself.
+func (g *goroutine) control(frame []byte) error { return g.write([][]byte{frame}) }
+
+// write writes and flushes. A client that does not take it within the time-out is gone.
+func (g *goroutine) write(bufs [][]byte) error {
+	g.lost = g.tryWrite(bufs)
+	return g.lost
+}
+
+func (g *goroutine) tryWrite(bufs [][]byte) error {
+	if err := g.server.extend(g.w); err != nil {
+		return err
+	}
+	for _, b := range bufs {
+		n, err := g.w.Write(b)
+		g.bytes += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	return g.out.Flush()
+}
+
+// reason says in a word why a stream ended.
+func (g *goroutine) reason(ctx context.Context, err error) string {
+	for _, why := range []error{errDraining, errExpired, errClosed} {
+		if errors.Is(err, why) {
+			return why.Error()
+		}
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errSlow.Error()
+	case ctx.Err() != nil && g.lost != nil, errors.Is(err, context.Canceled):
+		return errGone.Error()
+	default:
+		return err.Error()
+	}
+}

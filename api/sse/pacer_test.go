@@ -1,0 +1,66 @@
+package sse
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// load lets events come at a fixed interval for a while, each of which wants a pass of a fixed
+// cost, and returns the longest hold and the number of passes.
+func load(p *pacer, every, cost, during time.Duration) (longest time.Duration, passes int) {
+	now := time.Unix(1764000000, 0)
+	end := now.Add(during)
+	for now.Before(end) {
+		wait := p.wait(now)
+		longest = max(longest, wait)
+		now = now.Add(wait)
+		began := now
+		now = now.Add(cost)
+		p.spent(began, now)
+		passes++
+		if rest := every - wait - cost; rest > 0 {
+			now = now.Add(rest)
+		}
+	}
+	return longest, passes
+}
+
+func TestPacerHoldsNothingBackAtLowRates(t *testing.T) {
+	for name, c := range map[string]struct{ every, cost time.Duration }{
+		"a thousand clients, 20 events a second": {50 * time.Millisecond, 10 * time.Millisecond},
+		"a hundred clients, 200 events a second": {5 * time.Millisecond, time.Millisecond},
+		"once a second, to all there are":        {time.Second, 200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if longest, _ := load(&pacer{shards: 1}, c.every, c.cost, 10*time.Second); longest > 0 {
+				t.Errorf("events were held back for up to %v", longest)
+			}
+		})
+	}
+}
+
+func TestPacerLetsPassesRestUnderLoad(t *testing.T) {
+	longest, passes := load(&pacer{shards: 1}, time.Millisecond, 10*time.Millisecond, 10*time.Second)
+	if longest > maxHold || passes > 230 || passes < 160 {
+		t.Errorf("%d passes in 10 s, events held back for up to %v", passes, longest)
+	}
+}
+
+func TestPacerNeverHoldsForLong(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := &pacer{shards: rapid.IntRange(1, 64).Draw(t, "shards")}
+		now := time.Unix(1764000000, 0)
+		for range rapid.IntRange(1, 50).Draw(t, "passes") {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "quiet")))
+			wait := p.wait(now)
+			if wait < 0 || wait > maxHold {
+				t.Fatalf("wait %v", wait)
+			}
+			began := now.Add(wait)
+			now = began.Add(time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "cost")))
+			p.spent(began, now)
+		}
+	})
+}

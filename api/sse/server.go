@@ -1,0 +1,181 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// Server writes streams. Make it with New, and Close it.
+type Server struct {
+	opts    Options
+	engine  engine // nil: a goroutine for each stream
+	open    gate   // the streams that are open
+	closing sync.Once
+	ctx     context.Context
+	cancel  context.CancelFunc // ends every stream at once
+
+	draining context.Context // done when streams are to leave
+	drain    context.CancelFunc
+	leaveBy  atomic.Int64 // when the last stream is told to leave; Unix ns
+}
+
+// engine takes streams over from net/http.
+type engine interface {
+	// take takes over the connection of a response that has begun, and then serves the stream
+	// until it ends. False means that it cannot, and has touched nothing.
+	take(re *Response, st *Stream, began time.Time) bool
+	// drain makes every stream choose when to leave.
+	drain()
+	// end ends every stream at once, and those that come later. It returns without waiting.
+	end()
+	// close returns when nothing runs any more. Every stream must have ended.
+	close()
+}
+
+// New returns a server of streams. It fails only if the system refuses what it needs.
+func New(opts Options) (*Server, error) {
+	s := &Server{opts: opts}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.draining, s.drain = context.WithCancel(context.Background())
+	if opts.Goroutines {
+		return s, nil
+	}
+	var err error
+	s.engine, err = newEngine(s)
+	return s, err
+}
+
+// Response is a stream's response that has begun.
+type Response struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	head []byte // what comes before the first event and was not sent yet
+}
+
+// Begin begins a stream's response. Nothing is sent by that yet.
+func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Response, error) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	if s.engine != nil && r.ProtoMajor == 1 && r.TLS == nil {
+		// Ends with the connection: net/http adds no chunks, and whoever takes the socket over
+		// goes on writing plain bytes.
+		h.Set("Transfer-Encoding", "identity")
+	}
+	if err := s.extend(w); err != nil {
+		return nil, err
+	}
+	w.WriteHeader(http.StatusOK)
+	return &Response{w: w, r: r, head: s.retry("\n\n")}, nil
+}
+
+// Flush sends the headers and the delay after which the client may come again: for a client that
+// must wait for the rest.
+func (re *Response) Flush() error {
+	if _, err := re.w.Write(re.head); err != nil {
+		return err
+	}
+	re.head = nil
+	return http.NewResponseController(re.w).Flush()
+}
+
+// extend gives the client the write time-out, from now on, for what is written next.
+func (s *Server) extend(w http.ResponseWriter) error {
+	return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout))
+}
+
+// Serve serves the stream on a response that Begin has begun. It returns when the stream has ended
+// or somebody else has taken it over; then Ended tells of its end.
+func (s *Server) Serve(re *Response, st *Stream) {
+	began := time.Now()
+	if !s.open.enter() {
+		st.Ended(End{Reason: errClosed.Error()})
+		return
+	}
+	ended := st.Ended
+	st.Ended = func(e End) {
+		ended(e)
+		s.open.leave()
+	}
+	if s.engine == nil || s.left() || !s.engine.take(re, st, began) {
+		g := &goroutine{server: s, stream: st, w: re.w, out: http.NewResponseController(re.w), buf: re.head, began: began}
+		g.serve(re.r.Context())
+	}
+}
+
+// Drain tells every stream, spread at random over the given time, to resume elsewhere, and ends
+// it. Those that come
+// later choose a moment of what is left of it. It returns without waiting.
+func (s *Server) Drain(within time.Duration) {
+	if !s.leaveBy.CompareAndSwap(0, time.Now().Add(within).UnixNano()) {
+		return
+	}
+	s.drain()
+	if s.engine != nil {
+		s.engine.drain()
+	}
+}
+
+// left reports whether all who were there when draining began are told to leave by now.
+func (s *Server) left() bool {
+	by := s.leaveBy.Load()
+	return by != 0 && time.Now().UnixNano() >= by
+}
+
+// Shutdown waits until every stream has ended, or else until ctx does.
+func (s *Server) Shutdown(ctx context.Context) {
+	select {
+	case <-s.open.empty():
+	case <-ctx.Done():
+	}
+}
+
+// Close ends every stream at once, and waits for that. A stream that is served later ends as it
+// begins. Only the first call does something.
+func (s *Server) Close() { s.closing.Do(s.close) }
+
+func (s *Server) close() {
+	s.open.shut()
+	s.cancel()
+	if s.engine == nil {
+		<-s.open.empty()
+		return
+	}
+	s.engine.end()
+	<-s.open.empty()
+	s.engine.close()
+}
+
+// leaveAt chooses when a stream that is open now leaves a server that drains.
+func (s *Server) leaveAt(now time.Time) time.Time {
+	left := time.Unix(0, s.leaveBy.Load()).Sub(now)
+	if left <= 0 {
+		return now
+	}
+	return now.Add(rand.N(left))
+}
+
+func (s *Server) retry(end string) []byte {
+	b := append([]byte("retry: "), strconv.Itoa(s.opts.Retry())...)
+	return append(b, end...)
+}
+
+// farewell is the last frame of a stream that the server ends; nil if it says nothing.
+func (s *Server) farewell(sub *stream.Subscription, why error) []byte {
+	switch {
+	case errors.Is(why, errDraining):
+		return sub.Sync(s.retry("\n"), stream.Sync{Mode: stream.ModeDraining}, s.opts.Now())
+	case errors.Is(why, errExpired):
+		return sub.Sync(nil, stream.Sync{Mode: stream.ModeExpired}, s.opts.Now())
+	}
+	return nil
+}

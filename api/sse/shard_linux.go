@@ -1,0 +1,194 @@
+package sse
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// shard owns a part of the clients, and is the goroutine that writes to them.
+type shard struct {
+	server  *Server
+	engine  *shards
+	clients []*client
+	pacer   pacer
+	sweeper *time.Ticker
+	ending  bool // whoever is here or comes is sent away
+	stops   bool
+	stopped chan struct{} // closed when run has returned
+
+	mu    sync.Mutex
+	inbox []message     // guarded by mu
+	mail  chan struct{} // signalled when there is something in it
+}
+
+// message is what others have to say to a shard, most of it about one of its clients.
+type message struct {
+	kind   messageKind
+	client *client
+	err    error // with returned: why it could not catch up
+}
+
+type messageKind int
+
+const (
+	arrived  messageKind = iota // a new client
+	changed                     // its socket has room again, or it is gone
+	returned                    // it has caught up
+	drain
+	endAll
+	stop // of the shard, when no stream is left
+)
+
+func newShard(e *shards) *shard {
+	return &shard{
+		server: e.server, engine: e, pacer: pacer{shards: len(e.shards)},
+		sweeper: time.NewTicker(sweepEvery(e.server.opts)),
+		stopped: make(chan struct{}), mail: make(chan struct{}, 1),
+	}
+}
+
+// post leaves a message. It never waits.
+func (s *shard) post(m message) {
+	s.mu.Lock()
+	s.inbox = append(s.inbox, m)
+	s.mu.Unlock()
+	select {
+	case s.mail <- struct{}{}:
+	default:
+	}
+}
+
+// run serves the shard's clients until it is told to stop.
+func (s *shard) run() {
+	defer close(s.stopped)
+	defer s.sweeper.Stop()
+	hold := time.NewTimer(time.Hour)
+	defer hold.Stop()
+	feed := s.server.opts.Feed.Changed()
+	for {
+		select {
+		case <-feed:
+			if wait := s.pacer.wait(time.Now()); wait > 0 {
+				feed = nil // it need not tell of further changes until then
+				hold.Reset(wait)
+				continue
+			}
+			feed = s.pass()
+		case <-hold.C:
+			feed = s.pass()
+		case <-s.mail:
+			if s.readMail() {
+				return
+			}
+		case now := <-s.sweeper.C:
+			s.sweep(now)
+		}
+	}
+}
+
+// pass serves every client once, and returns what tells of the feed's next change.
+func (s *shard) pass() <-chan struct{} {
+	began := time.Now()
+	next := s.server.opts.Feed.Changed() // before the pass, or what comes during it is missed
+	p := s.server.opts.Feed.Pass(maxWrite)
+	for i := len(s.clients) - 1; i >= 0; i-- { // one that ends makes room for one already served
+		s.clients[i].serve(p)
+	}
+	s.pacer.spent(began, time.Now())
+	return next
+}
+
+// readMail reports whether the shard is to stop.
+func (s *shard) readMail() bool {
+	s.mu.Lock()
+	inbox := s.inbox
+	s.inbox = nil
+	s.mu.Unlock()
+	p := s.server.opts.Feed.Pass(maxWrite)
+	for _, m := range inbox {
+		s.read(m, p)
+	}
+	if s.ending {
+		s.endAll()
+	}
+	return s.stops
+}
+
+func (s *shard) read(m message, p *stream.Pass) {
+	c := m.client
+	switch m.kind {
+	case arrived:
+		s.add(c)
+	case returned:
+		c.away.Store(nil)
+		if m.err != nil && !s.cameBack(c, m.err) {
+			return
+		}
+	case drain:
+		s.drain()
+		return
+	case endAll:
+		s.ending = true
+		return
+	case stop:
+		s.stops = true
+		return
+	}
+	if c.index < 0 || c.away.Load() != nil { // ended meanwhile, or somebody else's now
+		return
+	}
+	if c.gone.Load() {
+		c.end(errGone)
+		return
+	}
+	if c.resume() {
+		c.serve(p)
+	}
+}
+
+// cameBack deals with what kept a client from catching up. True means that its stream goes on.
+func (s *shard) cameBack(c *client, err error) bool {
+	var reset *stream.ResetError
+	switch {
+	case errors.As(err, &reset):
+		return c.control(s.server.reset(c.stream.Sub, reset))
+	case errors.Is(err, errDraining), errors.Is(err, errExpired):
+		c.leave(err)
+	default:
+		c.end(err)
+	}
+	return false
+}
+
+func (s *shard) add(c *client) {
+	c.index = len(s.clients)
+	s.clients = append(s.clients, c)
+	now := time.Now()
+	c.beatAt = now.Add(s.server.opts.Heartbeat).UnixNano()
+	if s.server.leaveBy.Load() != 0 {
+		c.leavesAt = s.server.leaveAt(now).UnixNano()
+	}
+}
+
+// remove forgets the client and closes its socket.
+func (s *shard) remove(c *client) {
+	last := s.clients[len(s.clients)-1]
+	s.clients[c.index], last.index = last, c.index
+	s.clients[len(s.clients)-1] = nil
+	s.clients = s.clients[:len(s.clients)-1]
+	c.index = -1
+	s.engine.poller.remove(c)
+}
+
+// endAll ends every client that is here. Those who are away have been called back, and are ended
+// when they have come.
+func (s *shard) endAll() {
+	for i := len(s.clients) - 1; i >= 0; i-- {
+		if c := s.clients[i]; c.away.Load() == nil {
+			c.end(errClosed)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package sse
+
+import (
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// Options are what all streams have in common. All fields but Goroutines are required.
+type Options struct {
+	Feed *stream.Feed
+	// Heartbeat is the time between heartbeats.
+	Heartbeat time.Duration
+	// WriteTimeout is how long a client may take nothing before it is disconnected as slow.
+	WriteTimeout time.Duration
+	// Now is the clock of control frames.
+	Now func() time.Time
+	// Retry is the reconnection delay that a client is told, in milliseconds.
+	Retry  func() int
+	Logger *slog.Logger
+	// Goroutines serves every stream the simple way.
+	Goroutines bool
+}
+
+// Stream is one client's stream, from the moment its request was understood.
+type Stream struct {
+	Sub  *stream.Subscription
+	Sync stream.Sync // the first event
+	// Lease is until when the client may hear the stream; nil is for ever.
+	Lease *Lease
+	// Ended is called once, when the stream has ended.
+	Ended func(End)
+}
+
+// Lease is until when a client may hear its stream. It can be renewed while the stream goes on.
+type Lease struct{ until atomic.Int64 }
+
+// NewLease returns a lease until the given time.
+func NewLease(until time.Time) *Lease {
+	l := new(Lease)
+	l.Renew(until)
+	return l
+}
+
+// Renew sets when the lease ends.
+func (l *Lease) Renew(until time.Time) { l.until.Store(until.UnixNano()) }
+
+// Until is when the lease ends.
+func (l *Lease) Until() time.Time { return time.Unix(0, l.until.Load()) }
+
+func (l *Lease) expired(now time.Time) bool { return l != nil && now.UnixNano() >= l.until.Load() }
+
+// End says how a stream ended.
+type End struct {
+	Reason   string // in a word or two, for logs and metrics
+	Duration time.Duration
+	Bytes    int64  // written
+	Events   uint64 // of the log, handed to the connection
+}
+
+// Why a stream ends, if it is not the log's error.
+var (
+	errGone     = errors.New("client gone")
+	errSlow     = errors.New("slow")
+	errDraining = errors.New("draining")
+	errExpired  = errors.New("expired")
+	errClosed   = errors.New("server closed")
+)
+
+// maxWrite is about how much one write to a client holds, in bytes.
+const maxWrite = 256 << 10

@@ -1,0 +1,58 @@
+package sse
+
+import "time"
+
+// drainSweep is how even a drain is.
+const drainSweep = 20 * time.Millisecond
+
+// sweepEvery is how often a shard looks at the time: often enough for the shortest of its periods,
+// and seldom enough for many clients.
+func sweepEvery(o Options) time.Duration {
+	return min(max(min(o.Heartbeat, o.WriteTimeout)/30, time.Millisecond), time.Second)
+}
+
+// sweep does what time brings: heartbeats, and the ends of slow clients, of leases, and of all
+// when the server drains.
+func (s *shard) sweep(now time.Time) {
+	for i := len(s.clients) - 1; i >= 0; i-- {
+		s.look(s.clients[i], now)
+	}
+}
+
+func (s *shard) look(c *client, now time.Time) {
+	t := now.UnixNano()
+	away := c.away.Load()
+	switch {
+	case away != nil:
+		s.call(c, away, now)
+	case c.stalled != 0 && t-c.stalled >= int64(s.server.opts.WriteTimeout):
+		c.end(errSlow)
+	case c.leavesAt != 0 && t >= c.leavesAt:
+		c.leave(errDraining)
+	case c.stream.Lease.expired(now):
+		c.leave(errExpired)
+	case t >= c.beatAt && c.stalled == 0:
+		c.beatAt = now.Add(s.server.opts.Heartbeat).UnixNano()
+		c.control(c.stream.Sub.Heartbeat(nil, s.server.opts.Now()))
+	}
+}
+
+// call makes a client that is away come back, when it must end.
+func (s *shard) call(c *client, away *catchUp, now time.Time) {
+	switch {
+	case c.leavesAt != 0 && now.UnixNano() >= c.leavesAt:
+		away.cancel(errDraining)
+	case c.stream.Lease.expired(now):
+		away.cancel(errExpired)
+	}
+}
+
+// drain makes every client choose when to leave.
+func (s *shard) drain() {
+	now := time.Now()
+	for _, c := range s.clients {
+		c.leavesAt = s.server.leaveAt(now).UnixNano()
+	}
+	s.sweeper.Reset(min(drainSweep, sweepEvery(s.server.opts)))
+	s.sweep(now)
+}
