@@ -44,11 +44,19 @@ type Stats struct {
 	Listener          *ListenerStats   `json:"listener,omitempty"`
 }
 
-// ListenerStats says how the connection is that hears of new events.
+// ListenerStats says how the connection is that hears of new events, and whether this server rings
+// for the writers.
 type ListenerStats struct {
-	Live        bool    `json:"live"`
-	RoundTripMS float64 `json:"roundTripMs"` // of its last notification to itself
-	Reason      string  `json:"reason,omitempty"`
+	Live        bool        `json:"live"`
+	RoundTripMS float64     `json:"roundTripMs"` // of its last notification to itself
+	Reason      string      `json:"reason,omitempty"`
+	Waker       *WakerStats `json:"waker,omitempty"`
+}
+
+// WakerStats says whether writers ring for themselves or this server does it for them.
+type WakerStats struct {
+	State  string `json:"state"`  // resting, up or draining
+	Reigns uint64 `json:"reigns"` // how often it was up
 }
 
 func (c *connections) stats() Stats {

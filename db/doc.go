@@ -2,8 +2,8 @@
 // that announces new events, and prunes what is old.
 //
 // The log (pgherald.events) is the truth; a notification only says that reading is worth while.
-// Log reads what a cursor has not seen, Listener turns notifications into wake-ups, Pruner keeps
-// the log small.
+// Log reads what a cursor has not seen, Listener turns notifications into wake-ups, Waker sends them
+// for the writers while those are many, Pruner keeps the log small.
 //
 // # Promises
 //
@@ -13,5 +13,7 @@
 //   - The Listener wakes its reader after each connection it makes, so that what was written
 //     while it was deaf is read, and says that it is live only while a notification that it
 //     sends to itself comes back.
+//   - Whether writers ring or a waker does, an event that nobody has announced is found by the next
+//     poll; only if a waker is killed or frozen it waits for the feed's read, at most a second.
 //   - Nothing here holds a snapshot, a lock or the notification queue while a client is slow.
 package db

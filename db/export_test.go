@@ -22,3 +22,6 @@ func ParseSnapshot(s string) (xmax uint64, running []uint64, err error) {
 
 // PruneLock is the advisory lock of whoever prunes.
 const PruneLock = pruneLock
+
+// WakerLock is the advisory lock of the waker.
+const WakerLock = wakerLock

@@ -64,6 +64,7 @@ type Listener struct {
 	wake      chan struct{} // has room for one: it only says that there is something
 	listening chan struct{} // likewise: a new connection listens
 	echo      chan string   // likewise: a probe that came back
+	busy      chan struct{} // likewise: a waker is wanted
 
 	mu        sync.Mutex
 	first     *pgx.Conn          // made by Open, guarded by mu as are those below
@@ -76,6 +77,7 @@ type Listener struct {
 	live      bool               // a probe came back on this connection
 	changed   chan struct{}      // closed when live changes
 	heard     time.Time          // when the last notification came
+	rings     ringMeter          // of the triggers' notifications
 	roundTrip time.Duration      // of the last probe
 	reason    error              // why it is not live
 
@@ -101,6 +103,7 @@ func OpenListener(ctx context.Context, url string, sender *pgxpool.Pool, opts Li
 		wake:      make(chan struct{}, 1),
 		listening: make(chan struct{}, 1),
 		echo:      make(chan string, 1),
+		busy:      make(chan struct{}, 1),
 		changed:   make(chan struct{}),
 		reason:    errors.New("not started"),
 		backlog:   Check,
@@ -259,11 +262,18 @@ func (l *Listener) onListening() {
 	}
 }
 
-func (l *Listener) onNotification(string) {
+func (l *Listener) onNotification(payload string) {
+	ring, now := parseRing(payload, l.name), time.Now()
 	l.mu.Lock()
-	l.heard = time.Now()
+	l.heard = now
+	often := !ring.byWaker && l.rings.often(now)
 	l.mu.Unlock()
-	signal(l.wake, struct{}{})
+	if often || ring.leaving && !ring.own {
+		signal(l.busy, struct{}{})
+	}
+	if !ring.own { // our own waker has woken the reader already
+		signal(l.wake, struct{}{})
+	}
 }
 
 func (l *Listener) onProbe(payload string) {

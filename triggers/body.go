@@ -26,18 +26,28 @@ end
 `, indent(statement, 1), indent(ring(op, table), 1)))
 }
 
-// ring is the doorbell, once for a statement that wrote events. Its payload is bounded, since a
-// NOTIFY of more than 8000 bytes would fail the write. This is the one place that knows when to
-// ring.
+// WakerLock is the advisory lock of the waker, a server that looks at the log every few milliseconds
+// and rings for everybody while writers write often: package db has the same number, and the proof
+// that no event is late.
+const WakerLock int64 = 0x7067686572616c02
+
+// ring is the doorbell, once for a statement that wrote events, and not while a waker is up: a COMMIT
+// with a NOTIFY takes a lock of the whole cluster. Its payload is bounded, since a NOTIFY of more than
+// 8000 bytes would fail the write. This is the one place that knows when to ring.
+//
+// The lock is asked for after the insert, when the transaction is one that the waker knows of. It is
+// taken and given back within one expression, where no cancel can come in between: a session that
+// kept it would keep wakers out.
 func ring(op string, table Name) string {
-	return fmt.Sprintf(`if written > 0 then
+	return fmt.Sprintf(`-- Nobody need ring while a waker holds this lock: it has to find what was written before.
+if written > 0 and (case when pg_try_advisory_lock_shared(%[3]d) then pg_advisory_unlock_shared(%[3]d) end) then
     perform pg_notify('pgherald', json_build_object(
-        'table', %s,
-        'op', %s,
+        'table', %[1]s,
+        'op', %[2]s,
         'rows', written,
         'xid', pg_current_xact_id()::text
     )::text);
-end if;`, quoteLiteral(table.String()), quoteLiteral(op))
+end if;`, quoteLiteral(table.String()), quoteLiteral(op), WakerLock)
 }
 
 // insertInto is how every statement begins.

@@ -20,7 +20,8 @@
 //   - What is written does not depend on the writer's settings: TimeZone, DateStyle and the like
 //     are fixed for the time of the trigger, so a key is always spelled the same.
 //   - The doorbell (NOTIFY) carries the table, the operation, the number of rows and the
-//     transaction, never a row.
+//     transaction, never a row. It is silent while a server holds the waker's lock, and announces
+//     everything itself.
 //
 // # When a write can still fail because of a trigger
 //
@@ -30,7 +31,7 @@
 // names and that is dropped or renamed after Apply (Check reports it); a right on a joined table
 // that the owner loses; a lock on the log or a joined table that outlasts the writer's own
 // timeout; a disk or notification queue that is full; a row whose JSON exceeds 1 GB; and
-// PREPARE TRANSACTION, which Postgres refuses after any NOTIFY. A payload left to its default (all
+// PREPARE TRANSACTION, which Postgres refuses after any NOTIFY (so it works only now and then). A payload left to its default (all
 // columns) names no column, and so no change of the table breaks it.
 //
 // # What is not seen

@@ -27,6 +27,7 @@ type server struct {
 	flags    serveCmd
 	logPool  *pgxpool.Pool
 	listener *db.Listener
+	waker    *db.Waker
 	pruner   *db.Pruner
 	feed     *stream.Feed
 	apiPool  *pgxpool.Pool
@@ -49,6 +50,10 @@ func (c serveCmd) wire(a *app) (_ *server, err error) {
 	log := db.NewLog(s.logPool)
 	s.pruner = db.NewPruner(s.logPool, db.PrunerOptions{MaxAge: c.RetainAge, MaxBytes: int64(c.RetainBytes), Logger: a.logger})
 	s.listener, err = db.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, db.ListenerOptions{ProbeInterval: c.ProbeInterval, Logger: a.logger})
+	if err != nil {
+		return s, err
+	}
+	s.waker, err = db.NewWaker(s.listener, c.ListenDatabaseURL, db.WakerOptions{Logger: a.logger})
 	if err != nil {
 		return s, err
 	}
@@ -88,8 +93,11 @@ func (s *server) ready() error {
 }
 
 func (s *server) listenerStats() api.ListenerStats {
-	status := s.listener.Status()
-	return api.ListenerStats{Live: status.Live, RoundTripMS: float64(status.RoundTrip) / 1e6, Reason: status.Reason}
+	status, waker := s.listener.Status(), s.waker.Status()
+	return api.ListenerStats{
+		Live: status.Live, RoundTripMS: float64(status.RoundTrip) / 1e6, Reason: status.Reason,
+		Waker: &api.WakerStats{State: waker.State, Reigns: waker.Reigns},
+	}
 }
 
 // run serves until a.ctx ends, then drains. It returns when everything it started has ended.
@@ -101,6 +109,7 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	defer stop()
 	running.Go(func() { s.listener.Run(ctx) })
 	running.Go(func() { s.feed.Follow(ctx, s.listener.Wake()) })
+	running.Go(func() { s.waker.Run(ctx) })
 	running.Go(func() { s.pruner.Run(ctx) })
 	if err := s.waitLive(a.ctx); err != nil {
 		return err

@@ -36,7 +36,8 @@ begin
             to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
     ) as payload;
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activities',
             'op', 'insert',
@@ -146,7 +147,8 @@ begin
     -- equality; and no condition out here is strict, or the join would cease to be full.
     where (new_rows.* *<> old_rows.*) is distinct from false;
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activities',
             'op', 'update',
@@ -187,7 +189,8 @@ begin
             to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
     ) as payload;
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activities',
             'op', 'delete',
@@ -229,7 +232,8 @@ begin
             to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
     ) as payload;
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activities',
             'op', 'truncate',
@@ -317,7 +321,8 @@ begin
         ) as payload
     ) as event (type, key, audience, data);
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.assignments',
             'op', 'insert',
@@ -534,7 +539,8 @@ begin
     -- equality; and no condition out here is strict, or the join would cease to be full.
     where (new_rows.* *<> old_rows.*) is distinct from false;
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.assignments',
             'op', 'update',
@@ -622,7 +628,8 @@ begin
         ) as payload
     ) as event (type, key, audience, data);
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.assignments',
             'op', 'delete',
@@ -654,7 +661,8 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'public.assignments' as "table") as payload;
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.assignments',
             'op', 'truncate',
@@ -720,7 +728,8 @@ begin
         offset 0
     ) as event (type, key, audience, data);
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activity_updates',
             'op', 'insert',
@@ -858,7 +867,8 @@ begin
     -- equality; and no condition out here is strict, or the join would cease to be full.
     where (new_rows.* *<> old_rows.*) is distinct from false;
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activity_updates',
             'op', 'update',
@@ -924,7 +934,8 @@ begin
         offset 0
     ) as event (type, key, audience, data);
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activity_updates',
             'op', 'delete',
@@ -956,7 +967,8 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'public.activity_updates' as "table") as payload;
     get diagnostics written = row_count;
-    if written > 0 then
+    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activity_updates',
             'op', 'truncate',

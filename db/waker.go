@@ -1,0 +1,178 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// wakerLock is the advisory lock of the waker: "pgherald" in ASCII, less its last letter, and a
+// number. The triggers that package triggers generates ask for the same one.
+const wakerLock = 0x7067686572616c02
+
+// WakerOptions are a waker's times. Zero values mean the defaults.
+type WakerOptions struct {
+	// PollInterval is the time between two looks at the log while the waker is up: how late an
+	// event may be, and how often the other servers are woken; 5 ms if 0.
+	PollInterval time.Duration
+	// Window is how long it must be quiet before the waker rests; 200 ms if 0.
+	Window time.Duration
+	// SessionLimit is how long the server waits for a waker that says nothing before it ends its
+	// session, and with it the lock; 2 s if 0.
+	SessionLimit time.Duration
+	// OnStep is told of each step of a hand-over, on the waker's own goroutine: a test can freeze
+	// a waker there.
+	OnStep func(WakerStep)
+	// Logger is told when the waker's session is lost.
+	Logger *slog.Logger
+}
+
+func (o WakerOptions) withDefaults() WakerOptions {
+	if o.PollInterval <= 0 {
+		o.PollInterval = 5 * time.Millisecond
+	}
+	if o.Window <= 0 {
+		o.Window = 200 * time.Millisecond
+	}
+	if o.SessionLimit <= 0 {
+		o.SessionLimit = 2 * time.Second
+	}
+	if o.OnStep == nil {
+		o.OnStep = func(WakerStep) {}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// WakerStep is a step of a hand-over between writers that ring for themselves and a waker.
+type WakerStep string
+
+// The steps, in the order in which a reign takes them.
+const (
+	WakerOpened   WakerStep = "opened"   // has a session, and not the lock
+	WakerLocked   WakerStep = "locked"   // has the lock, and has not read
+	WakerUp       WakerStep = "up"       // has read and rung once
+	WakerQuiet    WakerStep = "quiet"    // about to give the lock back
+	WakerReleased WakerStep = "released" // has given it back, and not read since
+	WakerDraining WakerStep = "draining" // has read; transactions may be open that skipped their NOTIFY
+	WakerDrained  WakerStep = "drained"  // those have ended, and were read
+)
+
+// Waker rings for the writers while they write often, so that their commits need not queue for the
+// lock that NOTIFY takes.
+//
+// Each server runs one. When notifications are frequent it tries to take an advisory lock, on a session
+// of its own. Whichever has it is up: it polls the log and NOTIFYs once for each poll that found
+// something. A trigger inserts its events, then asks for the same lock, shared and without waiting, and
+// rings only if it gets it. When it is quiet, the waker gives the lock back and drains: it polls on
+// until all transactions have ended that may have seen it held. There is no other election, and none
+// of this while notifications are rare.
+//
+// # Why no event waits
+//
+// A transaction T inserts its events (so it has a number, which others see running until it ends), then
+// checks the lock (C), then commits (V). A reign has the lock from A to R. It polls all the time, and
+// each poll finds whatever was committed since the poll before; its first poll after A announces
+// without looking. Each of these is at most one poll's interval after V:
+//
+//   - C before A, or after R: the lock is free at C, and T rings for itself. Nobody else ever holds it
+//     exclusively, and those who hold it shared do not keep T from sharing it.
+//   - A < C < R and V before R: the first poll after V announces T. That is a poll with the lock, or at
+//     the latest the one after R.
+//   - A < C < R < V: T had its number before R, and the waker draws a number for itself after R. So T is
+//     below that, and the waker goes on polling until all below it have ended. The poll that shows that T
+//     has ended finds its events.
+//   - C < A < V: T rings. That the waker finds it too is one read too many.
+//
+// The waker may end in between. Its lock ends with its session, and from then on writers ring.
+//
+//   - It stops in good order: it gives the lock back, polls once more, and if transactions are left that
+//     may have seen the lock it asks the other servers for a successor. Whoever has the lock next has
+//     A' after R: its first poll announces all that was committed by then, and its own drain waits for
+//     all of ours that are still open at R'. The same holds for anyone who takes the lock at any time.
+//   - It loses its session (killed, or cut off): it wakes its own reader, ends what may be left of the
+//     session, and begins a new reign, as its own successor.
+//   - Its process is killed or its backend frozen, or it is frozen itself: nobody announces what was
+//     written under the lock in its last moments, and for as long as the lock is held. Then the feeds'
+//     reads find it, one second after the other ([stream.Feed.Follow]), and count it as unannounced.
+//     The server ends a session that is silent for SessionLimit (from PostgreSQL 14 on; before, only one
+//     whose machine is gone), so that writers ring again.
+type Waker struct {
+	config   *pgx.ConnConfig
+	listener *Listener
+	opts     WakerOptions
+
+	mu     sync.Mutex
+	status WakerStatus
+}
+
+// WakerStatus says what a waker is doing.
+type WakerStatus struct {
+	State  string // resting, up or draining
+	Reigns uint64 // how often it was up
+}
+
+// The states of a waker.
+const (
+	wakerResting  = "resting"
+	wakerUp       = "up"
+	wakerDraining = "draining"
+)
+
+// NewWaker returns a waker for the listener's database. It connects when notifications are frequent,
+// and then to url, which must not lead through a transaction-mode pooler.
+func NewWaker(listener *Listener, url string, opts WakerOptions) (*Waker, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read waker's database URL: %w", err)
+	}
+	config.RuntimeParams["application_name"] = "pgherald waker"
+	config.ConnectTimeout = 5 * time.Second
+	return &Waker{config: config, listener: listener, opts: opts.withDefaults(), status: WakerStatus{State: wakerResting}}, nil
+}
+
+// Status says what the waker is doing.
+func (w *Waker) Status() WakerStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status
+}
+
+func (w *Waker) become(state string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if state == wakerUp && w.status.State != wakerUp {
+		w.status.Reigns++
+	}
+	w.status.State = state
+}
+
+// Run wakes while it is needed, until ctx ends. It then leaves what it owes to another server.
+func (w *Waker) Run(ctx context.Context) {
+	defer w.become(wakerResting)
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.listener.busy:
+		}
+		r := &reign{waker: w}
+		err := r.run(ctx)
+		for attempt := 1; err != nil && ctx.Err() == nil; attempt++ {
+			w.opts.Logger.Warn("waker's session ended; what it was about to announce may be late", "error", err)
+			w.become(wakerResting)
+			signal(w.listener.wake, struct{}{}) // what it was about to announce
+			if !r.owing || w.listener.wait(ctx, attempt) != nil {
+				break
+			}
+			err = r.run(ctx)
+		}
+		w.become(wakerResting)
+	}
+}

@@ -1,0 +1,186 @@
+package db
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// The waker rests again when in one window less than quietFinds of its polls found something, and
+// less than one in quietShare: some 50 commits a second. It is up from twice that rate on (see
+// ringMeter), so that a steady load does not have it come and go.
+const (
+	quietFinds = 10
+	quietShare = 3
+)
+
+// maxDrainInterval bounds the time between polls that wait for long transactions.
+const maxDrainInterval = 250 * time.Millisecond
+
+// claims is how often a waker tries to get the lock, which writers hold for an instant each.
+const claims = 20
+
+// reign is one time that a waker is up: from the lock to the last transaction that may have relied
+// on it. It survives the loss of its session.
+type reign struct {
+	waker   *Waker
+	session *wakerSession
+	backend uint32 // of the session before this one, which may still hold the lock
+	owing   bool   // it had the lock, and there may be transactions that relied on that
+}
+
+// run is a reign on one session. It returns nil when nothing is owed any more, or when ctx ended.
+func (r *reign) run(ctx context.Context) (err error) {
+	w := r.waker
+	if r.session, err = w.openSession(ctx, r.backend); err != nil {
+		return err
+	}
+	defer r.session.close()
+	r.backend = r.session.backend()
+	w.opts.OnStep(WakerOpened)
+	locked, err := r.claim(ctx)
+	if err != nil || !locked {
+		return err
+	}
+	for {
+		after, err := r.up(ctx)
+		if err != nil {
+			return err
+		}
+		if again, err := r.drain(ctx, after); err != nil || !again {
+			return err
+		}
+	}
+}
+
+// claim tries to get the lock. Whoever owes something tries until its old session must have ended;
+// if the lock is still taken then, or at any time by a waker that nobody owes anything, that one
+// finds everything.
+func (r *reign) claim(ctx context.Context) (bool, error) {
+	w := r.waker
+	give := time.Now().Add(2 * w.opts.SessionLimit)
+	for n := 0; n < claims || r.owing && time.Now().Before(give); n++ {
+		locked, err := r.session.tryLock()
+		if err != nil || locked {
+			r.owing = r.owing || locked
+			return locked, err
+		}
+		if sleep(ctx, w.opts.PollInterval/2+rand.N(w.opts.PollInterval)) != nil {
+			break
+		}
+	}
+	r.owing = false
+	return false, nil
+}
+
+// up polls while it holds the lock, until it is quiet, and gives the lock back. It returns the number
+// below which transactions may have seen the lock held.
+func (r *reign) up(ctx context.Context) (after uint64, err error) {
+	w := r.waker
+	r.owing = true
+	w.opts.OnStep(WakerLocked)
+	if _, err := r.poll(false); err != nil {
+		return 0, err
+	}
+	w.become(wakerUp)
+	w.opts.OnStep(WakerUp)
+	for quiet := false; !quiet && ctx.Err() == nil; {
+		if quiet, err = r.window(ctx); err != nil {
+			return 0, err
+		}
+	}
+	w.opts.OnStep(WakerQuiet)
+	select { // those who rang before they saw the lock
+	case <-w.listener.busy:
+	default:
+	}
+	if after, err = r.session.unlock(); err != nil {
+		return 0, err
+	}
+	w.opts.OnStep(WakerReleased)
+	return after, nil
+}
+
+// window polls for one window, and reports whether it was quiet.
+func (r *reign) window(ctx context.Context) (bool, error) {
+	opts := &r.waker.opts
+	polls, finds := 0, 0
+	for end := time.Now().Add(opts.Window); time.Now().Before(end); {
+		if sleep(ctx, opts.PollInterval) != nil {
+			return false, nil
+		}
+		found, err := r.poll(false)
+		if err != nil {
+			return false, err
+		}
+		polls++
+		if found {
+			finds++
+		}
+	}
+	return finds < quietFinds && finds*quietShare < polls, nil
+}
+
+// drain polls after the lock was given back, until every transaction below after has ended. It reports whether it has the lock again, because writers ring too often. When ctx ends first,
+// another server is asked to take over what is left.
+func (r *reign) drain(ctx context.Context, after uint64) (again bool, err error) {
+	w := r.waker
+	if _, err := r.poll(false); err != nil {
+		return false, err
+	}
+	w.become(wakerDraining)
+	w.opts.OnStep(WakerDraining)
+	for began := time.Now(); !r.session.over(after); {
+		if ctx.Err() != nil {
+			_, err := r.poll(true)
+			return false, err
+		}
+		if again, err := r.takeUp(); again || err != nil {
+			return again, err
+		}
+		_ = sleep(ctx, drainInterval(w.opts.PollInterval, time.Since(began)))
+		if _, err := r.poll(false); err != nil {
+			return false, err
+		}
+	}
+	r.owing = false
+	w.opts.OnStep(WakerDrained)
+	return false, nil
+}
+
+// takeUp takes the lock again if writers ring too often.
+func (r *reign) takeUp() (bool, error) {
+	select {
+	case <-r.waker.listener.busy:
+		return r.session.tryLock()
+	default:
+		return false, nil
+	}
+}
+
+// drainInterval grows with the age of what is waited for: who has waited for a transaction of ten
+// seconds can wait for another fifth of one, and polling costs something.
+func drainInterval(shortest, waited time.Duration) time.Duration {
+	return max(shortest, min(waited/50, maxDrainInterval))
+}
+
+// poll looks for what is new, announces it to the other servers, and wakes the reader of this one.
+func (r *reign) poll(leaving bool) (bool, error) {
+	found, err := r.session.poll(r.waker.listener.name, leaving)
+	if found {
+		signal(r.waker.listener.wake, struct{}{})
+	}
+	return found, err
+}
+
+// sleep waits, and returns an error if ctx ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

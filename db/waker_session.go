@@ -1,0 +1,174 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// wakerSession is the session that holds the waker's lock, and nothing else. The lock ends with it.
+type wakerSession struct {
+	conn  *pgx.Conn
+	limit time.Duration // of each statement
+	seen  *snapshot     // of the last poll; nil before the first
+}
+
+// What the server is to know of a session on which everyone relies. It ends by itself when its owner
+// is frozen or cannot be reached: idle_session_timeout does that from PostgreSQL 14 on, and the
+// settings of TCP, in seconds but for the last, where only the network is gone. A NOTIFY needs no
+// flush of the WAL: it is not written there. The rest keeps the plans as they must be, as in
+// logPoolSettings.
+const wakerSettingsSQL = `
+select set_config(s.name, v.value, false)
+from (
+    values
+        ('idle_session_timeout', $1),
+        ('statement_timeout', $1),
+        ('tcp_user_timeout', $1),
+        ('tcp_keepalives_idle', '1'),
+        ('tcp_keepalives_interval', '1'),
+        ('tcp_keepalives_count', '2'),
+        ('synchronous_commit', 'off'),
+        ('enable_seqscan', 'off'),
+        ('plan_cache_mode', 'force_generic_plan'),
+        ('max_parallel_workers_per_gather', '0'),
+        ('jit', 'off')
+) as v (name, value)
+inner join pg_settings as s on s.name = v.name`
+
+// Ends our own session before this one, should the server still think that it is alive. Its number
+// may be another's by now: only the one that holds the lock is meant.
+const endSQL = `
+select pg_terminate_backend(l.pid)
+from pg_locks as l
+where
+    l.pid = $1
+    and l.locktype = 'advisory'
+    and l.mode = 'ExclusiveLock'
+    and l.database = (select d.oid from pg_database as d where d.datname = current_database())
+    and l.classid::bigint = $2::bigint >> 32
+    and l.objid::bigint = $2::bigint & 4294967295`
+
+// openSession connects, and ends the session before, if there was one.
+func (w *Waker) openSession(ctx context.Context, before uint32) (*wakerSession, error) {
+	conn, err := pgx.ConnectConfig(ctx, w.config)
+	if err != nil {
+		return nil, fmt.Errorf("connect the waker: %w", err)
+	}
+	s := &wakerSession{conn: conn, limit: w.opts.SessionLimit}
+	limit := strconv.FormatInt(w.opts.SessionLimit.Milliseconds(), 10)
+	err = s.exec("set up the waker's session", wakerSettingsSQL, limit)
+	if err == nil && before != 0 {
+		err = s.exec("end the waker's old session", endSQL, int64(before), int64(wakerLock))
+	}
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *wakerSession) backend() uint32 { return s.conn.PgConn().PID() }
+
+// close ends the session. It may be that nobody is at the other end.
+func (s *wakerSession) close() {
+	ctx, cancel := s.patience()
+	defer cancel()
+	_ = s.conn.Close(ctx)
+}
+
+// patience bounds each statement. It does not end with the server: a statement that is under way is
+// waited for, since what it has done decides what is owed.
+func (s *wakerSession) patience() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), s.limit)
+}
+
+func (s *wakerSession) exec(what, sql string, args ...any) error {
+	ctx, cancel := s.patience()
+	defer cancel()
+	if _, err := s.conn.Exec(ctx, sql, args...); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// tryLock takes the lock if nobody has it.
+func (s *wakerSession) tryLock() (locked bool, err error) {
+	ctx, cancel := s.patience()
+	defer cancel()
+	if err := s.conn.QueryRow(ctx, `select pg_try_advisory_lock($1)`, int64(wakerLock)).Scan(&locked); err != nil {
+		return false, fmt.Errorf("take the waker's lock: %w", err)
+	}
+	if locked {
+		s.seen = nil // what was committed since the last poll may have rung, or not
+	}
+	return locked, nil
+}
+
+// unlock gives the lock back, and returns a transaction that began after that: all that began before
+// have lower numbers. A snapshot would not do, as it does not list the newest of those that run.
+func (s *wakerSession) unlock() (after uint64, err error) {
+	if err := s.exec("give the waker's lock back", `select pg_advisory_unlock($1)`, int64(wakerLock)); err != nil {
+		return 0, err
+	}
+	ctx, cancel := s.patience()
+	defer cancel()
+	if err := s.conn.QueryRow(ctx, `select pg_current_xact_id()`).Scan(&after); err != nil {
+		return 0, fmt.Errorf("begin a transaction: %w", err)
+	}
+	return after, nil
+}
+
+// over reports whether every transaction below this one had ended at the last poll.
+func (s *wakerSession) over(below uint64) bool {
+	return s.seen.xmax >= below && !slices.ContainsFunc(s.seen.running, func(xid uint64) bool { return xid < below })
+}
+
+// Is there anything that the snapshot before this one did not show? One statement, so that the answer
+// and the next snapshot are of the same moment. Transactions that were running are looked up only
+// once they have ended: a bulk load may have written a million rows that nobody can see yet. A first
+// poll does not know, and says yes.
+const wakerPollSQL = `
+select
+    pg_current_snapshot()::text as snapshot,
+    p.found,
+    case when p.found then pg_notify($3, $4)::text end as rung
+from (
+    select
+        $1::xid8 is null
+        or exists (select from pgherald.events as e where e.xid >= $1)
+        or exists (
+            select
+            from pgherald.events as e
+            where e.xid = any(array(
+                select r.xid
+                from unnest($2::xid8[]) as r (xid)
+                where pg_visible_in_snapshot(r.xid, pg_current_snapshot())
+            ))
+        ) as found
+    offset 0
+) as p`
+
+// poll reports whether there is something new since the last poll, and NOTIFYs if there is. Who is
+// leaving asks for a successor.
+func (s *wakerSession) poll(name string, leaving bool) (found bool, err error) {
+	ctx, cancel := s.patience()
+	defer cancel()
+	var next *uint64
+	running := []uint64{}
+	if s.seen != nil && !leaving {
+		next, running = &s.seen.xmax, append(running, s.seen.running...)
+	}
+	var text string
+	err = s.conn.QueryRow(ctx, wakerPollSQL, next, running, Channel, wakerPayload(name, leaving)).Scan(&text, &found, nil)
+	if err != nil {
+		return false, fmt.Errorf("poll the log: %w", err)
+	}
+	seen, err := parseSnapshot(text)
+	s.seen = &seen
+	return found, err
+}

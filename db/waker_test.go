@@ -1,0 +1,268 @@
+package db_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/triggers"
+)
+
+// watched makes a table with its triggers in a database of its own, and returns the URL of that.
+func watched(t *testing.T) string {
+	t.Helper()
+	url := pgtest.NewDatabase(t)
+	conn := pgtest.Connect(t, url)
+	pgtest.Exec(t, conn, `create table public.rows (id bigint primary key, n int not null default 0)`)
+	spec, err := triggers.Parse([]byte("tables:\n  - name: public.rows\n    on: { insert: row_created, update: row_updated }\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := triggers.Apply(t.Context(), conn, spec); err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
+// site is a server without its API.
+type site struct {
+	t        *testing.T
+	listener *db.Listener
+	waker    *db.Waker
+	feed     *stream.Feed
+	steps    chan db.WakerStep
+	resume   chan struct{}
+}
+
+// siteOptions say how a site differs.
+type siteOptions struct {
+	waker    db.WakerOptions
+	hold     db.WakerStep // it stays there until something comes from resume
+	wakerURL string       // through a proxy, say
+	noWaker  bool
+}
+
+// newSite runs a server that follows the log.
+func newSite(t *testing.T, url string, opts siteOptions) *site {
+	t.Helper()
+	pool := openPool(t, url)
+	s := &site{t: t, steps: make(chan db.WakerStep, 10_000), resume: make(chan struct{})}
+	t.Cleanup(func() { close(s.resume) })
+	var err error
+	if s.listener, err = db.OpenListener(t.Context(), url, pool, quick); err != nil {
+		t.Fatal(err)
+	}
+	opts.waker.OnStep = func(step db.WakerStep) {
+		s.steps <- step
+		if step == opts.hold {
+			<-s.resume
+		}
+	}
+	if opts.wakerURL == "" {
+		opts.wakerURL = url
+	}
+	if s.waker, err = db.NewWaker(s.listener, opts.wakerURL, opts.waker); err != nil {
+		t.Fatal(err)
+	}
+	s.feed = stream.NewFeed(db.NewLog(pool), stream.FeedOptions{})
+	if err := s.feed.Fill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	background(t, s.listener.Run)
+	background(t, func(ctx context.Context) { s.feed.Follow(ctx, s.listener.Wake()) })
+	if !opts.noWaker {
+		background(t, s.waker.Run)
+	}
+	waitLive(t, s.listener)
+	return s
+}
+
+// background runs something until the test ends.
+func background(t *testing.T, do func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { do(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+}
+
+// ring makes the writers' doorbell ring often enough for a waker.
+func ring(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	for range 20 {
+		pgtest.Exec(t, conn, `select pg_notify('pgherald', 'x')`)
+	}
+}
+
+// reach rings until the waker takes this step.
+func (s *site) reach(conn *pgx.Conn, want db.WakerStep) {
+	s.t.Helper()
+	ring(s.t, conn)
+	s.await(want)
+}
+
+// await waits for a step.
+func (s *site) await(want db.WakerStep) {
+	s.t.Helper()
+	timeout := time.After(30 * time.Second)
+	for {
+		select {
+		case step := <-s.steps:
+			if step == want {
+				return
+			}
+		case <-timeout:
+			s.t.Fatalf("the waker did not come to %q", want)
+		}
+	}
+}
+
+// hear listens for notifications.
+func hear(t *testing.T, url string) func() string {
+	t.Helper()
+	conn := pgtest.Connect(t, url)
+	pgtest.Exec(t, conn, `listen pgherald`)
+	return func() string {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.Payload
+	}
+}
+
+// long is a waker that stays up.
+var long = db.WakerOptions{Window: time.Hour}
+
+func TestLockOfWakerAndTriggers(t *testing.T) {
+	if db.WakerLock != triggers.WakerLock {
+		t.Errorf("the waker locks %d, the triggers ask for %d", int64(db.WakerLock), triggers.WakerLock)
+	}
+}
+
+// While a waker is up, it rings and the writers do not. When it rests, they do again.
+func TestWakerRingsForWriters(t *testing.T) {
+	url := watched(t)
+	s := newSite(t, url, siteOptions{hold: db.WakerQuiet})
+	conn := pgtest.Connect(t, url)
+	s.reach(conn, db.WakerQuiet)
+	next := hear(t, url)
+	pgtest.Exec(t, conn, `insert into public.rows (id) values (1)`)
+	s.resume <- struct{}{}
+	if payload := next(); !strings.HasPrefix(payload, `{"waker": "`) {
+		t.Errorf("while a waker is up, %s was heard", payload)
+	}
+	s.await(db.WakerDrained)
+	pgtest.Exec(t, conn, `insert into public.rows (id) values (2)`)
+	if payload := next(); !strings.HasPrefix(payload, `{"table" : "public.rows"`) {
+		t.Errorf("while the waker rests, %s was heard", payload)
+	}
+	if status := s.waker.Status(); status.Reigns != 1 {
+		t.Errorf("status %+v", status)
+	}
+}
+
+// A transaction that skipped its NOTIFY and commits when the waker has given the lock back is
+// announced all the same, by a waker that still waits for it.
+func TestWakerWaitsForOpenTransactions(t *testing.T) {
+	url := watched(t)
+	s := newSite(t, url, siteOptions{hold: db.WakerQuiet})
+	conn := pgtest.Connect(t, url)
+	s.reach(conn, db.WakerQuiet)
+	tx := begin(t, url)
+	if _, err := tx.Exec(t.Context(), `insert into public.rows (id) values (1)`); err != nil {
+		t.Fatal(err)
+	}
+	s.resume <- struct{}{}
+	s.await(db.WakerDraining)
+	next := hear(t, url)
+	commit(t, tx)
+	if payload := next(); !strings.HasPrefix(payload, `{"waker": "`) {
+		t.Errorf("%s was heard", payload)
+	}
+	s.await(db.WakerDrained)
+}
+
+// One of several is up; when it ends it asks for a successor, who finds what was left.
+func TestWakerHasASuccessor(t *testing.T) {
+	url := watched(t)
+	first := newSite(t, url, siteOptions{noWaker: true, waker: long})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var running sync.WaitGroup
+	running.Go(func() { first.waker.Run(ctx) })
+	conn := pgtest.Connect(t, url)
+	first.reach(conn, db.WakerUp)
+	second := newSite(t, url, siteOptions{})
+	tx := begin(t, url)
+	if _, err := tx.Exec(t.Context(), `insert into public.rows (id) values (1)`); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	running.Wait()
+	second.await(db.WakerUp)
+	next := hear(t, url)
+	commit(t, tx)
+	if payload := next(); !strings.HasPrefix(payload, `{"waker": "`) {
+		t.Errorf("%s was heard", payload)
+	}
+	second.await(db.WakerDrained)
+}
+
+// A session that is ended under the waker is made anew, and what it owed is found.
+func TestWakerLosesItsSession(t *testing.T) {
+	url := watched(t)
+	s := newSite(t, url, siteOptions{waker: long})
+	conn := pgtest.Connect(t, url)
+	s.reach(conn, db.WakerUp)
+	for range 3 {
+		pgtest.Exec(t, conn, `select pg_terminate_backend(pid) from pg_stat_activity
+			where application_name = 'pgherald waker' and datname = current_database()`)
+		s.await(db.WakerUp)
+	}
+	if status := s.waker.Status(); status.State != "up" || status.Reigns != 4 {
+		t.Errorf("status %+v", status)
+	}
+}
+
+// Whoever cancels a statement at the worst moment must not leave the writers' half of the lock with
+// its session: no waker would be up again while that lasts.
+func TestCancelLeavesNoLock(t *testing.T) {
+	url := watched(t)
+	conn := pgtest.Connect(t, url)
+	canceller := pgtest.Connect(t, url)
+	quit := make(chan struct{})
+	var cancelling sync.WaitGroup
+	cancelling.Go(func() {
+		for {
+			select {
+			case <-quit:
+				return
+			default:
+				_, _ = canceller.Exec(context.Background(), `select pg_cancel_backend($1)`, conn.PgConn().PID())
+			}
+		}
+	})
+	cancelled := 0
+	for i := 0; cancelled < 300 && t.Context().Err() == nil; i++ {
+		if _, err := conn.Exec(t.Context(), `insert into public.rows (id) values ($1)`, i); err != nil {
+			cancelled++
+		}
+	}
+	close(quit)
+	cancelling.Wait()
+	var held int
+	err := canceller.QueryRow(t.Context(), `select count(*) from pg_locks where locktype = 'advisory' and pid = $1`, conn.PgConn().PID()).Scan(&held)
+	if err != nil || held > 0 {
+		t.Errorf("%d locks are held after %d cancelled statements: %v", held, cancelled, err)
+	}
+}
