@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/pgherald/pgherald/api/sse"
@@ -95,10 +94,10 @@ func eventsQuery(raw string) (url.Values, error) {
 		return nil, &Problem{Status: http.StatusBadRequest, Detail: "query cannot be read: " + err.Error()}
 	}
 	for name := range query {
-		switch name {
-		case "types", "since", "lastEventId":
+		switch {
+		case name == "since", name == "lastEventId", stream.IsFilterParam(name):
 		default:
-			return nil, badParameter(name, "is not known: types, since and lastEventId are")
+			return nil, badParameter(name, "is not known: since, lastEventId, types, key and where.FIELD are")
 		}
 	}
 	return query, nil
@@ -106,14 +105,12 @@ func eventsQuery(raw string) (url.Values, error) {
 
 // filterOf reads what the client wants to hear.
 func filterOf(query url.Values) (stream.Filter, error) {
-	if !query.Has("types") {
-		return stream.Filter{}, nil
+	filter, err := stream.ParseFilter(query)
+	var wrong *stream.ParamError
+	if errors.As(err, &wrong) {
+		return stream.Filter{}, badParameter(shorten(wrong.Param), wrong.Detail)
 	}
-	filter, err := stream.ParseTypes(strings.Join(query["types"], ","))
-	if err != nil {
-		return stream.Filter{}, badParameter("types", err.Error())
-	}
-	return filter, nil
+	return filter, err
 }
 
 // cursorOf returns where the client wants to go on: zero if it says nothing. What a browser sends

@@ -50,10 +50,15 @@ func (s *station) refuses(status int, text, method, target string, header ...str
 func TestQueriesThatMakeNoSense(t *testing.T) {
 	s := newStation(t, stationOptions{})
 	for query, text := range map[string]string{
-		"type=a":                               "query parameter type is not known",
-		"Types=a":                              "query parameter Types is not known",
-		"types=a&limit=1":                      "query parameter limit is not known",
-		"%00=1":                                "is not known",
+		"type=a":          "query parameter type is not known",
+		"Types=a":         "query parameter Types is not known",
+		"types=a&limit=1": "query parameter limit is not known",
+		"%00=1":           "is not known",
+		"key=":            "query parameter key is empty",
+		"where=HQ":        "query parameter where is not known: since, lastEventId, types, key and where.FIELD are",
+		"where.=HQ":       "query parameter where. names no field",
+		"Key=1":           "query parameter Key is not known",
+		"where." + strings.Repeat("x", 2000) + "=": "x… names a field of more than 1000 bytes",
 		"types=":                               "empty type",
 		"types":                                "empty type",
 		"types=a,,b":                           "empty type",

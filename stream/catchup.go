@@ -104,6 +104,9 @@ func (s *Subscription) replay(ctx context.Context, r Reading, emit func([][]byte
 // it is known whether it is the transaction's last and so carries the id.
 func (s *Subscription) emit(held *entry, t *Transaction, emit func([][]byte) error, after Cursor) error {
 	held.add(t)
+	if s.filter.reads() {
+		held.index()
+	}
 	last := held.lastMatch(&s.filter)
 	if t.More {
 		return s.emitHeld(held, last, emit)
@@ -114,7 +117,7 @@ func (s *Subscription) emit(held *entry, t *Transaction, emit func([][]byte) err
 	held.finish(t)
 	bufs, _, _ := held.due(nil, 0, &s.filter, held.id, 1<<62)
 	s.sent += uint64(held.matches(0, len(held.frames), &s.filter))
-	*held = entry{}
+	held.keep(-1)
 	if len(bufs) == 0 {
 		s.cursor = t.Cursor
 		return emit(nil)
@@ -130,22 +133,36 @@ func (s *Subscription) emit(held *entry, t *Transaction, emit func([][]byte) err
 func (s *Subscription) emitHeld(held *entry, last int, emit func([][]byte) error) error {
 	var bufs [][]byte
 	for i := range max(last, 0) {
-		if s.filter.Match(&held.frames[i]) {
+		if s.filter.match(held, i) {
 			bufs = append(bufs, held.bytes(i))
 		}
 	}
 	s.sent += uint64(len(bufs))
-	var keep entry
-	if last >= 0 {
-		keep.body = append(keep.body, held.bytes(last)...)
-		keep.frames = append(keep.frames, held.frames[last])
-		keep.frames[0].end = len(keep.body)
-	}
-	*held = keep
+	held.keep(last)
 	if len(bufs) == 0 {
 		return nil
 	}
 	return emit(bufs)
+}
+
+// keep forgets all frames but one, or all if that is -1. It leaves alone the bytes that were emitted.
+func (e *entry) keep(i int) {
+	body, frames, fields := e.body, e.frames, e.fields
+	e.body, e.frames, e.fields = nil, nil, nil
+	if i < 0 {
+		return
+	}
+	start := 0
+	if i > 0 {
+		start = frames[i-1].end
+	}
+	e.body = append(e.body, body[start:frames[i].end]...)
+	e.frames = append(e.frames, frames[i])
+	e.frames[0].data -= start
+	e.frames[0].end -= start
+	if fields != nil {
+		e.fields = append(e.fields, fields[i])
+	}
 }
 
 // query and next ask the log while holding one of the slots that bound how many do so at once.

@@ -1,5 +1,10 @@
 package stream
 
+import (
+	"slices"
+	"sync"
+)
+
 // entry is a transaction in the feed: its frames, encoded once and shared by everyone who reads
 // them. It does not change once it is in the feed.
 type entry struct {
@@ -9,22 +14,51 @@ type entry struct {
 	body   []byte  // the frames' bytes, without id lines
 	id     []byte  // the id line, which goes before the last frame
 	inLog  bool    // too large for the feed: its events must be read from the log
+
+	audiences int64 // about what the frames' audiences take
+	withheld  int   // events that have an audience of nobody
+
+	// What filters look at in payloads: for each frame its fields. Found when the first asks.
+	once    sync.Once
+	fields  [][]field
+	indexed int64 // about what they take
 }
 
 // entryOverhead is about what an entry and each of its frames take beside their bytes.
 const (
 	entryOverhead = 256
-	frameOverhead = 64
+	frameOverhead = 80
+	tagOverhead   = 16
 )
 
 // add encodes further events of the transaction.
 func (e *entry) add(t *Transaction) {
 	for i := range t.Events {
 		ev := &t.Events[i]
-		e.body = appendFrame(e.body, ev)
-		e.frames = append(e.frames, frame{id: ev.ID, kind: ev.Type, key: ev.Key, audience: ev.Audience, end: len(e.body)})
+		data := 0
+		e.body, data = appendFrame(e.body, ev)
+		e.frames = append(e.frames, frame{
+			id: ev.ID, kind: ev.Type, key: ev.Key, audience: e.audience(ev.Audience), data: data, end: len(e.body),
+		})
 	}
 }
+
+// audience returns who may hear an event, and counts what that takes: nil if everyone may.
+func (e *entry) audience(tags []string) []string {
+	if tags == nil || slices.Contains(tags, Everyone) {
+		return nil
+	}
+	if len(tags) == 0 {
+		e.withheld++
+	}
+	for _, tag := range tags {
+		e.audiences += int64(tagOverhead + len(tag))
+	}
+	return tags
+}
+
+// restricted reports whether some of the events are not for everyone.
+func (e *entry) restricted() bool { return e.audiences > 0 || e.withheld > 0 }
 
 // finish sets what is known with the transaction's last part.
 func (e *entry) finish(t *Transaction) {
@@ -34,12 +68,12 @@ func (e *entry) finish(t *Transaction) {
 
 // spill forgets the events: the entry then only says that they are in the log.
 func (e *entry) spill() {
-	e.inLog, e.body, e.frames = true, nil, nil
+	e.inLog, e.body, e.frames, e.audiences = true, nil, nil, 0
 }
 
 // size is about how much memory the entry holds, in bytes.
 func (e *entry) size() int64 {
-	return int64(entryOverhead + cap(e.body) + len(e.id) + 8*len(e.cursor.holes) + cap(e.frames)*frameOverhead)
+	return int64(entryOverhead+cap(e.body)+len(e.id)+8*len(e.cursor.holes)+cap(e.frames)*frameOverhead) + e.audiences
 }
 
 func (e *entry) start(i int) int {
@@ -86,7 +120,7 @@ func (e *entry) run(i, last int, f *Filter, limit int) int {
 		return i + 1
 	}
 	j := i
-	for j < last && f.Match(&e.frames[j]) && (j == i || e.frames[j].end-e.start(i) < limit) {
+	for j < last && f.match(e, j) && (j == i || e.frames[j].end-e.start(i) < limit) {
 		j++
 	}
 	return j
@@ -95,7 +129,7 @@ func (e *entry) run(i, last int, f *Filter, limit int) int {
 // lastMatch returns the last frame that the filter lets through, -1 if there is none.
 func (e *entry) lastMatch(f *Filter) int {
 	for i := len(e.frames) - 1; i >= 0; i-- {
-		if f.Match(&e.frames[i]) {
+		if f.match(e, i) {
 			return i
 		}
 	}
@@ -106,7 +140,7 @@ func (e *entry) lastMatch(f *Filter) int {
 func (e *entry) matches(from, to int, f *Filter) int {
 	n := 0
 	for i := from; i < to; i++ {
-		if f.Match(&e.frames[i]) {
+		if f.match(e, i) {
 			n++
 		}
 	}

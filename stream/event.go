@@ -18,7 +18,7 @@ type Event struct {
 	ID       int64           // the row's id in the log
 	Type     string          // such as activity_created
 	Key      string          // which row it is about; empty if none
-	Audience []string        // the tags of those who may hear it; nil means everyone
+	Audience []string        // who may hear it: whoever has one of these as a grant; nil means everyone, empty nobody
 	Data     json.RawMessage // valid JSON, as Postgres wrote it
 	At       time.Time       // when the row was written, by Postgres's clock
 }
@@ -32,27 +32,31 @@ type Transaction struct {
 	More   bool   // the next Transaction holds further events of this one
 }
 
-// frame is one event of an encoded transaction: where its bytes end, and what filters look at.
+// frame is one event of an encoded transaction: where its bytes are, and what
+// filters look at.
 type frame struct {
 	id       int64
 	kind     string
 	key      string
 	audience []string
+	data     int // where its payload begins
 	end      int
 }
 
 // appendFrame appends the event as an SSE frame without an id line. Its envelope is the seed's
-// SSEEvent (type, data, timestamp in Unix milliseconds) with the id of the row in the log.
-func appendFrame(b []byte, e *Event) []byte {
+// SSEEvent (type, data, timestamp in Unix milliseconds) with the id of the row in the log. It also
+// returns where data begins.
+func appendFrame(b []byte, e *Event) ([]byte, int) {
 	b = append(b, `data: {"id":`...)
 	b = strconv.AppendInt(b, e.ID, 10)
 	b = append(b, `,"type":`...)
 	b = appendJSONString(b, e.Type)
 	b = append(b, `,"data":`...)
+	data := len(b)
 	b = appendLine(b, e.Data)
 	b = append(b, `,"timestamp":`...)
 	b = strconv.AppendInt(b, e.At.UnixMilli(), 10)
-	return append(b, "}\n\n"...)
+	return append(b, "}\n\n"...), data
 }
 
 // appendLine appends JSON with line breaks turned into spaces: between tokens they mean nothing,

@@ -66,6 +66,7 @@ type FeedStats struct {
 	Bytes        int64  `json:"bytes"`        // about the memory they take
 	Limit        int64  `json:"limit"`        // and may take
 	Events       uint64 `json:"events"`       // appended since start
+	Withheld     uint64 `json:"withheld"`     // of them, those whose audience is nobody: none could be computed
 	Resets       uint64 `json:"resets"`       // times that every client had to start anew
 	Unannounced  uint64 `json:"unannounced"`  // events found without a notification: should stay 0
 	Replays      uint64 `json:"replays"`      // subscriptions that had to read from the log
@@ -118,7 +119,7 @@ func (f *Feed) Stats() FeedStats {
 	defer f.mu.RUnlock()
 	s := f.stats
 	s.Cursor, s.Floor = f.ring.head.String(), f.ring.floor.String()
-	s.Transactions, s.Bytes, s.Limit = len(f.ring.entries), f.ring.size, f.ring.limit
+	s.Transactions, s.Bytes, s.Limit = len(f.ring.entries), f.ring.size+f.ring.indexed.Load(), f.ring.limit
 	return s
 }
 
@@ -128,6 +129,7 @@ func (f *Feed) push(entries []*entry, events int) {
 	defer f.mu.Unlock()
 	for _, e := range entries {
 		f.ring.push(e)
+		f.stats.Withheld += uint64(e.withheld)
 	}
 	f.stats.Events += uint64(events)
 	f.wake()

@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,9 +28,39 @@ type server struct {
 
 type client struct {
 	streamtest.Client
+	wish
 	filter stream.Filter
-	types  []string
 	sub    *stream.Subscription
+}
+
+// wish is what a client asks for and may hear, as plainly as possible.
+type wish struct {
+	types, keys, values, grants []string // nil means no restriction, but for grants
+}
+
+func (w wish) wants(e stream.Event) bool {
+	var data struct{ V string }
+	readable := json.Unmarshal(e.Data, &data) == nil // not an object
+	return (w.types == nil || slices.Contains(w.types, e.Type)) &&
+		(w.keys == nil || slices.Contains(w.keys, e.Key)) &&
+		(w.values == nil || readable && slices.Contains(w.values, data.V)) &&
+		(e.Audience == nil || slices.ContainsFunc(e.Audience, func(tag string) bool {
+			return tag == "*" || slices.Contains(w.grants, tag)
+		}))
+}
+
+func (w wish) filterOf(t *rapid.T) stream.Filter {
+	params := map[string][]string{}
+	for name, values := range map[string][]string{"types": w.types, "key": w.keys, "where.v": w.values} {
+		if values != nil {
+			params[name] = values
+		}
+	}
+	f, err := stream.ParseFilter(params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.WithGrants(w.grants)
 }
 
 // TestFeedDeliversEverythingOnce lets writers, servers and clients act at random: transactions
@@ -64,16 +95,18 @@ func newWorld(t *rapid.T) *world {
 		w.feeds = append(w.feeds, nil)
 		w.start(t, len(w.feeds)-1)
 	}
-	types := [][]string{nil, {"a"}, {"b"}, {"a", "b"}}
-	for i := range 4 {
-		c := &client{types: types[i]}
-		if c.types != nil {
-			filter, err := stream.ParseTypes(fmt.Sprint(joined(c.types)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.filter = filter
+	draw := func(of []string, what string) []string {
+		if rapid.Bool().Draw(t, "any "+what) {
+			return nil
 		}
+		return rapid.SliceOfNDistinct(rapid.SampledFrom(of), 1, len(of), rapid.ID).Draw(t, what)
+	}
+	for range 6 {
+		c := &client{wish: wish{
+			types: draw([]string{"a", "b"}, "types"), keys: draw([]string{"tx700", "tx701", "tx702", "tx704"}, "keys"),
+			values: draw([]string{"x", "y", ""}, "values"), grants: draw([]string{"role:a", "user:1", "user:2"}, "grants"),
+		}}
+		c.filter = c.filterOf(t)
 		w.clients = append(w.clients, c)
 	}
 	// Everybody must have begun before the first event, to be owed all of them.
@@ -81,14 +114,6 @@ func newWorld(t *rapid.T) *world {
 		w.connectTo(t, w.clients[i], w.feeds[i%2])
 	}
 	return w
-}
-
-func joined(types []string) string {
-	s := types[0]
-	for _, t := range types[1:] {
-		s += "," + t
-	}
-	return s
 }
 
 func (w *world) start(t *rapid.T, i int) {
@@ -115,7 +140,12 @@ func (w *world) write(t *rapid.T) {
 	}
 	tx := rapid.SampledFrom(w.open).Draw(t, "tx")
 	for range rapid.IntRange(1, 8).Draw(t, "events") {
-		tx.Write(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "type"), fmt.Sprint("tx", tx.XID))
+		v := rapid.SampledFrom([]string{`"x"`, `"y"`, `null`, `{"v":"x"}`, `"\u0078"`}).Draw(t, "value")
+		tx.Append(stream.Event{
+			Type: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "type"), Key: fmt.Sprint("tx", tx.XID),
+			Data:     json.RawMessage(`{"v":` + v + `}`),
+			Audience: rapid.SampledFrom([][]string{nil, nil, {}, {"*"}, {"role:a"}, {"user:1"}, {"user:2", "user:1"}, {"user:3"}}).Draw(t, "audience"),
+		})
 	}
 }
 
@@ -277,7 +307,7 @@ func (c *client) check(t *rapid.T, n int, committed []*streamtest.Tx) {
 	want := make(map[int64]string)
 	for _, tx := range committed {
 		for _, e := range tx.Events {
-			if c.types == nil || slices.Contains(c.types, e.Type) {
+			if c.wants(e) {
 				want[e.ID] = e.Key
 			}
 		}

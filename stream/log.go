@@ -37,7 +37,8 @@ type Reading interface {
 	// Next returns the next transaction or part of one, and io.EOF after the last. Its error
 	// wraps ErrPruned if events are gone by now.
 	Next(ctx context.Context) (Transaction, error)
-	// Events is how many events the reading had to yield when it began, -1 if not known.
+	// Events is how many events the reading had to yield when it began, -1 if that is not known or
+	// if some are not for everyone.
 	Events() int
 	// Cursor is the cursor after everything that was yielded, once Next has returned io.EOF.
 	Cursor() Cursor

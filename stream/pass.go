@@ -2,23 +2,29 @@ package stream
 
 import "slices"
 
-// maxPortions bounds how many portions a pass keeps, and so how much memory it takes: clients
-// that stand at many different places, as after an outage, share little anyway.
-const maxPortions = 64
+// Bounds of what a pass keeps, and so of the memory it takes: clients that stand at many different
+// places, as after an outage, share little anyway.
+const (
+	maxPortions = 4096
+	maxKept     = 16 << 20 // bytes
+)
 
 // Pass serves many subscriptions one after the other. What is due is put together once for all
 // that stand at the same place with the same filter, as nearly all do: for them a pass costs a
-// comparison each and allocates nothing. It is for one walk over the subscriptions, and for one
-// goroutine.
+// comparison each and allocates nothing. Where events are not for everyone, it is put together once
+// for all whose grants make the same difference. It is for one walk over the subscriptions, and for
+// one goroutine.
 type Pass struct {
 	feed     *Feed
 	limit    int
-	portions map[place]*portion
-	place    place    // of the last portion
-	portion  *portion // the last one: the next subscription mostly stands there too
+	crowds   map[place]*crowd
+	portions int
+	kept     int
+	place    place  // of the last crowd
+	crowd    *crowd // the last one: the next subscription mostly stands there too
 }
 
-// place is where a subscription stands, and what it lets through.
+// place is where a subscription stands, and what its client chose.
 type place struct {
 	generation uint64
 	pos        uint64
@@ -31,12 +37,13 @@ type portion struct {
 	bytes []byte
 	after Subscription
 	sent  uint64 // events in it
+	more  bool   // there may be more at once
 	err   error
 }
 
 // Pass begins a pass that gives each subscription about limit bytes at a time.
 func (f *Feed) Pass(limit int) *Pass {
-	return &Pass{feed: f, limit: limit, portions: make(map[place]*portion)}
+	return &Pass{feed: f, limit: limit, crowds: make(map[place]*crowd)}
 }
 
 // Due returns what is due to s as Subscription.Due does, in one piece, and moves s on. more is true
@@ -44,41 +51,75 @@ func (f *Feed) Pass(limit int) *Pass {
 // them keeps up to limit bytes and a frame alive.
 func (p *Pass) Due(s *Subscription) (data []byte, more bool, err error) {
 	if !s.start.IsZero() || s.reading != nil {
-		own := p.compute(s) // its id lines are its own, or it must catch up
+		own := p.compute(s, &crowd{end: p.feed.end()}) // its id lines are its own, or it must catch up
 		return p.move(s, own)
 	}
-	at := place{generation: s.generation, pos: s.pos, frame: s.frame, filter: s.filter.id}
-	if p.portion == nil || at != p.place {
-		p.place, p.portion = at, p.at(at, s)
+	at := place{generation: s.generation, pos: s.pos, frame: s.frame, filter: s.filter.id()}
+	if p.crowd == nil || at != p.place {
+		p.place, p.crowd = at, p.at(at)
 	}
-	return p.move(s, p.portion)
+	return p.move(s, p.portionFor(s))
 }
 
-func (p *Pass) at(at place, s *Subscription) *portion {
-	if known, ok := p.portions[at]; ok {
+func (p *Pass) at(at place) *crowd {
+	if known, ok := p.crowds[at]; ok {
 		return known
 	}
-	if len(p.portions) == maxPortions {
-		clear(p.portions)
-	}
-	fresh := p.compute(s)
-	p.portions[at] = fresh
+	fresh := p.feed.crowdAt(at, p.limit)
+	p.crowds[at] = fresh
 	return fresh
 }
 
-// compute finds out what is due on a copy of s.
-func (p *Pass) compute(s *Subscription) *portion {
-	trial := *s
-	bufs, err := trial.Due(nil, p.limit)
-	data := slices.Concat(bufs...)
-	return &portion{bytes: data, after: trial, sent: trial.sent - s.sent, err: err}
+// portionFor returns what is due to the crowd that s stands in, or to the part of it that has the
+// same of the grants that matter.
+func (p *Pass) portionFor(s *Subscription) *portion {
+	c := p.crowd
+	if c.tags == nil {
+		if c.public == nil {
+			c.public = p.keep(p.compute(s, c))
+		}
+		return c.public
+	}
+	class, ok := c.classOf(s.filter.grants)
+	if !ok {
+		return p.compute(s, c)
+	}
+	if known, ok := c.portions[class]; ok {
+		return known
+	}
+	fresh := p.compute(s, c)
+	c.portions[class] = fresh
+	return p.keep(fresh)
 }
 
+// keep counts a portion that is kept for others. If it is one too many, all are forgotten: those who
+// come have them put together again.
+func (p *Pass) keep(fresh *portion) *portion {
+	p.portions++
+	p.kept += len(fresh.bytes)
+	if p.portions > maxPortions || p.kept > maxKept {
+		clear(p.crowds)
+		p.crowd, p.portions, p.kept = nil, 0, 0
+	}
+	return fresh
+}
+
+// compute finds out on a copy of s what is due to it, of what the crowd knows.
+func (p *Pass) compute(s *Subscription, c *crowd) *portion {
+	trial := *s
+	bufs, err := trial.due(nil, p.limit, c.end)
+	data := slices.Concat(bufs...)
+	more := err == nil && (c.cut || len(data) >= p.limit)
+	return &portion{bytes: data, after: trial, sent: trial.sent - s.sent, more: more, err: err}
+}
+
+// move puts s where one stands after the portion. The filter stays its own: others with other grants
+// may be sent the same.
 func (p *Pass) move(s *Subscription, by *portion) ([]byte, bool, error) {
-	sent := s.sent + by.sent
+	sent, filter := s.sent+by.sent, s.filter
 	*s = by.after
-	s.sent = sent
-	return by.bytes, len(by.bytes) >= p.limit, by.err
+	s.sent, s.filter = sent, filter
+	return by.bytes, by.more, by.err
 }
 
 // Cut says that only n bytes of a portion reached the client: before is s as it was when the

@@ -1,6 +1,9 @@
 package stream
 
-import "sort"
+import (
+	"sort"
+	"sync/atomic"
+)
 
 // ring is the newest part of the log in memory, bounded in bytes. A position counts the entries
 // that ever came before it and never returns, so a reader knows whether it fell off.
@@ -9,7 +12,8 @@ import "sort"
 type ring struct {
 	limit   int64
 	size    int64
-	first   uint64 // position of entries[0]
+	indexed atomic.Int64 // about what the entries' fields take, beside size
+	first   uint64       // position of entries[0]
 	entries []*entry
 	floor   Cursor // before entries[0]
 	head    Cursor // after the last entry, or later if transactions ended without events
@@ -28,8 +32,9 @@ func (r *ring) push(e *entry) {
 	r.entries = append(r.entries, e)
 	r.size += e.size()
 	r.head = e.cursor
-	for r.size > r.limit && len(r.entries) > 1 {
+	for r.size+r.indexed.Load() > r.limit && len(r.entries) > 1 {
 		r.size -= r.entries[0].size()
+		r.indexed.Add(-r.entries[0].indexed)
 		r.floor = r.entries[0].cursor
 		r.entries[0] = nil
 		r.entries = r.entries[1:]
@@ -45,4 +50,13 @@ func (r *ring) seek(c Cursor) (uint64, bool) {
 	}
 	n := sort.Search(len(r.entries), func(i int) bool { return !c.Covers(r.entries[i].cursor) })
 	return r.first + uint64(n), true
+}
+
+// index makes the entry's fields known, once for all who ask. The feed's mu must be held, which
+// keeps the entry in the ring.
+func (r *ring) index(e *entry) {
+	e.once.Do(func() {
+		e.index()
+		r.indexed.Add(e.indexed)
+	})
 }

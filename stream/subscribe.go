@@ -26,7 +26,8 @@ type Sync struct {
 	// Reason says in one word why a reset was needed: malformed, other_log, pruned or future.
 	Reason string `json:"reason,omitempty"`
 	// Events is how many events follow that were missed. It is absent where that is not known
-	// without reading them: a filtered resume that the memory does not reach back to.
+	// without reading them: a resume that the memory does not reach back to, if the client has chosen
+	// events or not all are for everyone.
 	Events *int `json:"events,omitempty"`
 }
 
@@ -59,7 +60,7 @@ func (f *Feed) Subscribe(ctx context.Context, c Cursor, err error, filter Filter
 		return nil, Sync{}, err
 	}
 	events := r.Events()
-	if filter.types != nil && events != 0 {
+	if filter.rules != nil && events != 0 {
 		events = -1
 	}
 	return f.subscribeInLog(c, r, filter), resumed(events), nil
@@ -121,6 +122,9 @@ func (s *Subscription) count() int {
 		}
 		if e.inLog {
 			return -1
+		}
+		if s.filter.reads() {
+			s.feed.ring.index(e)
 		}
 		n += e.matches(0, len(e.frames), &s.filter)
 	}

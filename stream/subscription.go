@@ -1,5 +1,7 @@
 package stream
 
+import "math"
+
 // Subscription is a position in a feed, and a filter. It has no queue and no goroutine: whoever
 // holds it asks what is due. It must not be used by two goroutines at once.
 type Subscription struct {
@@ -39,6 +41,11 @@ func (s *Subscription) Sent() uint64 { return s.sent }
 //
 // It returns ErrBehind or a *ResetError when the feed cannot serve the subscription as it is.
 func (s *Subscription) Due(dst [][]byte, limit int) ([][]byte, error) {
+	return s.due(dst, limit, math.MaxUint64)
+}
+
+// due is Due for what stands before the given position.
+func (s *Subscription) due(dst [][]byte, limit int, end uint64) ([][]byte, error) {
 	s.feed.mu.RLock()
 	defer s.feed.mu.RUnlock()
 	r := s.feed.ring
@@ -49,7 +56,7 @@ func (s *Subscription) Due(dst [][]byte, limit int) ([][]byte, error) {
 	if s.reading != nil || s.pos < r.first {
 		return dst, ErrBehind
 	}
-	for n := 0; s.pos < r.end() && n < limit; {
+	for n := 0; s.pos < min(r.end(), end) && n < limit; {
 		e := r.at(s.pos)
 		if s.start.Seen(e.xid) {
 			s.pass(e)
@@ -61,6 +68,9 @@ func (s *Subscription) Due(dst [][]byte, limit int) ([][]byte, error) {
 			}
 			s.partial = partial{xid: e.xid, cursor: e.cursor}
 			return dst, ErrBehind
+		}
+		if s.filter.reads() {
+			r.index(e)
 		}
 		from, bytes := s.frame, 0
 		dst, s.frame, bytes = e.due(dst, from, &s.filter, s.idOf(e), limit-n)

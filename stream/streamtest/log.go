@@ -62,14 +62,17 @@ func (l *Log) Begin() *Tx {
 
 // Write appends an event about the row key.
 func (t *Tx) Write(kind, key string) {
+	t.Append(stream.Event{Type: kind, Key: key, Data: json.RawMessage(fmt.Sprintf(`{"xid":%d,"key":%q}`, t.XID, key))})
+}
+
+// Append appends an event under the next id.
+func (t *Tx) Append(e stream.Event) {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
-	id := t.log.nextID
+	e.ID = t.log.nextID
+	e.At = time.UnixMilli(e.ID)
 	t.log.nextID++
-	t.Events = append(t.Events, stream.Event{
-		ID: id, Type: kind, Key: key, At: time.UnixMilli(id),
-		Data: json.RawMessage(fmt.Sprintf(`{"xid":%d,"key":%q}`, t.XID, key)),
-	})
+	t.Events = append(t.Events, e)
 }
 
 // Commit makes the transaction visible.
@@ -234,10 +237,13 @@ type reading struct {
 	parts  []stream.Transaction
 	events int
 	cursor stream.Cursor
+
+	restricted bool
 }
 
 func (r *reading) add(xid uint64, events []stream.Event, cursor stream.Cursor, size int) {
 	r.events += len(events)
+	r.restricted = r.restricted || slices.ContainsFunc(events, func(e stream.Event) bool { return e.Audience != nil })
 	for len(events) > size {
 		r.parts = append(r.parts, stream.Transaction{XID: xid, Events: slices.Clone(events[:size]), More: true})
 		events = events[size:]
@@ -259,5 +265,11 @@ func (r *reading) Next(context.Context) (stream.Transaction, error) {
 	return t, nil
 }
 
-func (r *reading) Events() int           { return r.events }
+func (r *reading) Events() int {
+	if r.restricted {
+		return -1
+	}
+	return r.events
+}
+
 func (r *reading) Cursor() stream.Cursor { return r.cursor }

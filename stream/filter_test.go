@@ -1,0 +1,236 @@
+package stream
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestParseFilterRefuses(t *testing.T) {
+	many := make([]string, 65)
+	for i := range many {
+		many[i] = strings.Repeat("x", i+1)
+	}
+	fields := url.Values{}
+	for _, v := range many[:17] {
+		fields.Set("where."+v, "v")
+	}
+	for name, test := range map[string]struct {
+		params map[string][]string
+		want   string
+	}{
+		"no type":         {url.Values{"types": {""}}, "types has an empty type"},
+		"a type too much": {url.Values{"types": {"a,,b"}}, "types has an empty type"},
+		"a comma":         {url.Values{"types": {"a", ""}}, "types has an empty type"},
+		"no key":          {url.Values{"key": {"a", ""}}, "key is empty"},
+		"no value at all": {url.Values{"key": {}}, "key has no value"},
+		"no field":        {url.Values{"where.": {"v"}}, "where. names no field"},
+		"many keys":       {url.Values{"key": many}, "key has 65 values, which are too many: at most 64"},
+		"many types":      {url.Values{"types": {strings.Join(many, ",")}}, "types has 65 values"},
+		"many fields":     {fields, "conditions on at most 16 fields"},
+		"a long key":      {url.Values{"key": {strings.Repeat("x", 1001)}}, "key has a value of 1001 bytes: at most 1000"},
+		"a long value":    {url.Values{"where.f": {strings.Repeat("x", 1001)}}, "where.f has a value of 1001 bytes"},
+		"a long field":    {url.Values{"where." + strings.Repeat("x", 1001): {"v"}}, "names a field of more than 1000 bytes"},
+	} {
+		_, err := ParseFilter(test.params)
+		var wrong *ParamError
+		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// entryOf is an entry of one event, indexed.
+func entryOf(e Event) *entry {
+	x := &entry{}
+	x.add(&Transaction{Events: []Event{e}})
+	x.index()
+	return x
+}
+
+func lets(t *testing.T, query string, e Event) bool {
+	t.Helper()
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ParseFilter(params)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return f.match(entryOf(e), 0)
+}
+
+func TestWhatFiltersLetThrough(t *testing.T) {
+	e := Event{Type: "b", Key: "k1", Data: json.RawMessage(`{"s":"HQ, 2nd","n":1.50,"t":true,"z":null,"e":"","q":"a\"\u00e9é",
+		"o":{"s":"x"},"l":["x"],"d":"old","d":"new","where.x":"dot","long":"` + strings.Repeat("x", 1001) + `"}`)}
+	for query, want := range map[string]bool{
+		"":                           true,
+		"types=b":                    true,
+		"types=a":                    false,
+		"types=a&types=c,b":          true,
+		"key=k1":                     true,
+		"key=k":                      false,
+		"key=k2&key=k1":              true,
+		"types=b&key=k2":             false,
+		"where.s=HQ,+2nd":            true,
+		"where.s=HQ":                 false,
+		"where.s=HQ&where.s=HQ,+2nd": true,
+		"where.n=1.50":               true,
+		"where.n=1.5":                false,
+		"where.t=true":               true,
+		"where.z=":                   true,
+		"where.z=null":               false,
+		"where.e=":                   true,
+		"where.absent=":              false,
+		"where.q=a%22%C3%A9%C3%A9":   true,
+		"where.o=":                   false,
+		"where.o=x":                  false,
+		"where.l=x":                  false,
+		"where.d=old":                false,
+		"where.d=new":                true,
+		"where.where.x=dot":          true,
+		"where.long=":                false,
+		"where.n=1.50&where.t=true":  true,
+		"where.n=1.50&where.t=no":    false,
+	} {
+		if got := lets(t, query, e); got != want {
+			t.Errorf("%s: %v", query, got)
+		}
+	}
+	for _, data := range []string{`[{"s":"x"}]`, `"s"`, `null`, `1`} {
+		if lets(t, "where.s=x", Event{Data: json.RawMessage(data)}) {
+			t.Errorf("%s has no fields", data)
+		}
+	}
+}
+
+func TestAudiences(t *testing.T) {
+	for _, test := range []struct {
+		grants, audience []string
+		want             bool
+	}{
+		{nil, nil, true},
+		{nil, []string{}, false},
+		{nil, []string{"user:1"}, false},
+		{nil, []string{""}, false},
+		{nil, []string{"user:1", "*"}, true},
+		{[]string{"*"}, []string{"user:1"}, false},
+		{[]string{"user:1"}, nil, true},
+		{[]string{"user:1"}, []string{}, false},
+		{[]string{"role:x", "user:1"}, []string{"user:2", "user:1"}, true},
+		{[]string{"role:x", "user:1"}, []string{"user:2", "role:y"}, false},
+		{[]string{"user:1"}, []string{"user:10"}, false},
+	} {
+		f := Filter{}.WithGrants(test.grants)
+		if got := f.match(entryOf(Event{Type: "a", Audience: test.audience}), 0); got != test.want {
+			t.Errorf("grants %q, audience %q: %v", test.grants, test.audience, got)
+		}
+	}
+}
+
+// Whoever has the same id shares what is sent: filters that differ must not have one.
+func TestFilterIDs(t *testing.T) {
+	text := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "a,b", "a&key=b", "=", "%", "types"}), rapid.StringN(1, 5, 20))
+	params := rapid.MapOfN(rapid.SampledFrom([]string{"types", "key", "where.a", "where.b", "where.a&key"}), rapid.SliceOfN(text, 1, 3), 0, 4)
+	rapid.Check(t, func(t *rapid.T) {
+		one, two := params.Draw(t, "one"), params.Draw(t, "two")
+		f, errF := ParseFilter(one)
+		g, errG := ParseFilter(two)
+		if errF != nil || errG != nil {
+			t.Skip("refused")
+		}
+		if same := cmp.Equal(canonical(one), canonical(two)); same != (f.id() == g.id()) {
+			t.Fatalf("ids %q and %q", f.id(), g.id())
+		}
+		shuffled := maps.Clone(one)
+		for name, values := range shuffled {
+			shuffled[name] = rapid.Permutation(append(values, values[0])).Draw(t, "order")
+		}
+		if h, err := ParseFilter(shuffled); err != nil || h.id() != f.id() {
+			t.Fatalf("ids %q and %q of the same wish, %v", f.id(), h.id(), err)
+		}
+	})
+}
+
+// canonical are the sets that parameters stand for.
+func canonical(params map[string][]string) map[string]map[string]bool {
+	out := make(map[string]map[string]bool)
+	for name, values := range params {
+		out[name] = make(map[string]bool)
+		if name == "types" {
+			values = strings.Split(strings.Join(values, ","), ",")
+		}
+		for _, v := range values {
+			out[name][v] = true
+		}
+	}
+	return out
+}
+
+func FuzzParseFilter(f *testing.F) {
+	for _, query := range []string{"types=a,b&key=x&key=y&where.a=1", "where.=x", "types=", "since=k3f9-1&where.a.b=%00", "key=%ff"} {
+		f.Add(query)
+	}
+	event := entryOf(Event{Type: "a", Key: "x", Data: json.RawMessage(`{"a":1}`)})
+	f.Fuzz(func(t *testing.T, query string) {
+		params, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		filter, err := ParseFilter(params)
+		var wrong *ParamError
+		if err != nil {
+			if !errors.As(err, &wrong) || !IsFilterParam(wrong.Param) {
+				t.Fatalf("got %v", err)
+			}
+			return
+		}
+		filter.match(event, 0)
+		again, err := url.ParseQuery(filter.id())
+		if err != nil {
+			t.Fatalf("id %q: %v", filter.id(), err)
+		}
+		if same, err := ParseFilter(again); err != nil || same.id() != filter.id() {
+			t.Fatalf("id %q becomes %q, %v", filter.id(), same.id(), err)
+		}
+	})
+}
+
+// The fields of any object are what encoding/json says, and nothing panics.
+func FuzzFields(f *testing.F) {
+	for _, data := range []string{`{"a":"x","b":null,"c":[1],"a":2}`, `[]`, `{`, `{"a":"\ud800"}`, `{"a" :`, ``, `{"":"" }`, "{\"a\":\"x\ny\"}"} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fields := parseFields(data)
+		var want map[string]json.RawMessage
+		if json.Unmarshal(data, &want) != nil {
+			return
+		}
+		names := make(map[string]bool)
+		for _, field := range slices.Backward(fields) {
+			if names[field.name] {
+				continue
+			}
+			names[field.name] = true
+			raw, ok := want[field.name]
+			if !ok {
+				t.Fatalf("field %q is not there", field.name)
+			}
+			if diff := cmp.Diff(newField(field.name, raw), field, cmp.AllowUnexported(field)); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+		if len(names) != len(want) {
+			t.Fatalf("found %d fields of %d", len(names), len(want))
+		}
+	})
+}
