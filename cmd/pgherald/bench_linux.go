@@ -4,8 +4,9 @@ import "github.com/pgherald/pgherald/cmd/pgherald/internal/bench"
 
 // benchCmd measures pgherald on this machine.
 type benchCmd struct {
-	Fanout bench.Fanout `cmd:"" help:"What a delivery costs the server, and how late it is, at several rates."`
-	Memory bench.Memory `cmd:"" help:"What an idle connection costs."`
+	Fanout  bench.Fanout  `cmd:"" help:"What a delivery costs the server, and how late it is, at several rates."`
+	Latency bench.Latency `cmd:"" help:"How long an event takes from the write to the clients, at several rates."`
+	Memory  bench.Memory  `cmd:"" help:"What an idle connection costs."`
 
 	Child bench.Child `cmd:"" hidden:"" help:"What the benchmarks start by themselves."`
 }

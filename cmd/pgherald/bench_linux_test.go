@@ -35,6 +35,11 @@ func TestBench(t *testing.T) {
 			values: []string{"offered_per_s", "delivered_per_s", "us_per_delivery", "p50_ms", "p99_ms", "spread_p99_ms", "complete_percent"},
 		},
 		{
+			args:   "latency --connections=10 --duration=300ms --rates=50,600 --rounds=1",
+			want:   []string{"50 writes/s: listen", "50 writes/s: pgherald", "600 writes/s: listen", "600 writes/s: pgherald"},
+			values: []string{"written_per_s", "p50_ms", "p90_ms", "p99_ms", "max_ms", "complete_percent"},
+		},
+		{
 			args:   "memory --connections=60 --replicas=2 --settle=100ms --rounds=1",
 			want:   []string{"HTTP/1.1: write", "HTTP/1.1: listen", "HTTP/1.1: pgherald", "HTTP/2: listen"},
 			values: []string{"connections", "servers", "kb_per_connection", "connects_per_s"},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // Fanout measures what a delivery costs.
@@ -22,18 +21,22 @@ type Fanout struct {
 
 // Validate is called by kong.
 func (f *Fanout) Validate() error {
-	if f.Connections < 1 || f.Connections > 1_000_000 {
+	return errors.Join(checkOffers(f.Connections, f.Rates, f.EventBytes), checkSubjects(f.Subjects, ours, plainWrites, listenLoops))
+}
+
+func checkOffers(connections int, rates []int, bytes int) error {
+	if connections < 1 || connections > 1_000_000 {
 		return errors.New("--connections must be from 1 to 1000000")
 	}
-	for _, r := range f.Rates {
+	for _, r := range rates {
 		if r < 1 || r > 100_000 {
 			return errors.New("--rates must be from 1 to 100000")
 		}
 	}
-	if f.EventBytes < 200 || f.EventBytes > 7000 {
-		return errors.New("--event-bytes must be from 200 to 7000: a notification that holds the row cannot be larger")
+	if len(rates) == 0 || bytes < 200 || bytes > 7000 {
+		return errors.New("--event-bytes must be from 200 to 7000 (a notification that holds the row cannot be larger), and there must be --rates")
 	}
-	return checkSubjects(f.Subjects, ours, plainWrites, listenLoops)
+	return nil
 }
 
 func checkSubjects(names []string, known ...string) error {
@@ -79,7 +82,7 @@ func (f *Fanout) Run(app *App) (err error) {
 	l.bar.expect(f.Rounds * len(subjects) * len(f.Rates))
 	for range f.Rounds {
 		for _, name := range subjects {
-			if err := f.measure(l, sheet, name); err != nil {
+			if err := f.series().measure(l, sheet, name); err != nil {
 				return fmt.Errorf("measure %s: %w", name, err)
 			}
 		}
@@ -90,72 +93,6 @@ func (f *Fanout) Run(app *App) (err error) {
 	})
 }
 
-// measure starts one subject, with its crowd, and makes all offers to it.
-func (f *Fanout) measure(l *lab, sheet *sheet, name string) error {
-	s, err := l.start(name)
-	if err != nil {
-		return err
-	}
-	defer s.stop()
-	c, err := l.gather(s, gathering{size: f.Connections})
-	if err != nil {
-		return err
-	}
-	defer c.stop()
-	if _, err := c.open(l.ctx); err != nil {
-		return err
-	}
-	// What happens only once is not measured.
-	warm := offer{First: l.number(), Rate: float64(min(f.Rates[0], 50)), Lasting: min(time.Second, f.Duration), Bytes: f.EventBytes}
-	if _, err := l.deliver(s, c, warm); err != nil {
-		return err
-	}
-	for _, rate := range f.Rates {
-		scenario := fmt.Sprintf("%d events/s", rate)
-		l.bar.step("%s, %s", scenario, name)
-		o := offer{First: l.number(), Rate: float64(rate), Lasting: f.Duration, Bytes: f.EventBytes}
-		d, err := l.deliver(s, c, o)
-		if err != nil {
-			return err
-		}
-		l.record(sheet, scenario, s, c, o, d)
-	}
-	return nil
-}
-
-// number is where the numbers of a new offer begin, so that its events are told from earlier ones.
-func (l *lab) number() int64 {
-	l.offers++
-	return l.offers * 10_000_000
-}
-
-// record puts a delivery into the sheet.
-func (l *lab) record(sheet *sheet, scenario string, s *subject, c *crowd, o offer, d delivery) {
-	bottleneck := d.usage.bottleneck(len(l.serverCPUs), len(c.procs))
-	l.notes.explain(scenario, s.name, bottleneck, d.usage)
-	if published := float64(d.events) / o.Lasting.Seconds(); published < 0.95*o.Rate && s.name != plainWrites {
-		l.notes.add("%s, %s: only %.0f events/s could be published, of %.0f.", scenario, s.name, published, o.Rate)
-	}
-	if lost := int64(d.clients)*d.events - d.report.Received; lost != 0 {
-		l.notes.add("%s, %s: %d of %d deliveries are missing; %d of %d clients got everything.", scenario, s.name,
-			lost, int64(d.clients)*d.events, d.report.Complete, d.clients)
-	}
-	if d.report.Closed > 0 {
-		l.notes.add("%s, %s: the server ended %d connections.", scenario, s.name, d.report.Closed)
-	}
-	sheet.put(scenario, s.name, bottleneck, map[string]float64{
-		"offered_per_s":      o.Rate * float64(d.clients),
-		"delivered_per_s":    d.rate(),
-		"us_per_delivery":    d.microsEach(),
-		"per_cpu_second":     1e6 / d.microsEach(),
-		"p50_ms":             d.latency(0.5),
-		"p99_ms":             d.latency(0.99),
-		"spread_p50_ms":      d.spread(0.5),
-		"spread_p99_ms":      d.spread(0.99),
-		"complete_percent":   100 * float64(d.report.Complete) / float64(d.clients),
-		"bytes_per_delivery": float64(d.report.Bytes) / float64(d.report.Received),
-		"server_cpus":        d.usage.server.Seconds() / d.seconds,
-		"load_cpus":          d.usage.load.Seconds() / d.seconds,
-		"postgres_cpus":      d.usage.postgres.Seconds() / d.seconds,
-	})
+func (f *Fanout) series() series {
+	return series{connections: f.Connections, rates: f.Rates, lasting: f.Duration, bytes: f.EventBytes, scenario: "%d events/s"}
 }

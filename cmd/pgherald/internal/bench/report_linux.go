@@ -80,13 +80,19 @@ func (s *sheet) put(scenario, subject, bottleneck string, values map[string]floa
 func (s *sheet) results() []Result {
 	var results []Result
 	for _, scenario := range s.scenarios() {
-		from := len(results)
+		var rows []*row
 		for _, r := range s.rows {
 			if r.scenario == scenario {
-				results = append(results, r.result())
+				rows = append(rows, r)
 			}
 		}
-		s.relate(results[from:])
+		for _, r := range rows {
+			result := r.result()
+			if r.subject == ours {
+				result.Ratios = s.ratios(r, rows)
+			}
+			results = append(results, result)
+		}
 	}
 	return results
 }
@@ -113,26 +119,28 @@ func (r *row) result() Result {
 	return result
 }
 
-// relate sets pgherald's figures in relation to the others' of one scenario.
-func (s *sheet) relate(results []Result) {
-	mine := slices.IndexFunc(results, func(r Result) bool { return r.Subject == ours })
-	if mine < 0 {
-		return
-	}
+// ratios sets pgherald's figures in relation to the others' of its scenario: the median of the
+// ratios of each round, as the hours of a machine differ.
+func (s *sheet) ratios(mine *row, rows []*row) map[string]map[string]float64 {
 	ratios := make(map[string]map[string]float64)
 	for _, c := range s.columns {
-		value, known := results[mine].Values[c.Key]
-		if !c.Ratio || !known {
+		if !c.Ratio {
 			continue
 		}
 		ratios[c.Key] = make(map[string]float64)
-		for _, r := range results {
-			if other, ok := r.Values[c.Key]; ok && r.Subject != ours && other != 0 {
-				ratios[c.Key][r.Subject] = value / other
+		for _, r := range rows {
+			var each []float64
+			for i := range min(len(mine.values[c.Key]), len(r.values[c.Key])) {
+				if other := r.values[c.Key][i]; other != 0 && r != mine {
+					each = append(each, mine.values[c.Key][i]/other)
+				}
+			}
+			if m := median(each); !math.IsNaN(m) && !math.IsInf(m, 0) {
+				ratios[c.Key][r.subject] = m
 			}
 		}
 	}
-	results[mine].Ratios = ratios
+	return ratios
 }
 
 // print ends a benchmark.
