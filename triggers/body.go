@@ -7,23 +7,42 @@ import (
 
 // rowBody is the body of the function for an insert, update or delete.
 func rowBody(t Table, rel relation, op string) string {
-	return body(op, rel.name, statement(t, rel, op))
+	if op == opUpdate && len(t.Update) > 0 {
+		return body(op, rel.name, updateSteps(t, rel))
+	}
+	return body(op, rel.name, step(statement(t, rel, op)))
 }
 
-// body wraps the statement that writes the events into plpgsql. A column of the spec that is
-// called like a variable here means the column.
-func body(op string, table Name, statement string) string {
+// step is a statement that writes events, and counts them.
+func step(statement string) string {
+	return statement + ";\nget diagnostics written = row_count;"
+}
+
+// updateSteps are those of an update. Most are of one row, and there the full join that pairs any
+// number of rows, with a branch for keys that change, costs as much as all the rest.
+func updateSteps(t Table, rel relation) string {
+	return fmt.Sprintf(`-- One row that keeps its key: there is nothing to pair.
+if not exists (select from new_rows offset 1) then
+%s
+end if;
+if written = 0 then
+%s
+end if;`, indent(step(oneRowStatement(t, rel)), 1), indent(step(statement(t, rel, opUpdate)), 1))
+}
+
+// body wraps the steps that write the events into plpgsql. A column of the spec that is called like a
+// variable here means the column.
+func body(op string, table Name, steps string) string {
 	return release(fmt.Sprintf(`
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
-%s;
-    get diagnostics written = row_count;
+%s
 %s
     return null;
 end
-`, indent(statement, 1), indent(ring(op, table), 1)))
+`, indent(steps, 1), indent(ring(op, table), 1)))
 }
 
 // WakerLock is the advisory lock of the waker, a server that looks at the log every few milliseconds
@@ -56,9 +75,9 @@ const insertInto = "insert into pgherald.events (type, key, audience, data)\n"
 // truncateBody is the body of the function for TRUNCATE on one table of the tree of t.
 func truncateBody(t Table, rel relation, member Name) string {
 	if t.Truncate.AsDeletes {
-		return body(opTruncate, rel.name, truncatedRows(t, rel, member))
+		return body(opTruncate, rel.name, step(truncatedRows(t, rel, member)))
 	}
-	return body(opTruncate, rel.name, truncatedTable(t, member))
+	return body(opTruncate, rel.name, step(truncatedTable(t, member)))
 }
 
 // truncatedRows gives the delete events. It runs before the rows are gone, and reads them from the

@@ -9,12 +9,12 @@ import (
 // plpgsql keeps the plan of the first execution, which may have been for one row. So the plan for
 // one row is looked at here: it must be one that also does for a hundred thousand.
 
-// explained gives the plan of what the trigger function executes, for the rows of the given write.
+// explained gives the plan of the last of the trigger function's inserts, for the rows of the given write.
 // It asks from inside a trigger, where the transition tables are the real ones.
 func (b *bench) explained(function, event, write string) string {
 	b.t.Helper()
 	source := b.one(`select prosrc from pg_proc where pronamespace = 'pgherald'::regnamespace and proname = $1`, function)
-	found := regexp.MustCompile(`(?s)begin\n(.*);\n    get diagnostics`).FindStringSubmatch(source)
+	found := regexp.MustCompile(`(?s).*(insert into pgherald\.events.*?);\n\s+get diagnostics`).FindStringSubmatch(source)
 	if found == nil {
 		b.t.Fatalf("find the statement in:\n%s", source)
 	}

@@ -35,17 +35,33 @@ func updateStatement(t Table, rel relation, branches []branch) string {
 from new_rows
 -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
 -- update of one row must also do for one of many.
-full join old_rows on ` + keyEquality(rel) + "\n" + lateral(t, rel, branches) + `
+full join old_rows on ` + keyEquality(rel, "new_rows", "old_rows") + "\n" + lateral(t, rel, branches) + `
 -- Rows that did not change give no event. Their images are compared, as not every type has an
 -- equality; and no condition out here is strict, or the join would cease to be full.
 where (new_rows.* *<> old_rows.*) is distinct from false`
 }
 
-func keyEquality(rel relation) string {
+// oneRowStatement is the INSERT for an update of one row. It writes nothing if the key changed.
+func oneRowStatement(t Table, rel relation) string {
+	if len(t.Update) == 1 && len(t.Joins) == 0 {
+		b := branch{event: t.Update[0], n: "new_rows", o: "old_rows"}
+		b.where = keyEquality(rel, "n", "o") + "\n    and n.* *<> o.*"
+		return insertInto + strings.TrimSuffix(
+			b.selectList(rel, "n")+"from new_rows as n\ncross join old_rows as o\n"+b.payload()+b.conditions(), "\n")
+	}
+	branches := branchesOf(t.Update, branch{n: "new_rows", o: "old_rows", where: keyEquality(rel, "new_rows", "old_rows")})
+	return insertInto + `select event.type, event.key, event.audience, event.data
+from new_rows
+cross join old_rows
+` + lateral(t, rel, branches) + `
+where new_rows.* *<> old_rows.*`
+}
+
+func keyEquality(rel relation, n, o string) string {
 	parts := make([]string, len(rel.key))
 	for i, k := range rel.key {
 		column := quoteIdent(k.name)
-		parts[i] = fmt.Sprintf("new_rows.%s %s old_rows.%s", column, k.equals, column)
+		parts[i] = fmt.Sprintf("%s.%s %s %s.%s", n, column, k.equals, o, column)
 	}
 	return strings.Join(parts, "\n    and ")
 }

@@ -11,7 +11,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select
@@ -60,7 +60,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select event.type, event.key, event.audience, event.data
@@ -132,7 +132,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)

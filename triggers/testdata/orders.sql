@@ -11,7 +11,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select
@@ -54,64 +54,86 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from new_rows
-    -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-    -- update of one row must also do for one of many.
-    full join old_rows on new_rows.id = old_rows.id
-    cross join lateral (
-        -- The row changed.
+    -- One row that keeps its key: there is nothing to pair.
+    if not exists (select from new_rows offset 1) then
+        insert into pgherald.events (type, key, audience, data)
         select
             'order_updated',
             n.id::text,
             (array['user:' || n.customer_id]),
             to_json(payload.*)
-        from (select new_rows.*) as n
+        from new_rows as n
+        cross join old_rows as o
         cross join lateral (
             select
                 n.id as id,
                 n.status as status,
                 n.total as total
         ) as payload
-        where num_nulls(new_rows.id, old_rows.id) = 0
-        union all
-        -- The key itself changed: this is the new one.
-        select
-            'order_created',
-            n.id::text,
-            (array['user:' || n.customer_id]),
-            to_json(payload.*)
-        from (select new_rows.*) as n
+        where n.id = o.id
+            and n.* *<> o.*;
+        get diagnostics written = row_count;
+    end if;
+    if written = 0 then
+        insert into pgherald.events (type, key, audience, data)
+        select event.type, event.key, event.audience, event.data
+        from new_rows
+        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
+        -- update of one row must also do for one of many.
+        full join old_rows on new_rows.id = old_rows.id
         cross join lateral (
+            -- The row changed.
             select
-                n.id as id,
-                n.status as status,
-                n.total as total
-        ) as payload
-        where old_rows.id is null
-        union all
-        -- The key itself changed: this is the old one.
-        select
-            'order_deleted',
-            n.id::text,
-            (array['user:' || n.customer_id]),
-            to_json(payload.*)
-        from (select old_rows.*) as n
-        cross join lateral (
+                'order_updated',
+                n.id::text,
+                (array['user:' || n.customer_id]),
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join lateral (
+                select
+                    n.id as id,
+                    n.status as status,
+                    n.total as total
+            ) as payload
+            where num_nulls(new_rows.id, old_rows.id) = 0
+            union all
+            -- The key itself changed: this is the new one.
             select
-                n.id as id,
-                n.status as status,
-                n.total as total
-        ) as payload
-        where new_rows.id is null
-    ) as event (type, key, audience, data)
-    -- Rows that did not change give no event. Their images are compared, as not every type has an
-    -- equality; and no condition out here is strict, or the join would cease to be full.
-    where (new_rows.* *<> old_rows.*) is distinct from false;
-    get diagnostics written = row_count;
+                'order_created',
+                n.id::text,
+                (array['user:' || n.customer_id]),
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join lateral (
+                select
+                    n.id as id,
+                    n.status as status,
+                    n.total as total
+            ) as payload
+            where old_rows.id is null
+            union all
+            -- The key itself changed: this is the old one.
+            select
+                'order_deleted',
+                n.id::text,
+                (array['user:' || n.customer_id]),
+                to_json(payload.*)
+            from (select old_rows.*) as n
+            cross join lateral (
+                select
+                    n.id as id,
+                    n.status as status,
+                    n.total as total
+            ) as payload
+            where new_rows.id is null
+        ) as event (type, key, audience, data)
+        -- Rows that did not change give no event. Their images are compared, as not every type has an
+        -- equality; and no condition out here is strict, or the join would cease to be full.
+        where (new_rows.* *<> old_rows.*) is distinct from false;
+        get diagnostics written = row_count;
+    end if;
     -- Nobody need ring while a waker holds this lock: it has to find what was written before.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
@@ -139,7 +161,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select
@@ -182,7 +204,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)

@@ -11,7 +11,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select
@@ -48,47 +48,64 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from new_rows
-    -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-    -- update of one row must also do for one of many.
-    full join old_rows on new_rows.order_id = old_rows.order_id
-        and new_rows.sku operator(public.=) old_rows.sku
-    cross join lateral (
-        -- The row changed.
+    -- One row that keeps its key: there is nothing to pair.
+    if not exists (select from new_rows offset 1) then
+        insert into pgherald.events (type, key, audience, data)
         select
             'line_changed',
             json_build_array(n.order_id, n.sku)::text,
             null::text[],
-            to_json(new_rows.*)
-        from (select new_rows.*) as n
-        where num_nulls(new_rows.order_id, old_rows.order_id) = 0
-        union all
-        -- The key itself changed: this is the new one.
-        select
-            'line_added',
-            json_build_array(n.order_id, n.sku)::text,
-            null::text[],
-            to_json(new_rows.*)
-        from (select new_rows.*) as n
-        where old_rows.order_id is null
-        union all
-        -- The key itself changed: this is the old one.
-        select
-            'line_removed',
-            json_build_array(n.order_id, n.sku)::text,
-            null::text[],
-            to_json(old_rows.*)
-        from (select old_rows.*) as n
-        where new_rows.order_id is null
-    ) as event (type, key, audience, data)
-    -- Rows that did not change give no event. Their images are compared, as not every type has an
-    -- equality; and no condition out here is strict, or the join would cease to be full.
-    where (new_rows.* *<> old_rows.*) is distinct from false;
-    get diagnostics written = row_count;
+            to_json(n.*)
+        from new_rows as n
+        cross join old_rows as o
+        where n.order_id = o.order_id
+            and n.sku operator(public.=) o.sku
+            and n.* *<> o.*;
+        get diagnostics written = row_count;
+    end if;
+    if written = 0 then
+        insert into pgherald.events (type, key, audience, data)
+        select event.type, event.key, event.audience, event.data
+        from new_rows
+        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
+        -- update of one row must also do for one of many.
+        full join old_rows on new_rows.order_id = old_rows.order_id
+            and new_rows.sku operator(public.=) old_rows.sku
+        cross join lateral (
+            -- The row changed.
+            select
+                'line_changed',
+                json_build_array(n.order_id, n.sku)::text,
+                null::text[],
+                to_json(new_rows.*)
+            from (select new_rows.*) as n
+            where num_nulls(new_rows.order_id, old_rows.order_id) = 0
+            union all
+            -- The key itself changed: this is the new one.
+            select
+                'line_added',
+                json_build_array(n.order_id, n.sku)::text,
+                null::text[],
+                to_json(new_rows.*)
+            from (select new_rows.*) as n
+            where old_rows.order_id is null
+            union all
+            -- The key itself changed: this is the old one.
+            select
+                'line_removed',
+                json_build_array(n.order_id, n.sku)::text,
+                null::text[],
+                to_json(old_rows.*)
+            from (select old_rows.*) as n
+            where new_rows.order_id is null
+        ) as event (type, key, audience, data)
+        -- Rows that did not change give no event. Their images are compared, as not every type has an
+        -- equality; and no condition out here is strict, or the join would cease to be full.
+        where (new_rows.* *<> old_rows.*) is distinct from false;
+        get diagnostics written = row_count;
+    end if;
     -- Nobody need ring while a waker holds this lock: it has to find what was written before.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
@@ -116,7 +133,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select
@@ -153,7 +170,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -186,7 +203,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -233,7 +250,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -280,7 +297,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -327,7 +344,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select
@@ -364,7 +381,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     with old_rows as (select * from only shop.stock_eu)
     insert into pgherald.events (type, key, audience, data)
@@ -402,7 +419,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     with old_rows as (select * from only shop.stock_us)
     insert into pgherald.events (type, key, audience, data)

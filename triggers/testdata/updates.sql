@@ -11,58 +11,108 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from new_rows
-    -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-    -- update of one row must also do for one of many.
-    full join old_rows on new_rows.id = old_rows.id
-    cross join lateral (
-        -- The row changed, or has a new key (then o is null).
-        select
-            'user.renamed',
-            ('user-' || n.id)::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        cross join (select old_rows.*) as o
-        join public.teams as t on t.id = n.team_id
-        left join public.users as boss on boss.id = t.boss_id
+    -- One row that keeps its key: there is nothing to pair.
+    if not exists (select from new_rows offset 1) then
+        insert into pgherald.events (type, key, audience, data)
+        select event.type, event.key, event.audience, event.data
+        from new_rows
+        cross join old_rows
         cross join lateral (
             select
-                o.name as "old",
-                n.name as "new",
-                t.name as team,
-                (
-                    case
-                        when boss.id is null then 'nobody'
-                        else boss.name
-                    end
-                ) as boss
-        ) as payload
-        where num_nulls(new_rows.id) = 0
-            and (n.name is distinct from o.name)
-        union all
-        select
-            'user.seen',
-            n.id::text,
-            (array['team:' || t.id]),
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        join public.teams as t on t.id = n.team_id
-        left join public.users as boss on boss.id = t.boss_id
-        cross join lateral (
+                'user.renamed',
+                ('user-' || n.id)::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join (select old_rows.*) as o
+            join public.teams as t on t.id = n.team_id
+            left join public.users as boss on boss.id = t.boss_id
+            cross join lateral (
+                select
+                    o.name as "old",
+                    n.name as "new",
+                    t.name as team,
+                    (
+                        case
+                            when boss.id is null then 'nobody'
+                            else boss.name
+                        end
+                    ) as boss
+            ) as payload
+            where new_rows.id = old_rows.id
+                and (n.name is distinct from o.name)
+            union all
             select
-                n.seen_at as at
-        ) as payload
-        where num_nulls(new_rows.id) = 0
-    ) as event (type, key, audience, data)
-    -- Rows that did not change give no event. Their images are compared, as not every type has an
-    -- equality; and no condition out here is strict, or the join would cease to be full.
-    where (new_rows.* *<> old_rows.*) is distinct from false;
-    get diagnostics written = row_count;
+                'user.seen',
+                n.id::text,
+                (array['team:' || t.id]),
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            join public.teams as t on t.id = n.team_id
+            left join public.users as boss on boss.id = t.boss_id
+            cross join lateral (
+                select
+                    n.seen_at as at
+            ) as payload
+            where new_rows.id = old_rows.id
+        ) as event (type, key, audience, data)
+        where new_rows.* *<> old_rows.*;
+        get diagnostics written = row_count;
+    end if;
+    if written = 0 then
+        insert into pgherald.events (type, key, audience, data)
+        select event.type, event.key, event.audience, event.data
+        from new_rows
+        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
+        -- update of one row must also do for one of many.
+        full join old_rows on new_rows.id = old_rows.id
+        cross join lateral (
+            -- The row changed, or has a new key (then o is null).
+            select
+                'user.renamed',
+                ('user-' || n.id)::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join (select old_rows.*) as o
+            join public.teams as t on t.id = n.team_id
+            left join public.users as boss on boss.id = t.boss_id
+            cross join lateral (
+                select
+                    o.name as "old",
+                    n.name as "new",
+                    t.name as team,
+                    (
+                        case
+                            when boss.id is null then 'nobody'
+                            else boss.name
+                        end
+                    ) as boss
+            ) as payload
+            where num_nulls(new_rows.id) = 0
+                and (n.name is distinct from o.name)
+            union all
+            select
+                'user.seen',
+                n.id::text,
+                (array['team:' || t.id]),
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            join public.teams as t on t.id = n.team_id
+            left join public.users as boss on boss.id = t.boss_id
+            cross join lateral (
+                select
+                    n.seen_at as at
+            ) as payload
+            where num_nulls(new_rows.id) = 0
+        ) as event (type, key, audience, data)
+        -- Rows that did not change give no event. Their images are compared, as not every type has an
+        -- equality; and no condition out here is strict, or the join would cease to be full.
+        where (new_rows.* *<> old_rows.*) is distinct from false;
+        get diagnostics written = row_count;
+    end if;
     -- Nobody need ring while a waker holds this lock: it has to find what was written before.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
@@ -90,7 +140,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'users.gone', null, null, to_json(payload.*)

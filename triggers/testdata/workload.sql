@@ -11,7 +11,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select
@@ -63,23 +63,18 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from new_rows
-    -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-    -- update of one row must also do for one of many.
-    full join old_rows on new_rows.id = old_rows.id
-    cross join lateral (
-        -- The row changed.
+    -- One row that keeps its key: there is nothing to pair.
+    if not exists (select from new_rows offset 1) then
+        insert into pgherald.events (type, key, audience, data)
         select
             'activity_updated',
             n.id::text,
             null::text[],
             to_json(payload.*)
-        from (select new_rows.*) as n
-        cross join (select old_rows.*) as o
+        from new_rows as n
+        cross join old_rows as o
         cross join lateral (
             select
                 n.id as id,
@@ -103,50 +98,94 @@ begin
                 ) as "latestUpdate",
                 to_char(n.updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
         ) as payload
-        where num_nulls(new_rows.id, old_rows.id) = 0
-        union all
-        -- The key itself changed: this is the new one.
-        select
-            'activity_created',
-            n.id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
+        where n.id = o.id
+            and n.* *<> o.*;
+        get diagnostics written = row_count;
+    end if;
+    if written = 0 then
+        insert into pgherald.events (type, key, audience, data)
+        select event.type, event.key, event.audience, event.data
+        from new_rows
+        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
+        -- update of one row must also do for one of many.
+        full join old_rows on new_rows.id = old_rows.id
         cross join lateral (
+            -- The row changed.
             select
-                n.id as id,
-                n.category as category,
-                n.subcategory as subcategory,
-                n.location as location,
-                n.status as status,
-                n.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = n.id
-                ) as "assignedTo",
-                to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where old_rows.id is null
-        union all
-        -- The key itself changed: this is the old one.
-        select
-            'activity_deleted',
-            n.id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select old_rows.*) as n
-        cross join lateral (
+                'activity_updated',
+                n.id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join (select old_rows.*) as o
+            cross join lateral (
+                select
+                    n.id as id,
+                    n.category as category,
+                    n.subcategory as subcategory,
+                    n.location as location,
+                    n.status as status,
+                    n.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = n.id
+                    ) as "assignedTo",
+                    (case when n.status is distinct from o.status then 'status' else 'general' end) as "updateType",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = n.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    to_char(n.updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where num_nulls(new_rows.id, old_rows.id) = 0
+            union all
+            -- The key itself changed: this is the new one.
             select
-                n.id as id,
-                to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where new_rows.id is null
-    ) as event (type, key, audience, data)
-    -- Rows that did not change give no event. Their images are compared, as not every type has an
-    -- equality; and no condition out here is strict, or the join would cease to be full.
-    where (new_rows.* *<> old_rows.*) is distinct from false;
-    get diagnostics written = row_count;
+                'activity_created',
+                n.id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join lateral (
+                select
+                    n.id as id,
+                    n.category as category,
+                    n.subcategory as subcategory,
+                    n.location as location,
+                    n.status as status,
+                    n.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = n.id
+                    ) as "assignedTo",
+                    to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where old_rows.id is null
+            union all
+            -- The key itself changed: this is the old one.
+            select
+                'activity_deleted',
+                n.id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select old_rows.*) as n
+            cross join lateral (
+                select
+                    n.id as id,
+                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where new_rows.id is null
+        ) as event (type, key, audience, data)
+        -- Rows that did not change give no event. Their images are compared, as not every type has an
+        -- equality; and no condition out here is strict, or the join would cease to be full.
+        where (new_rows.* *<> old_rows.*) is distinct from false;
+        get diagnostics written = row_count;
+    end if;
     -- Nobody need ring while a waker holds this lock: it has to find what was written before.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
@@ -174,7 +213,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select
@@ -216,7 +255,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     with old_rows as (select * from only public.activities)
     insert into pgherald.events (type, key, audience, data)
@@ -259,7 +298,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select event.type, event.key, event.audience, event.data
@@ -348,197 +387,270 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from new_rows
-    -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-    -- update of one row must also do for one of many.
-    full join old_rows on new_rows.activity_id = old_rows.activity_id
-    cross join lateral (
-        -- The row changed.
-        select
-            'assignment_changed',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        cross join (select old_rows.*) as o
-        join public.activities as a on a.id = n.activity_id
+    -- One row that keeps its key: there is nothing to pair.
+    if not exists (select from new_rows offset 1) then
+        insert into pgherald.events (type, key, audience, data)
+        select event.type, event.key, event.audience, event.data
+        from new_rows
+        cross join old_rows
         cross join lateral (
             select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                o.assignee_id as "oldAssigneeId",
-                n.assignee_id as "newAssigneeId",
-                to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where num_nulls(new_rows.activity_id, old_rows.activity_id) = 0
-            and (n.assignee_id is distinct from o.assignee_id)
-        union all
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        cross join (select old_rows.*) as o
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
+                'assignment_changed',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join (select old_rows.*) as o
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    o.assignee_id as "oldAssigneeId",
+                    n.assignee_id as "newAssigneeId",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where new_rows.activity_id = old_rows.activity_id
+                and (n.assignee_id is distinct from o.assignee_id)
+            union all
             select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp",
-                (case when n.assignee_id is distinct from o.assignee_id then 'assignment' else 'general' end) as "updateType"
-        ) as payload
-        where num_nulls(new_rows.activity_id, old_rows.activity_id) = 0
-        union all
-        -- The key itself changed: this is the new one.
-        select
-            'assignment_changed',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
+                'activity_updated',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join (select old_rows.*) as o
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp",
+                    (case when n.assignee_id is distinct from o.assignee_id then 'assignment' else 'general' end) as "updateType"
+            ) as payload
+            where new_rows.activity_id = old_rows.activity_id
+        ) as event (type, key, audience, data)
+        where new_rows.* *<> old_rows.*;
+        get diagnostics written = row_count;
+    end if;
+    if written = 0 then
+        insert into pgherald.events (type, key, audience, data)
+        select event.type, event.key, event.audience, event.data
+        from new_rows
+        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
+        -- update of one row must also do for one of many.
+        full join old_rows on new_rows.activity_id = old_rows.activity_id
         cross join lateral (
+            -- The row changed.
             select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                n.assignee_id as "newAssigneeId",
-                to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where old_rows.activity_id is null
-        union all
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
+                'assignment_changed',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join (select old_rows.*) as o
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    o.assignee_id as "oldAssigneeId",
+                    n.assignee_id as "newAssigneeId",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where num_nulls(new_rows.activity_id, old_rows.activity_id) = 0
+                and (n.assignee_id is distinct from o.assignee_id)
+            union all
             select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                'assignment' as "updateType",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where old_rows.activity_id is null
-        union all
-        -- The key itself changed: this is the old one.
-        select
-            'assignment_changed',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select old_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
+                'activity_updated',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            cross join (select old_rows.*) as o
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp",
+                    (case when n.assignee_id is distinct from o.assignee_id then 'assignment' else 'general' end) as "updateType"
+            ) as payload
+            where num_nulls(new_rows.activity_id, old_rows.activity_id) = 0
+            union all
+            -- The key itself changed: this is the new one.
             select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                n.assignee_id as "oldAssigneeId",
-                to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where new_rows.activity_id is null
-        union all
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select old_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
+                'assignment_changed',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    n.assignee_id as "newAssigneeId",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where old_rows.activity_id is null
+            union all
             select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                'assignment' as "updateType",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where new_rows.activity_id is null
-    ) as event (type, key, audience, data)
-    -- Rows that did not change give no event. Their images are compared, as not every type has an
-    -- equality; and no condition out here is strict, or the join would cease to be full.
-    where (new_rows.* *<> old_rows.*) is distinct from false;
-    get diagnostics written = row_count;
+                'activity_updated',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    'assignment' as "updateType",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where old_rows.activity_id is null
+            union all
+            -- The key itself changed: this is the old one.
+            select
+                'assignment_changed',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select old_rows.*) as n
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    n.assignee_id as "oldAssigneeId",
+                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where new_rows.activity_id is null
+            union all
+            select
+                'activity_updated',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select old_rows.*) as n
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    'assignment' as "updateType",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where new_rows.activity_id is null
+        ) as event (type, key, audience, data)
+        -- Rows that did not change give no event. Their images are compared, as not every type has an
+        -- equality; and no condition out here is strict, or the join would cease to be full.
+        where (new_rows.* *<> old_rows.*) is distinct from false;
+        get diagnostics written = row_count;
+    end if;
     -- Nobody need ring while a waker holds this lock: it has to find what was written before.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
@@ -566,7 +678,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select event.type, event.key, event.audience, event.data
@@ -655,7 +767,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -688,7 +800,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select event.type, event.key, event.audience, event.data
@@ -755,118 +867,164 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from new_rows
-    -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-    -- update of one row must also do for one of many.
-    full join old_rows on new_rows.id = old_rows.id
-    cross join lateral (
-        -- The row changed.
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
+    -- One row that keeps its key: there is nothing to pair.
+    if not exists (select from new_rows offset 1) then
+        insert into pgherald.events (type, key, audience, data)
+        select event.type, event.key, event.audience, event.data
+        from new_rows
+        cross join old_rows
         cross join lateral (
             select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                'general' as "updateType",
-                to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where num_nulls(new_rows.id, old_rows.id) = 0
-        union all
-        -- The key itself changed: this is the new one.
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
+                'activity_updated',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    'general' as "updateType",
+                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where new_rows.id = old_rows.id
+            -- Keeps the planner from taking this apart and planning it for many rows.
+            offset 0
+        ) as event (type, key, audience, data)
+        where new_rows.* *<> old_rows.*;
+        get diagnostics written = row_count;
+    end if;
+    if written = 0 then
+        insert into pgherald.events (type, key, audience, data)
+        select event.type, event.key, event.audience, event.data
+        from new_rows
+        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
+        -- update of one row must also do for one of many.
+        full join old_rows on new_rows.id = old_rows.id
         cross join lateral (
+            -- The row changed.
             select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                n.update_type as "updateType",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where old_rows.id is null
-        union all
-        -- The key itself changed: this is the old one.
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select old_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
+                'activity_updated',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    'general' as "updateType",
+                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where num_nulls(new_rows.id, old_rows.id) = 0
+            union all
+            -- The key itself changed: this is the new one.
             select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                'general' as "updateType",
-                to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where new_rows.id is null
-    ) as event (type, key, audience, data)
-    -- Rows that did not change give no event. Their images are compared, as not every type has an
-    -- equality; and no condition out here is strict, or the join would cease to be full.
-    where (new_rows.* *<> old_rows.*) is distinct from false;
-    get diagnostics written = row_count;
+                'activity_updated',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select new_rows.*) as n
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    n.update_type as "updateType",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where old_rows.id is null
+            union all
+            -- The key itself changed: this is the old one.
+            select
+                'activity_updated',
+                n.activity_id::text,
+                null::text[],
+                to_json(payload.*)
+            from (select old_rows.*) as n
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    'general' as "updateType",
+                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where new_rows.id is null
+        ) as event (type, key, audience, data)
+        -- Rows that did not change give no event. Their images are compared, as not every type has an
+        -- equality; and no condition out here is strict, or the join would cease to be full.
+        where (new_rows.* *<> old_rows.*) is distinct from false;
+        get diagnostics written = row_count;
+    end if;
     -- Nobody need ring while a waker holds this lock: it has to find what was written before.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
@@ -894,7 +1052,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select event.type, event.key, event.audience, event.data
@@ -961,7 +1119,7 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint;
+    written bigint = 0;
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
