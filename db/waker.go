@@ -16,9 +16,9 @@ const wakerLock = 0x7067686572616c02
 
 // WakerOptions are a waker's times. Zero values mean the defaults.
 type WakerOptions struct {
-	// PollInterval is the time between two looks at the log while the waker is up: how late an
-	// event may be, and how often the other servers are woken; 5 ms if 0.
-	PollInterval time.Duration
+	// MinPoll and MaxPoll bound the time between two looks at the log while the waker is up: how late
+	// an event may be, and how often all servers are woken. 1 ms and 10 ms if 0; see pollInterval.
+	MinPoll, MaxPoll time.Duration
 	// Window is how long it must be quiet before the waker rests; 200 ms if 0.
 	Window time.Duration
 	// SessionLimit is how long the server waits for a waker that says nothing before it ends its
@@ -32,8 +32,11 @@ type WakerOptions struct {
 }
 
 func (o WakerOptions) withDefaults() WakerOptions {
-	if o.PollInterval <= 0 {
-		o.PollInterval = 5 * time.Millisecond
+	if o.MinPoll <= 0 {
+		o.MinPoll = time.Millisecond
+	}
+	if o.MaxPoll <= 0 {
+		o.MaxPoll = 10 * time.Millisecond
 	}
 	if o.Window <= 0 {
 		o.Window = 200 * time.Millisecond

@@ -14,6 +14,13 @@ const (
 	quietShare = 3
 )
 
+// pollInterval is how long to wait between polls at a rate of transactions per second: 1 ms up to
+// 1,000, and 4 ms longer for each thousand beyond. Where few write, what they gain is that their events
+// come soon, and the machine has time to look; where many do, each look takes time from them.
+func pollInterval(rate float64) time.Duration {
+	return time.Duration(float64(time.Millisecond) * (1 + 4*max(0, rate-1000)/1000))
+}
+
 // maxDrainInterval bounds the time between polls that wait for long transactions.
 const maxDrainInterval = 250 * time.Millisecond
 
@@ -65,7 +72,7 @@ func (r *reign) claim(ctx context.Context) (bool, error) {
 			r.owing = r.owing || locked
 			return locked, err
 		}
-		if sleep(ctx, w.opts.PollInterval/2+rand.N(w.opts.PollInterval)) != nil {
+		if sleep(ctx, w.opts.MaxPoll/4+rand.N(w.opts.MaxPoll/2)) != nil {
 			break
 		}
 	}
@@ -84,10 +91,14 @@ func (r *reign) up(ctx context.Context) (after uint64, err error) {
 	}
 	w.become(wakerUp)
 	w.opts.OnStep(WakerUp)
+	interval := w.opts.MinPoll
 	for quiet := false; !quiet && ctx.Err() == nil; {
-		if quiet, err = r.window(ctx); err != nil {
+		began, xmax := time.Now(), r.session.seen.xmax
+		if quiet, err = r.window(ctx, interval); err != nil {
 			return 0, err
 		}
+		rate := float64(r.session.seen.xmax-xmax) / time.Since(began).Seconds()
+		interval = min(max(w.opts.MinPoll, pollInterval(rate)), w.opts.MaxPoll)
 	}
 	w.opts.OnStep(WakerQuiet)
 	select { // those who rang before they saw the lock
@@ -102,11 +113,11 @@ func (r *reign) up(ctx context.Context) (after uint64, err error) {
 }
 
 // window polls for one window, and reports whether it was quiet.
-func (r *reign) window(ctx context.Context) (bool, error) {
+func (r *reign) window(ctx context.Context, interval time.Duration) (bool, error) {
 	opts := &r.waker.opts
 	polls, finds := 0, 0
 	for end := time.Now().Add(opts.Window); time.Now().Before(end); {
-		if sleep(ctx, opts.PollInterval) != nil {
+		if sleep(ctx, interval) != nil {
 			return false, nil
 		}
 		found, err := r.poll(false)
@@ -138,7 +149,7 @@ func (r *reign) drain(ctx context.Context, after uint64) (again bool, err error)
 		if again, err := r.takeUp(); again || err != nil {
 			return again, err
 		}
-		_ = sleep(ctx, drainInterval(w.opts.PollInterval, time.Since(began)))
+		_ = sleep(ctx, drainInterval(w.opts.MaxPoll, time.Since(began)))
 		if _, err := r.poll(false); err != nil {
 			return false, err
 		}
