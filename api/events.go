@@ -8,13 +8,19 @@ import (
 	"os"
 	"time"
 
+	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 )
 
 // events serves GET /api/events.
-func (a *API) events(w http.ResponseWriter, r *http.Request) {
+func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 	query, err := eventsQuery(r.URL.RawQuery)
+	if err != nil {
+		writeProblem(w, r, err)
+		return
+	}
+	id, err = a.named(id, query["user"])
 	if err != nil {
 		writeProblem(w, r, err)
 		return
@@ -31,7 +37,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 		a.config.Logger.Info("stream closed", "remote", r.RemoteAddr, "reason", refusal(r, err))
 		return
 	}
-	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter)
+	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter.WithGrants(id.Grants))
 	switch {
 	case err != nil && (r.Context().Err() != nil || a.stopping.Err() != nil): // somebody left before there was an answer
 		a.config.Logger.Info("stream closed", "remote", r.RemoteAddr, "reason", refusal(r, err))
@@ -40,7 +46,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 		// other than 200, but it does after a stream that ends: it tries again after retry.
 		a.config.Logger.Warn("stream refused", "remote", r.RemoteAddr, "error", err)
 	default:
-		a.serve(response, r.RemoteAddr, sub, sync)
+		a.serve(response, r.RemoteAddr, id, sub, sync)
 	}
 }
 
@@ -62,12 +68,13 @@ func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f
 	return a.config.Feed.Subscribe(ctx, c, malformed, f)
 }
 
-func (a *API) serve(re *sse.Response, remote string, sub *stream.Subscription, sync stream.Sync) {
-	a.connections.open(anonymous)
-	a.config.Logger.Debug("stream opened", "remote", remote, "mode", sync.Mode, "reason", sync.Reason)
+func (a *API) serve(re *sse.Response, remote string, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {
+	user := id.Name()
+	a.connections.open(user)
+	a.config.Logger.Debug("stream opened", "remote", remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
 	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Ended: func(e sse.End) {
-		a.connections.close(anonymous)
-		a.config.Logger.Info("stream closed", "remote", remote, "reason", e.Reason,
+		a.connections.close(user)
+		a.config.Logger.Info("stream closed", "remote", remote, "user", user, "reason", e.Reason,
 			"duration", e.Duration.Round(time.Millisecond), "events", e.Events, "bytes", e.Bytes)
 	}})
 }
@@ -95,9 +102,9 @@ func eventsQuery(raw string) (url.Values, error) {
 	}
 	for name := range query {
 		switch {
-		case name == "since", name == "lastEventId", stream.IsFilterParam(name):
+		case name == "since", name == "lastEventId", name == "user", stream.IsFilterParam(name):
 		default:
-			return nil, badParameter(name, "is not known: since, lastEventId, types, key and where.FIELD are")
+			return nil, badParameter(name, "is not known: since, lastEventId, user, types, key and where.FIELD are")
 		}
 	}
 	return query, nil

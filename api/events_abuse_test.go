@@ -55,7 +55,7 @@ func TestQueriesThatMakeNoSense(t *testing.T) {
 		"types=a&limit=1": "query parameter limit is not known",
 		"%00=1":           "is not known",
 		"key=":            "query parameter key is empty",
-		"where=HQ":        "query parameter where is not known: since, lastEventId, types, key and where.FIELD are",
+		"where=HQ":        "query parameter where is not known: since, lastEventId, user, types, key and where.FIELD are",
 		"where.=HQ":       "query parameter where. names no field",
 		"Key=1":           "query parameter Key is not known",
 		"where." + strings.Repeat("x", 2000) + "=": "x… names a field of more than 1000 bytes",

@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
+
+	"github.com/pgherald/pgherald/api/auth"
 )
 
 // maxFieldErrors bounds an answer to a body that is wrong in a thousand places.
@@ -25,6 +27,7 @@ type Problem struct {
 	Status   int          `json:"status"`
 	Detail   string       `json:"detail,omitempty"`
 	Instance string       `json:"instance,omitempty"` // the path that was asked for
+	Code     string       `json:"code,omitempty"`     // which check of who asks failed
 	Errors   []FieldError `json:"errors,omitempty"`
 }
 
@@ -62,6 +65,8 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	switch p.Status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1") // a lost connection is made again at once, a lock is held for moments
 	case http.StatusUnsupportedMediaType:
@@ -76,12 +81,15 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 // our own mistake: a 500 without a word about the cause, which is for the log.
 func problemOf(err error) *Problem {
 	var problem *Problem
+	var refused *auth.Error
 	var tooLarge *http.MaxBytesError
 	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &problem):
 		return problem
+	case errors.As(err, &refused):
+		return &Problem{Status: refused.Status, Code: refused.Code, Detail: refused.Detail}
 	case errors.As(err, &tooLarge):
 		return bodyTooLarge(tooLarge.Limit)
 	case errors.Is(err, context.Canceled):

@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 )
@@ -18,6 +19,10 @@ import (
 type Config struct {
 	// Feed is what /api/events streams; nil leaves it out.
 	Feed *stream.Feed
+	// Auth finds out who asks; nil asks nobody, and everybody may do everything.
+	Auth auth.Checker
+	// Roles are what Auth's identities must have for what is not for every user.
+	Roles Roles
 	// Ready returns nil if events are arriving, and otherwise why they are not.
 	Ready func() error
 	// Listener describes the listener for /api/stats; nil leaves it out.
@@ -113,9 +118,9 @@ func (a *API) Handler() http.Handler {
 	r.NotFoundHandler = problemHandler(http.StatusNotFound, "nothing is here: see docs/protocol.md for the paths there are")
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
 	if a.streams != nil {
-		r.HandleFunc("/api/events", a.events).Methods(http.MethodGet)
+		r.HandleFunc("/api/events", a.identified(a.events)).Methods(http.MethodGet)
 	}
-	r.HandleFunc("/api/stats", a.stats).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/api/stats", a.withRole(a.config.Roles.Operate, a.stats)).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)
 	if a.config.Pool != nil {

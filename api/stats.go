@@ -5,11 +5,9 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/stream"
 )
-
-// anonymous is the user of a stream whose user is not known.
-const anonymous = "anonymous"
 
 // connections counts the streams.
 type connections struct {
@@ -70,7 +68,7 @@ func (c *connections) stats() Stats {
 	return s
 }
 
-func (a *API) stats(w http.ResponseWriter, _ *http.Request) {
+func (a *API) stats(w http.ResponseWriter, _ *http.Request, _ auth.Identity) {
 	s := a.connections.stats()
 	s.Feed = a.config.Feed.Stats()
 	if a.config.Listener != nil {

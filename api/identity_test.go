@@ -1,0 +1,126 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/stream"
+)
+
+// people is a Checker that believes what a header says.
+type people map[string]auth.Identity
+
+func (p people) Check(r *http.Request) (auth.Identity, error) {
+	id, ok := p[r.Header.Get("Test-User")]
+	if !ok {
+		return auth.Identity{}, &auth.Error{Status: 401, Code: "token_required", Detail: "who are you?"}
+	}
+	return id, nil
+}
+
+func knows(p people) stationOptions {
+	return stationOptions{config: func(c *api.Config) {
+		c.Auth, c.Roles = p, api.Roles{Operate: "operator"}
+	}}
+}
+
+var alice = auth.Identity{User: "alice", Roles: []string{"operator"}, Grants: []string{"role:operator", "user:alice"}}
+
+func TestNobodyIsRefused(t *testing.T) {
+	s := newStation(t, knows(people{"alice": alice}))
+	for _, path := range []string{"/api/events", "/api/stats"} {
+		response := s.refuses(http.StatusUnauthorized, "who are you?", http.MethodGet, path)
+		if got := response.Header.Get("WWW-Authenticate"); got != "Bearer" {
+			t.Errorf("%s: WWW-Authenticate %q", path, got)
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if response, _ := s.ask(http.MethodGet, path); response.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d", path, response.StatusCode)
+		}
+	}
+}
+
+func TestStatsAreForOperators(t *testing.T) {
+	s := newStation(t, knows(people{"alice": alice, "bob": {User: "bob", Roles: []string{"nurse"}}}))
+	s.synced("", "Test-User", "bob")
+	_, body := s.ask(http.MethodGet, "/api/stats", "Test-User", "bob")
+	var problem api.Problem
+	if err := json.Unmarshal([]byte(body), &problem); err != nil || problem.Status != 403 || problem.Code != "role_required" {
+		t.Errorf("bob: %s, %v", body, err)
+	}
+	_, body = s.ask(http.MethodGet, "/api/stats", "Test-User", "alice")
+	if !strings.Contains(body, `"connectionsByUser":{"bob":1}`) {
+		t.Errorf("alice: %s", body)
+	}
+}
+
+// Without a configured role nobody is an operator, not even somebody whose role has no name.
+func TestARoleThatIsNotConfiguredIsNobodys(t *testing.T) {
+	s := newStation(t, stationOptions{config: func(c *api.Config) {
+		c.Auth = people{"eve": {User: "eve", Roles: []string{""}}}
+	}})
+	s.refuses(http.StatusForbidden, "no role", http.MethodGet, "/api/stats", "Test-User", "eve")
+}
+
+func TestGrantsComeFromTheIdentity(t *testing.T) {
+	s := newStation(t, knows(people{"alice": alice, "bob": {User: "bob", Grants: []string{"user:bob"}}}))
+	a, b := s.synced("", "Test-User", "alice"), s.synced("", "Test-User", "bob")
+	for _, audience := range [][]string{{"user:alice"}, {"user:bob"}, nil} {
+		tx := s.log.Begin()
+		tx.Append(stream.Event{Type: "a", Audience: audience, Data: json.RawMessage(`"` + strings.Join(audience, "") + `"`)})
+		tx.Commit()
+	}
+	s.ring()
+	a.until(`"data":"",`)
+	b.until(`"data":"",`)
+	same(t, []string{`"user:alice"`, `""`}, a.payloads())
+	same(t, []string{`"user:bob"`, `""`}, b.payloads())
+}
+
+func TestUserOfAStreamWithoutTokens(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	long := strings.Repeat("é", 200)
+	s.synced("?user=alice")
+	s.synced("?user=alice")
+	s.synced("?user=" + long)
+	s.synced("")
+	want := map[string]int{"alice": 2, long: 1, "anonymous": 1}
+	if diff := cmp.Diff(want, s.stats().ConnectionsByUser); diff != "" {
+		t.Errorf("by user (-want +got):\n%s", diff)
+	}
+	for query, detail := range map[string]string{
+		"?user=":              "must be a name of 1 to 200 characters",
+		"?user=" + long + "x": "must be a name of 1 to 200 characters",
+		"?user=%ff":           "must be a name of 1 to 200 characters",
+		"?user=a&user=b":      "is given twice",
+	} {
+		s.refuses(http.StatusBadRequest, detail, http.MethodGet, "/api/events"+query)
+	}
+}
+
+// A name is no proof: it grants nothing.
+func TestANameGrantsNothing(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	l := s.synced("?user=alice")
+	tx := s.log.Begin()
+	tx.Append(stream.Event{Type: "a", Audience: []string{"user:alice"}, Data: json.RawMessage(`"secret"`), At: time.Now()})
+	tx.Commit()
+	s.commit("b")
+	l.until(`"type":"b"`)
+	if strings.Contains(l.got.String(), "secret") {
+		t.Errorf("got %s", l.got.String())
+	}
+}
+
+func TestANameBesideATokenIsRefused(t *testing.T) {
+	s := newStation(t, knows(people{"alice": alice}))
+	s.refuses(http.StatusBadRequest, "the token says who you are", http.MethodGet, "/api/events?user=bob", "Test-User", "alice")
+}
