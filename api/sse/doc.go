@@ -38,9 +38,9 @@
 //
 // # Pace
 //
-// Waking a client costs the same for one event and for twenty. So a shard spends only a share of a
-// processor on passes: when events come faster, it waits up to 50 ms after the last pass, and
-// whatever is due then goes out in one send. What comes at a low rate is never held back (pacer.go).
+// Waking a client costs the same for one event and for twenty. So a shard that takes long for a pass
+// lets up to 45 ms go by before the next one, and whatever is due by then goes out in one send. What
+// comes at a low rate, or to few clients, is not held back (pacer.go).
 //
 // # Promises
 //
