@@ -112,6 +112,15 @@ func (a *API) Close() {
 	}
 }
 
+// NextPass is when streams are served next, if events are being gathered: the log need not be read
+// before. It is in the past otherwise.
+func (a *API) NextPass() time.Time {
+	if a.streams == nil {
+		return time.Time{}
+	}
+	return a.streams.NextPass()
+}
+
 // Handler returns the routes.
 func (a *API) Handler() http.Handler {
 	r := mux.NewRouter()

@@ -76,7 +76,7 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 		t.Fatal(err)
 	}
 	background(t, s.listener.Run)
-	background(t, func(ctx context.Context) { s.feed.Follow(ctx, s.listener.Wake()) })
+	background(t, func(ctx context.Context) { s.feed.Follow(ctx, s.listener.Wake(), nil) })
 	if !opts.noWaker {
 		background(t, s.waker.Run)
 	}

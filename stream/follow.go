@@ -25,8 +25,9 @@ func (f *Feed) Fill(ctx context.Context) error { return f.refill(ctx, "") }
 
 // Follow reads the log whenever wake is signalled, and every second, until ctx ends. An outage
 // of the log is not an error: it is logged and outlasted, and what was missed is read after it.
-// wake must not be closed.
-func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}) {
+// wake must not be closed. nextPass tells when somebody reads the feed next, as far as that is known:
+// until shortly before, a wake-up waits. nil means that this is not known.
+func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}, nextPass func() time.Time) {
 	fallback := time.NewTicker(fallbackInterval)
 	defer fallback.Stop()
 	var unwoken int // events found by a fallback read, for which no wake-up has come yet
@@ -37,6 +38,7 @@ func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}) {
 			return
 		case <-wake:
 			woken, unwoken = true, 0
+			rest(ctx, nextPass)
 		case <-fallback.C:
 			f.countUnannounced(unwoken)
 			unwoken = 0
@@ -50,6 +52,27 @@ func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}) {
 			f.noteOutage(err)
 		}
 		f.asked.Store(0)
+	}
+}
+
+// readAhead is how long before somebody reads the feed the log is read for it.
+const readAhead = time.Millisecond
+
+// rest waits until just before somebody reads the feed, if it is known that nobody does until then:
+// one reading of the log then does for all events that are written meanwhile.
+func rest(ctx context.Context, nextPass func() time.Time) {
+	if nextPass == nil {
+		return
+	}
+	d := time.Until(nextPass()) - readAhead
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(min(d, fallbackInterval/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -13,11 +13,16 @@ import (
 )
 
 // follow runs the feed's loop for as long as the test.
-func follow(t *testing.T, f *stream.Feed) (wake chan struct{}, stop func()) {
+func follow(_ *testing.T, f *stream.Feed) (wake chan struct{}, stop func()) {
+	return followFor(f, nil)
+}
+
+// followFor runs it for those who read the feed at certain times.
+func followFor(f *stream.Feed, nextPass func() time.Time) (wake chan struct{}, stop func()) {
 	wake = make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { f.Follow(ctx, wake) })
+	running.Go(func() { f.Follow(ctx, wake, nextPass) })
 	return wake, func() { cancel(); running.Wait() }
 }
 
@@ -38,6 +43,32 @@ func TestFollowReadsWhenWoken(t *testing.T) {
 		time.Sleep(5 * time.Second) // fake time: several fallback reads
 		synctest.Wait()
 		if s := feed.Stats(); s.Unannounced != 0 || s.Events != 1 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+// While nobody would read the feed, the log is not read either; then once, shortly before.
+func TestFollowReadsForTheNextPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.NewLog("e1")
+		feed := newFeed(t, log, stream.FeedOptions{})
+		began := time.Now()
+		wake, stop := followFor(feed, func() time.Time { return began.Add(45 * time.Millisecond) })
+		defer stop()
+		changed := feed.Changed()
+		for range 3 {
+			write(log, 1)
+			wake <- struct{}{}
+			synctest.Wait()
+		}
+		<-changed
+		if waited := time.Since(began); waited < 40*time.Millisecond || waited >= 45*time.Millisecond {
+			t.Errorf("the log was read after %v", waited)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if s := feed.Stats(); s.Unannounced != 0 || s.Events != 3 {
 			t.Errorf("got %+v", s)
 		}
 	})

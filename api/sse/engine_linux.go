@@ -99,6 +99,16 @@ func detach(conn net.Conn) (int, error) {
 	return fd, errors.Join(controlErr, err)
 }
 
+func (e *shards) nextPass() time.Time {
+	var first int64
+	for _, s := range e.shards {
+		if at := s.nextPass.Load(); at != noClients && (first == 0 || at < first) {
+			first = at
+		}
+	}
+	return time.Unix(0, first)
+}
+
 func (e *shards) drain() {
 	for _, s := range e.shards {
 		s.post(message{kind: drain})

@@ -19,6 +19,7 @@ type Server struct {
 	engine  engine // nil: a goroutine for each stream
 	open    gate   // the streams that are open
 	closing sync.Once
+	alone   atomic.Int64 // streams that a goroutine of their own serves
 	ctx     context.Context
 	cancel  context.CancelFunc // ends every stream at once
 
@@ -32,6 +33,8 @@ type engine interface {
 	// take takes over the connection of a response that has begun, and then serves the stream
 	// until it ends. False means that it cannot, and has touched nothing.
 	take(re *Response, st *Stream, began time.Time) bool
+	// nextPass is when it writes to any of its streams next; zero if it may at once.
+	nextPass() time.Time
 	// drain makes every stream choose when to leave.
 	drain()
 	// end ends every stream at once, and those that come later. It returns without waiting.
@@ -108,8 +111,19 @@ func (s *Server) Serve(re *Response, st *Stream) {
 	}
 	if s.engine == nil || s.left() || !s.engine.take(re, st, began) {
 		g := &goroutine{server: s, stream: st, w: re.w, out: http.NewResponseController(re.w), buf: re.head, began: began}
+		s.alone.Add(1)
+		defer s.alone.Add(-1)
 		g.serve(re.r.Context())
 	}
+}
+
+// NextPass is when streams are served next, if events are being gathered for all of them. It is in
+// the past otherwise.
+func (s *Server) NextPass() time.Time {
+	if s.engine == nil || s.alone.Load() > 0 {
+		return time.Time{}
+	}
+	return s.engine.nextPass()
 }
 
 // Drain tells every stream, spread at random over the given time, to resume elsewhere, and ends

@@ -2,7 +2,9 @@ package sse
 
 import (
 	"errors"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
@@ -19,10 +21,15 @@ type shard struct {
 	stops   bool
 	stopped chan struct{} // closed when run has returned
 
+	nextPass atomic.Int64 // the earliest moment of the next pass, or noClients; Unix ns
+
 	mu    sync.Mutex
 	inbox []message     // guarded by mu
 	mail  chan struct{} // signalled when there is something in it
 }
+
+// noClients is for a shard that nobody waits for.
+const noClients = math.MaxInt64
 
 // message is what others have to say to a shard, most of it about one of its clients.
 type message struct {
@@ -43,11 +50,13 @@ const (
 )
 
 func newShard(e *shards) *shard {
-	return &shard{
+	s := &shard{
 		server: e.server, engine: e, pacer: pacer{shards: len(e.shards)},
 		sweeper: time.NewTicker(sweepEvery(e.server.opts)),
 		stopped: make(chan struct{}), mail: make(chan struct{}, 1),
 	}
+	s.nextPass.Store(noClients)
+	return s
 }
 
 // post leaves a message. It never waits.
@@ -97,7 +106,9 @@ func (s *shard) pass() <-chan struct{} {
 	for i := len(s.clients) - 1; i >= 0; i-- { // one that ends makes room for one already served
 		s.clients[i].serve(p)
 	}
-	s.pacer.spent(began, time.Now())
+	now := time.Now()
+	s.pacer.spent(began, now)
+	s.nextPass.Store(now.Add(s.pacer.wait(now)).UnixNano())
 	return next
 }
 
@@ -164,6 +175,7 @@ func (s *shard) cameBack(c *client, err error) bool {
 }
 
 func (s *shard) add(c *client) {
+	s.nextPass.CompareAndSwap(noClients, 0)
 	c.index = len(s.clients)
 	s.clients = append(s.clients, c)
 	now := time.Now()
@@ -180,6 +192,9 @@ func (s *shard) remove(c *client) {
 	s.clients[len(s.clients)-1] = nil
 	s.clients = s.clients[:len(s.clients)-1]
 	c.index = -1
+	if len(s.clients) == 0 {
+		s.nextPass.Store(noClients)
+	}
 	s.engine.poller.remove(c)
 }
 

@@ -108,7 +108,7 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	defer running.Wait()
 	defer stop()
 	running.Go(func() { s.listener.Run(ctx) })
-	running.Go(func() { s.feed.Follow(ctx, s.listener.Wake()) })
+	running.Go(func() { s.feed.Follow(ctx, s.listener.Wake(), s.api.NextPass) })
 	running.Go(func() { s.waker.Run(ctx) })
 	running.Go(func() { s.pruner.Run(ctx) })
 	if err := s.waitLive(a.ctx); err != nil {
