@@ -340,3 +340,41 @@ func TestShortPlanKeepsHolesBelowTheCursor(t *testing.T) {
 		t.Fatal(diff)
 	}
 }
+
+// Nulls among the tags are nobody. A null array is everyone, and one without tags must not be that.
+func TestReadAudiences(t *testing.T) {
+	for name, sized := range sizesOfReads {
+		t.Run(name, func(t *testing.T) {
+			url := pgtest.NewDatabase(t)
+			log := sized(openLog(t, url))
+			start := head(t, log, 0)
+			const sql = `
+				insert into pgherald.events (type, audience, data)
+				values ('a', null, '1'), ('a', '{}', '1'), ('a', '{null}', '1'), ('a', '{x,null,y}', '1'), ('a', '{{x},{y}}', '1')`
+			pgtest.Exec(t, pgtest.Connect(t, url), sql)
+			r, err := log.Read(t.Context(), start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Events(); got != -1 {
+				t.Errorf("%d events for everyone, want that this is not known", got)
+			}
+			var got [][]string
+			for {
+				tx, err := r.Next(t.Context())
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range tx.Events {
+					got = append(got, e.Audience)
+				}
+			}
+			if diff := cmp.Diff([][]string{nil, {}, {}, {"x", "y"}, {"x", "y"}}, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

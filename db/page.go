@@ -90,7 +90,7 @@ func (p *page) scan(rows pgx.Rows, raw *rawState, maxRows, maxBytes int) error {
 		id                        *int64
 		at                        *time.Time
 		kind, key                 *string
-		audience                  []string
+		audience                  []*string
 		data                      []byte
 	}
 	err := rows.Scan(&s.logID, &s.timeline, &s.prunedBelow, &s.snapshot, &s.id, &s.xid, &s.at, &s.kind, &s.key, &s.audience, &s.data)
@@ -105,13 +105,27 @@ func (p *page) scan(rows pgx.Rows, raw *rawState, maxRows, maxBytes int) error {
 		p.cut = true
 		return nil
 	}
-	e := event{xid: *s.xid, Event: stream.Event{ID: *s.id, Type: *s.kind, Audience: s.audience, Data: s.data, At: *s.at}}
+	e := event{xid: *s.xid, Event: stream.Event{ID: *s.id, Type: *s.kind, Audience: tags(s.audience), Data: s.data, At: *s.at}}
 	if s.key != nil {
 		e.Key = *s.key
 	}
 	p.events = append(p.events, e)
 	p.bytes += len(s.data)
 	return nil
+}
+
+// tags leaves nulls out: they are nobody. A null array is everyone, one without tags is not.
+func tags(audience []*string) []string {
+	if audience == nil {
+		return nil
+	}
+	out := make([]string, 0, len(audience))
+	for _, tag := range audience {
+		if tag != nil {
+			out = append(out, *tag)
+		}
+	}
+	return out
 }
 
 // holes are the cursor's holes as a parameter: an empty array, never null.

@@ -16,11 +16,11 @@ import (
 // an xid8 before PostgreSQL 15.)
 const planSQL = `
 with unseen as materialized (
-    select u.xid, count(*) as events, max(u.id) as last
+    select u.xid, count(*) as events, max(u.id) as last, bool_or(u.restricted) as restricted
     from (
-        select e.xid, e.id from pgherald.events as e where e.xid >= $1
+        select e.xid, e.id, e.audience is not null as restricted from pgherald.events as e where e.xid >= $1
         union all
-        select e.xid, e.id from pgherald.events as e where e.xid = any($2)
+        select e.xid, e.id, e.audience is not null from pgherald.events as e where e.xid = any($2)
     ) as u
     group by u.xid
 ),
@@ -29,7 +29,7 @@ chosen as materialized (
 )
 select` + stateColumns + `,
     null::xid8 as xid,
-    (select coalesce(sum(events), 0) from unseen)::bigint as events,
+    (select case when bool_or(restricted) then -1 else coalesce(sum(events), 0) end from unseen)::bigint as events,
     (select count(*) from unseen)::bigint as last
 from pgherald.log as l
 union all
@@ -45,7 +45,7 @@ where
 // plan is what a large read is going to do.
 type plan struct {
 	state        state
-	events       int       // in all
+	events       int       // in all, -1 if some are not for everyone
 	transactions int       // in all
 	chosen       []planned // in the order of their last ids
 	later        []uint64  // not chosen, but below the cursor when the chosen are delivered

@@ -15,7 +15,7 @@ import (
 type reading struct {
 	log      *Log
 	epoch    string
-	events   int                  // in all, when it began
+	events   int                  // in all, when it began; -1 if some are not for everyone
 	ready    []stream.Transaction // to be yielded next
 	planned  []planned            // to be fetched after those
 	more     bool                 // there is more behind the plan
@@ -34,6 +34,9 @@ type part struct {
 // complete returns the reading of a page that holds everything.
 func (l *Log) complete(from stream.Cursor, p *page) *reading {
 	r := &reading{log: l, epoch: p.state.epoch, events: len(p.events)}
+	if slices.ContainsFunc(p.events, func(e event) bool { return e.Audience != nil }) {
+		r.events = -1
+	}
 	order, grouped := group(p.events)
 	r.progress = newProgress(from, p.state.snapshot.running, order)
 	for _, xid := range order {
@@ -76,13 +79,16 @@ func (r *reading) follow(ctx context.Context, from stream.Cursor) error {
 	if err != nil {
 		return err
 	}
-	r.events = max(r.events, p.events)
+	if r.events == 0 {
+		r.events = p.events
+	}
 	r.planned, r.more = p.chosen, p.transactions > len(p.chosen)
 	r.progress = newProgress(from, p.state.snapshot.running, p.unread())
 	return nil
 }
 
-// Events is how many events the reading had to yield when it began, -1 if not known.
+// Events is how many events the reading had to yield when it began, -1 if that is not known or if
+// some are not for everyone.
 func (r *reading) Events() int { return r.events }
 
 // Cursor is the cursor after everything that was yielded, once Next has returned io.EOF.

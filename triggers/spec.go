@@ -34,7 +34,7 @@ type Event struct {
 	Key string
 	// Payload holds the fields of the JSON object, in order; none means all columns of n.
 	Payload []Field
-	// Audience is a text[]; empty means null, which is everyone.
+	// Audience is a text[]; where it comes out as null, nobody hears the event. Empty means everyone.
 	Audience string
 }
 

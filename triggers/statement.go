@@ -170,7 +170,8 @@ func (b branch) selectList(rel relation, row string) string {
 	}
 	audience := "null::text[]"
 	if b.event.Audience != "" {
-		audience = embed(b.event.Audience)
+		// Null would be everyone: an audience that cannot be computed is nobody.
+		audience = "coalesce(" + embed(b.event.Audience) + ", '{}')"
 	}
 	items := []string{quoteLiteral(b.event.Type), b.key(rel), audience, data}
 	return "select\n" + indent(strings.Join(items, ",\n"), 1) + "\n"

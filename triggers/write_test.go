@@ -213,6 +213,30 @@ tables:
 		`order_updated 1 {"id":1,"status":"paid"} {a,NULL,c}`)
 }
 
+// Null in the log is everyone. An expression that gives null must not open what it was to close.
+func TestAnAudienceThatCannotBeComputedIsNobody(t *testing.T) {
+	b := watch(t, orders+`alter table public.orders add who text[]`, `
+tables:
+  - name: public.orders
+    audience: n.who
+    payload: { id: n.id }
+    on:
+      insert: created
+      update:
+        - type: updated
+          audience: (select array_agg('user:' || p.id) from public.orders as p where p.id < 0)
+      delete:
+        - type: deleted
+          audience: |
+            case when n.id = 2 then array['*'] end -- for some rows
+`)
+	b.gives(`insert into public.orders (id, who) values (1, null)`, `created 1 {"id":1} {}`)
+	b.gives(`insert into public.orders (id, who) values (2, '{a}')`, `created 2 {"id":2} {a}`)
+	b.gives(`update public.orders set who = '{b}' where id = 1`, `updated 1 {"id":1} {}`)
+	b.gives(`delete from public.orders where id = 1`, `deleted 1 {"id":1} {}`)
+	b.gives(`delete from public.orders`, `deleted 2 {"id":2} {*}`)
+}
+
 func TestJoins(t *testing.T) {
 	b := watch(t, orders+`
 		create table public.customers (id int primary key, name text);

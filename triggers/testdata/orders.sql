@@ -17,7 +17,7 @@ begin
     select
         'order_created',
         n.id::text,
-        (array['user:' || n.customer_id]),
+        coalesce((array['user:' || n.customer_id]), '{}'),
         to_json(payload.*)
     from new_rows as n
     cross join lateral (
@@ -62,7 +62,7 @@ begin
         select
             'order_updated',
             n.id::text,
-            (array['user:' || n.customer_id]),
+            coalesce((array['user:' || n.customer_id]), '{}'),
             to_json(payload.*)
         from new_rows as n
         cross join old_rows as o
@@ -88,7 +88,7 @@ begin
             select
                 'order_updated',
                 n.id::text,
-                (array['user:' || n.customer_id]),
+                coalesce((array['user:' || n.customer_id]), '{}'),
                 to_json(payload.*)
             from (select new_rows.*) as n
             cross join lateral (
@@ -103,7 +103,7 @@ begin
             select
                 'order_created',
                 n.id::text,
-                (array['user:' || n.customer_id]),
+                coalesce((array['user:' || n.customer_id]), '{}'),
                 to_json(payload.*)
             from (select new_rows.*) as n
             cross join lateral (
@@ -118,7 +118,7 @@ begin
             select
                 'order_deleted',
                 n.id::text,
-                (array['user:' || n.customer_id]),
+                coalesce((array['user:' || n.customer_id]), '{}'),
                 to_json(payload.*)
             from (select old_rows.*) as n
             cross join lateral (
@@ -167,7 +167,7 @@ begin
     select
         'order_deleted',
         n.id::text,
-        (array['user:' || n.customer_id]),
+        coalesce((array['user:' || n.customer_id]), '{}'),
         to_json(payload.*)
     from old_rows as n
     cross join lateral (

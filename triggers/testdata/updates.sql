@@ -47,7 +47,7 @@ begin
             select
                 'user.seen',
                 n.id::text,
-                (array['team:' || t.id]),
+                coalesce((array['team:' || t.id]), '{}'),
                 to_json(payload.*)
             from (select new_rows.*) as n
             join public.teams as t on t.id = n.team_id
@@ -97,7 +97,7 @@ begin
             select
                 'user.seen',
                 n.id::text,
-                (array['team:' || t.id]),
+                coalesce((array['team:' || t.id]), '{}'),
                 to_json(payload.*)
             from (select new_rows.*) as n
             join public.teams as t on t.id = n.team_id
