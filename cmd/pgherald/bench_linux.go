@@ -7,6 +7,7 @@ type benchCmd struct {
 	Fanout  bench.Fanout  `cmd:"" help:"What a delivery costs the server, and how late it is, at several rates."`
 	Latency bench.Latency `cmd:"" help:"How long an event takes from the write to the clients, at several rates."`
 	Memory  bench.Memory  `cmd:"" help:"What an idle connection costs."`
+	Resume  bench.Resume  `cmd:"" help:"What it costs when all clients come back at once after a restart."`
 
 	Child bench.Child `cmd:"" hidden:"" help:"What the benchmarks start by themselves."`
 }

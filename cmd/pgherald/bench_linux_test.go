@@ -44,6 +44,11 @@ func TestBench(t *testing.T) {
 			want:   []string{"HTTP/1.1: write", "HTTP/1.1: listen", "HTTP/1.1: pgherald", "HTTP/2: listen"},
 			values: []string{"connections", "servers", "kb_per_connection", "connects_per_s"},
 		},
+		{
+			args:   "resume --storms=50x20,10x100 --rounds=1",
+			want:   []string{"50 clients, 20 events missed: listen", "50 clients, 20 events missed: connect", "10 clients, 100 events missed: pgherald"},
+			values: []string{"seconds", "cpu_us_per_client", "sent_again", "cpu_us_per_event", "from_log", "transactions", "complete_percent"},
+		},
 	} {
 		t.Run(strings.Fields(test.args)[0], func(t *testing.T) {
 			r := runBench(t, binary, strings.Fields(test.args)...)

@@ -23,7 +23,8 @@ type offer struct {
 	First   int64         `json:"first"`
 	Rate    float64       `json:"rate"`
 	Lasting time.Duration `json:"lasting"`
-	Bytes   int           `json:"bytes"` // of a frame
+	Bytes   int           `json:"bytes"`          // of a frame
+	Most    int           `json:"most,omitempty"` // events; 0: as many as the rate makes
 }
 
 // published is what came of an offer.

@@ -25,16 +25,18 @@ const (
 // lab is where a benchmark happens: a database of its own, a directory, processors for the
 // server and for everything else.
 type lab struct {
-	app   *App
-	flags *Flags
-	ctx   context.Context
-	exe   string
-	dir   string
-	url   string // of the lab's own database
-	conn  *pgx.Conn
-	pg    *postmaster
-	bar   *progress
-	notes notes
+	app     *App
+	flags   *Flags
+	ctx     context.Context
+	exe     string
+	dir     string
+	url     string // of the lab's own database
+	name    string // of it
+	conn    *pgx.Conn
+	pg      *postmaster
+	baseURL string // of the database that was there
+	bar     *progress
+	notes   notes
 
 	serverCPUs []int // none: all
 	otherCPUs  []int
@@ -132,6 +134,7 @@ func (l *lab) database(base string) error {
 	if _, err := conn.Exec(l.ctx, "create database "+quoted); err != nil {
 		return fmt.Errorf("create database %s (the role needs the right CREATEDB): %w", name, err)
 	}
+	l.baseURL, l.name = base, name
 	l.bar.say("Using database " + name + ", which is dropped in the end.")
 	l.undo = append(l.undo, func() error { return drop(base, quoted) })
 	if l.url, err = withDatabase(base, name); err != nil {

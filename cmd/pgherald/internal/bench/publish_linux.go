@@ -16,6 +16,9 @@ import (
 // one commit at a time does it on any disk that is not very slow.
 const writersPer = 500
 
+// mostRate bounds the writing connections.
+const mostRate = 10_000
+
 // inserter returns a publisher that inserts a row for each event, each in a transaction of its own.
 func (l *lab) inserter(sql string, overhead int) func(context.Context, offer) (published, error) {
 	return func(ctx context.Context, o offer) (published, error) {
@@ -45,7 +48,7 @@ func publish(ctx context.Context, o offer, open func(context.Context) (emit, fun
 	defer cancel()
 	p := pace{offer: o, began: make(chan struct{})}
 	p.next.Store(o.First)
-	writers := 1 + int(o.Rate/writersPer)
+	writers := 1 + int(min(o.Rate, mostRate)/writersPer)
 	errs := make([]error, writers)
 	var running, opened sync.WaitGroup
 	opened.Add(writers)
@@ -78,7 +81,12 @@ type pace struct {
 }
 
 // end is the number behind the last event of the offer.
-func (p *pace) end() int64 { return p.First + max(1, int64(p.Rate*p.Lasting.Seconds())) }
+func (p *pace) end() int64 {
+	if p.Most > 0 {
+		return p.First + int64(p.Most)
+	}
+	return p.First + max(1, int64(p.Rate*p.Lasting.Seconds()))
+}
 
 // last is the number of the last event that was emitted.
 func (p *pace) last() int64 { return min(p.next.Load(), p.end()) - 1 }
