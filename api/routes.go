@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 )
@@ -41,6 +42,8 @@ type Config struct {
 	Goroutines bool
 	// MaxBody is the largest request body in bytes; 1 MiB if 0.
 	MaxBody int64
+	// Metrics count what happens; nil counts for nobody.
+	Metrics *metrics.Metrics
 	// Logger is told of streams and of our own errors.
 	Logger *slog.Logger
 	// Now and Retry make the bytes of a stream predictable in tests; nil means the clock, and a
@@ -58,6 +61,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxBody <= 0 {
 		c.MaxBody = 1 << 20
+	}
+	if c.Metrics == nil {
+		c.Metrics = metrics.New("")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -90,7 +96,7 @@ func New(config Config) (*API, error) {
 	var err error
 	a.streams, err = sse.New(sse.Options{
 		Feed: a.config.Feed, Heartbeat: a.config.Heartbeat, WriteTimeout: a.config.WriteTimeout,
-		Now: a.config.Now, Retry: a.config.Retry, Logger: a.config.Logger, Goroutines: a.config.Goroutines,
+		Now: a.config.Now, Retry: a.config.Retry, Meter: a.config.Metrics, Logger: a.config.Logger, Goroutines: a.config.Goroutines,
 	})
 	return a, err
 }
@@ -104,6 +110,9 @@ func (a *API) Drain(within time.Duration) {
 
 // Shutdown waits until every stream has ended, or else until ctx does.
 func (a *API) Shutdown(ctx context.Context) { a.streams.Shutdown(ctx) }
+
+// Stalled is how many clients do not take what is due at the moment, and how many read from the log.
+func (a *API) Stalled() (full, behind int) { return a.streams.Stalled() }
 
 // Close ends what is left. A stream that is asked for later ends as it begins.
 func (a *API) Close() {

@@ -80,6 +80,7 @@ type Listener struct {
 	rings     ringMeter          // of the triggers' notifications
 	roundTrip time.Duration      // of the last probe
 	reason    error              // why it is not live
+	falls     uint64             // how often it was live and went down
 
 	// backlog is what must work on each new connection before it counts.
 	backlog func(context.Context, *pgx.Conn) error
@@ -134,13 +135,14 @@ type ListenerStatus struct {
 	Live      bool
 	RoundTrip time.Duration // of the last probe
 	Reason    string        // why it is not live
+	Falls     uint64        // how often it was live and went down
 }
 
 // Status says how the listener is.
 func (l *Listener) Status() ListenerStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := ListenerStatus{Live: l.live, RoundTrip: l.roundTrip}
+	s := ListenerStatus{Live: l.live, RoundTrip: l.roundTrip, Falls: l.falls}
 	if !l.live && l.reason != nil {
 		s.Reason = l.reason.Error()
 	}

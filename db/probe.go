@@ -129,6 +129,9 @@ func (l *Listener) fall(err error) {
 	} else {
 		l.opts.Logger.Debug("listener could not connect", "attempt", l.attempts, "error", err)
 	}
+	if l.live {
+		l.falls++
+	}
 	l.live, l.conn = false, nil
 	if l.lost != nil {
 		l.lost()

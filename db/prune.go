@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -49,6 +50,23 @@ func (o PrunerOptions) withDefaults() PrunerOptions {
 type Pruner struct {
 	pool *pgxpool.Pool
 	opts PrunerOptions
+
+	mu     sync.Mutex
+	status PrunerStatus
+}
+
+// PrunerStatus says what a pruner has done.
+type PrunerStatus struct {
+	Pruned   uint64    // events deleted
+	Failures uint64    // prunes that did not work
+	Last     time.Time // when one last worked; zero if none has
+}
+
+// Status says what the pruner has done.
+func (p *Pruner) Status() PrunerStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
 }
 
 // NewPruner returns a pruner of the log in the pool's database.
@@ -85,10 +103,22 @@ func (p *Pruner) Prune(ctx context.Context) (int64, error) {
 	for total := int64(0); ; {
 		n, err := p.pruneChunk(ctx)
 		total += n
+		p.note(n, err)
 		if err != nil || n == 0 {
 			return total, err
 		}
 	}
+}
+
+func (p *Pruner) note(n int64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status.Pruned += uint64(n)
+	if err != nil {
+		p.status.Failures++
+		return
+	}
+	p.status.Last = time.Now()
 }
 
 func (p *Pruner) pruneChunk(ctx context.Context) (n int64, err error) {

@@ -27,7 +27,7 @@ type entry struct {
 // entryOverhead is about what an entry and each of its frames take beside their bytes.
 const (
 	entryOverhead = 256
-	frameOverhead = 80
+	frameOverhead = 88
 	tagOverhead   = 16
 )
 
@@ -38,7 +38,8 @@ func (e *entry) add(t *Transaction) {
 		data := 0
 		e.body, data = appendFrame(e.body, ev)
 		e.frames = append(e.frames, frame{
-			id: ev.ID, kind: ev.Type, key: ev.Key, audience: e.audience(ev.Audience), data: data, end: len(e.body),
+			id: ev.ID, kind: ev.Type, key: ev.Key, audience: e.audience(ev.Audience), data: data,
+			at: ev.At.UnixNano(), end: len(e.body),
 		})
 	}
 }

@@ -39,7 +39,8 @@ type frame struct {
 	kind     string
 	key      string
 	audience []string
-	data     int // where its payload begins
+	data     int   // where its payload begins
+	at       int64 // when the row was written; Unix ns
 	end      int
 }
 

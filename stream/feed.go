@@ -19,6 +19,8 @@ type FeedOptions struct {
 	Fill int
 	// Replays is how many subscriptions may read from the log at the same time; 4 if 0.
 	Replays int
+	// OnEvent is told of each event that Follow has read, on its goroutine: it must not block.
+	OnEvent func(*Event)
 	// Logger is told of resets and outages.
 	Logger *slog.Logger
 }
@@ -32,6 +34,9 @@ func (o FeedOptions) withDefaults() FeedOptions {
 	}
 	if o.Replays <= 0 {
 		o.Replays = 4
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = func(*Event) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -115,7 +115,7 @@ func (f *Feed) readOn(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := f.collect(ctx, r, f.push)
+	n, err := f.collect(ctx, told{r, f.opts.OnEvent}, f.push)
 	if err != nil {
 		return n, err
 	}

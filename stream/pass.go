@@ -22,6 +22,7 @@ type Pass struct {
 	kept     int
 	place    place  // of the last crowd
 	crowd    *crowd // the last one: the next subscription mostly stands there too
+	sent     uint64
 }
 
 // place is where a subscription stands, and what its client chose.
@@ -45,6 +46,9 @@ type portion struct {
 func (f *Feed) Pass(limit int) *Pass {
 	return &Pass{feed: f, limit: limit, crowds: make(map[place]*crowd)}
 }
+
+// Sent is how many events Due returned in this pass, to all subscriptions together.
+func (p *Pass) Sent() uint64 { return p.sent }
 
 // Due returns what is due to s as Subscription.Due does, in one piece, and moves s on. more is true
 // if s may be due more at once. The bytes are shared: they must not be changed, and whoever keeps
@@ -119,6 +123,7 @@ func (p *Pass) move(s *Subscription, by *portion) ([]byte, bool, error) {
 	sent, filter := s.sent+by.sent, s.filter
 	*s = by.after
 	s.sent, s.filter = sent, filter
+	p.sent += by.sent
 	return by.bytes, by.more, by.err
 }
 

@@ -28,7 +28,10 @@ func (c *client) depart() {
 }
 
 func (a *catchUp) run() {
-	err := a.client.stream.Sub.CatchUp(a.ctx, a.emit)
+	c := a.client
+	bytes, events := c.bytes, c.stream.Sub.Sent()
+	err := c.stream.Sub.CatchUp(a.ctx, a.emit)
+	c.shard.server.opts.Meter.Sent(c.bytes-bytes, c.stream.Sub.Sent()-events)
 	if cause := context.Cause(a.ctx); cause != nil {
 		err = cause
 	}

@@ -107,6 +107,7 @@ func (c *client) control(frame []byte) bool {
 func (c *client) write(b []byte) (int, bool) {
 	n, err := send(c.fd, b)
 	c.bytes += int64(n)
+	c.shard.sent += int64(n)
 	if err == nil || errors.Is(err, unix.EAGAIN) {
 		return n, true
 	}

@@ -54,6 +54,7 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 		c.over(errGone)
 		return true
 	}
+	e.server.opts.Meter.Sent(c.bytes, 0)
 	c.shard = e.shards[int(e.next.Add(1))%len(e.shards)]
 	if err := e.poller.add(c); err != nil {
 		_ = unix.Close(c.fd)
@@ -107,6 +108,14 @@ func (e *shards) nextPass() time.Time {
 		}
 	}
 	return time.Unix(0, first)
+}
+
+func (e *shards) stalled() (full, behind int) {
+	for _, s := range e.shards {
+		full += int(s.full.Load())
+		behind += int(s.behind.Load())
+	}
+	return full, behind
 }
 
 func (e *shards) drain() {

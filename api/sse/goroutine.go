@@ -13,19 +13,22 @@ import (
 
 // goroutine serves one stream on the goroutine of its request.
 type goroutine struct {
-	server *Server
-	stream *Stream
-	w      http.ResponseWriter
-	out    *http.ResponseController
-	began  time.Time
-	beat   *time.Ticker
-	buf    []byte
-	bytes  int64
-	lost   error // why a write failed
+	server  *Server
+	stream  *Stream
+	w       http.ResponseWriter
+	out     *http.ResponseController
+	began   time.Time
+	beat    *time.Ticker
+	buf     []byte
+	bytes   int64
+	counted uint64 // events that the meter knows of
+	lost    error  // why a write failed
 }
 
 // serve writes what is due until the stream ends.
 func (g *goroutine) serve(request context.Context) {
+	g.server.fresh.enter()
+	defer g.server.fresh.leave()
 	ctx, cancel := context.WithCancelCause(request)
 	defer cancel(nil)
 	defer context.AfterFunc(g.server.ctx, func() { cancel(errClosed) })()
@@ -111,6 +114,7 @@ func (g *goroutine) advance(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+	g.server.fresh.wrote()
 	if errors.Is(err, stream.ErrBehind) {
 		err = g.stream.Sub.CatchUp(ctx, g.catchUp)
 	} else if err == nil {
@@ -125,6 +129,7 @@ func (g *goroutine) advance(ctx context.Context) (bool, error) {
 
 // reset is the frame that tells a client to begin anew.
 func (s *Server) reset(sub *stream.Subscription, why *stream.ResetError) []byte {
+	s.opts.Meter.Reset(why.Reason)
 	s.opts.Logger.Info("stream reset", "reason", why.Reason)
 	return sub.Sync(nil, stream.Sync{Mode: stream.ModeReset, Reason: why.Reason}, s.opts.Now())
 }
@@ -169,6 +174,11 @@ func (g *goroutine) tryWrite(bufs [][]byte) error {
 	if err := g.server.extend(g.w); err != nil {
 		return err
 	}
+	before := g.bytes
+	defer func() {
+		g.server.opts.Meter.Sent(g.bytes-before, g.stream.Sub.Sent()-g.counted)
+		g.counted = g.stream.Sub.Sent()
+	}()
 	for _, b := range bufs {
 		n, err := g.w.Write(b)
 		g.bytes += int64(n)

@@ -18,6 +18,7 @@ type Server struct {
 	opts    Options
 	engine  engine // nil: a goroutine for each stream
 	open    gate   // the streams that are open
+	fresh   sharedFreshness
 	closing sync.Once
 	alone   atomic.Int64 // streams that a goroutine of their own serves
 	ctx     context.Context
@@ -35,6 +36,8 @@ type engine interface {
 	take(re *Response, st *Stream, began time.Time) bool
 	// nextPass is when it writes to any of its streams next; zero if it may at once.
 	nextPass() time.Time
+	// stalled is how many clients' sockets are full, and how many clients are reading the log.
+	stalled() (full, behind int)
 	// drain makes every stream choose when to leave.
 	drain()
 	// end ends every stream at once, and those that come later. It returns without waiting.
@@ -48,6 +51,7 @@ func New(opts Options) (*Server, error) {
 	s := &Server{opts: opts}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.draining, s.drain = context.WithCancel(context.Background())
+	s.fresh.freshness = freshness{feed: opts.Feed, meter: opts.Meter, mark: opts.Feed.Mark()}
 	if opts.Goroutines {
 		return s, nil
 	}
@@ -143,6 +147,15 @@ func (s *Server) Drain(within time.Duration) {
 func (s *Server) left() bool {
 	by := s.leaveBy.Load()
 	return by != 0 && time.Now().UnixNano() >= by
+}
+
+// Stalled is how many clients do not take what is due at the moment, and how many read from the log. It
+// is at most a second old, and does not know of streams that are served with a goroutine each.
+func (s *Server) Stalled() (full, behind int) {
+	if s.engine == nil {
+		return 0, 0
+	}
+	return s.engine.stalled()
 }
 
 // Shutdown waits until every stream has ended, or else until ctx does.

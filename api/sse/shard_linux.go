@@ -17,7 +17,11 @@ type shard struct {
 	clients []*client
 	pacer   pacer
 	sweeper *time.Ticker
-	ending  bool // whoever is here or comes is sent away
+	fresh   freshness
+	sent    int64        // bytes that the meter does not know of yet
+	full    atomic.Int32 // clients whose sockets are full, at the last sweep
+	behind  atomic.Int32 // and those that read the log
+	ending  bool         // whoever is here or comes is sent away
 	stops   bool
 	stopped chan struct{} // closed when run has returned
 
@@ -52,6 +56,7 @@ const (
 func newShard(e *shards) *shard {
 	s := &shard{
 		server: e.server, engine: e, pacer: pacer{shards: len(e.shards)},
+		fresh:   freshness{feed: e.server.opts.Feed, meter: e.server.opts.Meter, mark: e.server.opts.Feed.Mark()},
 		sweeper: time.NewTicker(sweepEvery(e.server.opts)),
 		stopped: make(chan struct{}), mail: make(chan struct{}, 1),
 	}
@@ -102,14 +107,28 @@ func (s *shard) run() {
 func (s *shard) pass() <-chan struct{} {
 	began := time.Now()
 	next := s.server.opts.Feed.Changed() // before the pass, or what comes during it is missed
+	s.fresh.look()
 	p := s.server.opts.Feed.Pass(maxWrite)
 	for i := len(s.clients) - 1; i >= 0; i-- { // one that ends makes room for one already served
 		s.clients[i].serve(p)
 	}
 	now := time.Now()
+	if len(s.clients) > 0 {
+		s.fresh.tell(now)
+	}
+	s.count(p)
 	s.pacer.spent(began, now)
 	s.nextPass.Store(now.Add(s.pacer.wait(now)).UnixNano())
 	return next
+}
+
+// count tells the meter what went out, once for many clients.
+func (s *shard) count(p *stream.Pass) {
+	if s.sent == 0 && p.Sent() == 0 {
+		return
+	}
+	s.server.opts.Meter.Sent(s.sent, p.Sent())
+	s.sent = 0
 }
 
 // readMail reports whether the shard is to stop.
@@ -122,6 +141,7 @@ func (s *shard) readMail() bool {
 	for _, m := range inbox {
 		s.read(m, p)
 	}
+	s.count(p)
 	if s.ending {
 		s.endAll()
 	}

@@ -20,6 +20,7 @@ type Options struct {
 	Now func() time.Time
 	// Retry is the reconnection delay that a client is told, in milliseconds.
 	Retry  func() int
+	Meter  Meter
 	Logger *slog.Logger
 	// Goroutines serves every stream the simple way.
 	Goroutines bool

@@ -14,9 +14,19 @@ func sweepEvery(o Options) time.Duration {
 // sweep does what time brings: heartbeats, and the ends of slow clients, of leases, and of all
 // when the server drains.
 func (s *shard) sweep(now time.Time) {
+	var full, behind int32
 	for i := len(s.clients) - 1; i >= 0; i-- {
-		s.look(s.clients[i], now)
+		c := s.clients[i]
+		switch {
+		case c.away.Load() != nil:
+			behind++
+		case c.stalled != 0:
+			full++
+		}
+		s.look(c, now)
 	}
+	s.full.Store(full)
+	s.behind.Store(behind)
 }
 
 func (s *shard) look(c *client, now time.Time) {

@@ -20,8 +20,8 @@ Every flag can also be set by the environment variable named behind it.`
 
 // cli is the command line: flags before environment variables before defaults.
 type cli struct {
-	LogFormat string `enum:"auto,text,json" default:"auto" env:"PGHERALD_LOG_FORMAT" help:"Format of the log: text for people, json for machines, auto to choose by whether it goes to a terminal (${enum})."`
-	LogLevel  string `enum:"debug,info,warn,error" default:"info" env:"PGHERALD_LOG_LEVEL" help:"What is logged, from this level up (${enum})."`
+	LogFormat string     `enum:"auto,text,json" default:"auto" env:"PGHERALD_LOG_FORMAT" help:"Format of the log: text for people, json for machines, auto to choose by whether it goes to a terminal (${enum})."`
+	LogLevel  slog.Level `default:"info" env:"PGHERALD_LOG_LEVEL" help:"What is logged, from this level up: debug, info, warn or error. A server with --admin-addr can be told another one while it runs."`
 
 	Demo     demoCmd     `cmd:"" help:"Find or fetch a PostgreSQL, and show everything working on it."`
 	Serve    serveCmd    `cmd:"" help:"Serve the stream of events, and the activities."`
@@ -38,6 +38,7 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	logger *slog.Logger
+	level  *slog.LevelVar // of the logger
 }
 
 // exit is thrown by kong's exit hook, as --help has no error to return.
@@ -69,7 +70,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintf(stderr, "pgherald: %v\n", err)
 		return 2
 	}
-	a := &app{ctx: ctx, stdout: stdout, stderr: stderr, logger: newLogger(stderr, c.LogFormat, c.LogLevel)}
+	a := &app{ctx: ctx, stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}
+	a.level.Set(c.LogLevel)
+	a.logger = newLogger(stderr, c.LogFormat, a.level)
 	if err := command.Run(a, a.bench()); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintf(stderr, "pgherald: %v\n", err)
 		return 1

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -83,7 +84,9 @@ func (n *node) start(ctx context.Context) error {
 	n.mu.Lock()
 	n.url, n.cancel, n.done = "http://"+l.Addr().String(), cancel, done
 	n.mu.Unlock()
-	a := &app{ctx: running, stdout: io.Discard, stderr: &n.log, logger: newLogger(&n.log, "json", "debug")}
+	a := &app{ctx: running, stdout: io.Discard, stderr: &n.log, level: new(slog.LevelVar)}
+	a.level.Set(slog.LevelDebug)
+	a.logger = newLogger(&n.log, "json", a.level)
 	go func() {
 		defer close(done)
 		n.err = n.cmd.serveOn(a, l, func() { close(ready) })

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/triggers"
 )
@@ -21,6 +22,7 @@ type serveCmd struct {
 	databaseFlags
 	specFlags
 	Addr              string        `default:"127.0.0.1:8080" env:"PGHERALD_ADDR" help:"Address to serve on."`
+	AdminAddr         string        `env:"PGHERALD_ADMIN_ADDR" placeholder:"ADDRESS" help:"Address for operators, with /metrics, /debug/pprof/ and /log-level; none if not given. It asks nobody who they are: keep it on loopback or a private network."`
 	ListenDatabaseURL string        `env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reading the log; --database-url if not given."`
 	NoMigrate         bool          `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables: refuse to start if they are not up to date."`
 	NoApply           bool          `env:"PGHERALD_NO_APPLY" help:"Do not install triggers: refuse to start if they are not as the spec says."`
@@ -62,10 +64,16 @@ func (c serveCmd) serveOn(a *app, listener net.Listener, ready func()) error {
 	if c.ListenDatabaseURL == "" {
 		c.ListenDatabaseURL = c.DatabaseURL
 	}
+	m := metrics.New(version())
+	stop, err := c.serveAdmin(a, m)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if err := c.prepare(a); err != nil {
 		return err
 	}
-	s, err := c.wire(a)
+	s, err := c.wire(a, m)
 	if err != nil {
 		return err
 	}

@@ -13,13 +13,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/web"
 )
 
 // logConns are the connections that read the log: one follows it, some serve clients that are
-// far behind, one prunes and one probes.
+// far behind, one prunes, one probes and one monitors.
 const logConns = 8
 
 // server is what one process runs, in the order in which events flow.
@@ -28,15 +29,17 @@ type server struct {
 	logPool  *pgxpool.Pool
 	listener *db.Listener
 	waker    *db.Waker
+	monitor  *db.Monitor
 	pruner   *db.Pruner
 	feed     *stream.Feed
+	metrics  *metrics.Metrics
 	apiPool  *pgxpool.Pool
 	api      *api.API
 }
 
 // wire makes the server: database, log, feed, API. Nothing runs yet, but the feed is full.
-func (c serveCmd) wire(a *app) (_ *server, err error) {
-	s := &server{flags: c}
+func (c serveCmd) wire(a *app, m *metrics.Metrics) (_ *server, err error) {
+	s := &server{flags: c, metrics: m}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -49,6 +52,7 @@ func (c serveCmd) wire(a *app) (_ *server, err error) {
 	}
 	log := db.NewLog(s.logPool)
 	s.pruner = db.NewPruner(s.logPool, db.PrunerOptions{MaxAge: c.RetainAge, MaxBytes: int64(c.RetainBytes), Logger: a.logger})
+	s.monitor = db.NewMonitor(s.logPool, db.MonitorOptions{Logger: a.logger})
 	s.listener, err = db.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, db.ListenerOptions{ProbeInterval: c.ProbeInterval, Logger: a.logger})
 	if err != nil {
 		return s, err
@@ -57,7 +61,7 @@ func (c serveCmd) wire(a *app) (_ *server, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.feed = stream.NewFeed(log, stream.FeedOptions{Bytes: int64(c.FeedBytes), Logger: a.logger})
+	s.feed = stream.NewFeed(log, stream.FeedOptions{Bytes: int64(c.FeedBytes), OnEvent: m.Read, Logger: a.logger})
 	if err := s.feed.Fill(ctx); err != nil {
 		return s, err
 	}
@@ -68,8 +72,11 @@ func (c serveCmd) wire(a *app) (_ *server, err error) {
 		}
 		config.Pool, config.Head = s.apiPool, log.Head
 	}
-	s.api, err = api.New(config)
-	return s, err
+	if s.api, err = api.New(config); err != nil {
+		return s, err
+	}
+	m.Watch(s.sources())
+	return s, nil
 }
 
 func (s *server) apiConfig(logger *slog.Logger) api.Config {
@@ -80,6 +87,7 @@ func (s *server) apiConfig(logger *slog.Logger) api.Config {
 		Page:         web.Page(),
 		Heartbeat:    s.flags.Heartbeat,
 		WriteTimeout: s.flags.WriteTimeout,
+		Metrics:      s.metrics,
 		Logger:       logger,
 	}
 }
@@ -111,6 +119,7 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	running.Go(func() { s.feed.Follow(ctx, s.listener.Wake(), s.api.NextPass) })
 	running.Go(func() { s.waker.Run(ctx) })
 	running.Go(func() { s.pruner.Run(ctx) })
+	running.Go(func() { s.monitor.Run(ctx) })
 	if err := s.waitLive(a.ctx); err != nil {
 		return err
 	}

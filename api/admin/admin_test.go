@@ -1,0 +1,68 @@
+package admin_test
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/pgherald/pgherald/api/admin"
+	"github.com/pgherald/pgherald/api/metrics"
+)
+
+// ask asks a new admin side whose level is info, and returns the answer and the level after it.
+func ask(t *testing.T, method, target, body string, header ...string) (*httptest.ResponseRecorder, slog.Level) {
+	t.Helper()
+	var level slog.LevelVar
+	h := admin.Handler(metrics.New("v1").Handler(), &level, slog.New(slog.DiscardHandler))
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w, level.Level()
+}
+
+func TestLogLevel(t *testing.T) {
+	tests := []struct {
+		method, body string
+		status       int
+		answer       string
+		level        slog.Level
+	}{
+		{http.MethodGet, "", 200, "info\n", slog.LevelInfo},
+		{http.MethodPut, "debug", 200, "debug\n", slog.LevelDebug},
+		{http.MethodPut, "WARN\n", 200, "warn\n", slog.LevelWarn},
+		{http.MethodPut, "loud", 400, "\"loud\" is no level: send debug, info, warn or error\n", slog.LevelInfo},
+		{http.MethodPut, "", 400, "\"\" is no level: send debug, info, warn or error\n", slog.LevelInfo},
+		{http.MethodPost, "debug", 405, "Method Not Allowed\n", slog.LevelInfo},
+	}
+	for _, test := range tests {
+		w, level := ask(t, test.method, "/log-level", test.body)
+		if w.Code != test.status || w.Body.String() != test.answer || level != test.level {
+			t.Errorf("%s %q: %d %q and level %v, want %d %q and %v", test.method, test.body, w.Code, w.Body, level, test.status, test.answer, test.level)
+		}
+	}
+}
+
+func TestPageOfAnotherOriginChangesNothing(t *testing.T) {
+	w, level := ask(t, http.MethodPut, "/log-level", "debug", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
+	if w.Code != http.StatusForbidden || level != slog.LevelInfo {
+		t.Errorf("%d and level %v, want 403 and info", w.Code, level)
+	}
+}
+
+func TestProfilesAndMetrics(t *testing.T) {
+	for target, want := range map[string]string{
+		"/":                         "/log-level",
+		"/metrics":                  `pgherald_build_info{version="v1"} 1`,
+		"/debug/pprof/":             "goroutine",
+		"/debug/pprof/heap?debug=1": "heap profile",
+	} {
+		if w, _ := ask(t, http.MethodGet, target, ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("GET %s: %d, and %q is not in\n%s", target, w.Code, want, w.Body)
+		}
+	}
+}
