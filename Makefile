@@ -27,7 +27,12 @@ test: setup ## test everything, on the system's PostgreSQL and on PostgreSQL 18
 	go test -race -p 2 -timeout 8m ./...
 	go test -race -timeout 4m ./api -args -goroutines
 	tools/test-newest -race -p 2 -timeout 8m $(PG_PACKAGES)
+	tools/test-client
 	$(MAKE) fuzz
+
+.PHONY: client
+client: ## test the npm package in web/client
+	tools/test-client
 
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME

@@ -1,0 +1,94 @@
+import { StreamError } from "./errors.js";
+import type { Envelope, EventMeta, Heartbeat, Sync } from "./events.js";
+import type { Position } from "./position.js";
+
+/** What is read from a stream, in order. */
+export type Delivery =
+  | { kind: "event"; event: Envelope; meta: EventMeta }
+  | { kind: "sync"; event: Envelope & { data: Sync }; meta: EventMeta }
+  | { kind: "heartbeat"; event: Envelope & { data: Heartbeat }; meta: EventMeta };
+
+/** What the reader tells besides. */
+export interface ReaderEvents {
+  deliver(delivery: Delivery): void;
+  duplicate(): void;
+  error(error: StreamError): void;
+}
+
+/** Turns the frames of one connection into deliveries, each event once. */
+export class Reader {
+  private replaying = 0;
+  private replayedUntil = -Infinity;
+
+  constructor(
+    private readonly position: Position,
+    private readonly events: ReaderEvents,
+  ) {}
+
+  frame(raw: string, id: string | null): void {
+    const envelope = parse(raw);
+    if (!envelope) {
+      this.events.error(new StreamError("something came that is no event, and was left out", { kind: "protocol", cause: raw.slice(0, 200) }));
+      if (id !== null) this.position.complete(id);
+      return;
+    }
+    if (envelope.type === "batch") return this.batch(envelope, id);
+    if (envelope.id === undefined && envelope.type === "sync") return this.sync(envelope, raw, id);
+    if (envelope.id === undefined && envelope.type === "heartbeat") return this.heartbeat(envelope, raw, id);
+    this.event(envelope, raw, id);
+  }
+
+  private event(event: Envelope, raw: string, id: string | null): void {
+    const replayed = this.isReplayed(event);
+    const fresh = this.position.take(event.id);
+    if (id !== null) this.position.complete(id);
+    if (!fresh) this.events.duplicate();
+    else this.events.deliver({ kind: "event", event, meta: { cursor: id, raw, receivedAt: Date.now(), replayed } });
+  }
+
+  private batch(envelope: Envelope, id: string | null): void {
+    const inside = (envelope.data as { events?: unknown } | null)?.events;
+    const events = Array.isArray(inside) ? inside.filter(isEnvelope) : [];
+    events.forEach((event, i) => this.event(event, JSON.stringify(event), i === events.length - 1 ? id : null));
+    if (events.length === 0 && id !== null) this.position.complete(id);
+  }
+
+  private sync(event: Envelope, raw: string, id: string | null): void {
+    const data = event.data as Sync;
+    this.replaying = data.mode === "resumed" ? (data.events ?? 0) : 0;
+    this.replayedUntil = data.mode === "resumed" && data.events === undefined ? event.timestamp : -Infinity;
+    if (data.mode === "reset") this.position.move(id);
+    else if (id !== null) this.position.complete(id);
+    this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });
+  }
+
+  private heartbeat(event: Envelope, raw: string, id: string | null): void {
+    if (id !== null) this.position.complete(id);
+    this.events.deliver({ kind: "heartbeat", event: { ...event, data: {} }, meta: this.ownMeta(raw, id) });
+  }
+
+  private ownMeta(raw: string, cursor: string | null): EventMeta {
+    return { cursor, raw, receivedAt: Date.now(), replayed: false };
+  }
+
+  private isReplayed(event: Envelope): boolean {
+    if (this.replaying > 0) {
+      this.replaying--;
+      return true;
+    }
+    return event.timestamp < this.replayedUntil;
+  }
+}
+
+function parse(raw: string): Envelope | null {
+  try {
+    const value: unknown = JSON.parse(raw);
+    return isEnvelope(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isEnvelope(value: unknown): value is Envelope {
+  return typeof value === "object" && value !== null && typeof (value as Envelope).type === "string";
+}

@@ -1,0 +1,103 @@
+import { vi } from "vitest";
+
+/** One request for a stream, and the pen with which its answer is written. */
+export class Line {
+  readonly url: URL;
+  readonly headers: Headers;
+  aborted = false;
+  private readonly encoder = new TextEncoder();
+  private pen!: ReadableStreamDefaultController<Uint8Array>;
+  private over = false;
+  readonly response: Response;
+
+  constructor(url: URL, init: RequestInit) {
+    this.url = url;
+    this.headers = new Headers(init.headers);
+    const body = new ReadableStream<Uint8Array>({ start: (pen) => void (this.pen = pen), cancel: () => void (this.over = true) });
+    init.signal?.addEventListener("abort", () => {
+      this.aborted = true;
+      if (!this.over) this.pen.error(new DOMException("aborted", "AbortError"));
+      this.over = true;
+    });
+    this.response = new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+  }
+
+  /** The cursor that the client came with. */
+  get cursor(): string | null {
+    return this.url.searchParams.get("lastEventId") ?? this.url.searchParams.get("since");
+  }
+
+  write(text: string): void {
+    this.pen.enqueue(this.encoder.encode(text));
+  }
+
+  send(envelope: object, id?: string): void {
+    this.write(`${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(envelope)}\n\n`);
+  }
+
+  sync(data: object, id: string, timestamp = Date.now()): void {
+    this.send({ type: "sync", data, timestamp }, id);
+  }
+
+  heartbeat(id: string): void {
+    this.send({ type: "heartbeat", data: {}, timestamp: Date.now() }, id);
+  }
+
+  event(id: number, cursor?: string, type = "activity_deleted", data: object = { id: `a${id}`, timestamp: "t" }): void {
+    this.send({ id, type, data, timestamp: Date.now() }, cursor);
+  }
+
+  /** The server ends the stream in good order. */
+  end(): void {
+    this.over = true;
+    this.pen.close();
+  }
+
+  /** The connection is cut. */
+  cut(): void {
+    this.over = true;
+    this.pen.error(new TypeError("network error"));
+  }
+}
+
+export type Answer = Response | Error | "stream" | "hang";
+
+/** A server that does as the test says, in place of fetch. */
+export class ScriptedServer {
+  readonly lines: Line[] = [];
+  readonly posts: { url: URL; headers: Headers }[] = [];
+  /** What to answer next; a stream when empty. */
+  readonly script: Answer[] = [];
+  post: (url: URL) => Response = () => new Response(null, { status: 404 });
+
+  constructor() {
+    vi.stubGlobal("fetch", (input: URL | string, init: RequestInit = {}) => this.fetch(new URL(input), init));
+  }
+
+  get last(): Line {
+    const line = this.lines.at(-1);
+    if (!line) throw new Error("nobody has connected");
+    return line;
+  }
+
+  private async fetch(url: URL, init: RequestInit): Promise<Response> {
+    if (init.method === "POST") {
+      this.posts.push({ url, headers: new Headers(init.headers) });
+      return this.post(url);
+    }
+    const line = new Line(url, init);
+    this.lines.push(line);
+    const answer = this.script.shift() ?? "stream";
+    if (answer === "stream") return line.response;
+    if (answer === "hang") return new Promise((_, reject) => init.signal?.addEventListener("abort", () => reject(init.signal!.reason)));
+    if (answer instanceof Error) throw answer;
+    return answer;
+  }
+}
+
+export function problem(status: number, body: object = {}, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify({ status, ...body }), { status, headers: { "Content-Type": "application/problem+json", ...headers } });
+}
+
+/** Lets everything happen that needs no time. */
+export const settle = () => vi.advanceTimersByTimeAsync(0);

@@ -1,0 +1,352 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createEventStream, type EventStream, type EventStreamOptions } from "../src/index.js";
+import { problem, ScriptedServer, settle } from "./server.js";
+
+const url = "http://pgherald.test/api/events";
+let server: ScriptedServer;
+let open: EventStream[];
+let log: string[];
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_764_000_000_000 });
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+  server = new ScriptedServer();
+  open = [];
+  log = [];
+});
+afterEach(() => {
+  for (const stream of open) stream.close();
+  expect(vi.getTimerCount(), "timers left behind by a closed stream").toBe(0);
+  vi.useRealTimers();
+});
+
+function start(options: EventStreamOptions = {}): EventStream {
+  const stream = createEventStream({
+    url,
+    onStatus: (status) => log.push(status),
+    onEvent: (event) => log.push(`${event.type} ${event.id}`),
+    onReset: ({ reason }) => log.push(`reset ${reason}`),
+    onError: (error) => log.push(`${error.fatal ? "fatal" : "error"} ${error.kind}${error.status ? ` ${error.status}` : ""}`),
+    ...options,
+  });
+  open.push(stream);
+  return stream;
+}
+
+async function opened(options: EventStreamOptions = {}): Promise<EventStream> {
+  const stream = start(options);
+  await settle();
+  server.last.sync({ mode: "live" }, "c0");
+  await settle();
+  log.length = 0;
+  return stream;
+}
+
+describe("a stream", () => {
+  it("connects, is open with the first sync, and closes", async () => {
+    const stream = start();
+    expect(stream.status).toBe("connecting");
+    await settle();
+    expect(server.last.url.search).toBe("");
+    expect(server.last.headers.get("Accept")).toBe("text/event-stream");
+    expect(stream.status).toBe("connecting");
+    server.last.sync({ mode: "live" }, "c0");
+    await settle();
+    expect([stream.status, stream.lastEventId]).toEqual(["open", "c0"]);
+    stream.close();
+    expect([stream.status, server.last.aborted]).toEqual(["closed", true]);
+    expect(log).toEqual(["connecting", "open", "closed"]);
+  });
+
+  it("asks for its selection in one spelling, and begins at its cursor", async () => {
+    start({ types: ["b", "a"], key: ["2", "1"], where: { status: "open", category: ["y", "x"] }, user: "ann", batch: "250ms", conflate: true, since: "c9" });
+    await settle();
+    expect(decodeURIComponent(server.last.url.search)).toBe(
+      "?types=a,b&key=1&key=2&where.category=x&where.category=y&where.status=open&user=ann&batch=250ms&conflate=1&since=c9",
+    );
+  });
+
+  it("gives events to the listeners of their type, with what came along", async () => {
+    const stream = await opened();
+    const heard: unknown[] = [];
+    stream.on("activity_deleted", (event, meta) => heard.push(event.data.id, meta.cursor, meta.replayed, JSON.parse(meta.raw).id));
+    const off = stream.on("heartbeat", () => heard.push("heartbeat"));
+    server.last.event(1);
+    server.last.event(2, "c2");
+    server.last.heartbeat("c3");
+    await settle();
+    off();
+    server.last.heartbeat("c4");
+    server.last.event(3, "c5", "not_known_to_us");
+    await settle();
+    expect(heard).toEqual(["a1", null, false, 1, "a2", "c2", false, 2, "heartbeat"]);
+    expect(log).toEqual(["activity_deleted 1", "activity_deleted 2", "not_known_to_us 3"]);
+    expect(stream.lastEventId).toBe("c5");
+    expect(stream.stats).toMatchObject({ opens: 1, events: 3, heartbeats: 2, clockSkew: 0, role: "own" });
+  });
+
+  it("takes a batch apart", async () => {
+    const stream = await opened();
+    const cursors: unknown[] = [];
+    stream.on("*", (event, meta) => cursors.push(event.id, meta.cursor));
+    const events = [1, 2].map((id) => ({ id, type: "activity_deleted", data: { id: "a", timestamp: "t" }, timestamp: 1 }));
+    server.last.send({ type: "batch", data: { events }, timestamp: 2 }, "c2");
+    await settle();
+    expect(cursors).toEqual([1, null, 2, "c2"]);
+    expect(stream.lastEventId).toBe("c2");
+  });
+
+  it("survives a listener that throws", async () => {
+    const uncaught: unknown[] = [];
+    vi.stubGlobal("queueMicrotask", (task: () => void) => {
+      try { task(); } catch (error) { uncaught.push(error); }
+    });
+    const stream = await opened();
+    stream.on("*", () => { throw new Error("of a listener"); });
+    const after = vi.fn();
+    stream.on("*", after);
+    server.last.event(1, "c1");
+    await settle();
+    expect(after).toHaveBeenCalledOnce();
+    expect(uncaught).toHaveLength(1);
+  });
+
+  it("leaves out what is no event, and says so", async () => {
+    const stream = await opened();
+    server.last.write("id: c1\ndata: {no json\n\n");
+    server.last.event(2, "c2");
+    await settle();
+    expect(log).toEqual(["error protocol", "activity_deleted 2"]);
+    expect(stream.status).toBe("open");
+  });
+});
+
+describe("a broken connection", () => {
+  it("comes back after the last whole transaction, and delivers nothing twice", async () => {
+    const stream = await opened();
+    server.last.event(1, "c1");
+    server.last.event(2);
+    await settle();
+    server.last.cut();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(server.lines).toHaveLength(2);
+    expect(server.last.url.searchParams.get("lastEventId")).toBe("c1");
+    server.last.sync({ mode: "resumed", events: 4 }, "c1");
+    server.last.event(7, "c1b"); // another transaction may come before the one that was cut
+    server.last.event(2);
+    server.last.event(3, "c3");
+    server.last.event(4, "c4");
+    await settle();
+    expect(log).toEqual([
+      "activity_deleted 1", "activity_deleted 2", "error network", "reconnecting", "open",
+      "activity_deleted 7", "activity_deleted 3", "activity_deleted 4",
+    ]);
+    expect(stream.stats).toMatchObject({ duplicates: 1, reconnects: 1, events: 5 });
+    expect(stream.error).toBeNull();
+  });
+
+  it("marks what was missed as replayed", async () => {
+    const stream = await opened();
+    const replayed: unknown[] = [];
+    stream.on("*", (event, meta) => replayed.push([event.id, meta.replayed]));
+    server.last.end();
+    await vi.advanceTimersByTimeAsync(1000);
+    server.last.sync({ mode: "resumed", events: 1 }, "c0");
+    server.last.event(1, "c1");
+    server.last.event(2, "c2");
+    await settle();
+    expect(replayed).toEqual([[1, true], [2, false]]);
+  });
+
+  it("backs off with full jitter up to the limit", async () => {
+    server.script.push(...Array.from({ length: 8 }, () => new TypeError("refused")));
+    start({ backoff: { initial: 1000, max: 8000 } });
+    const delays: number[] = [];
+    for (let n = 1; n <= 7; n++) {
+      await settle();
+      const before = Date.now();
+      await vi.advanceTimersToNextTimerAsync();
+      delays.push(Date.now() - before);
+    }
+    expect(delays).toEqual([500, 1000, 2000, 4000, 4000, 4000, 4000]);
+  });
+
+  it("comes back when the server's retry: says", async () => {
+    await opened();
+    server.last.write("retry: 2713\n\n");
+    await settle();
+    server.last.end();
+    await vi.advanceTimersByTimeAsync(2712);
+    expect(server.lines).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(server.lines).toHaveLength(2);
+  });
+
+  it("does not come back before Retry-After, whatever wakes it", async () => {
+    server.script.push(problem(503, { detail: "too many streams" }, { "Retry-After": "20" }));
+    const stream = start();
+    await settle();
+    expect(stream.error).toMatchObject({ kind: "http", status: 503, fatal: false, retryAfter: 20_000 });
+    expect(stream.error?.message).toContain("too many streams");
+    expect(stream.stats.retryAt! - Date.now()).toBeGreaterThanOrEqual(20_000);
+    await vi.advanceTimersByTimeAsync(19_999);
+    expect(server.lines).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1002);
+    expect(server.lines).toHaveLength(2);
+  });
+
+  it("counts streams that end at once as failures", async () => {
+    await opened();
+    const times: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      server.last.end();
+      await settle();
+      const before = Date.now();
+      await vi.advanceTimersToNextTimerAsync();
+      times.push(Date.now() - before);
+      server.last.sync({ mode: "resumed", events: 0 }, "c0");
+      await settle();
+    }
+    expect(times).toEqual([500, 1000, 2000, 4000]);
+  });
+
+  it("is noticed by the silence of a proxy that keeps the connection open", async () => {
+    const stream = await opened({ heartbeatTimeout: 70_000 });
+    await vi.advanceTimersByTimeAsync(30_000);
+    server.last.heartbeat("c1");
+    await vi.advanceTimersByTimeAsync(69_999);
+    expect(stream.status).toBe("open");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(log).toEqual(["error silent", "reconnecting"]);
+    expect(server.lines[0]!.aborted).toBe(true);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(server.last.cursor).toBe("c1");
+  });
+
+  it("is noticed if the server never answers", async () => {
+    server.script.push("hang");
+    const stream = start({ connectTimeout: 10_000 });
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(stream.error?.kind).toBe("silent");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(server.lines).toHaveLength(2);
+  });
+});
+
+describe("an answer that is no stream", () => {
+  for (const status of [400, 401, 403, 404, 405]) {
+    it(`is fatal with ${status}`, async () => {
+      server.script.push(problem(status, { detail: "why", code: "some_code" }));
+      const stream = start();
+      await vi.advanceTimersByTimeAsync(120_000);
+      expect(server.lines).toHaveLength(1);
+      expect(stream.status).toBe("closed");
+      expect(stream.error).toMatchObject({ fatal: true, status, code: "some_code", problem: { detail: "why" } });
+      stream.connect();
+      await settle();
+      expect(server.lines).toHaveLength(2);
+    });
+  }
+
+  for (const status of [408, 425, 429, 500, 502, 503, 504]) {
+    it(`is tried again with ${status}`, async () => {
+      server.script.push(new Response("<html>", { status }));
+      const stream = start();
+      await settle();
+      expect(stream.status).toBe("connecting");
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(server.lines).toHaveLength(2);
+    });
+  }
+
+  it("is fatal if it is a page where the stream should be", async () => {
+    server.script.push(new Response("<html>", { headers: { "Content-Type": "text/html" } }));
+    const stream = start();
+    await settle();
+    expect(stream.status).toBe("closed");
+    expect(stream.error?.message).toContain("text/html instead of text/event-stream");
+  });
+
+  it("is a passing trouble if the stream has been open: 404 and pages come from proxies", async () => {
+    await opened();
+    server.script.push(new Response("", { status: 404 }), new Response("<html>", { headers: { "Content-Type": "text/html" } }));
+    server.last.end();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(server.lines).toHaveLength(4);
+    expect(log).toEqual(["reconnecting", "error http 404", "error http 200"]);
+  });
+});
+
+describe("a reset", () => {
+  it("is told, and the stream goes on from the server's cursor", async () => {
+    const stream = await opened();
+    server.last.event(1);
+    server.last.sync({ mode: "reset", reason: "pruned" }, "c8");
+    server.last.event(1, "c9");
+    await settle();
+    expect(log).toEqual(["activity_deleted 1", "reset pruned", "activity_deleted 1"]);
+    expect([stream.lastEventId, stream.stats.resets, stream.stats.duplicates]).toEqual(["c9", 1, 0]);
+  });
+
+  it("may be the first that is said", async () => {
+    start({ since: "old" });
+    await settle();
+    server.last.sync({ mode: "reset", reason: "other_log" }, "n0");
+    await settle();
+    expect(log).toEqual(["connecting", "open", "reset other_log"]);
+  });
+
+  it("is not what draining is: the stream resumes", async () => {
+    const stream = await opened();
+    await vi.advanceTimersByTimeAsync(10_000);
+    server.last.sync({ mode: "draining" }, "c5");
+    server.last.end();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(server.last.cursor).toBe("c5");
+    expect(stream.stats.resets).toBe(0);
+    expect(log).toEqual(["reconnecting"]);
+  });
+});
+
+describe("the caller", () => {
+  it("can restart elsewhere, reconnect at once, and close from a listener", async () => {
+    const stream = await opened();
+    stream.restart("c50");
+    await settle();
+    expect(server.last.cursor).toBe("c50");
+    server.last.sync({ mode: "resumed", events: 0 }, "c50");
+    await settle();
+    server.last.cut();
+    await settle();
+    const lines = server.lines.length;
+    stream.reconnect();
+    await settle();
+    expect(server.lines).toHaveLength(lines + 1);
+    stream.onStatus((status) => status === "open" && stream.close());
+    server.last.sync({ mode: "resumed", events: 1 }, "c50");
+    server.last.event(1, "c51");
+    await settle();
+    expect(stream.status).toBe("closed");
+    expect(stream.stats.events).toBe(0);
+  });
+
+  it("is told what cannot work", () => {
+    expect(() => createEventStream({ url, transport: "websocket" as never })).toThrow(/transport must be/);
+    expect(() => createEventStream({ url, transport: "eventsource", headers: { a: "b" } })).toThrow(/cannot send headers/);
+    expect(() => createEventStream({ url, token: "secret" as never })).toThrow(/token must be a function/);
+    expect(() => createEventStream({ url, batch: "often" })).toThrow(/such as "250ms"/);
+    const stream = start({ url: "/api/events" });
+    return settle().then(() => {
+      expect(stream.error).toMatchObject({ kind: "setup", fatal: true });
+      expect(stream.error?.message).toMatch(/give an absolute one/);
+    });
+  });
+
+  it("is told what happens, if it wants to know", async () => {
+    const lines: string[] = [];
+    await opened({ debug: (line) => lines.push(line) });
+    server.last.cut();
+    await settle();
+    expect(lines).toEqual(["connecting to /api/events, beginning now", "open: live", "the connection failed or broke: again in 500 ms"]);
+  });
+});

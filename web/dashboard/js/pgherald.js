@@ -1,0 +1,832 @@
+// Built from web/client by `npm run bundle`: do not edit.
+
+// src/errors.ts
+var StreamError = class extends Error {
+  name = "StreamError";
+  kind;
+  fatal;
+  status;
+  code;
+  problem;
+  retryAfter;
+  /** When the next attempt is due, in Unix milliseconds. */
+  retryAt;
+  constructor(message, details) {
+    super(message, { cause: details.cause }), this.kind = details.kind, this.fatal = details.fatal ?? !1, this.status = details.status, this.code = details.code, this.problem = details.problem, this.retryAfter = details.retryAfter;
+  }
+}, final = /* @__PURE__ */ new Set([400, 401, 403, 405, 406, 410, 414, 431]), passing = /* @__PURE__ */ new Set([408, 425, 429]);
+async function errorOfResponse(response, wasOpen) {
+  let problem = await problemOf(response), { status } = response, fatal = response.ok ? !wasOpen : final.has(status) || status < 500 && !passing.has(status) && !wasOpen, detail = typeof problem?.detail == "string" ? `: ${problem.detail}` : "";
+  return new StreamError(describe(response) + detail, {
+    kind: "http",
+    fatal,
+    status,
+    problem,
+    code: typeof problem?.code == "string" ? problem.code : void 0,
+    retryAfter: parseRetryAfter(response.headers.get("Retry-After"))
+  });
+}
+function describe(response) {
+  if (response.ok) {
+    let type = response.headers.get("Content-Type") ?? "no content type";
+    return `the server answered ${response.status} with ${type} instead of text/event-stream: is the url right?`;
+  }
+  return `the server answered ${response.status}${response.statusText && ` ${response.statusText}`}`;
+}
+async function problemOf(response) {
+  if (!response.headers.get("Content-Type")?.includes("json")) {
+    response.body?.cancel().catch(() => {
+    });
+    return;
+  }
+  try {
+    let problem = await response.json();
+    return typeof problem == "object" && problem !== null ? { ...problem } : void 0;
+  } catch {
+    return;
+  }
+}
+function parseRetryAfter(value) {
+  if (value === null || value.trim() === "") return;
+  let seconds = Number(value);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1e3);
+  let date = Date.parse(value);
+  return Number.isNaN(date) ? void 0 : Math.max(0, date - Date.now());
+}
+
+// src/backoff.ts
+var Backoff = class {
+  /** The server's `retry:`, in milliseconds. It is random already. */
+  retry;
+  attempt = 0;
+  initial;
+  max;
+  constructor(options = {}) {
+    this.initial = options.initial ?? 1e3, this.max = Math.max(options.max ?? 3e4, this.initial);
+  }
+  /** Returns the next delay in milliseconds. */
+  next(retryAfter) {
+    let attempt = this.attempt++;
+    if (retryAfter !== void 0) return retryAfter + Math.random() * Math.min(1e3, retryAfter / 4);
+    if (attempt === 0 && this.retry !== void 0) return this.retry;
+    let ceiling = Math.min(this.max, (this.retry ?? this.initial) * 2 ** Math.min(attempt, 30));
+    return Math.random() * ceiling;
+  }
+  /** The connection has proved itself: the next failure is the first again. */
+  reset() {
+    this.attempt = 0;
+  }
+};
+
+// src/options.ts
+var batchWindow = /^\d+(\.\d+)?(ms|s)$/;
+function checkOptions(options) {
+  let { transport = "auto", headers, batch, heartbeatTimeout } = options;
+  if (!["auto", "fetch", "eventsource"].includes(transport))
+    throw new TypeError(`transport must be "auto", "fetch" or "eventsource", not ${JSON.stringify(transport)}`);
+  if (transport === "eventsource" && headers && Object.keys(headers).length > 0)
+    throw new TypeError('an EventSource cannot send headers: leave them out, or use transport: "fetch"');
+  if (options.token !== void 0 && typeof options.token != "function")
+    throw new TypeError("token must be a function that returns the token, so that it can be renewed");
+  if (batch !== void 0 && !batchWindow.test(batch))
+    throw new TypeError(`batch must be a duration such as "250ms", not ${JSON.stringify(batch)}`);
+  if (heartbeatTimeout !== void 0 && !(heartbeatTimeout > 0))
+    throw new TypeError("heartbeatTimeout must be a positive number of milliseconds");
+}
+function streamURL(options) {
+  let url = new URL(resolve(options.url ?? "/api/events")), { searchParams } = url;
+  options.types?.length && searchParams.set("types", [...options.types].sort().join(","));
+  for (let key of list(options.key)) searchParams.append("key", key);
+  for (let [field, values] of Object.entries(options.where ?? {}).sort())
+    for (let value of list(values)) searchParams.append(`where.${field}`, value);
+  return options.user !== void 0 && searchParams.set("user", options.user), options.batch !== void 0 && searchParams.set("batch", options.batch), options.conflate && searchParams.set("conflate", "1"), url;
+}
+function resolve(url) {
+  let base = typeof document > "u" ? globalThis.location?.href : document.baseURI;
+  try {
+    return new URL(url, base);
+  } catch {
+    throw new TypeError(`url ${JSON.stringify(String(url))} is relative, and there is no page that it could be relative to: give an absolute one`);
+  }
+}
+function list(value) {
+  return value === void 0 ? [] : typeof value == "string" ? [value] : [...value].sort();
+}
+
+// src/position.ts
+var Position = class {
+  cursor;
+  underWay = /* @__PURE__ */ new Set();
+  interrupted = /* @__PURE__ */ new Set();
+  constructor(cursor) {
+    this.cursor = cursor;
+  }
+  /** Takes an event's id in the log; returns false if the event was delivered before. */
+  take(id) {
+    return id === void 0 ? !0 : this.interrupted.delete(id) || this.underWay.has(id) ? (this.underWay.add(id), !1) : (this.underWay.add(id), !0);
+  }
+  /** All that came so far is whole, and the cursor is after it. */
+  complete(cursor) {
+    this.cursor = cursor, this.underWay.clear();
+  }
+  /** The connection is over: what is under way will come again. */
+  interrupt() {
+    for (let id of this.underWay) this.interrupted.add(id);
+    this.underWay.clear();
+  }
+  /** Goes elsewhere: nothing that was delivered has a meaning there. */
+  move(cursor) {
+    this.cursor = cursor, this.underWay.clear(), this.interrupted.clear();
+  }
+};
+
+// src/reader.ts
+var Reader = class {
+  constructor(position, events) {
+    this.position = position;
+    this.events = events;
+  }
+  position;
+  events;
+  replaying = 0;
+  replayedUntil = -1 / 0;
+  frame(raw, id) {
+    let envelope = parse(raw);
+    if (!envelope) {
+      this.events.error(new StreamError("something came that is no event, and was left out", { kind: "protocol", cause: raw.slice(0, 200) })), id !== null && this.position.complete(id);
+      return;
+    }
+    if (envelope.type === "batch") return this.batch(envelope, id);
+    if (envelope.id === void 0 && envelope.type === "sync") return this.sync(envelope, raw, id);
+    if (envelope.id === void 0 && envelope.type === "heartbeat") return this.heartbeat(envelope, raw, id);
+    this.event(envelope, raw, id);
+  }
+  event(event, raw, id) {
+    let replayed = this.isReplayed(event), fresh = this.position.take(event.id);
+    id !== null && this.position.complete(id), fresh ? this.events.deliver({ kind: "event", event, meta: { cursor: id, raw, receivedAt: Date.now(), replayed } }) : this.events.duplicate();
+  }
+  batch(envelope, id) {
+    let inside = envelope.data?.events, events = Array.isArray(inside) ? inside.filter(isEnvelope) : [];
+    events.forEach((event, i) => this.event(event, JSON.stringify(event), i === events.length - 1 ? id : null)), events.length === 0 && id !== null && this.position.complete(id);
+  }
+  sync(event, raw, id) {
+    let data = event.data;
+    this.replaying = data.mode === "resumed" ? data.events ?? 0 : 0, this.replayedUntil = data.mode === "resumed" && data.events === void 0 ? event.timestamp : -1 / 0, data.mode === "reset" ? this.position.move(id) : id !== null && this.position.complete(id), this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });
+  }
+  heartbeat(event, raw, id) {
+    id !== null && this.position.complete(id), this.events.deliver({ kind: "heartbeat", event: { ...event, data: {} }, meta: this.ownMeta(raw, id) });
+  }
+  ownMeta(raw, cursor) {
+    return { cursor, raw, receivedAt: Date.now(), replayed: !1 };
+  }
+  isReplayed(event) {
+    return this.replaying > 0 ? (this.replaying--, !0) : event.timestamp < this.replayedUntil;
+  }
+};
+function parse(raw) {
+  try {
+    let value = JSON.parse(raw);
+    return isEnvelope(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+function isEnvelope(value) {
+  return typeof value == "object" && value !== null && typeof value.type == "string";
+}
+
+// src/renewal.ts
+var Renewal = class {
+  constructor(host) {
+    this.host = host;
+  }
+  host;
+  timer;
+  abort;
+  /** Takes the sync event with which a stream began. */
+  start({ connection, expires }) {
+    this.stop(), !(connection === void 0 || expires === void 0) && this.plan(connection, expires);
+  }
+  stop() {
+    clearTimeout(this.timer), this.abort?.abort(), this.abort = void 0;
+  }
+  remaining(expires) {
+    return expires - (Date.now() - this.host.clockSkew());
+  }
+  /** Renews when a fifth of the time is left, and at least a minute before the end if there is one. */
+  plan(connection, expires) {
+    let remaining = this.remaining(expires), delay = Math.max(0, remaining - Math.max(remaining / 5, Math.min(6e4, remaining / 2)));
+    this.host.debug(`the token expires in ${Math.round(remaining / 1e3)} s, renewing in ${Math.round(delay / 1e3)} s`), delay > 2147483647 ? this.timer = setTimeout(() => this.plan(connection, expires), 2147483647) : this.timer = setTimeout(() => {
+      this.renew(connection, expires);
+    }, delay);
+  }
+  async renew(connection, expires) {
+    let abort = new AbortController();
+    this.abort = abort;
+    try {
+      let token = await this.host.token({ reason: "renew" });
+      if (abort.signal.aborted) return;
+      let url = this.host.url();
+      url.pathname = `${url.pathname.replace(/\/$/, "")}/${encodeURIComponent(connection)}/token`;
+      let headers = token === null ? {} : { Authorization: `Bearer ${token}` }, response = await fetch(url, { method: "POST", headers, credentials: this.host.credentials, signal: abort.signal }), body = response.ok ? await response.json() : {};
+      if (abort.signal.aborted) return;
+      if (response.status === 404) return this.host.giveUp("no server holds this stream any more");
+      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      this.host.debug("the token was renewed in place"), body.expires !== void 0 && this.plan(connection, body.expires);
+    } catch (error) {
+      abort.signal.aborted || this.again(connection, expires, error);
+    }
+  }
+  again(connection, expires, error) {
+    if (this.remaining(expires) <= 5e3) return this.host.giveUp("the token could not be renewed in time");
+    this.host.debug("the token could not be renewed, trying again", error), this.timer = setTimeout(() => {
+      this.renew(connection, expires);
+    }, 5e3);
+  }
+};
+
+// src/transport-eventsource.ts
+var eventSourceTransport = (request, events) => {
+  let abort = new AbortController(), source, end = (error) => {
+    abort.signal.aborted || (abort.abort(), source?.close(), events.ended(error));
+  };
+  return (async () => {
+    let url = request.token === null ? request.url : await withTicket(request, request.token, abort.signal);
+    abort.signal.aborted || (source = listen(url, request, events, (opened) => {
+      if (opened) return end(new StreamError("the connection broke", { kind: "network" }));
+      explain(request, url, abort.signal).then(end);
+    }));
+  })().catch(
+    (cause) => end(cause instanceof StreamError ? cause : new StreamError("the ticket could not be fetched", { kind: "network", cause }))
+  ), () => {
+    abort.abort(), source?.close();
+  };
+};
+function listen(url, request, events, failed) {
+  let source = new EventSource(url, { withCredentials: request.credentials === "include" }), opened = !1, last = "";
+  return source.onopen = () => {
+    opened = !0, events.alive();
+  }, source.onmessage = (message) => {
+    events.alive();
+    let id = message.lastEventId === last ? null : message.lastEventId;
+    last = message.lastEventId, events.frame(message.data, id);
+  }, source.onerror = () => {
+    source.close(), failed(opened);
+  }, source;
+}
+async function withTicket(request, token, signal) {
+  let url = new URL(request.url);
+  url.pathname = url.pathname.replace(/\/[^/]*\/?$/, "/tickets"), url.search = "";
+  let headers = { Authorization: `Bearer ${token}`, Accept: "application/json" }, response = await fetch(url, { method: "POST", headers, signal, credentials: request.credentials });
+  if (!response.ok) throw await errorOfResponse(response, request.wasOpen);
+  let { ticket } = await response.json(), ticketed = new URL(request.url);
+  return ticketed.searchParams.set("ticket", ticket), ticketed;
+}
+async function explain(request, url, signal) {
+  let unknown = (cause) => new StreamError("the connection failed", { kind: "network", cause });
+  if (url.searchParams.has("ticket")) return unknown();
+  try {
+    let response = await fetch(url, { signal, credentials: request.credentials, cache: "no-store", headers: { Accept: "text/event-stream" } });
+    return response.ok && response.headers.get("Content-Type")?.startsWith("text/event-stream") ? (response.body?.cancel().catch(() => {
+    }), unknown()) : await errorOfResponse(response, request.wasOpen);
+  } catch (cause) {
+    return unknown(cause);
+  }
+}
+
+// node_modules/eventsource-parser/dist/index.js
+var ParseError = class extends Error {
+  constructor(message, options) {
+    super(message), this.name = "ParseError", this.type = options.type, this.field = options.field, this.value = options.value, this.line = options.line;
+  }
+}, LF = 10, CR = 13, SPACE = 32;
+function noop(_arg) {
+}
+function createParser(config) {
+  if (typeof config == "function")
+    throw new TypeError(
+      "`config` must be an object, got a function instead. Did you mean `createParser({onEvent: fn})`?"
+    );
+  let { onEvent = noop, onError = noop, onRetry = noop, onComment, maxBufferSize } = config, pendingFragments = [], pendingFragmentsLength = 0, isFirstChunk = !0, id, data = "", dataLines = 0, eventType, terminated = !1;
+  function feed(chunk) {
+    if (terminated)
+      throw new Error(
+        "Cannot feed parser: it was terminated after exceeding the configured max buffer size. Call `reset()` to resume parsing."
+      );
+    if (isFirstChunk && (isFirstChunk = !1, chunk.charCodeAt(0) === 239 && chunk.charCodeAt(1) === 187 && chunk.charCodeAt(2) === 191 && (chunk = chunk.slice(3))), pendingFragments.length === 0) {
+      let trailing2 = processLines(chunk);
+      trailing2 !== "" && (pendingFragments.push(trailing2), pendingFragmentsLength = trailing2.length), checkBufferSize();
+      return;
+    }
+    if (chunk.indexOf(`
+`) === -1 && chunk.indexOf("\r") === -1) {
+      pendingFragments.push(chunk), pendingFragmentsLength += chunk.length, checkBufferSize();
+      return;
+    }
+    pendingFragments.push(chunk);
+    let input = pendingFragments.join("");
+    pendingFragments.length = 0, pendingFragmentsLength = 0;
+    let trailing = processLines(input);
+    trailing !== "" && (pendingFragments.push(trailing), pendingFragmentsLength = trailing.length), checkBufferSize();
+  }
+  function checkBufferSize() {
+    maxBufferSize !== void 0 && (pendingFragmentsLength + data.length <= maxBufferSize || (terminated = !0, pendingFragments.length = 0, pendingFragmentsLength = 0, id = void 0, data = "", dataLines = 0, eventType = void 0, onError(
+      new ParseError(`Buffered data exceeded max buffer size of ${maxBufferSize} characters`, {
+        type: "max-buffer-size-exceeded"
+      })
+    )));
+  }
+  function processLines(chunk) {
+    let searchIndex = 0;
+    if (chunk.indexOf("\r") === -1) {
+      let lfIndex = chunk.indexOf(`
+`, searchIndex);
+      for (; lfIndex !== -1; ) {
+        if (searchIndex === lfIndex) {
+          dataLines > 0 && onEvent({ id, event: eventType, data }), id = void 0, data = "", dataLines = 0, eventType = void 0, searchIndex = lfIndex + 1, lfIndex = chunk.indexOf(`
+`, searchIndex);
+          continue;
+        }
+        let firstCharCode = chunk.charCodeAt(searchIndex);
+        if (isDataPrefix(chunk, searchIndex, firstCharCode)) {
+          let valueStart = chunk.charCodeAt(searchIndex + 5) === SPACE ? searchIndex + 6 : searchIndex + 5, value = chunk.slice(valueStart, lfIndex);
+          if (dataLines === 0 && chunk.charCodeAt(lfIndex + 1) === LF) {
+            onEvent({ id, event: eventType, data: value }), id = void 0, data = "", eventType = void 0, searchIndex = lfIndex + 2, lfIndex = chunk.indexOf(`
+`, searchIndex);
+            continue;
+          }
+          data = dataLines === 0 ? value : `${data}
+${value}`, dataLines++;
+        } else isEventPrefix(chunk, searchIndex, firstCharCode) ? eventType = chunk.slice(
+          chunk.charCodeAt(searchIndex + 6) === SPACE ? searchIndex + 7 : searchIndex + 6,
+          lfIndex
+        ) || void 0 : parseLine(chunk, searchIndex, lfIndex);
+        searchIndex = lfIndex + 1, lfIndex = chunk.indexOf(`
+`, searchIndex);
+      }
+      return chunk.slice(searchIndex);
+    }
+    for (; searchIndex < chunk.length; ) {
+      let crIndex = chunk.indexOf("\r", searchIndex), lfIndex = chunk.indexOf(`
+`, searchIndex), lineEnd = -1;
+      if (crIndex !== -1 && lfIndex !== -1 ? lineEnd = crIndex < lfIndex ? crIndex : lfIndex : crIndex !== -1 ? crIndex === chunk.length - 1 ? lineEnd = -1 : lineEnd = crIndex : lfIndex !== -1 && (lineEnd = lfIndex), lineEnd === -1)
+        break;
+      parseLine(chunk, searchIndex, lineEnd), searchIndex = lineEnd + 1, chunk.charCodeAt(searchIndex - 1) === CR && chunk.charCodeAt(searchIndex) === LF && searchIndex++;
+    }
+    return chunk.slice(searchIndex);
+  }
+  function parseLine(chunk, start, end) {
+    if (start === end) {
+      dispatchEvent();
+      return;
+    }
+    let firstCharCode = chunk.charCodeAt(start);
+    if (isDataPrefix(chunk, start, firstCharCode)) {
+      let valueStart = chunk.charCodeAt(start + 5) === SPACE ? start + 6 : start + 5, value2 = chunk.slice(valueStart, end);
+      data = dataLines === 0 ? value2 : `${data}
+${value2}`, dataLines++;
+      return;
+    }
+    if (isEventPrefix(chunk, start, firstCharCode)) {
+      eventType = chunk.slice(chunk.charCodeAt(start + 6) === SPACE ? start + 7 : start + 6, end) || void 0;
+      return;
+    }
+    if (firstCharCode === 105 && chunk.charCodeAt(start + 1) === 100 && chunk.charCodeAt(start + 2) === 58) {
+      let value2 = chunk.slice(chunk.charCodeAt(start + 3) === SPACE ? start + 4 : start + 3, end);
+      value2.includes("\0") || (id = value2);
+      return;
+    }
+    if (firstCharCode === 58) {
+      if (onComment) {
+        let line2 = chunk.slice(start, end);
+        onComment(line2.slice(chunk.charCodeAt(start + 1) === SPACE ? 2 : 1));
+      }
+      return;
+    }
+    let line = chunk.slice(start, end), fieldSeparatorIndex = line.indexOf(":");
+    if (fieldSeparatorIndex === -1) {
+      processField(line, "", line);
+      return;
+    }
+    let field = line.slice(0, fieldSeparatorIndex), offset = line.charCodeAt(fieldSeparatorIndex + 1) === SPACE ? 2 : 1, value = line.slice(fieldSeparatorIndex + offset);
+    processField(field, value, line);
+  }
+  function processField(field, value, line) {
+    switch (field) {
+      case "event":
+        eventType = value || void 0;
+        break;
+      case "data":
+        data = dataLines === 0 ? value : `${data}
+${value}`, dataLines++;
+        break;
+      case "id":
+        value.includes("\0") || (id = value);
+        break;
+      case "retry":
+        /^\d+$/.test(value) ? onRetry(parseInt(value, 10)) : onError(
+          new ParseError(`Invalid \`retry\` value: "${value}"`, {
+            type: "invalid-retry",
+            value,
+            line
+          })
+        );
+        break;
+      default:
+        onError(
+          new ParseError(
+            `Unknown field "${field.length > 20 ? `${field.slice(0, 20)}…` : field}"`,
+            { type: "unknown-field", field, value, line }
+          )
+        );
+        break;
+    }
+  }
+  function dispatchEvent() {
+    dataLines > 0 && onEvent({
+      id,
+      event: eventType,
+      data
+    }), id = void 0, data = "", dataLines = 0, eventType = void 0;
+  }
+  function reset(options = {}) {
+    if (options.consume && pendingFragments.length > 0) {
+      let incompleteLine = pendingFragments.join("");
+      parseLine(incompleteLine, 0, incompleteLine.length);
+    }
+    isFirstChunk = !0, id = void 0, data = "", dataLines = 0, eventType = void 0, pendingFragments.length = 0, pendingFragmentsLength = 0, terminated = !1;
+  }
+  return { feed, reset };
+}
+function isDataPrefix(chunk, i, firstCharCode) {
+  return firstCharCode === 100 && chunk.charCodeAt(i + 1) === 97 && chunk.charCodeAt(i + 2) === 116 && chunk.charCodeAt(i + 3) === 97 && chunk.charCodeAt(i + 4) === 58;
+}
+function isEventPrefix(chunk, i, firstCharCode) {
+  return firstCharCode === 101 && chunk.charCodeAt(i + 1) === 118 && chunk.charCodeAt(i + 2) === 101 && chunk.charCodeAt(i + 3) === 110 && chunk.charCodeAt(i + 4) === 116 && chunk.charCodeAt(i + 5) === 58;
+}
+
+// src/transport-fetch.ts
+var fetchTransport = (request, events) => {
+  let abort = new AbortController(), over = !1, end = (error) => {
+    over || (over = !0, events.ended(error));
+  };
+  return read(request, events, abort.signal, () => over).then(
+    end,
+    (cause) => end(cause instanceof StreamError ? cause : new StreamError("the connection failed or broke", { kind: "network", cause }))
+  ), () => {
+    over = !0, abort.abort();
+  };
+};
+async function read(request, events, signal, over) {
+  let headers = { ...request.headers, Accept: "text/event-stream" };
+  request.token !== null && (headers.Authorization = `Bearer ${request.token}`);
+  let response = await fetch(request.url, { headers, signal, credentials: request.credentials, cache: "no-store" });
+  if (over()) return null;
+  if (!(response.ok && response.headers.get("Content-Type")?.startsWith("text/event-stream")) || !response.body) return errorOfResponse(response, request.wasOpen);
+  events.alive();
+  let parser = createParser({
+    onEvent: ({ data, id }) => over() || events.frame(data, id ?? null),
+    onRetry: (milliseconds) => over() || events.retry(milliseconds)
+  }), reader = response.body.getReader(), decoder = new TextDecoder();
+  for (; ; ) {
+    let { done, value } = await reader.read();
+    if (over() || done) return null;
+    events.alive(), parser.feed(decoder.decode(value, { stream: !0 }));
+  }
+}
+
+// src/wake.ts
+function onWake(wake) {
+  if (typeof window > "u" || typeof document > "u") return () => {
+  };
+  let offline = !1, visible = () => document.visibilityState === "visible" && wake("visible", "the page is visible again"), shown = (event) => event.persisted && wake("moved", "the page was restored from the back/forward cache"), lost = () => {
+    offline = !0;
+  }, online = () => {
+    wake(offline ? "moved" : "visible", "the network is back"), offline = !1;
+  };
+  return document.addEventListener("visibilitychange", visible), window.addEventListener("pageshow", shown), window.addEventListener("offline", lost), window.addEventListener("online", online), () => {
+    document.removeEventListener("visibilitychange", visible), window.removeEventListener("pageshow", shown), window.removeEventListener("offline", lost), window.removeEventListener("online", online);
+  };
+}
+
+// src/watchdog.ts
+var Watchdog = class {
+  constructor(bite) {
+    this.bite = bite;
+  }
+  bite;
+  timer;
+  last = 0;
+  limit = 0;
+  /** Watches from now on, until `stop`: something must come every `limit` milliseconds. */
+  watch(limit) {
+    this.stop(), this.limit = limit, this.last = Date.now(), this.timer = setTimeout(() => this.look(), limit);
+  }
+  /** Something came. */
+  alive() {
+    this.last = Date.now();
+  }
+  /** Bites now if it is time to. */
+  look() {
+    if (this.timer === void 0) return;
+    clearTimeout(this.timer);
+    let silence = Date.now() - this.last;
+    if (silence >= this.limit) {
+      this.timer = void 0, this.bite(silence);
+      return;
+    }
+    this.timer = setTimeout(() => this.look(), this.limit - Math.max(0, silence));
+  }
+  stop() {
+    clearTimeout(this.timer), this.timer = void 0;
+  }
+};
+
+// src/connection.ts
+var provenAfter = 5e3, Connection = class {
+  constructor(options, sink, debug) {
+    this.options = options;
+    this.sink = sink;
+    this.debug = debug;
+    this.position = new Position(options.since ?? null), this.backoff = new Backoff(options.backoff), this.transport = options.transport === "eventsource" ? eventSourceTransport : fetchTransport, options.token && (this.renewal = this.makeRenewal(options.token));
+  }
+  options;
+  sink;
+  debug;
+  position;
+  backoff;
+  transport;
+  watchdog = new Watchdog((silence) => this.silent(silence));
+  renewal;
+  status = "closed";
+  wasOpen = !1;
+  openedAt = 0;
+  skew;
+  tokenReason = "connect";
+  notBefore = 0;
+  // a Retry-After is not over until then
+  waiting = !1;
+  // for the timer of the next attempt
+  timer;
+  hangUp;
+  stopWaking;
+  get cursor() {
+    return this.position.cursor;
+  }
+  connect() {
+    this.status === "closed" && (this.stopWaking = onWake((wake, cause) => this.wake(wake, cause)), this.begin());
+  }
+  reconnect() {
+    if (this.status === "closed") return this.connect();
+    this.backoff.reset(), this.begin();
+  }
+  restart(cursor) {
+    this.drop(), this.position.move(cursor), this.debug(`continuing after the cursor ${cursor ?? "of now"}`), this.status !== "closed" && this.begin();
+  }
+  close() {
+    this.status !== "closed" && (this.drop(), this.stopWaking?.(), this.debug("closed"), this.become("closed", null));
+  }
+  become(status, retryAt) {
+    this.status = status, this.sink.status(status, retryAt);
+  }
+  /** Ends what is under way: connection, timers and renewal. */
+  drop() {
+    clearTimeout(this.timer), this.waiting = !1, this.watchdog.stop(), this.renewal?.stop(), this.hangUp?.(), this.hangUp = void 0, this.position.interrupt();
+  }
+  begin() {
+    this.drop();
+    let current = !0;
+    this.hangUp = () => {
+      current = !1;
+    }, this.watchdog.watch(this.options.connectTimeout ?? 3e4), this.become(this.wasOpen ? "reconnecting" : "connecting", null), !(this.status === "closed" || !current) && this.token().then(
+      (token) => current && this.open(token),
+      (error) => current && this.failed(error)
+    );
+  }
+  async token() {
+    if (!this.options.token) return null;
+    try {
+      return await this.options.token({ reason: this.tokenReason }) || null;
+    } catch (cause) {
+      throw new StreamError("the token callback threw", { kind: "token", cause });
+    }
+  }
+  open(token) {
+    let url;
+    try {
+      url = this.requestURL();
+    } catch (cause) {
+      return this.failed(new StreamError(cause.message, { kind: "setup", fatal: !0, cause }));
+    }
+    this.debug(`connecting to ${url.pathname}, ${this.cursor === null ? "beginning now" : `after the cursor ${this.cursor}`}`);
+    let reader = new Reader(this.position, {
+      deliver: (delivery) => this.deliver(delivery),
+      duplicate: () => this.sink.duplicate(),
+      error: (error) => this.sink.error(error)
+    }), { headers = {}, credentials = "same-origin" } = this.options;
+    this.hangUp = this.transport(
+      { url, token, headers, credentials, wasOpen: this.wasOpen },
+      {
+        alive: () => this.watchdog.alive(),
+        retry: (milliseconds) => {
+          this.backoff.retry = milliseconds;
+        },
+        frame: (data, id) => reader.frame(data, id),
+        ended: (error) => this.ended(error, token !== null)
+      }
+    );
+  }
+  /** A parameter rather than the header, which would need a preflight from another origin. */
+  requestURL() {
+    let url = streamURL(this.options);
+    return this.cursor !== null && url.searchParams.set(this.wasOpen ? "lastEventId" : "since", this.cursor), url;
+  }
+  deliver(delivery) {
+    if (delivery.kind !== "event") {
+      let ahead = delivery.meta.receivedAt - delivery.event.timestamp;
+      this.skew = Math.min(this.skew ?? 1 / 0, ahead);
+    }
+    delivery.kind === "sync" ? this.synced(delivery) : this.sink.deliver(delivery);
+  }
+  synced(delivery) {
+    let { mode } = delivery.event.data;
+    this.status !== "open" && mode !== "expired" && mode !== "draining" && this.opened(delivery), this.sink.deliver(delivery), mode === "reset" && this.debug(`the server cannot continue from our cursor (${delivery.event.data.reason}): everything must be fetched anew`), mode === "draining" && (this.debug("the server shuts down"), this.backoff.reset()), mode === "expired" && this.status !== "closed" && (this.debug("the token has expired"), this.tokenReason = "renew", this.begin());
+  }
+  opened(delivery) {
+    this.wasOpen = !0, this.openedAt = Date.now(), this.tokenReason = "connect", this.watchdog.watch(this.options.heartbeatTimeout ?? 7e4), this.renewal?.start(delivery.event.data), this.debug(`open: ${delivery.event.data.mode}`, delivery.event.data), this.become("open", null);
+  }
+  ended(error, hadToken) {
+    if (this.status === "open" && Date.now() - this.openedAt >= provenAfter && this.backoff.reset(), error?.status === 401 && hadToken && this.tokenReason !== "rejected")
+      return this.debug("the server refused the token: asking for another"), this.tokenReason = "rejected", this.begin();
+    this.failed(error);
+  }
+  failed(error) {
+    if (this.drop(), error?.fatal)
+      return this.debug(`giving up: ${error.message}`, error), this.tokenReason = "connect", this.stopWaking?.(), this.sink.error(error), this.become("closed", null);
+    let delay = this.backoff.next(error?.retryAfter), retryAt = Date.now() + delay;
+    this.notBefore = error?.retryAfter === void 0 ? 0 : retryAt, this.debug(`${error?.message ?? "the server ended the stream"}: again in ${Math.round(delay)} ms`, error ?? void 0), this.waiting = !0, this.timer = setTimeout(() => this.begin(), delay), error && (error.retryAt = retryAt, this.sink.error(error)), this.status !== "closed" && this.become(this.wasOpen ? "reconnecting" : "connecting", retryAt);
+  }
+  silent(silence) {
+    let message = this.status === "open" ? "nothing came, not even a heartbeat" : "the stream did not begin";
+    this.failed(new StreamError(`${message}, for ${Math.round(silence / 1e3)} s`, { kind: "silent" }));
+  }
+  wake(wake, cause) {
+    if (wake === "visible" && !this.waiting) return this.watchdog.look();
+    if (Date.now() < this.notBefore) return this.debug(`${cause}, but the server has asked us to wait`);
+    this.debug(`${cause}: connecting now`), this.reconnect();
+  }
+  makeRenewal(token) {
+    return new Renewal({
+      url: () => {
+        let url = streamURL(this.options);
+        return url.search = "", url;
+      },
+      token,
+      credentials: this.options.credentials ?? "same-origin",
+      clockSkew: () => this.skew ?? 0,
+      giveUp: (why) => {
+        this.debug(why), this.tokenReason = "renew", this.begin();
+      },
+      debug: this.debug
+    });
+  }
+};
+
+// src/debug.ts
+function debugOf(option) {
+  return typeof option == "function" ? option : option ? (line, detail) => {
+    detail === void 0 ? console.debug(`pgherald: ${line}`) : console.debug(`pgherald: ${line}`, detail);
+  } : () => {
+  };
+}
+
+// src/emitter.ts
+var Emitter = class {
+  listeners = /* @__PURE__ */ new Map();
+  /** Returns the off function. The same function given twice is called twice. */
+  on(key, listener) {
+    let entry = (...args) => listener(...args), set = this.listeners.get(key);
+    return set || this.listeners.set(key, set = /* @__PURE__ */ new Set()), set.add(entry), () => {
+      set.delete(entry);
+    };
+  }
+  emit(key, ...args) {
+    let set = this.listeners.get(key);
+    if (set)
+      for (let listener of [...set])
+        set.has(listener) && call(() => listener(...args));
+  }
+};
+function call(fn) {
+  try {
+    fn();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+// src/stats.ts
+function newStats() {
+  return {
+    opens: 0,
+    reconnects: 0,
+    resets: 0,
+    events: 0,
+    duplicates: 0,
+    heartbeats: 0,
+    openedAt: null,
+    lastEventAt: null,
+    retryAt: null,
+    clockSkew: null,
+    role: "own"
+  };
+}
+
+// src/stream.ts
+function createEventStream(options = {}) {
+  checkOptions(options);
+  let stream = new Stream(options);
+  return (options.autoConnect ?? !0) && stream.connect(), stream;
+}
+var Stream = class {
+  source;
+  // A listener takes the event of its type, which a map cannot say.
+  events = new Emitter();
+  signals = new Emitter();
+  figures = newStats();
+  now = "closed";
+  lastError = null;
+  constructor(options) {
+    options.onEvent && this.on("*", options.onEvent), options.onStatus && this.onStatus(options.onStatus), options.onReset && this.onReset(options.onReset), options.onError && this.onError(options.onError);
+    let sink = {
+      deliver: (delivery) => this.deliver(delivery),
+      duplicate: () => this.figures.duplicates++,
+      status: (status, retryAt) => this.become(status, retryAt),
+      error: (error) => this.failed(error),
+      role: (role) => {
+        this.figures.role = role;
+      }
+    };
+    this.source = new Connection(options, sink, debugOf(options.debug));
+  }
+  get status() {
+    return this.now;
+  }
+  get lastEventId() {
+    return this.source.cursor;
+  }
+  get error() {
+    return this.lastError;
+  }
+  get stats() {
+    return { ...this.figures };
+  }
+  on(type, listener) {
+    return this.events.on(type, listener);
+  }
+  onStatus(listener) {
+    return this.signals.on("status", listener);
+  }
+  onReset(listener) {
+    return this.signals.on("reset", listener);
+  }
+  onError(listener) {
+    return this.signals.on("error", listener);
+  }
+  connect() {
+    this.source.connect();
+  }
+  reconnect() {
+    this.source.reconnect();
+  }
+  restart(cursor) {
+    this.source.restart(cursor);
+  }
+  close() {
+    this.source.close();
+  }
+  deliver({ kind, event, meta }) {
+    kind !== "event" && this.measure(meta.receivedAt - event.timestamp), kind === "event" && this.count(meta), kind === "heartbeat" && this.figures.heartbeats++, this.events.emit(event.type, event, meta), kind === "event" && this.events.emit("*", event, meta), kind === "sync" && event.data.mode === "reset" && (this.figures.resets++, this.signals.emit("reset", { reason: event.data.reason ?? "unknown" }));
+  }
+  become(status, retryAt) {
+    this.figures.retryAt = retryAt, !(status === this.now && status !== "open") && (status === "open" && this.opened(), this.now = status, this.signals.emit("status", status));
+  }
+  failed(error) {
+    this.lastError = error, this.signals.emit("error", error);
+  }
+  opened() {
+    this.figures.opens++ > 0 && this.figures.reconnects++, this.figures.openedAt = Date.now(), this.lastError = null;
+  }
+  count(meta) {
+    this.figures.events++, this.figures.lastEventAt = meta.receivedAt;
+  }
+  measure(ahead) {
+    this.figures.clockSkew = Math.min(this.figures.clockSkew ?? 1 / 0, ahead);
+  }
+};
+export {
+  StreamError,
+  createEventStream
+};

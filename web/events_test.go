@@ -1,0 +1,206 @@
+package web_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/triggers"
+)
+
+// fields are those of a payload, and whether each may be absent.
+type fields map[string]bool
+
+// TestClientKnowsTheEventsOfTheTables compares what TypeScript believes about the payloads with
+// what the triggers write.
+func TestClientKnowsTheEventsOfTheTables(t *testing.T) {
+	ts := readTypes(t, "client/src/events.ts")
+	want := payloads(triggers.Workload())
+	want["presence_updated"] = fields{"userId": false, "isOnline": false} // of no table
+	got := make(map[string]fields)
+	for kind, name := range ts.events("LogEvents") {
+		got[kind] = ts.fields(t, name)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("web/client/src/events.ts says something else than triggers/workload.yaml; true is may be absent (-triggers +client):\n%s", diff)
+	}
+}
+
+// TestClientKnowsTheEventsOfTheStream does the same for what the stream itself says.
+func TestClientKnowsTheEventsOfTheStream(t *testing.T) {
+	ts := readTypes(t, "client/src/events.ts")
+	kinds := constants(t, "Type")
+	known := ts.events("StreamEvents")
+	maps.Copy(known, ts.events("LogEvents"))
+	known["batch"] = "" // the client takes it apart
+	for _, kind := range kinds {
+		if _, ok := known[kind]; !ok {
+			t.Errorf("the client does not know %s", kind)
+		}
+	}
+	for kind := range ts.events("StreamEvents") {
+		if !slices.Contains(kinds, kind) {
+			t.Errorf("the client knows %s, which the stream never sends", kind)
+		}
+	}
+	var modes []string
+	for _, literal := range strings.Split(ts.members["Sync"]["mode"], " | ") {
+		modes = append(modes, strings.Trim(literal, `"`))
+	}
+	slices.Sort(modes)
+	if diff := cmp.Diff(constants(t, "Mode"), modes); diff != "" {
+		t.Errorf("the modes of sync (-stream +client):\n%s", diff)
+	}
+}
+
+func TestClientKnowsSync(t *testing.T) {
+	// What comes with a token is put beside the stream's own members by the API.
+	want := fields{"connection": true, "expires": true}
+	sync := reflect.TypeFor[stream.Sync]()
+	for i := range sync.NumField() {
+		name, options, _ := strings.Cut(sync.Field(i).Tag.Get("json"), ",")
+		want[name] = options == "omitempty"
+	}
+	if diff := cmp.Diff(want, readTypes(t, "client/src/events.ts").fields(t, "Sync")); diff != "" {
+		t.Errorf("the data of sync (-stream +client):\n%s", diff)
+	}
+}
+
+// payloads returns the fields of each type of event; one that only some of them have may be absent.
+func payloads(spec triggers.Spec) map[string]fields {
+	seen := make(map[string]map[string]int)
+	events := make(map[string]int)
+	add := func(kind string, names ...string) {
+		events[kind]++
+		if seen[kind] == nil {
+			seen[kind] = make(map[string]int)
+		}
+		for _, name := range names {
+			seen[kind][name]++
+		}
+	}
+	for _, table := range spec.Tables {
+		for _, event := range slices.Concat(table.Insert, table.Update, table.Delete) {
+			var names []string
+			for _, field := range event.Payload {
+				names = append(names, field.Name)
+			}
+			add(event.Type, names...)
+		}
+		if table.Truncate.Type != "" {
+			add(table.Truncate.Type, "table")
+		}
+	}
+	out := make(map[string]fields)
+	for kind, counts := range seen {
+		out[kind] = make(fields)
+		for name, n := range counts {
+			out[kind][name] = n < events[kind]
+		}
+	}
+	return out
+}
+
+// constants returns the values of the stream's exported string constants with a prefix, sorted.
+func constants(t *testing.T, prefix string) []string {
+	t.Helper()
+	paths, err := filepath.Glob("../stream/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	for _, path := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || !strings.HasPrefix(spec.Names[0].Name, prefix) || len(spec.Values) != 1 {
+				return true
+			}
+			if literal, ok := spec.Values[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				value, err := strconv.Unquote(literal.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				values = append(values, value)
+			}
+			return true
+		})
+	}
+	if len(values) == 0 {
+		t.Fatalf("the stream has no constant that begins with %s", prefix)
+	}
+	slices.Sort(values)
+	return values
+}
+
+// types are the interfaces of a TypeScript file that keeps one member a line.
+type types struct {
+	extends map[string]string
+	members map[string]map[string]string // interface, member (with ? if optional), type
+}
+
+var (
+	interfaceLine = regexp.MustCompile(`^export interface (\w+)(?: extends (\w+))? \{(\}?)$`)
+	memberLine    = regexp.MustCompile(`^  (\w+\??): (.+);$`)
+)
+
+func readTypes(t *testing.T, path string) types {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts := types{extends: make(map[string]string), members: make(map[string]map[string]string)}
+	current := ""
+	for line := range strings.Lines(string(content)) {
+		line = strings.TrimRight(line, "\n")
+		if m := interfaceLine.FindStringSubmatch(line); m != nil {
+			current = m[1]
+			ts.extends[current], ts.members[current] = m[2], make(map[string]string)
+			if m[3] != "" {
+				current = ""
+			}
+		} else if line == "}" {
+			current = ""
+		} else if m := memberLine.FindStringSubmatch(line); m != nil && current != "" {
+			ts.members[current][m[1]] = m[2]
+		}
+	}
+	return ts
+}
+
+// events returns the interface of each type that a map of events names.
+func (ts types) events(name string) map[string]string { return maps.Clone(ts.members[name]) }
+
+// fields returns the members of an interface, with those that it inherits.
+func (ts types) fields(t *testing.T, name string) fields {
+	t.Helper()
+	members, ok := ts.members[name]
+	if !ok {
+		t.Fatalf("the client has no interface %s", name)
+	}
+	out := make(fields)
+	if parent := ts.extends[name]; parent != "" {
+		maps.Copy(out, ts.fields(t, parent))
+	}
+	for member := range members {
+		field, optional := strings.CutSuffix(member, "?")
+		out[field] = optional
+	}
+	return out
+}
