@@ -58,13 +58,14 @@ func (a *activities) routes(r *mux.Router) {
 func (a *activities) answer(handler func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := handler(w, r); err != nil {
-			a.report(r, err)
+			report(a.logger, r, err)
 			writeProblem(w, r, err)
 		}
 	})
 }
 
-func (a *activities) report(r *http.Request, err error) {
+// report tells the log of errors that are not the client's.
+func report(logger *slog.Logger, r *http.Request, err error) {
 	status := problemOf(err).Status
 	if status < 500 || errors.Is(err, context.Canceled) {
 		return // the client knows, or is gone
@@ -73,7 +74,7 @@ func (a *activities) report(r *http.Request, err error) {
 	if status == http.StatusServiceUnavailable {
 		level = slog.LevelWarn // it passes
 	}
-	a.logger.Log(r.Context(), level, "request not served",
+	logger.Log(r.Context(), level, "request not served",
 		"method", r.Method, "path", r.URL.Path, "status", status, "error", err)
 }
 

@@ -20,13 +20,15 @@ import (
 // limit, since a stream of events is a request that never ends.
 const bodyPatience = 30 * time.Second
 
-// member is what a body may hold under one name. All values are texts, as all columns are.
+// member is what a body may hold under one name. Values are texts, as all columns are, but where raw
+// is set.
 type member struct {
 	name     string
-	text     **string // is set if a text was given, and stays nil otherwise
-	null     *bool    // is set if null was given; where it is nil, null is refused
-	longest  int      // characters
-	oneOf    []string // nil allows every text
+	raw      *json.RawMessage // is set to whatever was given, as it stands there
+	text     **string         // is set if a text was given, and stays nil otherwise
+	null     *bool            // is set if null was given; where it is nil, null is refused
+	longest  int              // characters
+	oneOf    []string         // nil allows every text
 	required bool
 }
 
@@ -159,6 +161,10 @@ func parseObject(data []byte) ([]rawMember, error) {
 
 // take sets the member, or says what is wrong with its value.
 func (m *member) take(raw json.RawMessage) string {
+	if m.raw != nil {
+		*m.raw = raw
+		return ""
+	}
 	switch kind := kindOf(raw); {
 	case kind == "null" && m.null != nil:
 		*m.null = true

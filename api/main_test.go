@@ -58,6 +58,7 @@ type server struct {
 	*testing.T
 	url  string
 	conn *pgx.Conn
+	pool *pgxpool.Pool // of the API
 	log  *safeBuffer
 }
 
@@ -70,8 +71,8 @@ func serverOn(t *testing.T, databaseURL string) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	s := &server{T: t, conn: pgtest.Connect(t, databaseURL), log: &safeBuffer{}}
-	handler := newAPI(t, api.Config{Pool: pool, Head: head, MaxBody: 64 << 10, Logger: slog.New(slog.NewTextHandler(s.log, nil))}).Handler()
+	s := &server{T: t, conn: pgtest.Connect(t, databaseURL), pool: pool, log: &safeBuffer{}}
+	handler := newAPI(t, api.Config{Pool: pool, Engine: pool, Head: head, MaxBody: 64 << 10, Logger: slog.New(slog.NewTextHandler(s.log, nil))}).Handler()
 	web := httptest.NewServer(handler)
 	t.Cleanup(web.Close)
 	s.url = web.URL

@@ -28,6 +28,9 @@ type Config struct {
 	Ready func() error
 	// Listener describes the listener for /api/stats; nil leaves it out.
 	Listener func() ListenerStats
+	// Engine is a pool of the database with the schema pgherald, for POST /api/events; nil leaves that
+	// out.
+	Engine *pgxpool.Pool
 	// Pool is where the activities are; nil leaves out /api/activities.
 	Pool *pgxpool.Pool
 	// Head returns the cursor of a transaction's snapshot. Required with Pool.
@@ -137,6 +140,9 @@ func (a *API) Handler() http.Handler {
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
 	if a.streams != nil {
 		r.HandleFunc("/api/events", a.identified(a.events)).Methods(http.MethodGet)
+	}
+	if a.config.Engine != nil {
+		r.HandleFunc("/api/events", a.withRole(a.config.Roles.Publish, a.publish)).Methods(http.MethodPost)
 	}
 	r.HandleFunc("/api/stats", a.withRole(a.config.Roles.Operate, a.stats)).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)

@@ -66,11 +66,12 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics) (_ *server, err error) {
 		return s, err
 	}
 	config := s.apiConfig(a.logger)
+	if s.apiPool, err = pgxpool.New(ctx, c.DatabaseURL); err != nil {
+		return s, fmt.Errorf("open connections for the API: %w", err)
+	}
+	config.Engine, config.Head = s.apiPool, log.Head
 	if c.Spec == "" { // the activities are there
-		if s.apiPool, err = pgxpool.New(ctx, c.DatabaseURL); err != nil {
-			return s, fmt.Errorf("open connections to the activities: %w", err)
-		}
-		config.Pool, config.Head = s.apiPool, log.Head
+		config.Pool = s.apiPool
 	}
 	if s.api, err = api.New(config); err != nil {
 		return s, err

@@ -1,0 +1,2 @@
+drop function pgherald.publish(text, json, text, text[]);
+drop function pgherald.ring(json);
