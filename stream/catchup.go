@@ -36,7 +36,7 @@ func (f *Feed) countReplay() {
 
 // rejoin is true when Due can go on: it will, or it will return a *ResetError.
 func (s *Subscription) rejoin() bool {
-	if s.reading != nil {
+	if s.get().reading != nil {
 		return false
 	}
 	s.feed.mu.RLock()
@@ -47,7 +47,7 @@ func (s *Subscription) rejoin() bool {
 // finishPartial reads the events that are missing of a transaction that was sent in part, so
 // that nothing comes between them.
 func (s *Subscription) finishPartial(ctx context.Context, emit func([][]byte) error) error {
-	p := s.partial
+	p := s.get().partial
 	if p.xid == 0 {
 		return nil
 	}
@@ -56,19 +56,19 @@ func (s *Subscription) finishPartial(ctx context.Context, emit func([][]byte) er
 		return err
 	}
 	after := p.cursor
-	if !s.start.IsZero() {
-		after = after.Union(s.start)
+	if start := s.get().start; !start.IsZero() {
+		after = after.Union(start)
 	}
 	if err := s.replay(ctx, r, emit, after); err != nil {
 		return err
 	}
-	s.cursor, s.start, s.partial, s.frame = after, Cursor{}, partial{}, 0
+	s.cursor, s.frame, s.aside = after, 0, nil
 	return nil
 }
 
 // readOn reads once from the log all that the cursor has not seen.
 func (s *Subscription) readOn(ctx context.Context, emit func([][]byte) error) error {
-	r := s.reading
+	r := s.get().reading
 	if r == nil {
 		var err error
 		if r, err = s.query(ctx, func() (Reading, error) { return s.feed.log.Read(ctx, s.cursor) }); err != nil {
@@ -78,7 +78,7 @@ func (s *Subscription) readOn(ctx context.Context, emit func([][]byte) error) er
 	if err := s.replay(ctx, r, emit, Cursor{}); err != nil {
 		return err
 	}
-	s.reading, s.cursor = nil, r.Cursor()
+	s.cursor, s.aside = r.Cursor(), nil
 	return nil
 }
 

@@ -54,7 +54,7 @@ func (p *Pass) Sent() uint64 { return p.sent }
 // if s may be due more at once. The bytes are shared: they must not be changed, and whoever keeps
 // them keeps up to limit bytes and a frame alive.
 func (p *Pass) Due(s *Subscription) (data []byte, more bool, err error) {
-	if !s.start.IsZero() || s.reading != nil {
+	if s.aside != nil && (!s.aside.start.IsZero() || s.aside.reading != nil) {
 		own := p.compute(s, &crowd{end: p.feed.end()}) // its id lines are its own, or it must catch up
 		return p.move(s, own)
 	}

@@ -108,7 +108,7 @@ func (f *Feed) subscribeInFeed(c Cursor, filter Filter) (*Subscription, int, boo
 func (f *Feed) subscribeInLog(c Cursor, r Reading, filter Filter) *Subscription {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c, reading: r}
+	return &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c, aside: &aside{reading: r}}
 }
 
 // count returns how many events the subscription is due, -1 if the log must be read to know.
@@ -117,7 +117,7 @@ func (s *Subscription) count() int {
 	n := 0
 	for pos := s.pos; pos < s.feed.ring.end(); pos++ {
 		e := s.feed.ring.at(pos)
-		if s.start.Seen(e.xid) {
+		if s.get().start.Seen(e.xid) {
 			continue
 		}
 		if e.inLog {

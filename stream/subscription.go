@@ -14,13 +14,18 @@ type Subscription struct {
 	// cursor is what the client has seen once it has all that Due returned. It stays before an
 	// entry until that is complete.
 	cursor Cursor
+	sent   uint64 // events returned so far
+	aside  *aside // nil for most
+}
+
+// aside is what few subscriptions have, so that a hundred thousand others need no memory for it. It
+// never changes, since copies of a subscription share it: see put.
+type aside struct {
 	// start is where the subscription began, while that has seen what the feed's cursors have
 	// not: by reading the log, or at another server that was ahead. Zero once it is passed.
-	start Cursor
-
+	start   Cursor
 	partial partial // a transaction whose remaining events must come from the log
 	reading Reading // begun by Subscribe, for CatchUp to use
-	sent    uint64  // events returned so far
 }
 
 // partial is a transaction that was sent in part.
@@ -28,6 +33,34 @@ type partial struct {
 	xid    uint64
 	after  int64  // the last event sent
 	cursor Cursor // after the transaction
+}
+
+// get returns what is put aside.
+func (s *Subscription) get() aside {
+	if s.aside == nil {
+		return aside{}
+	}
+	return *s.aside
+}
+
+// put puts a aside, instead of what was.
+func (s *Subscription) put(a aside) {
+	s.aside = nil
+	if !a.start.IsZero() || a.partial.xid != 0 || a.reading != nil {
+		s.aside = &a
+	}
+}
+
+func (s *Subscription) putStart(c Cursor) {
+	a := s.get()
+	a.start = c
+	s.put(a)
+}
+
+func (s *Subscription) putPartial(p partial) {
+	a := s.get()
+	a.partial = p
+	s.put(a)
 }
 
 // Cursor is what the client has seen once it has everything that was returned so far.
@@ -53,12 +86,12 @@ func (s *Subscription) due(dst [][]byte, limit int, end uint64) ([][]byte, error
 		s.moveToHead()
 		return dst, &ResetError{Reason: s.feed.reason}
 	}
-	if s.reading != nil || s.pos < r.first {
+	if s.get().reading != nil || s.pos < r.first {
 		return dst, ErrBehind
 	}
 	for n := 0; s.pos < min(r.end(), end) && n < limit; {
 		e := r.at(s.pos)
-		if s.start.Seen(e.xid) {
+		if s.aside != nil && s.aside.start.Seen(e.xid) {
 			s.pass(e)
 			continue
 		}
@@ -66,7 +99,7 @@ func (s *Subscription) due(dst [][]byte, limit int, end uint64) ([][]byte, error
 			if n > 0 {
 				return dst, nil
 			}
-			s.partial = partial{xid: e.xid, cursor: e.cursor}
+			s.putPartial(partial{xid: e.xid, cursor: e.cursor})
 			return dst, ErrBehind
 		}
 		if s.filter.reads() {
@@ -77,7 +110,7 @@ func (s *Subscription) due(dst [][]byte, limit int, end uint64) ([][]byte, error
 		n += bytes
 		s.sent += uint64(e.matches(from, s.frame, &s.filter))
 		if s.frame < len(e.frames) {
-			s.partial = partial{xid: e.xid, after: e.lastSent(s.frame), cursor: e.cursor}
+			s.putPartial(partial{xid: e.xid, after: e.lastSent(s.frame), cursor: e.cursor})
 			return dst, nil
 		}
 		s.pass(e)
@@ -99,27 +132,35 @@ func (e *entry) lastSent(frame int) int64 {
 // idOf returns the id line for the entry: the shared one, unless the client has already seen
 // more than the feed had at that point.
 func (s *Subscription) idOf(e *entry) []byte {
-	if s.start.IsZero() {
+	start := s.get().start
+	if start.IsZero() {
 		return e.id
 	}
-	return appendID(nil, s.start.Union(e.cursor))
+	return appendID(nil, start.Union(e.cursor))
 }
 
 // pass moves on to the next entry.
 func (s *Subscription) pass(e *entry) {
 	s.pos++
 	s.frame = 0
-	s.partial = partial{}
+	if s.aside != nil {
+		s.putPartial(partial{})
+	}
 	s.moveTo(e.cursor)
 }
 
 // moveTo sets the cursor to one of the feed's, keeping what the client had seen before.
 func (s *Subscription) moveTo(c Cursor) {
-	if s.start.IsZero() || c.Covers(s.start) {
-		s.start, s.cursor = Cursor{}, c
-		return
+	start := s.get().start
+	switch {
+	case start.IsZero():
+		s.cursor = c
+	case c.Covers(start):
+		s.putStart(Cursor{})
+		s.cursor = c
+	default:
+		s.cursor = start.Union(c)
 	}
-	s.cursor = s.start.Union(c)
 }
 
 // moveToHead puts the subscription at the end of the feed, whatever it was due. The feed's mu must
@@ -138,13 +179,15 @@ func (s *Subscription) join() bool {
 	if !ok {
 		return false
 	}
-	s.pos, s.frame, s.start = pos, 0, s.cursor
+	s.pos, s.frame = pos, 0
 	before := s.feed.ring.floor
 	if pos > s.feed.ring.first {
 		before = s.feed.ring.at(pos - 1).cursor
 	}
-	if before.Covers(s.cursor) {
-		s.start = Cursor{}
+	start := s.cursor
+	if before.Covers(start) {
+		start = Cursor{}
 	}
+	s.putStart(start)
 	return true
 }

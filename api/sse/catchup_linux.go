@@ -29,9 +29,9 @@ func (c *client) depart() {
 
 func (a *catchUp) run() {
 	c := a.client
-	bytes, events := c.bytes, c.stream.Sub.Sent()
-	err := c.stream.Sub.CatchUp(a.ctx, a.emit)
-	c.shard.server.opts.Meter.Sent(c.bytes-bytes, c.stream.Sub.Sent()-events)
+	bytes, events := c.bytes, c.sub.Sent()
+	err := c.sub.CatchUp(a.ctx, a.emit)
+	c.shard.server.opts.Meter.Sent(c.bytes-bytes, c.sub.Sent()-events)
 	if cause := context.Cause(a.ctx); cause != nil {
 		err = cause
 	}
@@ -57,7 +57,7 @@ func (a *catchUp) emit(bufs [][]byte) error {
 			return nil
 		}
 		c.beatAt = now.Add(c.shard.server.opts.Heartbeat).UnixNano()
-		bufs = [][]byte{c.stream.Sub.Heartbeat(nil, c.shard.server.opts.Now())}
+		bufs = [][]byte{c.sub.Heartbeat(nil, c.shard.server.opts.Now())}
 	}
 	for _, b := range bufs {
 		if err := a.send(b); err != nil {
@@ -69,7 +69,7 @@ func (a *catchUp) emit(bufs [][]byte) error {
 
 func (a *catchUp) send(b []byte) error {
 	for {
-		n, err := send(a.client.fd, b)
+		n, err := send(int(a.client.fd), b)
 		a.client.bytes += int64(n)
 		if b = b[n:]; err == nil && len(b) == 0 {
 			return nil

@@ -12,22 +12,26 @@ import (
 
 // client is a stream on its bare socket. It belongs to its shard: only that touches it, but for
 // what says otherwise. There may be a hundred thousand of them, so each byte here counts.
+//
+// A pass touches the memory of every client, and most of what it costs beside the system call is to
+// fetch that: what it needs comes first, in one piece.
 type client struct {
-	stream *Stream
-	shard  *shard
-	fd     int
-	index  int    // among the shard's clients, -1 while it is not one of them
-	rest   []byte // of a frame that the socket had no room for
-	bytes  int64
+	away    atomic.Pointer[catchUp]
+	stalled int64 // since when the socket has had no room, 0 if it has; Unix ns, as those below
+	bytes   int64
+	fd      int32
+	index   int32 // among the shard's clients, -1 while it is not one of them
+	sub     stream.Subscription
 
-	began    time.Time
-	beatAt   int64 // when the next heartbeat is due; Unix ns, as those below
-	stalled  int64 // since when the socket has had no room, 0 if it has
+	shard    *shard
+	rest     []byte // of a frame that the socket had no room for
+	began    int64
+	beatAt   int64 // when the next heartbeat is due
 	leavesAt int64 // when it is told to leave, 0 if it is not
 	leaving  error // it has been told why, and goes when it has read that
-
-	gone atomic.Bool // the poller saw the end
-	away atomic.Pointer[catchUp]
+	lease    *Lease
+	ended    func(End)
+	gone     atomic.Bool // the poller saw the end
 }
 
 // hungUp is called by the poller when there is nobody at the other end any more.
@@ -55,8 +59,8 @@ func (c *client) serve(p *stream.Pass) {
 		return
 	}
 	for {
-		before := *c.stream.Sub
-		data, more, err := p.Due(c.stream.Sub)
+		before := c.sub
+		data, more, err := p.Due(&c.sub)
 		if len(data) > 0 && !c.send(data, &before) {
 			return
 		}
@@ -66,7 +70,7 @@ func (c *client) serve(p *stream.Pass) {
 			c.depart()
 			return
 		case errors.As(err, &reset):
-			if !c.control(c.shard.server.reset(c.stream.Sub, reset)) {
+			if !c.control(c.shard.server.reset(&c.sub, reset)) {
 				return
 			}
 		case err != nil:
@@ -83,7 +87,7 @@ func (c *client) serve(p *stream.Pass) {
 func (c *client) send(data []byte, before *stream.Subscription) bool {
 	n, ok := c.write(data)
 	if n < len(data) && ok {
-		c.rest = c.stream.Sub.Cut(before, data, n)
+		c.rest = c.sub.Cut(before, data, n)
 		c.stall()
 	}
 	return ok && n == len(data)
@@ -105,7 +109,7 @@ func (c *client) control(frame []byte) bool {
 
 // write returns how much of b the socket took; false if the client is lost, and ended by that.
 func (c *client) write(b []byte) (int, bool) {
-	n, err := send(c.fd, b)
+	n, err := send(int(c.fd), b)
 	c.bytes += int64(n)
 	c.shard.sent += int64(n)
 	if err == nil || errors.Is(err, unix.EAGAIN) {
@@ -147,7 +151,7 @@ func (c *client) leave(why error) {
 		return
 	}
 	c.leaving = why
-	if frame := c.shard.server.farewell(c.stream.Sub, why); frame != nil && !c.control(frame) {
+	if frame := c.shard.server.farewell(&c.sub, why); frame != nil && !c.control(frame) {
 		return
 	}
 	if c.stalled == 0 {
@@ -163,5 +167,7 @@ func (c *client) end(why error) {
 
 // over tells that the stream has ended.
 func (c *client) over(why error) {
-	c.stream.Ended(End{Reason: why.Error(), Duration: time.Since(c.began), Bytes: c.bytes, Events: c.stream.Sub.Sent()})
+	c.shard.server.over(c.ended, End{
+		Reason: why.Error(), Duration: time.Since(time.Unix(0, c.began)), Bytes: c.bytes, Events: c.sub.Sent(),
+	})
 }

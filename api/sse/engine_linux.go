@@ -46,7 +46,10 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 	if errors.Is(err, http.ErrNotSupported) {
 		return false
 	}
-	c := &client{stream: st, began: began, fd: -1, index: -1, bytes: int64(buffered)}
+	c := &client{
+		sub: *st.Sub, lease: st.Lease, ended: st.Ended, began: began.UnixNano(), index: -1, bytes: int64(buffered),
+		shard: e.shards[int(e.next.Add(1))%len(e.shards)],
+	}
 	if err == nil {
 		c.fd, err = detach(conn)
 	}
@@ -55,9 +58,8 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 		return true
 	}
 	e.server.opts.Meter.Sent(c.bytes, 0)
-	c.shard = e.shards[int(e.next.Add(1))%len(e.shards)]
 	if err := e.poller.add(c); err != nil {
-		_ = unix.Close(c.fd)
+		_ = unix.Close(int(c.fd))
 		c.over(err)
 		return true
 	}
@@ -83,7 +85,7 @@ func hijack(w http.ResponseWriter, first []byte) (net.Conn, int, error) {
 
 // detach returns a descriptor of the socket that is ours alone, and closes conn. What net and the
 // runtime keep for a connection is several times what we do.
-func detach(conn net.Conn) (int, error) {
+func detach(conn net.Conn) (int32, error) {
 	defer conn.Close()
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -97,7 +99,7 @@ func detach(conn net.Conn) (int, error) {
 	controlErr := raw.Control(func(original uintptr) {
 		fd, err = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0)
 	})
-	return fd, errors.Join(controlErr, err)
+	return int32(fd), errors.Join(controlErr, err)
 }
 
 func (e *shards) nextPass() time.Time {

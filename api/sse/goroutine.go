@@ -40,7 +40,7 @@ func (g *goroutine) serve(request context.Context) {
 		cancel(errDraining)
 	}
 	err := g.run(ctx)
-	g.stream.Ended(End{
+	g.server.over(g.stream.Ended, End{
 		Reason: g.reason(ctx, err), Duration: time.Since(g.began), Bytes: g.bytes, Events: g.stream.Sub.Sent(),
 	})
 }

@@ -37,13 +37,13 @@ func newPoller() (*poller, error) {
 // add begins to watch the client's socket.
 func (p *poller) add(c *client) error {
 	p.mu.Lock()
-	for len(p.clients) <= c.fd {
+	for len(p.clients) <= int(c.fd) {
 		p.clients = append(p.clients, nil)
 	}
 	p.clients[c.fd] = c
 	p.mu.Unlock()
-	event := unix.EpollEvent{Events: interest, Fd: int32(c.fd)}
-	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, c.fd, &event); err != nil {
+	event := unix.EpollEvent{Events: interest, Fd: c.fd}
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, int(c.fd), &event); err != nil {
 		p.forget(c)
 		return err
 	}
@@ -54,8 +54,8 @@ func (p *poller) add(c *client) error {
 // or somebody new with the same descriptor, whose socket then says that it has not ended.
 func (p *poller) remove(c *client) {
 	p.forget(c)
-	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, c.fd, nil)
-	_ = unix.Close(c.fd)
+	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, int(c.fd), nil)
+	_ = unix.Close(int(c.fd))
 }
 
 func (p *poller) forget(c *client) {
@@ -89,7 +89,7 @@ func (p *poller) pass(event unix.EpollEvent) {
 		return
 	}
 	const end = unix.EPOLLHUP | unix.EPOLLRDHUP | unix.EPOLLERR
-	if event.Events&end != 0 && hungUp(c.fd) {
+	if event.Events&end != 0 && hungUp(int(c.fd)) {
 		c.hungUp()
 	} else if event.Events&unix.EPOLLOUT != 0 {
 		c.writable()

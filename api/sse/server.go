@@ -108,17 +108,18 @@ func (s *Server) Serve(re *Response, st *Stream) {
 		st.Ended(End{Reason: errClosed.Error()})
 		return
 	}
-	ended := st.Ended
-	st.Ended = func(e End) {
-		ended(e)
-		s.open.leave()
-	}
 	if s.engine == nil || s.left() || !s.engine.take(re, st, began) {
 		g := &goroutine{server: s, stream: st, w: re.w, out: http.NewResponseController(re.w), buf: re.head, began: began}
 		s.alone.Add(1)
 		defer s.alone.Add(-1)
 		g.serve(re.r.Context())
 	}
+}
+
+// over tells that a stream has ended.
+func (s *Server) over(ended func(End), e End) {
+	ended(e)
+	s.open.leave()
 }
 
 // NextPass is when streams are served next, if events are being gathered for all of them. It is in

@@ -185,7 +185,7 @@ func (s *shard) cameBack(c *client, err error) bool {
 	var reset *stream.ResetError
 	switch {
 	case errors.As(err, &reset):
-		return c.control(s.server.reset(c.stream.Sub, reset))
+		return c.control(s.server.reset(&c.sub, reset))
 	case errors.Is(err, errDraining), errors.Is(err, errExpired):
 		c.leave(err)
 	default:
@@ -196,7 +196,7 @@ func (s *shard) cameBack(c *client, err error) bool {
 
 func (s *shard) add(c *client) {
 	s.nextPass.CompareAndSwap(noClients, 0)
-	c.index = len(s.clients)
+	c.index = int32(len(s.clients))
 	s.clients = append(s.clients, c)
 	now := time.Now()
 	c.beatAt = now.Add(s.server.opts.Heartbeat).UnixNano()

@@ -39,11 +39,11 @@ func (s *shard) look(c *client, now time.Time) {
 		c.end(errSlow)
 	case c.leavesAt != 0 && t >= c.leavesAt:
 		c.leave(errDraining)
-	case c.stream.Lease.expired(now):
+	case c.lease.expired(now):
 		c.leave(errExpired)
 	case t >= c.beatAt && c.stalled == 0:
 		c.beatAt = now.Add(s.server.opts.Heartbeat).UnixNano()
-		c.control(c.stream.Sub.Heartbeat(nil, s.server.opts.Now()))
+		c.control(c.sub.Heartbeat(nil, s.server.opts.Now()))
 	}
 }
 
@@ -52,7 +52,7 @@ func (s *shard) call(c *client, away *catchUp, now time.Time) {
 	switch {
 	case c.leavesAt != 0 && now.UnixNano() >= c.leavesAt:
 		away.cancel(errDraining)
-	case c.stream.Lease.expired(now):
+	case c.lease.expired(now):
 		away.cancel(errExpired)
 	}
 }
