@@ -1,0 +1,115 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/stream"
+)
+
+// house are people with different grants; the last has none.
+func house() people {
+	return people{
+		"ann": {User: "ann", Grants: []string{"role:nurse", "user:ann"}},
+		"bob": {User: "bob", Grants: []string{"role:nurse", "user:bob"}},
+		"eve": {User: "eve", Grants: []string{"user:eve"}},
+		"joe": {User: "joe"},
+	}
+}
+
+// tell commits one event for each audience, in one transaction. Its data says for whom.
+func (s *station) tell(audiences ...[]string) {
+	tx := s.log.Begin()
+	for _, audience := range audiences {
+		data, _ := json.Marshal(strings.Join(audience, "+"))
+		if audience == nil {
+			data = []byte(`"all"`)
+		}
+		tx.Append(stream.Event{Type: "a", Key: fmt.Sprint(audience), Data: data, Audience: audience})
+	}
+	tx.Commit()
+	s.ring()
+}
+
+// Every way to a client obeys audiences: live, resumed from memory, and read from the log, whether
+// the client asked for a part or not. The last event is for everyone, so that there is something to
+// wait for.
+func TestEveryPathObeysAudiences(t *testing.T) {
+	want := map[string]string{
+		"ann": `"all" "user:ann" "role:nurse" "user:bob+user:ann" "*" "all"`,
+		"bob": `"all" "role:nurse" "user:bob+user:ann" "*" "all"`,
+		"eve": `"all" "*" "all"`,
+		"joe": `"all" "*" "all"`,
+	}
+	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStation(t, stationOptions{feed: feed, config: func(c *api.Config) { c.Auth = house() }})
+			from := idOf(s.synced("", "Test-User", "joe").got.String())
+			streams := make(map[string][]*listener)
+			for user := range want {
+				for _, query := range []string{"", "?types=a,b"} {
+					streams[user] = append(streams[user], s.synced(query, "Test-User", user))
+				}
+			}
+			s.tell(nil, []string{"user:ann"}, []string{"role:nurse"})
+			s.tell([]string{"user:bob", "user:ann"})
+			s.tell([]string{"user:nobody"}, []string{}, []string{"role:"}, []string{"*"})
+			s.tell(nil)
+			for user := range want {
+				for _, resume := range [][2]string{{"?since=" + from, ""}, {"", from}, {"?types=a&lastEventId=" + from, ""}} {
+					streams[user] = append(streams[user], s.listen(resume[0], "Test-User", user, "Last-Event-ID", resume[1]))
+				}
+			}
+			for user, listeners := range streams {
+				for i, l := range listeners {
+					l.until(`"all"`)
+					if got := l.until(`"all"`); idOf(got) == "" {
+						t.Errorf("%s: %q has no id", user, got)
+					}
+					if got := strings.Join(l.payloads(), " "); got != want[user] {
+						t.Errorf("%s, stream %d, got  %s\nwant %s", user, i, got, want[user])
+					}
+				}
+			}
+			if name == "log" && s.feed.Stats().Replays == 0 {
+				t.Error("nothing was read from the log: the test shows nothing")
+			}
+			if got := s.feed.Stats(); got.Withheld != 1 || got.Events != 9 {
+				t.Errorf("stats: %+v, want 1 event withheld of 9", got)
+			}
+		})
+	}
+}
+
+// What is not for a client is not in any number that it can see either.
+func TestNumbersObeyAudiences(t *testing.T) {
+	s := newStation(t, stationOptions{config: func(c *api.Config) { c.Auth = house() }})
+	first := s.synced("", "Test-User", "eve")
+	from := idOf(first.got.String())
+	s.tell([]string{"role:nurse"}, []string{"user:eve"}, nil)
+	s.tell([]string{"role:nurse"})
+	first.until(`"all"`)
+	s.synced("?since="+from, "Test-User", "ann").until(`"data":"role:nurse"`)
+	l := s.listen("?since="+from, "Test-User", "eve")
+	if got := l.until("sync"); !strings.Contains(got, `"events":2}`) {
+		t.Errorf("resumed with %s, want 2 events", got)
+	}
+	l.until(`"all"`)
+	first.hangUp()
+	s.logs.await(t, 1, "stream closed", "user=eve", "events=2 ")
+}
+
+// Without authentication nobody has grants, and a name that somebody gives himself is none.
+func TestNamesThatNobodyCheckedGrantNothing(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	l := s.synced("?user=ann")
+	s.tell([]string{"user:ann"}, []string{auth.Identity{}.Name()}, nil)
+	l.until(`"all"`)
+	if got := strings.Join(l.payloads(), " "); got != `"all"` {
+		t.Errorf("got %s", got)
+	}
+}
