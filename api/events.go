@@ -71,10 +71,12 @@ func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f
 func (a *API) serve(re *sse.Response, remote string, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {
 	user := id.Name()
 	a.connections.open(user)
+	a.config.Presence.Open(id.User)
 	a.config.Metrics.Opened(sync)
 	a.config.Logger.Debug("stream opened", "remote", remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
 	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Ended: func(e sse.End) {
 		a.connections.close(user)
+		a.config.Presence.Close(id.User)
 		a.config.Metrics.Closed(e.Reason, e.Duration)
 		a.config.Logger.Info("stream closed", "remote", remote, "user", user, "reason", e.Reason,
 			"duration", e.Duration.Round(time.Millisecond), "events", e.Events, "bytes", e.Bytes)

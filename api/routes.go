@@ -28,12 +28,14 @@ type Config struct {
 	Ready func() error
 	// Listener describes the listener for /api/stats; nil leaves it out.
 	Listener func() ListenerStats
-	// Engine is a pool of the database with the schema pgherald, for POST /api/events; nil leaves that
-	// out.
+	// Engine is a pool of the database with the schema pgherald, for POST /api/events and
+	// /api/presence; nil leaves them out.
 	Engine *pgxpool.Pool
+	// Presence is told who has streams open; nil tells nobody.
+	Presence Presence
 	// Pool is where the activities are; nil leaves out /api/activities.
 	Pool *pgxpool.Pool
-	// Head returns the cursor of a transaction's snapshot. Required with Pool.
+	// Head returns the cursor of a transaction's snapshot. Required with Pool and Engine.
 	Head Head
 	// Page serves every other path; nil leaves it out.
 	Page http.Handler
@@ -61,6 +63,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.WriteTimeout <= 0 {
 		c.WriteTimeout = 30 * time.Second
+	}
+	if c.Presence == nil {
+		c.Presence = nobodyAsks{}
 	}
 	if c.MaxBody <= 0 {
 		c.MaxBody = 1 << 20
@@ -143,6 +148,7 @@ func (a *API) Handler() http.Handler {
 	}
 	if a.config.Engine != nil {
 		r.HandleFunc("/api/events", a.withRole(a.config.Roles.Publish, a.publish)).Methods(http.MethodPost)
+		r.HandleFunc("/api/presence", a.identified(a.presence)).Methods(http.MethodGet, http.MethodHead)
 	}
 	r.HandleFunc("/api/stats", a.withRole(a.config.Roles.Operate, a.stats)).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)

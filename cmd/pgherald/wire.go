@@ -31,6 +31,7 @@ type server struct {
 	waker    *db.Waker
 	monitor  *db.Monitor
 	pruner   *db.Pruner
+	presence *db.Presence
 	feed     *stream.Feed
 	metrics  *metrics.Metrics
 	apiPool  *pgxpool.Pool
@@ -65,6 +66,7 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics) (_ *server, err error) {
 	if err := s.feed.Fill(ctx); err != nil {
 		return s, err
 	}
+	s.presence = db.NewPresence(s.logPool, db.PresenceOptions{Logger: a.logger})
 	config := s.apiConfig(a.logger)
 	if s.apiPool, err = pgxpool.New(ctx, c.DatabaseURL); err != nil {
 		return s, fmt.Errorf("open connections for the API: %w", err)
@@ -85,6 +87,7 @@ func (s *server) apiConfig(logger *slog.Logger) api.Config {
 		Feed:         s.feed,
 		Ready:        s.ready,
 		Listener:     s.listenerStats,
+		Presence:     s.presence,
 		Page:         web.Page(),
 		Heartbeat:    s.flags.Heartbeat,
 		WriteTimeout: s.flags.WriteTimeout,
@@ -120,6 +123,7 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	running.Go(func() { s.feed.Follow(ctx, s.listener.Wake(), s.api.NextPass) })
 	running.Go(func() { s.waker.Run(ctx) })
 	running.Go(func() { s.pruner.Run(ctx) })
+	running.Go(func() { s.presence.Run(ctx) })
 	running.Go(func() { s.monitor.Run(ctx) })
 	if err := s.waitLive(a.ctx); err != nil {
 		return err

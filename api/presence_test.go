@@ -1,0 +1,81 @@
+package api_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/auth"
+)
+
+// guestBook notes who comes and goes.
+type guestBook struct {
+	mu   sync.Mutex
+	here map[string]int
+	all  int
+}
+
+func (g *guestBook) Open(user string) { g.add(user, 1) }
+
+func (g *guestBook) Close(user string) { g.add(user, -1) }
+
+func (g *guestBook) add(user string, n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.here == nil {
+		g.here = make(map[string]int)
+	}
+	g.all += max(n, 0)
+	if g.here[user] += n; g.here[user] == 0 {
+		delete(g.here, user)
+	}
+}
+
+func TestPresenceIsToldOfEveryStream(t *testing.T) {
+	book := &guestBook{}
+	s := newStation(t, stationOptions{config: func(c *api.Config) { c.Presence = book }})
+	s.synced("?user=ann")
+	s.synced("?user=ann")
+	gone := s.synced("?user=bob")
+	s.synced("")
+	gone.hangUp()
+	s.logs.await(t, 1, "stream closed", "user=bob")
+	book.mu.Lock()
+	same(t, map[string]int{"ann": 2, "": 1}, book.here)
+	book.mu.Unlock()
+	s.stopAll()
+	same(t, 4, book.all)
+	same(t, map[string]int{}, book.here)
+}
+
+func TestPresenceList(t *testing.T) {
+	s := newServer(t)
+	a := s.do(http.StatusOK, "GET", "/api/presence", "")
+	same(t, `{"users":[],"cursor":"`+a.header.Get("Pgherald-Cursor")+"\"}\n", a.raw)
+	one[string](s, `
+		with come as (
+			insert into pgherald.presence (user_id, replica, since)
+			values ('bob', 'r1', '2026-01-02T03:04:05.678Z'), ('ann', 'r2', '2026-01-02T03:04:06Z'), ('ann', 'r1', '2026-01-02T03:04:05Z')
+			returning user_id
+		)
+		select max(user_id) from come`)
+	a = s.do(http.StatusOK, "GET", "/api/presence", "")
+	same(t, `{"users":[{"userId":"ann","since":"2026-01-02T03:04:05.000Z"},{"userId":"bob","since":"2026-01-02T03:04:05.678Z"}],"cursor":"`+
+		a.header.Get("Pgherald-Cursor")+"\"}\n", a.raw)
+	s.do(http.StatusMethodNotAllowed, "POST", "/api/presence", `{}`)
+}
+
+func TestPresenceIsForThoseWhoAreKnown(t *testing.T) {
+	s := newServer(t)
+	a := newAPI(t, api.Config{Engine: s.pool, Head: head, Auth: people{"ann": auth.Identity{User: "ann"}}})
+	for user, status := range map[string]int{"": http.StatusUnauthorized, "ann": http.StatusOK} {
+		r := httptest.NewRequest(http.MethodGet, "/api/presence", nil)
+		r.Header.Set("Test-User", user)
+		got := httptest.NewRecorder()
+		if a.Handler().ServeHTTP(got, r); got.Code != status {
+			t.Errorf("%q: %d %s", user, got.Code, got.Body)
+		}
+	}
+}

@@ -1,0 +1,2 @@
+drop table pgherald.presence;
+drop table pgherald.replicas;
