@@ -2,12 +2,22 @@ package db_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 
+	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/migrations"
 )
 
 func TestMain(m *testing.M) {
+	if url := os.Getenv(wakerProcessURL); url != "" {
+		if err := runWakerProcess(url, db.WakerStep(os.Getenv(wakerProcessHold))); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	pgtest.Main(m, func(ctx context.Context, url string) error { return migrations.Up(ctx, url, migrations.Engine()) })
 }

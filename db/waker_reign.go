@@ -32,18 +32,17 @@ const claims = 20
 type reign struct {
 	waker   *Waker
 	session *wakerSession
-	backend uint32 // of the session before this one, which may still hold the lock
+	holder  uint32 // the backend that had the lock last, and may still have it when its session is lost
 	owing   bool   // it had the lock, and there may be transactions that relied on that
 }
 
 // run is a reign on one session. It returns nil when nothing is owed any more, or when ctx ended.
 func (r *reign) run(ctx context.Context) (err error) {
 	w := r.waker
-	if r.session, err = w.openSession(ctx, r.backend); err != nil {
+	if r.session, err = w.openSession(ctx); err != nil {
 		return err
 	}
 	defer r.session.close()
-	r.backend = r.session.backend()
 	w.opts.OnStep(WakerOpened)
 	locked, err := r.claim(ctx)
 	if err != nil || !locked {
@@ -60,19 +59,29 @@ func (r *reign) run(ctx context.Context) (err error) {
 	}
 }
 
-// claim tries to get the lock. Whoever owes something tries until its old session must have ended;
-// if the lock is still taken then, or at any time by a waker that nobody owes anything, that one
-// finds everything.
+// claim tries to get the lock. If another waker has it there is nothing left to do, also for one that
+// owes something: the other finds it. A session that this reign has lost is ended first; a backend that
+// is frozen takes its time.
 func (r *reign) claim(ctx context.Context) (bool, error) {
 	w := r.waker
-	give := time.Now().Add(2 * w.opts.SessionLimit)
-	for n := 0; n < claims || r.owing && time.Now().Before(give); n++ {
+	for n := 0; n < claims; n++ {
 		locked, err := r.session.tryLock()
-		if err != nil || locked {
-			r.owing = r.owing || locked
-			return locked, err
+		if err != nil {
+			return false, err
 		}
-		if sleep(ctx, w.opts.MaxPoll/4+rand.N(w.opts.MaxPoll/2)) != nil {
+		if locked {
+			r.owing, r.holder = true, r.session.backend()
+			return true, nil
+		}
+		pause := w.opts.MaxPoll/2 + rand.N(w.opts.MaxPoll)
+		held, err := r.endHolder()
+		if err != nil {
+			return false, err
+		}
+		if held {
+			n, pause = 0, 10*pause
+		}
+		if sleep(ctx, pause) != nil {
 			break
 		}
 	}
@@ -80,11 +89,18 @@ func (r *reign) claim(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// endHolder ends the session that this reign has lost, and reports whether it is still there.
+func (r *reign) endHolder() (bool, error) {
+	if r.holder == 0 {
+		return false, nil
+	}
+	return r.session.end(r.holder)
+}
+
 // up polls while it holds the lock, until it is quiet, and gives the lock back. It returns the number
 // below which transactions may have seen the lock held.
 func (r *reign) up(ctx context.Context) (after uint64, err error) {
 	w := r.waker
-	r.owing = true
 	w.opts.OnStep(WakerLocked)
 	if _, err := r.poll(false); err != nil {
 		return 0, err

@@ -40,32 +40,29 @@ from (
 ) as v (name, value)
 inner join pg_settings as s on s.name = v.name`
 
-// Ends our own session before this one, should the server still think that it is alive. Its number
-// may be another's by now: only the one that holds the lock is meant.
+// Ends our own session before this one, should the server still think that it is alive, and says so.
+// Its number may be another's by now: only the one that holds the lock is meant.
 const endSQL = `
-select pg_terminate_backend(l.pid)
+select count(pg_terminate_backend(l.pid)) > 0
 from pg_locks as l
 where
     l.pid = $1
     and l.locktype = 'advisory'
     and l.mode = 'ExclusiveLock'
+    and l.granted
     and l.database = (select d.oid from pg_database as d where d.datname = current_database())
     and l.classid::bigint = $2::bigint >> 32
     and l.objid::bigint = $2::bigint & 4294967295`
 
-// openSession connects, and ends the session before, if there was one.
-func (w *Waker) openSession(ctx context.Context, before uint32) (*wakerSession, error) {
+// openSession connects.
+func (w *Waker) openSession(ctx context.Context) (*wakerSession, error) {
 	conn, err := pgx.ConnectConfig(ctx, w.config)
 	if err != nil {
 		return nil, fmt.Errorf("connect the waker: %w", err)
 	}
 	s := &wakerSession{conn: conn, limit: w.opts.SessionLimit}
 	limit := strconv.FormatInt(w.opts.SessionLimit.Milliseconds(), 10)
-	err = s.exec("set up the waker's session", wakerSettingsSQL, limit)
-	if err == nil && before != 0 {
-		err = s.exec("end the waker's old session", endSQL, int64(before), int64(wakerLock))
-	}
-	if err != nil {
+	if err := s.exec("set up the waker's session", wakerSettingsSQL, limit); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -107,6 +104,16 @@ func (s *wakerSession) tryLock() (locked bool, err error) {
 		s.seen = nil // what was committed since the last poll may have rung, or not
 	}
 	return locked, nil
+}
+
+// end ends a session before this one, and reports whether that still had the lock.
+func (s *wakerSession) end(backend uint32) (held bool, err error) {
+	ctx, cancel := s.patience()
+	defer cancel()
+	if err := s.conn.QueryRow(ctx, endSQL, int64(backend), int64(wakerLock)).Scan(&held); err != nil {
+		return false, fmt.Errorf("end the waker's old session: %w", err)
+	}
+	return held, nil
 }
 
 // unlock gives the lock back, and returns a transaction that began after that: all that began before

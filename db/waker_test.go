@@ -2,16 +2,19 @@ package db_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/streamtest"
 	"github.com/pgherald/pgherald/triggers"
 )
 
@@ -37,6 +40,8 @@ type site struct {
 	listener *db.Listener
 	waker    *db.Waker
 	feed     *stream.Feed
+	sub      *stream.Subscription
+	client   streamtest.Client
 	steps    chan db.WakerStep
 	resume   chan struct{}
 }
@@ -45,6 +50,7 @@ type site struct {
 type siteOptions struct {
 	waker    db.WakerOptions
 	hold     db.WakerStep // it stays there until something comes from resume
+	pulse    *pulse       // beats at each step
 	wakerURL string       // through a proxy, say
 	noWaker  bool
 }
@@ -54,13 +60,21 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 	t.Helper()
 	pool := openPool(t, url)
 	s := &site{t: t, steps: make(chan db.WakerStep, 10_000), resume: make(chan struct{})}
-	t.Cleanup(func() { close(s.resume) })
 	var err error
 	if s.listener, err = db.OpenListener(t.Context(), url, pool, quick); err != nil {
 		t.Fatal(err)
 	}
 	opts.waker.OnStep = func(step db.WakerStep) {
-		s.steps <- step
+		select {
+		case s.steps <- step:
+		default: // nobody has looked for long
+		}
+		if opts.pulse != nil {
+			opts.pulse.beat()
+		}
+		if opts.pulse != nil {
+			opts.pulse.beat()
+		}
 		if step == opts.hold {
 			<-s.resume
 		}
@@ -75,11 +89,17 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 	if err := s.feed.Fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	var sync stream.Sync
+	if s.sub, sync, err = s.feed.Subscribe(t.Context(), s.feed.Head(), nil, stream.Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	s.write(s.sub.Sync(nil, sync, time.Now()))
 	background(t, s.listener.Run)
 	background(t, func(ctx context.Context) { s.feed.Follow(ctx, s.listener.Wake(), nil) })
 	if !opts.noWaker {
 		background(t, s.waker.Run)
 	}
+	t.Cleanup(func() { close(s.resume) }) // before the waker is waited for
 	waitLive(t, s.listener)
 	return s
 }
@@ -264,5 +284,59 @@ func TestCancelLeavesNoLock(t *testing.T) {
 	err := canceller.QueryRow(t.Context(), `select count(*) from pg_locks where locktype = 'advisory' and pid = $1`, conn.PgConn().PID()).Scan(&held)
 	if err != nil || held > 0 {
 		t.Errorf("%d locks are held after %d cancelled statements: %v", held, cancelled, err)
+	}
+}
+
+func (s *site) write(b []byte) {
+	s.t.Helper()
+	if _, err := s.client.Write(b); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// gets waits until the client has exactly the events of the log, each once.
+func (s *site) gets(conn *pgx.Conn) {
+	s.t.Helper()
+	rows, err := conn.Query(s.t.Context(), `select id from pgherald.events`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	want, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	timeout := time.After(30 * time.Second)
+	for {
+		changed := s.feed.Changed()
+		bufs, err := s.sub.Due(nil, 1<<30)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, b := range bufs {
+			s.write(b)
+		}
+		got := s.client.Events()
+		if len(got) >= len(want) {
+			s.compare(got, want)
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			s.t.Fatalf("%d of %d events came", len(got), len(want))
+		}
+	}
+}
+
+func (s *site) compare(got []streamtest.Envelope, want []int64) {
+	s.t.Helper()
+	ids := make([]int64, len(got))
+	for i, e := range got {
+		ids[i] = e.ID
+	}
+	slices.Sort(ids)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, ids); diff != "" {
+		s.t.Fatalf("events (-want +got):\n%s", diff)
 	}
 }

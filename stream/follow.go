@@ -40,7 +40,12 @@ func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}, nextPass func()
 			woken, unwoken = true, 0
 			rest(ctx, nextPass)
 		case <-fallback.C:
-			f.countUnannounced(unwoken)
+			select { // a machine that was busy for a second owes us the notification, too
+			case <-wake:
+				woken = true
+			default:
+				f.countUnannounced(unwoken)
+			}
 			unwoken = 0
 		}
 		f.asked.Store(time.Now().UnixNano())
