@@ -6,3 +6,5 @@ export type { ConnectionOptions, Selection, TokenCallback, TokenReason } from ".
 export type { StreamStatus } from "./source.js";
 export type { Role, StreamStats } from "./stats.js";
 export { createEventStream, type EventFor, type EventStream, type EventStreamOptions, type EventType, type Reset } from "./stream.js";
+export { createLiveQuery, type LiveQuery, type LiveQueryOptions, type LiveSnapshot, type Loaded } from "./live-query.js";
+export { activities, type Activities, type ActivitiesOptions, type Activity, type ActivityQuery } from "./activities.js";

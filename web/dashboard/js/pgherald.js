@@ -826,7 +826,207 @@ var Stream = class {
     this.figures.clockSkew = Math.min(this.figures.clockSkew ?? 1 / 0, ahead);
   }
 };
+
+// src/schedule.ts
+function schedule(task) {
+  if (typeof requestAnimationFrame != "function") {
+    let timer2 = setTimeout(task, 16);
+    return () => clearTimeout(timer2);
+  }
+  let cancel = () => {
+    cancelAnimationFrame(frame), clearTimeout(timer);
+  }, once = () => {
+    cancel(), task();
+  }, frame = requestAnimationFrame(once), timer = setTimeout(once, 200);
+  return cancel;
+}
+
+// src/live-query.ts
+function createLiveQuery(options) {
+  let query = new Query(options);
+  return (options.autoStart ?? !0) && query.start(), query;
+}
+var calm = 5e3, Query = class {
+  constructor(options) {
+    this.options = options;
+    this.debug = debugOf(options.stream?.debug), this.backoff = new Backoff(options.stream?.backoff), this.stream = createEventStream({ ...options.stream, autoConnect: !1 }), this.stream.on("*", (event, meta) => this.take(event, meta)), this.stream.onReset(() => this.mend()), this.stream.onStatus(() => this.flushSoon()), this.stream.onError(() => this.flushSoon());
+  }
+  options;
+  stream;
+  debug;
+  listeners = new Emitter();
+  backoff;
+  snapshot = { data: void 0, loading: !1, stale: !1, error: null, status: "connecting", cursor: null };
+  data;
+  cursor = null;
+  events = [];
+  metas = [];
+  running = !1;
+  behind = !1;
+  // a reset was told, and is not mended
+  loadError = null;
+  loadedAt = -1 / 0;
+  loading;
+  retry;
+  cancelFlush;
+  stopWaking;
+  getSnapshot() {
+    return this.snapshot;
+  }
+  subscribe(listener) {
+    return this.listeners.on("change", listener);
+  }
+  start() {
+    this.running || (this.running = !0, this.stopWaking = onWake(() => this.retry !== void 0 && this.refetch()), this.refetch());
+  }
+  refetch() {
+    if (!this.running) return this.start();
+    this.stopLoading();
+    let loading = new AbortController();
+    this.loading = loading, this.update(), this.load(loading.signal).then(
+      (loaded) => loading.signal.aborted || this.loaded(loaded),
+      (error) => loading.signal.aborted || this.failed(error)
+    );
+  }
+  close() {
+    this.running && (this.running = !1, this.stopWaking?.(), this.stopLoading(), this.cancelFlush?.(), this.cancelFlush = void 0, this.stream.close(), this.forget(), this.update());
+  }
+  async load(signal) {
+    let loaded = await this.options.load({ signal });
+    if (typeof loaded?.cursor != "string")
+      throw new StreamError("load must return { data, cursor } with the cursor that came with the list", { kind: "setup", fatal: !0 });
+    return loaded;
+  }
+  stopLoading() {
+    clearTimeout(this.retry), this.retry = void 0, this.loading?.abort(), this.loading = void 0;
+  }
+  loaded({ data, cursor }) {
+    this.loading = void 0, this.loadError = null, this.behind = !1, this.loadedAt = Date.now(), this.forget(), this.data = data, this.cursor = cursor, this.stream.restart(cursor), this.stream.connect(), this.update();
+  }
+  failed(cause) {
+    let error = cause instanceof Error ? cause : new Error(String(cause));
+    if (this.loading = void 0, this.loadError = error, !(error instanceof StreamError && error.fatal)) {
+      let delay = this.backoff.next(error instanceof StreamError ? error.retryAfter : void 0);
+      this.debug(`the list could not be loaded (${error.message}): again in ${Math.round(delay)} ms`, error), this.retry = setTimeout(() => this.refetch(), delay);
+    }
+    this.update();
+  }
+  mend() {
+    if (this.running) {
+      if (this.behind = !0, Date.now() - this.loadedAt >= calm)
+        return this.backoff.reset(), this.refetch();
+      this.stopLoading(), this.retry = setTimeout(() => this.refetch(), this.backoff.next()), this.update();
+    }
+  }
+  take(event, meta) {
+    this.events.push(event), this.metas.push(meta), this.flushSoon();
+  }
+  forget() {
+    this.events = [], this.metas = [];
+  }
+  flushSoon() {
+    this.running && (this.cancelFlush ??= schedule(() => {
+      this.cancelFlush = void 0, this.flush();
+    }));
+  }
+  flush() {
+    let { events, metas } = this;
+    this.forget(), events.length > 0 && this.data !== void 0 && this.apply(events, metas), this.update(), events.length > 0 && this.options.onEvents && call(() => this.options.onEvents?.(events, metas));
+    let again = this.options.refetchOn ?? ["table_truncated"];
+    events.some(({ type }) => again.includes(type)) && this.refetch();
+  }
+  apply(events, metas) {
+    call(() => {
+      this.data = this.options.apply(this.data, events, metas);
+    }), this.cursor = metas.findLast((meta) => meta.cursor !== null)?.cursor ?? this.cursor;
+  }
+  /** Makes the snapshot true, and tells the listeners if it has changed. */
+  update() {
+    let { data, cursor } = this, status = this.running ? data === void 0 ? "connecting" : this.stream.status : "closed", next = {
+      data,
+      cursor,
+      status,
+      loading: this.loading !== void 0,
+      stale: data !== void 0 && (this.behind || status === "reconnecting" || status === "closed"),
+      error: this.loadError ?? this.stream.error
+    };
+    same(next, this.snapshot) || (this.snapshot = next, this.listeners.emit("change"));
+  }
+};
+function same(a, b) {
+  return Object.keys(a).every((key) => a[key] === b[key]);
+}
+
+// src/activities.ts
+function activities(options = {}) {
+  let max = options.max ?? 5e3, matches = matcher(options.query ?? {});
+  return {
+    load: ({ signal }) => load(options, max, signal),
+    apply: (data, events) => apply(data, events, matches, max)
+  };
+}
+async function load(options, max, signal) {
+  let data = /* @__PURE__ */ new Map(), cursor, after = null;
+  do {
+    let page = await loadPage(options, Math.min(500, max - data.size), after, signal);
+    cursor ??= page.cursor;
+    for (let { timestamp: _, ...row } of page.activities) data.set(row.id, row);
+    after = page.next;
+  } while (after !== null && data.size < max);
+  return { data, cursor };
+}
+async function loadPage(options, limit, after, signal) {
+  let params = new URLSearchParams({ limit: String(limit) });
+  for (let [name, values] of Object.entries(options.query ?? {}))
+    for (let value of [values].flat()) params.append(name, value);
+  after !== null && params.set("after", after);
+  let init = await options.request?.() ?? {}, response;
+  try {
+    response = await fetch(`${options.url ?? "/api/activities"}?${params}`, { ...init, signal });
+  } catch (cause) {
+    throw new StreamError("the list could not be fetched", { kind: "network", cause });
+  }
+  if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) throw await errorOfResponse(response, !0);
+  return await response.json();
+}
+function apply(data, events, matches, max) {
+  let changed = /* @__PURE__ */ new Map();
+  for (let event of events) {
+    if (event.type === "activity_deleted" && changed.set(event.data.id, null), event.type !== "activity_created" && event.type !== "activity_updated" && event.type !== "assignment_changed") continue;
+    let { id } = event.data, old = changed.has(id) ? changed.get(id) : data.get(id);
+    changed.set(id, merge(old, event));
+  }
+  if (changed.size === 0) return data;
+  let fits = (row) => row !== null && matches(row), fresh = [...changed].filter((entry) => !data.has(entry[0]) && fits(entry[1])), next = new Map(fresh.reverse());
+  for (let [id, old] of data) {
+    let row = changed.get(id);
+    row === void 0 ? next.set(id, old) : fits(row) && next.set(id, row);
+  }
+  return next.size <= max ? next : new Map([...next].slice(0, max));
+}
+function merge(old, event) {
+  let { id, category, subcategory, location, status, reporter, assignedTo, timestamp } = event.data, created = event.type === "activity_created";
+  return {
+    id,
+    category,
+    subcategory,
+    location,
+    status,
+    reporter,
+    assignedTo,
+    latestUpdate: event.type === "activity_updated" ? event.data.latestUpdate : old?.latestUpdate ?? null,
+    createdAt: old?.createdAt ?? (created ? timestamp : null),
+    updatedAt: old && old.updatedAt > timestamp ? old.updatedAt : timestamp
+  };
+}
+var searched = ["category", "subcategory", "location", "reporter"];
+function matcher(query) {
+  let { q, ...fields } = query, words = q === void 0 ? null : [q].flat().map((word) => word.toLowerCase()), tests = Object.entries(fields).map(([field, values]) => [field, new Set([values].flat())]);
+  return (row) => tests.every(([field, values]) => values.has(row[field] ?? "")) && (!words || words.some((word) => searched.some((field) => row[field].toLowerCase().includes(word))));
+}
 export {
   StreamError,
-  createEventStream
+  activities,
+  createEventStream,
+  createLiveQuery
 };

@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { createLiveQuery, StreamError, type LiveQuery, type LiveQueryOptions, type Loaded } from "../src/index.js";
+import { ScriptedServer, settle } from "./server.js";
+
+const url = "http://pgherald.test/api/events";
+let server: ScriptedServer;
+let query: LiveQuery<string[]>;
+let loads: { signal: AbortSignal; resolve: (loaded: Loaded<string[]>) => void; reject: (error: unknown) => void }[];
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+  server = new ScriptedServer();
+  loads = [];
+});
+afterEach(() => {
+  query.close();
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
+
+const frame = () => vi.advanceTimersByTimeAsync(16);
+
+function start(options: Partial<LiveQueryOptions<string[]>> = {}): void {
+  query = createLiveQuery<string[]>({
+    load: ({ signal }) => new Promise((resolve, reject) => loads.push({ signal, resolve, reject })),
+    apply: (data, events) => [...data, ...events.map((event) => (event.data as { id: string }).id)],
+    stream: { url },
+    ...options,
+  });
+}
+
+async function loaded(data: string[], cursor: string): Promise<void> {
+  loads.at(-1)!.resolve({ data, cursor });
+  await settle();
+}
+
+async function opened(options: Partial<LiveQueryOptions<string[]>> = {}): Promise<void> {
+  start(options);
+  await loaded(["a"], "c0");
+  server.last.sync({ mode: "resumed", events: 0 }, "c0");
+  await frame();
+}
+
+it("loads the list, and opens the stream at its cursor", async () => {
+  start();
+  await settle();
+  expect(query.getSnapshot()).toMatchObject({ data: undefined, loading: true, stale: false, status: "connecting" });
+  expect(server.lines).toHaveLength(0);
+  await loaded(["a"], "c0");
+  expect(server.last.cursor).toBe("c0");
+  expect(query.getSnapshot()).toMatchObject({ data: ["a"], loading: false, stale: false, cursor: "c0" });
+  server.last.sync({ mode: "resumed", events: 0 }, "c0");
+  await frame();
+  expect(query.getSnapshot()).toMatchObject({ status: "open", stale: false });
+});
+
+it("applies what comes at once, and tells it once", async () => {
+  const onEvents = vi.fn();
+  await opened({ onEvents });
+  const changed = vi.fn();
+  query.subscribe(changed);
+  const before = query.getSnapshot();
+  for (let i = 1; i <= 100; i++) server.last.event(i, `c${i}`);
+  await settle();
+  expect(query.getSnapshot()).toBe(before);
+  await frame();
+  expect(query.getSnapshot().data).toHaveLength(101);
+  expect(query.getSnapshot().cursor).toBe("c100");
+  expect(changed).toHaveBeenCalledTimes(1);
+  expect(onEvents).toHaveBeenCalledTimes(1);
+  expect(onEvents.mock.calls[0]![0]).toHaveLength(100);
+  server.last.heartbeat("c101");
+  await frame();
+  expect(changed).toHaveBeenCalledTimes(1);
+});
+
+it("keeps its data while the stream is away, says that it is stale, and resumes", async () => {
+  await opened();
+  server.last.cut();
+  await frame();
+  expect(query.getSnapshot()).toMatchObject({ data: ["a"], stale: true, status: "reconnecting", error: { kind: "network" } });
+  await vi.advanceTimersByTimeAsync(1000);
+  server.last.sync({ mode: "resumed", events: 1 }, "c0");
+  server.last.event(1, "c1");
+  await frame();
+  expect(query.getSnapshot()).toMatchObject({ data: ["a", "a1"], stale: false, status: "open", error: null });
+  expect(loads).toHaveLength(1);
+});
+
+it("loads anew after a reset, and continues exactly where the new list ends", async () => {
+  await opened();
+  await vi.advanceTimersByTimeAsync(10_000);
+  server.last.sync({ mode: "reset", reason: "pruned" }, "c50");
+  await settle();
+  expect(query.getSnapshot()).toMatchObject({ stale: true, loading: true });
+  server.last.event(1, "c51"); // it may be in the list already: it must not be applied twice
+  await settle();
+  await loaded(["new"], "c51");
+  expect(query.getSnapshot()).toMatchObject({ data: ["new"], loading: false, cursor: "c51" });
+  expect(server.last.cursor).toBe("c51");
+  server.last.sync({ mode: "resumed", events: 0 }, "c51");
+  server.last.event(2, "c52");
+  await frame();
+  expect(query.getSnapshot()).toMatchObject({ data: ["new", "a2"], stale: false });
+});
+
+it("does not hammer a server that resets whatever it is given", async () => {
+  await opened();
+  for (let i = 0; i < 5; i++) {
+    server.last.sync({ mode: "reset", reason: "future" }, "c9");
+    await vi.advanceTimersByTimeAsync(300);
+    await loaded(["x"], "c9");
+  }
+  expect(loads.length).toBeLessThanOrEqual(4);
+});
+
+it("loads anew when a table was truncated", async () => {
+  await opened();
+  server.last.event(1, "c1", "table_truncated", { table: "public.assignments" });
+  await frame();
+  expect(loads).toHaveLength(2);
+  await loaded([], "c1");
+  expect(query.getSnapshot().data).toEqual([]);
+});
+
+it("tries to load again with back-off, and not after a fatal error", async () => {
+  start();
+  loads[0]!.reject(new Error("down"));
+  await settle();
+  expect(query.getSnapshot()).toMatchObject({ loading: false, error: { message: "down" } });
+  await vi.advanceTimersByTimeAsync(500);
+  expect(loads).toHaveLength(2);
+  loads[1]!.reject(new StreamError("forbidden", { kind: "http", fatal: true, status: 403 }));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(loads).toHaveLength(2);
+  query.refetch();
+  await loaded(["a"], "c0");
+  expect(query.getSnapshot()).toMatchObject({ data: ["a"], error: null });
+});
+
+it("says so when load forgets the cursor", async () => {
+  start();
+  loads[0]!.resolve({ data: [] } as never);
+  await settle();
+  expect(query.getSnapshot().error?.message).toMatch(/load must return \{ data, cursor \}/);
+});
+
+it("aborts a load that is overtaken or closed", async () => {
+  start();
+  query.refetch();
+  expect(loads.map((load) => load.signal.aborted)).toEqual([true, false]);
+  loads[0]!.resolve({ data: ["old"], cursor: "c0" });
+  await settle();
+  expect(query.getSnapshot().data).toBeUndefined();
+  query.close();
+  expect(loads[1]!.signal.aborted).toBe(true);
+  expect(query.getSnapshot().status).toBe("closed");
+  query.start();
+  await loaded(["b"], "c1");
+  expect(query.getSnapshot().data).toEqual(["b"]);
+});
+
+it("keeps its data when apply throws", async () => {
+  const uncaught: unknown[] = [];
+  vi.stubGlobal("queueMicrotask", (task: () => void) => {
+    try { task(); } catch (error) { uncaught.push(error); }
+  });
+  await opened({ apply: () => { throw new Error("of apply"); } });
+  server.last.event(1, "c1");
+  await frame();
+  expect(query.getSnapshot().data).toEqual(["a"]);
+  expect(uncaught).toHaveLength(1);
+});
