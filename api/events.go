@@ -14,7 +14,7 @@ import (
 )
 
 // events serves GET /api/events.
-func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity) {
+func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s *seat) {
 	query, err := eventsQuery(r.URL.RawQuery)
 	if err != nil {
 		writeProblem(w, r, err)
@@ -23,6 +23,10 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 	id, err = a.named(id, query["user"])
 	if err != nil {
 		writeProblem(w, r, err)
+		return
+	}
+	if err := s.Name(id.User); err != nil {
+		a.turnAway(w, r, err)
 		return
 	}
 	filter, err := filterOf(query)
@@ -34,19 +38,19 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 	response, err := a.begin(w, r, malformed != nil || a.config.Feed.Reaches(cursor))
 	if err != nil {
 		// The status is on its way: there is nobody left to tell.
-		a.config.Logger.Info("stream closed", "remote", r.RemoteAddr, "reason", refusal(r, err))
+		a.config.Logger.Info("stream closed", "remote", s.remote, "reason", refusal(r, err))
 		return
 	}
 	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter.WithGrants(id.Grants))
 	switch {
 	case err != nil && (r.Context().Err() != nil || a.stopping.Err() != nil): // somebody left before there was an answer
-		a.config.Logger.Info("stream closed", "remote", r.RemoteAddr, "reason", refusal(r, err))
+		a.config.Logger.Info("stream closed", "remote", s.remote, "reason", refusal(r, err))
 	case err != nil:
 		// The log must be asked and does not answer. An EventSource never returns after a status
 		// other than 200, but it does after a stream that ends: it tries again after retry.
-		a.config.Logger.Warn("stream refused", "remote", r.RemoteAddr, "error", err)
+		a.config.Logger.Warn("stream refused", "remote", s.remote, "error", err)
 	default:
-		a.serve(response, r.RemoteAddr, id, sub, sync)
+		a.serve(response, s, id, sub, sync)
 	}
 }
 
@@ -68,17 +72,19 @@ func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f
 	return a.config.Feed.Subscribe(ctx, c, malformed, f)
 }
 
-func (a *API) serve(re *sse.Response, remote string, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {
+func (a *API) serve(re *sse.Response, s *seat, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {
 	user := id.Name()
+	s.Keep()
 	a.connections.open(user)
 	a.config.Presence.Open(id.User)
 	a.config.Metrics.Opened(sync)
-	a.config.Logger.Debug("stream opened", "remote", remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
+	a.config.Logger.Debug("stream opened", "remote", s.remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
 	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Ended: func(e sse.End) {
+		s.Leave()
 		a.connections.close(user)
 		a.config.Presence.Close(id.User)
 		a.config.Metrics.Closed(e.Reason, e.Duration)
-		a.config.Logger.Info("stream closed", "remote", remote, "user", user, "reason", e.Reason,
+		a.config.Logger.Info("stream closed", "remote", s.remote, "user", user, "reason", e.Reason,
 			"duration", e.Duration.Round(time.Millisecond), "events", e.Events, "bytes", e.Bytes)
 	}})
 }

@@ -156,8 +156,10 @@ func TestHeaders(t *testing.T) {
 		"Content-Type":                  {"text/event-stream"},
 		"Cache-Control":                 {"no-cache, no-transform"},
 		"X-Accel-Buffering":             {"no"},
+		"X-Content-Type-Options":        {"nosniff"},
+		"Referrer-Policy":               {"no-referrer"},
 		"Access-Control-Allow-Origin":   {"*"},
-		"Access-Control-Expose-Headers": {"Pgherald-Cursor"},
+		"Access-Control-Expose-Headers": {"Pgherald-Cursor, Retry-After"},
 		"Vary":                          {"Origin"},
 		"Date":                          h["Date"],
 	}

@@ -6,22 +6,7 @@ import (
 	"strings"
 
 	"github.com/gorilla/mux"
-	"github.com/rs/cors"
 )
-
-// guard decides what pages of other origins may do: read everything, as the seed promises, and
-// change nothing. Requests that are not a browser's are not concerned.
-func guard(next http.Handler) http.Handler {
-	read := cors.New(cors.Options{
-		AllowedOrigins: []string{"*"},
-		AllowedMethods: []string{http.MethodGet, http.MethodHead},
-		AllowedHeaders: []string{"Last-Event-ID", "Cache-Control"},
-		ExposedHeaders: []string{cursorHeader},
-	})
-	write := http.NewCrossOriginProtection()
-	write.SetDenyHandler(problemHandler(http.StatusForbidden, "pages of another origin may read here and change nothing"))
-	return read.Handler(write.Handler(next))
-}
 
 // problemHandler answers every request with the same problem.
 func problemHandler(status int, detail string) http.Handler {

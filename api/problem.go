@@ -7,13 +7,16 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/limit"
 )
 
 // maxFieldErrors bounds an answer to a body that is wrong in a thousand places.
@@ -27,8 +30,10 @@ type Problem struct {
 	Status   int          `json:"status"`
 	Detail   string       `json:"detail,omitempty"`
 	Instance string       `json:"instance,omitempty"` // the path that was asked for
-	Code     string       `json:"code,omitempty"`     // which check of who asks failed
+	Code     string       `json:"code,omitempty"`     // which check of who asks failed, or which limit was reached
 	Errors   []FieldError `json:"errors,omitempty"`
+
+	RetryAfter time.Duration `json:"-"` // when to come again; the header of that name
 }
 
 // FieldError says what is wrong with one member of a body, or with one query parameter.
@@ -73,6 +78,9 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Accept", "application/json")
 		h.Set("Accept-Encoding", "identity")
 	}
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))
+	}
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // nobody is left to tell if the client is gone
 }
@@ -82,6 +90,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 func problemOf(err error) *Problem {
 	var problem *Problem
 	var refused *auth.Error
+	var full *limit.Refusal
 	var tooLarge *http.MaxBytesError
 	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
@@ -90,6 +99,8 @@ func problemOf(err error) *Problem {
 		return problem
 	case errors.As(err, &refused):
 		return &Problem{Status: refused.Status, Code: refused.Code, Detail: refused.Detail}
+	case errors.As(err, &full):
+		return &Problem{Status: full.Status, Code: "limit_" + full.Limit, Detail: full.Detail, RetryAfter: full.RetryAfter}
 	case errors.As(err, &tooLarge):
 		return bodyTooLarge(tooLarge.Limit)
 	case errors.Is(err, context.Canceled):

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/limit"
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
@@ -37,6 +38,10 @@ type Config struct {
 	Pool *pgxpool.Pool
 	// Head returns the cursor of a transaction's snapshot. Required with Pool and Engine.
 	Head Head
+	// Limits let streams in; nil lets everybody in.
+	Limits *limit.Gate
+	// Origins are the pages of other origins that may use the API; nil is every one, to read.
+	Origins *Origins
 	// Page serves every other path; nil leaves it out.
 	Page http.Handler
 	// Heartbeat is the time between heartbeats; 30 s if 0.
@@ -70,6 +75,12 @@ func (c Config) withDefaults() Config {
 	if c.MaxBody <= 0 {
 		c.MaxBody = 1 << 20
 	}
+	if c.Limits == nil {
+		c.Limits = limit.New(limit.Options{})
+	}
+	if c.Origins == nil {
+		c.Origins = &Origins{Allowed: []string{"*"}}
+	}
 	if c.Metrics == nil {
 		c.Metrics = metrics.New("")
 	}
@@ -97,6 +108,9 @@ type API struct {
 // New returns the API. Close it: with a feed, it has goroutines that write to clients.
 func New(config Config) (*API, error) {
 	a := &API{config: config.withDefaults(), connections: newConnections()}
+	if err := a.config.Origins.Check(); err != nil {
+		return nil, err
+	}
 	a.stopping, a.stop = context.WithCancel(context.Background())
 	if a.config.Feed == nil {
 		return a, nil
@@ -144,7 +158,7 @@ func (a *API) Handler() http.Handler {
 	r.NotFoundHandler = problemHandler(http.StatusNotFound, "nothing is here: see docs/protocol.md for the paths there are")
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
 	if a.streams != nil {
-		r.HandleFunc("/api/events", a.identified(a.events)).Methods(http.MethodGet)
+		r.HandleFunc("/api/events", a.seated(a.events)).Methods(http.MethodGet)
 	}
 	if a.config.Engine != nil {
 		r.HandleFunc("/api/events", a.withRole(a.config.Roles.Publish, a.publish)).Methods(http.MethodPost)
@@ -159,5 +173,5 @@ func (a *API) Handler() http.Handler {
 	if a.config.Page != nil {
 		r.PathPrefix("/").Handler(a.config.Page).Methods(http.MethodGet, http.MethodHead)
 	}
-	return guard(r)
+	return modest(a.config.Origins.guard(r))
 }

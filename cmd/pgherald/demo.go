@@ -46,7 +46,7 @@ func (c *demoCmd) Validate() error {
 
 // Run serves the demo until a signal comes, and leaves no server behind.
 func (c demoCmd) Run(a *app) error {
-	listener, err := c.listen()
+	listener, err := c.listen(a.ctx)
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func (c demoCmd) Run(a *app) error {
 }
 
 // listen takes the address that was asked for, or another port if that one is taken.
-func (c demoCmd) listen() (net.Listener, error) {
-	listener, err := net.Listen("tcp", c.Addr)
+func (c demoCmd) listen(ctx context.Context) (net.Listener, error) {
+	listener, err := listen(ctx, c.Addr)
 	if err == nil {
 		return listener, nil
 	}
@@ -68,7 +68,7 @@ func (c demoCmd) listen() (net.Listener, error) {
 	if splitErr != nil {
 		return nil, fmt.Errorf("serve on %s: %w", c.Addr, err)
 	}
-	if listener, err := net.Listen("tcp", net.JoinHostPort(host, "0")); err == nil {
+	if listener, err := listen(ctx, net.JoinHostPort(host, "0")); err == nil {
 		return listener, nil
 	}
 	return nil, fmt.Errorf("serve on %s: %w", c.Addr, err)

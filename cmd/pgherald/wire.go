@@ -83,6 +83,8 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics) (_ *server, err error) {
 }
 
 func (s *server) apiConfig(logger *slog.Logger) api.Config {
+	gate := s.flags.gate()
+	origins := s.flags.origins()
 	return api.Config{
 		Feed:         s.feed,
 		Ready:        s.ready,
@@ -92,6 +94,8 @@ func (s *server) apiConfig(logger *slog.Logger) api.Config {
 		Heartbeat:    s.flags.Heartbeat,
 		WriteTimeout: s.flags.WriteTimeout,
 		Metrics:      s.metrics,
+		Limits:       gate,
+		Origins:      &origins,
 		Logger:       logger,
 	}
 }
