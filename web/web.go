@@ -1,9 +1,9 @@
-// Package web holds the page that a pgherald server shows at /: the live stream, the state of
-// the connection, and the activities as they are now.
+// Package web holds the dashboard that a pgherald server shows at /: the activities as they are
+// now, to look at and to change, every event that comes, and how the connection fares.
 //
-// The page is a few small files without a build step and without anything from elsewhere. It
-// finds the server by relative URLs, so that it also works behind a proxy that serves it under
-// a path of its own.
+// The dashboard is plain ES modules and style sheets, without a framework, a build step or
+// anything from elsewhere. It finds the server by relative URLs, so that it also works behind a
+// proxy that serves it under a path of its own. docs/dashboard.md describes it.
 package web
 
 import (
@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-//go:embed page
+//go:embed dashboard
 var files embed.FS
 
 // policy lets the page load what this server serves, and nothing else: whatever an event holds,
@@ -51,7 +51,7 @@ func Page() http.Handler {
 // load returns the files by the paths that they are served at. It panics if the embedded files
 // are not readable, which no input can bring about.
 func load() map[string]*file {
-	page, err := fs.Sub(files, "page")
+	page, err := fs.Sub(files, "dashboard")
 	if err != nil {
 		panic(err)
 	}

@@ -36,13 +36,11 @@ func body(t *testing.T, res *http.Response) string {
 
 func TestPageServesItsFiles(t *testing.T) {
 	for path, contentType := range map[string]string{
-		"/":           "text/html; charset=utf-8",
-		"/app.js":     "text/javascript; charset=utf-8",
-		"/stream.js":  "text/javascript; charset=utf-8",
-		"/view.js":    "text/javascript; charset=utf-8",
-		"/summary.js": "text/javascript; charset=utf-8",
-		"/style.css":  "text/css; charset=utf-8",
-		"/icon.svg":   "image/svg+xml",
+		"/":               "text/html; charset=utf-8",
+		"/js/app.js":      "text/javascript; charset=utf-8",
+		"/js/pgherald.js": "text/javascript; charset=utf-8",
+		"/css/base.css":   "text/css; charset=utf-8",
+		"/icon.svg":       "image/svg+xml",
 	} {
 		res := get(t, http.MethodGet, path)
 		got := map[string]string{"status": res.Status}
@@ -67,16 +65,16 @@ func TestPageServesItsFiles(t *testing.T) {
 }
 
 func TestPageIsSentOnce(t *testing.T) {
-	first := get(t, http.MethodGet, "/app.js")
+	first := get(t, http.MethodGet, "/js/app.js")
 	etag := first.Header.Get("ETag")
 	if !regexp.MustCompile(`^"[0-9a-f]{16}"$`).MatchString(etag) {
 		t.Fatalf("ETag = %q", etag)
 	}
-	again := get(t, http.MethodGet, "/app.js", "If-None-Match", etag)
+	again := get(t, http.MethodGet, "/js/app.js", "If-None-Match", etag)
 	if again.StatusCode != http.StatusNotModified || body(t, again) != "" {
 		t.Errorf("with its ETag: %s", again.Status)
 	}
-	if other := get(t, http.MethodGet, "/app.js", "If-None-Match", `"0"`); other.StatusCode != http.StatusOK {
+	if other := get(t, http.MethodGet, "/js/app.js", "If-None-Match", `"0"`); other.StatusCode != http.StatusOK {
 		t.Errorf("with another ETag: %s", other.Status)
 	}
 	if get(t, http.MethodGet, "/").Header.Get("ETag") == etag {
@@ -94,7 +92,7 @@ func TestPageAnswersHead(t *testing.T) {
 }
 
 func TestPageHasNothingElse(t *testing.T) {
-	for _, path := range []string{"/index.html", "/page/", "/page/app.js", "/api/activities", "/app.js/", "//", "/%2e%2e/web.go", "/web.go"} {
+	for _, path := range []string{"/index.html", "/dashboard/", "/js/", "/dashboard/js/app.js", "/api/activities", "/js/app.js/", "//", "/%2e%2e/web.go", "/web.go"} {
 		res := get(t, http.MethodGet, path)
 		var problem struct {
 			Status   int
@@ -121,7 +119,7 @@ func TestPageKeepsItsPolicy(t *testing.T) {
 	if regexp.MustCompile(`<script[^>]*>[^<]`).MatchString(html) {
 		t.Error("the page has an inline script")
 	}
-	references := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(html, -1)
+	references := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(strings.ReplaceAll(html, `href="#`, `data-to="`), -1)
 	if len(references) < 3 {
 		t.Fatalf("only %d references found", len(references))
 	}
@@ -130,9 +128,58 @@ func TestPageKeepsItsPolicy(t *testing.T) {
 			t.Errorf("%s: %s", reference[1], res.Status)
 		}
 	}
-	for _, script := range []string{"/app.js", "/view.js", "/stream.js", "/summary.js"} {
-		if js := body(t, get(t, http.MethodGet, script)); regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b`).MatchString(js) {
-			t.Errorf("%s makes HTML from text", script)
+	for path, script := range scripts(t) {
+		if regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|setAttribute\('style'`).MatchString(script) {
+			t.Errorf("%s makes HTML or style from text", path)
+		}
+	}
+}
+
+// scripts returns every script of the page by its path, found as a browser finds them.
+func scripts(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	waiting := []string{"app.js"}
+	for len(waiting) > 0 {
+		path := "/js/" + waiting[0]
+		waiting = waiting[1:]
+		if _, ok := found[path]; ok {
+			continue
+		}
+		res := get(t, http.MethodGet, path)
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, res.Status)
+		}
+		found[path] = body(t, res)
+		for _, match := range regexp.MustCompile(`from '\./([^']+)'`).FindAllStringSubmatch(found[path], -1) {
+			waiting = append(waiting, match[1])
+		}
+	}
+	return found
+}
+
+// TestPageIsSmall keeps the size that docs/dashboard.md states.
+func TestPageIsSmall(t *testing.T) {
+	all := body(t, get(t, http.MethodGet, "/"))
+	for _, reference := range regexp.MustCompile(`(?:src|href)="([^"]+\.(?:css|svg|js))"`).FindAllStringSubmatch(all, -1) {
+		all += body(t, get(t, http.MethodGet, "/"+reference[1]))
+	}
+	for _, script := range scripts(t) {
+		all += script
+	}
+	if len(all) < 50_000 || len(all) > 220_000 {
+		t.Errorf("the page has %d bytes: say so in docs/dashboard.md", len(all))
+	}
+}
+
+// TestPageHasWhatItsScriptsAskFor finds the ids that no element has.
+func TestPageHasWhatItsScriptsAskFor(t *testing.T) {
+	html := body(t, get(t, http.MethodGet, "/"))
+	for path, script := range scripts(t) {
+		for _, match := range regexp.MustCompile(`byID\('([^']+)'\)`).FindAllStringSubmatch(script, -1) {
+			if !strings.Contains(html, ` id="`+match[1]+`"`) {
+				t.Errorf("%s asks for #%s", path, match[1])
+			}
 		}
 	}
 }

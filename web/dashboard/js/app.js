@@ -1,0 +1,160 @@
+// Wires the page: what the model knows goes to what shows it, at most once per frame however fast events come.
+
+import { forActivity, forList, forStream } from './commands.js';
+import { Connection } from './connection.js';
+import { copiesFrom } from './copycard.js';
+import { Counts } from './counts.js';
+import { startCreate } from './create.js';
+import { Detail } from './detail.js';
+import { byID, setText } from './dom.js';
+import { Events } from './events.js';
+import { Grid } from './grid.js';
+import { Insights } from './insights.js';
+import { startKeys } from './keys.js';
+import { difference } from './difference.js';
+import { filtered } from './list.js';
+import { me, onMe, startMe } from './me.js';
+import { MAX, Model } from './model.js';
+import { People } from './people.js';
+import { startPopovers } from './popover.js';
+import { sum } from './say.js';
+import { session } from './server.js';
+import { showState } from './state.js';
+import { startThemes } from './themes.js';
+import { Toolbar } from './toolbar.js';
+
+/** Where an activity has a place of its own: as in css/shell.css. */
+const BESIDE_TABLE = '(min-width: 80rem)';
+const BESIDE_EVENTS = '(min-width: 130rem)';
+
+const known = { activities: undefined, loading: true, error: null, stale: false, locked: null };
+const all = () => [...(known.activities?.values() ?? [])];
+const glow = new Map(); // what changed since the last drawing: fields by id, null for what is new
+let frame = 0;
+let cost = 0; // what the last drawing took, in milliseconds
+let drawnAt = 0;
+let unseen = 0;
+
+const model = new Model({ data, events, sync, status, error });
+const connection = new Connection(() => model.stream);
+const insights = new Insights();
+const people = new People();
+const toolbar = new Toolbar({ changed: () => draw(), all });
+const grid = new Grid({ open: (activity) => open(activity), sort: (column) => toolbar.sort(column) });
+const counts = new Counts((name, value) => toolbar.toggle(name, value, true));
+const detail = new Detail({ all, closed: () => { grid.select(null); grid.refocus(); } });
+const eventList = new Events({ took: (timestamp, receivedAt) => insights.took(timestamp, receivedAt), show: (id) => known.activities?.has(id) && open(known.activities.get(id)) });
+const create = startCreate({ all, open });
+
+function data(activities, { loading, error: failure, stale }) {
+  const before = known.activities;
+  Object.assign(known, { activities, loading, error: failure, stale });
+  if (activities) known.locked = null;
+  if (before && activities && before !== activities) {
+    const changes = difference(before, activities);
+    sum(changes);
+    for (const [id, fields] of changes.fields) glow.set(id, glow.get(id) === null ? null : fields);
+  }
+  later();
+}
+
+function events(came, metas) {
+  insights.add(came, metas, model.stream?.stats.clockSkew ?? null);
+  eventList.add(came, metas);
+  people.add(came);
+  if (document.body.dataset.view !== 'events') unseen += came.length;
+  later();
+}
+
+function sync(said) {
+  connection.sync(said);
+  if (said.mode !== 'draining' && said.mode !== 'expired') people.load(me());
+}
+
+function status(now) {
+  connection.status(now);
+  later();
+}
+
+function error(failure) {
+  if (failure.status === 401 || failure.status === 403) known.locked = failure;
+  connection.error(failure);
+  later();
+}
+
+function open(activity) {
+  goTo('activities');
+  detail.open(activity);
+  grid.select(activity.id);
+}
+
+/** Draws with the next frame; where drawing is dear, only every now and then, so that the page stays quick. */
+function later() {
+  if (frame) return;
+  const wait = Math.max(0, drawnAt + 4 * cost - performance.now());
+  frame = wait > 16 ? setTimeout(draw, wait) : requestAnimationFrame(draw);
+}
+
+function draw() {
+  frame = 0;
+  const from = performance.now();
+  document.body.classList.toggle('no-activities', known.activities === null);
+  if (known.activities !== null) drawActivities();
+  setText(byID('events-badge'), unseen > 99 ? '99+' : String(unseen));
+  byID('events-badge').hidden = unseen === 0;
+  glow.clear();
+  drawnAt = performance.now();
+  cost = drawnAt - from;
+}
+
+function drawActivities() {
+  const activities = all();
+  grid.show(activities, toolbar.view, glow);
+  counts.show(activities, toolbar.view);
+  toolbar.shown(grid.shown.length, activities.length, activities.length >= MAX);
+  byID('table').classList.toggle('stale', known.stale && connection.lostAt > 0);
+  if (detail.activity && known.activities) detail.update(known.activities.get(detail.activity.id) ?? null);
+  showState(stateOf(), { retry, create: () => create.show(), clear: () => toolbar.clear(), unlock: () => model.start(me()) }, known.locked ?? known.error);
+}
+
+function stateOf() {
+  if (known.locked) return 'locked';
+  if (!known.activities) return known.error ? 'lost' : 'loading';
+  if (known.activities.size === 0) return 'empty';
+  return grid.shown.length === 0 && filtered(toolbar.view) ? 'nothing' : '';
+}
+
+function retry() {
+  if (model.query) model.query.refetch();
+  else model.start(me());
+}
+
+function goTo(view) {
+  document.body.dataset.view = view;
+  if (view === 'events') unseen = 0;
+  if (view !== 'activities' && !matchMedia(view === 'events' ? BESIDE_EVENTS : BESIDE_TABLE).matches) detail.close(); // it would cover what was asked for
+  for (const button of document.querySelectorAll('[data-goes]')) {
+    if (button.dataset.goes === view) button.setAttribute('aria-current', 'true');
+    else button.removeAttribute('aria-current');
+  }
+  later();
+}
+
+for (const button of document.querySelectorAll('[data-goes]')) button.addEventListener('click', () => goTo(button.dataset.goes));
+startThemes();
+startMe();
+startPopovers();
+copiesFrom(byID('copy-list'), 'These activities, elsewhere', () => forList(toolbar.view));
+copiesFrom(byID('detail-copy'), 'This activity, elsewhere', () => forActivity(detail.activity, me()));
+copiesFrom(byID('copy-stream'), 'These events, elsewhere', () => forStream(model.stream?.lastEventId, byID('event-type').value));
+startKeys([
+  ['/', 'search', () => { goTo('activities'); byID('search').focus(); }],
+  ['n', 'new activity', () => create.show()],
+  ['t', 'to the table', () => { goTo('activities'); grid.refocus(); }],
+  ['e', 'to the events', () => { goTo('events'); byID('event-list').focus(); }],
+  ['p', 'pause the events, and go on', () => byID('pause').click()],
+  ['c', 'clear the filters', () => toolbar.clear()],
+  ['?', 'this list', () => byID('help').click()],
+]);
+onMe((name) => session.token || model.start(name));
+model.start(me());

@@ -1,0 +1,138 @@
+// Draws columns and lines on a canvas. A picture of sixty numbers: no library has less to it.
+
+const PADDING = { top: 6, right: 2, bottom: 15, left: 34 };
+
+export class Chart {
+  #canvas;
+  #columns = [];
+  #options;
+  #pointed = -1;
+  #left = 0;
+
+  /**
+   * Options: `lines` are names of members drawn as lines, `bars` one drawn as bars, `label(n)` writes a number,
+   * `pointed(column)` is told which column is pointed at; null for none.
+   */
+  constructor(canvas, options) {
+    this.#canvas = canvas;
+    this.#options = options;
+    canvas.addEventListener('pointermove', (event) => this.#point(event.offsetX));
+    canvas.addEventListener('pointerleave', () => this.#point(-1));
+    new ResizeObserver(() => this.#draw()).observe(canvas);
+  }
+
+  show(columns) {
+    this.#columns = columns;
+    this.#draw();
+    if (this.#pointed >= 0) this.#options.pointed(this.#columns[this.#pointed]);
+  }
+
+  #point(x) {
+    const width = this.#canvas.clientWidth - PADDING.left - PADDING.right;
+    const at = Math.floor(((x - PADDING.left) / width) * this.#columns.length);
+    this.#pointed = x >= PADDING.left && at < this.#columns.length ? at : -1;
+    this.#options.pointed(this.#columns[this.#pointed] ?? null);
+    this.#draw();
+  }
+
+  #draw() {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    if (width === 0 || height === 0) return;
+    const scale = devicePixelRatio || 1;
+    if (this.#canvas.width !== Math.round(width * scale)) this.#canvas.width = Math.round(width * scale);
+    if (this.#canvas.height !== Math.round(height * scale)) this.#canvas.height = Math.round(height * scale);
+    const pen = this.#canvas.getContext('2d');
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    const colours = this.#colours();
+    const area = { x: PADDING.left, y: PADDING.top, width: width - PADDING.left - PADDING.right, height: height - PADDING.top - PADDING.bottom };
+    const top = nice(Math.max(...this.#columns.flatMap((column) => this.#members().map((name) => column[name] ?? 0)), this.#options.least));
+    this.#axes(pen, area, top, colours);
+    if (this.#options.bars) this.#bars(pen, area, top, colours);
+    this.#options.lines?.forEach((name, i) => this.#line(pen, area, top, name, i === 0 ? colours.accent : colours.second));
+  }
+
+  #members() {
+    return [...(this.#options.lines ?? []), ...(this.#options.bars ? [this.#options.bars] : [])];
+  }
+
+  #colours() {
+    const style = getComputedStyle(this.#canvas);
+    const text = getComputedStyle(this.#canvas.parentElement.querySelector('h2')).color;
+    return { accent: style.color, second: style.outlineColor, grid: style.borderColor, text, font: `${10 * (parseFloat(style.fontSize) / 14)}px ${style.fontFamily}` };
+  }
+
+  #axes(pen, area, top, { grid, text, font }) {
+    pen.font = font;
+    pen.fillStyle = text;
+    pen.strokeStyle = grid;
+    pen.lineWidth = 1;
+    pen.textAlign = 'right';
+    pen.textBaseline = 'middle';
+    for (const share of [0, 0.5, 1]) {
+      const y = Math.round(area.y + area.height * (1 - share)) + 0.5;
+      pen.beginPath();
+      pen.moveTo(area.x, y);
+      pen.lineTo(area.x + area.width, y);
+      pen.stroke();
+      pen.fillText(this.#options.label(top * share), area.x - 5, y);
+    }
+    pen.textBaseline = 'alphabetic';
+    const bottom = area.y + area.height + 12;
+    pen.textAlign = 'left';
+    pen.fillText(this.#options.since(), area.x, bottom);
+    pen.textAlign = 'right';
+    pen.fillText('now', area.x + area.width, bottom);
+  }
+
+  #bars(pen, area, top, { accent }) {
+    const step = area.width / this.#columns.length;
+    pen.fillStyle = accent;
+    this.#columns.forEach((column, i) => {
+      const height = (column[this.#options.bars] / top) * area.height;
+      if (height <= 0) return;
+      pen.globalAlpha = this.#pointed < 0 || this.#pointed === i ? 0.9 : 0.4;
+      pen.beginPath();
+      pen.roundRect(area.x + i * step + step * 0.12, area.y + area.height - Math.max(1.5, height), step * 0.76, Math.max(1.5, height), [Math.min(2, step / 4), Math.min(2, step / 4), 0, 0]);
+      pen.fill();
+    });
+    pen.globalAlpha = 1;
+  }
+
+  /** A line where there are neighbours, a dot where an event came alone. */
+  #line(pen, area, top, name, colour) {
+    const step = area.width / this.#columns.length;
+    const y = (value) => area.y + area.height * (1 - Math.max(0, value) / top);
+    pen.strokeStyle = pen.fillStyle = colour;
+    pen.lineWidth = 1.6;
+    pen.lineJoin = 'round';
+    pen.beginPath();
+    let joined = false;
+    this.#columns.forEach((column, i) => {
+      const value = column[name];
+      if (value === null) {
+        joined = false;
+        return;
+      }
+      const x = area.x + (i + 0.5) * step;
+      if (joined) pen.lineTo(x, y(value));
+      else pen.moveTo(x, y(value));
+      joined = true;
+    });
+    pen.stroke();
+    this.#columns.forEach((column, i) => {
+      if (column[name] === null) return;
+      const alone = (this.#columns[i - 1]?.[name] ?? null) === null && (this.#columns[i + 1]?.[name] ?? null) === null;
+      if (!alone && this.#pointed !== i) return;
+      pen.beginPath();
+      pen.arc(area.x + (i + 0.5) * step, y(column[name]), this.#pointed === i ? 3 : 1.8, 0, 7);
+      pen.fill();
+    });
+  }
+}
+
+/** Returns the next number that is easy to read. */
+function nice(n) {
+  const unit = 10 ** Math.floor(Math.log10(n));
+  return [1, 2, 4, 5, 6, 8, 10].map((step) => step * unit).find((step) => step >= n - 1e-9);
+}

@@ -1,0 +1,18 @@
+// The card with commands to copy.
+
+import { copyButton } from './clipboard.js';
+import { byID, h } from './dom.js';
+import { place } from './popover.js';
+
+/** Lets a button open the card with commands() in it. */
+export function copiesFrom(button, title, commands) {
+  const card = byID('copy-card');
+  button.setAttribute('popovertarget', card.id);
+  button.setAttribute('aria-haspopup', 'dialog');
+  button.popoverTargetElement = card;
+  button.addEventListener('click', () => {
+    card.replaceChildren(h('h2', { text: title }), ...commands().map(([name, line, hint]) => h('section', { class: 'command' },
+      h('header', {}, h('h3', { text: name }), copyButton('Copy', () => line)), h('pre', { class: 'mono', tabindex: '0', text: line }), hint ? h('p', { class: 'hint', text: hint }) : null)));
+  });
+  card.addEventListener('toggle', (event) => event.newState === 'open' && event.source !== null && document.activeElement === button && place(card, button));
+}

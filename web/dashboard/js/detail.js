@@ -1,0 +1,207 @@
+// An activity with its notes, beside the table: to change, assign, say something about, delete. What others change
+// meanwhile comes in, except where somebody is typing.
+
+import { avatar, byID, h, setText } from './dom.js';
+import { dateTime } from './format.js';
+import { attempt, field, problem, STATUSES, used } from './form.js';
+import { created, updated } from './list.js';
+import { me } from './me.js';
+import { Notes } from './notes.js';
+import * as server from './server.js';
+import { say, toast } from './say.js';
+
+const FIELDS = { status: 'Status', category: 'Category', subcategory: 'Subcategory', location: 'Location' };
+
+export class Detail {
+  #all;
+  #closed;
+  #activity = null;
+  #form = null;
+  #assignment = null;
+  #meta = null;
+  #notes = null;
+
+  /** all returns the activities, for suggestions; closed is called when nothing is open any more. */
+  constructor({ all, closed }) {
+    this.#all = all;
+    this.#closed = closed;
+    byID('detail-close').addEventListener('click', () => this.close());
+    byID('activity-side').addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || event.defaultPrevented || document.querySelector(':popover-open')) return;
+      event.stopPropagation();
+      this.close();
+    });
+  }
+
+  get activity() {
+    return this.#activity;
+  }
+
+  open(activity, { focus = true } = {}) {
+    if (this.#activity?.id !== activity.id) {
+      this.#notes?.close();
+      this.#activity = activity;
+      this.#build();
+    }
+    byID('activity-side').hidden = false;
+    this.update(activity);
+    if (focus) byID('detail-close').focus({ preventScroll: true });
+  }
+
+  close() {
+    if (!this.#activity) return;
+    this.#notes.close();
+    this.#activity = this.#notes = null;
+    byID('activity-side').hidden = true;
+    this.#closed();
+  }
+
+  /** Shows the activity as it is now; null when it is gone. */
+  update(activity) {
+    if (!this.#activity) return;
+    if (!activity) {
+      toast(`${this.#activity.category} / ${this.#activity.subcategory}, which was open here, is deleted.`);
+      this.close();
+      return;
+    }
+    const before = this.#activity;
+    this.#activity = activity;
+    setText(byID('detail-title'), `${activity.category} / ${activity.subcategory}`);
+    setText(this.#meta.firstElementChild, `by ${activity.reporter}, ${dateTime(created(activity))}`);
+    setText(this.#meta.children[1], `changed ${dateTime(updated(activity))}`);
+    for (const name in FIELDS) follow(this.#form.elements[name], before[name], activity[name]);
+    follow(this.#assignment.elements.assigneeId, before.assignedTo ?? '', activity.assignedTo ?? '');
+    this.#buttons();
+    if (before.latestUpdate !== activity.latestUpdate) this.#notes.refresh();
+  }
+
+  #build() {
+    const { id } = this.#activity;
+    this.#meta = h('p', { class: 'meta' }, h('span'), h('span'), h('code', { text: id }));
+    this.#form = this.#changeForm();
+    this.#assignment = this.#assignForm();
+    this.#notes = new Notes(id);
+    byID('detail').replaceChildren(this.#meta, this.#form, h('h3', { text: 'Assigned to' }), this.#assignment, h('h3', { text: 'Notes' }), ...this.#notes.elements, this.#danger());
+    byID('detail').scrollTop = 0;
+  }
+
+  #suggest(name) {
+    return () => (name === 'status' ? [...new Set([...STATUSES, ...used(this.#all(), 'status')])] : used(this.#all(), name));
+  }
+
+  #changeForm() {
+    const save = h('button', { class: 'button primary', text: 'Save', disabled: true });
+    const undo = h('button', { type: 'button', class: 'button quiet', text: 'Undo', disabled: true, on: { click: () => this.#undo() } });
+    const form = h('form', { novalidate: true },
+      h('div', { class: 'fields' }, Object.entries(FIELDS).map(([name, label]) => field(name, label, { value: this.#activity[name], suggested: this.#suggest(name) }))),
+      problem(), h('div', { class: 'actions' }, undo, save));
+    form.addEventListener('input', () => this.#buttons());
+    form.addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const changes = this.#changes();
+      if (Object.keys(changes).length === 0) return;
+      const { id } = this.#activity;
+      if (await attempt(form, save, () => server.change(id, changes))) this.#saved(form, changes);
+      this.#buttons();
+    });
+    return form;
+  }
+
+  /** What was saved counts as untouched, also before the event of it has come. */
+  #saved(form, changes) {
+    say('Saved');
+    for (const name in changes) {
+      form.elements[name].dataset.base = changes[name];
+      warn(form.elements[name], null);
+    }
+  }
+
+  #changes() {
+    const inputs = Object.keys(FIELDS).map((name) => this.#form.elements[name]);
+    return Object.fromEntries(inputs.filter(touched).map((input) => [input.name, input.value.trim()]));
+  }
+
+  #undo() {
+    for (const name in FIELDS) {
+      const input = this.#form.elements[name];
+      input.value = input.dataset.base = this.#activity[name];
+      warn(input, null);
+    }
+    this.#buttons();
+  }
+
+  #buttons() {
+    const none = Object.keys(this.#changes()).length === 0;
+    for (const button of this.#form.querySelectorAll('.actions button')) button.disabled = none;
+  }
+
+  #assignForm() {
+    const button = h('button', { class: 'button', text: 'Assign' });
+    const nobody = h('button', { type: 'button', class: 'button', text: 'Nobody', title: 'Take the assignment away', on: { click: () => submit('') } });
+    const mine = h('button', { type: 'button', class: 'button', text: 'Me', on: { click: () => (me() ? submit(me()) : byID('me-card').showPopover()) } });
+    const form = h('form', { novalidate: true },
+      h('div', { class: 'with-button' }, field('assigneeId', 'Assignee', { value: this.#activity.assignedTo ?? '', hint: 'nobody', suggested: () => used(this.#all(), 'assignedTo', 'reporter') }),
+        h('div', { class: 'actions' }, button, mine, nobody)), problem());
+    const submit = async (name) => {
+      const { id } = this.#activity;
+      const input = form.elements.assigneeId;
+      const done = await attempt(form, button, () => (name ? server.assign(id, name, me()) : server.unassign(id)));
+      if (!done) return;
+      input.value = input.dataset.base = name;
+      warn(input, null);
+      say(name ? `Assigned to ${name}` : 'Assigned to nobody');
+    };
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      submit(form.elements.assigneeId.value.trim());
+    });
+    return form;
+  }
+
+  /** Deletes at the second click only. */
+  #danger() {
+    const form = h('form', { class: 'danger-zone' }, problem());
+    const button = h('button', { class: 'button danger', text: 'Delete' });
+    let sure = false;
+    button.addEventListener('blur', () => {
+      sure = false;
+      button.textContent = 'Delete';
+    });
+    form.addEventListener('submit', async (event) => {
+      event.preventDefault();
+      if (!sure) {
+        sure = true;
+        button.textContent = 'Delete for ever?';
+        return;
+      }
+      const { id } = this.#activity;
+      const gone = this.#activity;
+      this.#activity = { ...gone };
+      await attempt(form, button, async () => {
+        await server.remove(id);
+        this.close();
+        say('Deleted');
+      });
+    });
+    form.append(h('div', { class: 'actions' }, button));
+    return form;
+  }
+}
+
+const touched = (input) => input.value.trim() !== (input.dataset.base ?? input.defaultValue);
+
+/** Lets an input follow what others write, unless somebody is changing it: then it says what it is now. */
+function follow(input, before, now) {
+  input.dataset.base ??= before;
+  if (input.dataset.base === now) return;
+  const mine = touched(input);
+  input.dataset.base = now;
+  if (!mine) input.value = now;
+  warn(input, mine && input.value.trim() !== now ? `is now “${now || 'nobody'}”` : null);
+}
+
+function warn(input, text) {
+  const box = input.closest('.field');
+  box.querySelector('.changed-meanwhile')?.remove();
+  if (text) box.append(h('span', { class: 'changed-meanwhile', text }));
+}

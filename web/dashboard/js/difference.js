@@ -1,0 +1,27 @@
+// What is different between two states of the activities. What did not change is the same object in both.
+
+const SHOWN = {
+  status: ({ status }) => status,
+  what: ({ category, subcategory, latestUpdate }) => [category, subcategory, latestUpdate?.notes, latestUpdate?.authorId].join('\u0000'),
+  location: ({ location }) => location,
+  assignedTo: ({ assignedTo }) => assignedTo,
+  reporter: ({ reporter }) => reporter,
+};
+
+/** Returns how many are new, changed and gone, and `fields`: the changed fields by id, null for a new activity. */
+export function difference(before, after) {
+  const fields = new Map();
+  let fresh = 0;
+  for (const [id, activity] of after) {
+    const old = before.get(id);
+    if (old === activity) continue;
+    if (!old) {
+      fresh++;
+      fields.set(id, null);
+      continue;
+    }
+    const changed = new Set(Object.keys(SHOWN).filter((name) => SHOWN[name](old) !== SHOWN[name](activity)));
+    if (changed.size > 0) fields.set(id, changed);
+  }
+  return { fields, fresh, changed: fields.size - fresh, gone: before.size + fresh - after.size };
+}

@@ -1,0 +1,72 @@
+// Looks into one event: the envelope as it came, its cursor, and the transaction that it belongs to.
+
+import { copyButton } from './clipboard.js';
+import { byID, h } from './dom.js';
+import { clock, count, plural, span } from './format.js';
+import { highlighted } from './json.js';
+
+export class Inspector {
+  open = false;
+  #handlers;
+  #shown = null;
+  #siblings = () => [];
+  #complete = true;
+
+  /** Handlers: `choose(event)`, null to close, and `show(id)` for the activity that an event is about. */
+  constructor(handlers) {
+    this.#handlers = handlers;
+  }
+
+  /** Shows an event; siblings returns the events of its transaction that have come so far, in their order. */
+  show(kept, siblings) {
+    this.open = true;
+    this.#shown = kept;
+    this.#siblings = siblings;
+    this.#draw();
+  }
+
+  close() {
+    this.open = false;
+    this.#shown = null;
+    byID('inspector').hidden = true;
+  }
+
+  /** More events have come: the transaction may be whole now. */
+  complete() {
+    if (this.open && !this.#complete) this.#draw();
+  }
+
+  #draw() {
+    const { event, meta, raw, cut, took } = this.#shown;
+    const all = this.#siblings();
+    const cursor = all.at(-1)?.meta.cursor ?? null;
+    this.#complete = cursor !== null;
+    const close = h('button', { type: 'button', class: 'button quiet icon', 'aria-label': 'Close the event', text: '✕', on: { click: () => this.#handlers.choose(null) } });
+    const about = typeof event.data?.id === 'string' && event.type.startsWith('activity_') | (event.type === 'assignment_changed');
+    const facts = h('dl', { class: 'facts' }, ...[
+      ['Number in the log', event.id === undefined ? '–' : count(event.id)],
+      ['Written', `${clock(event.timestamp, true)}, by the database’s clock`],
+      ['Arrived', `${clock(meta.receivedAt, true)}, ${meta.replayed ? 'with what was missed' : `after ${span(took)}`}`],
+      ['Transaction', this.#transaction(all, cursor)],
+      ['Cursor after it', cursor ?? 'comes with its last event'],
+    ].flatMap(([name, value]) => [h('dt', { text: name }), typeof value === 'string' ? h('dd', { class: name.startsWith('Cursor') ? 'mono' : '', text: value }) : h('dd', {}, value)]));
+    const pre = h('pre', { class: 'mono', tabindex: '0', 'aria-label': 'The envelope' }, ...(cut ? [raw, `\n(${count(cut)} characters)`] : highlighted(raw)));
+    byID('inspector').replaceChildren(
+      h('header', { class: 'side-head' }, h('h2', { id: 'inspector-title', text: event.type }),
+        about && event.type !== 'activity_deleted' ? h('button', { type: 'button', class: 'button quiet small', text: 'Open activity', on: { click: () => this.#handlers.show(event.data.id) } }) : null,
+        copyButton('Copy raw', () => raw), close),
+      h('div', { class: 'inspector-body' }, facts, pre));
+    byID('inspector').hidden = false;
+  }
+
+  #transaction(all, cursor) {
+    const total = h('span', { text: cursor === null ? `${plural(all.length, 'event')} so far ` : all.length === 1 ? 'this event only' : `${plural(all.length, 'event')} together ` });
+    if (all.length === 1) return total;
+    const at = all.indexOf(this.#shown);
+    const near = all.slice(Math.max(0, at - 6), at + 7);
+    return h('span', { class: 'siblings' }, total, ...near.map((other) => h('button', {
+      type: 'button', text: String(other.event.id ?? '–'), title: other.event.type, 'aria-current': other === this.#shown ? 'true' : null,
+      on: { click: () => this.#handlers.choose(other) },
+    })));
+  }
+}

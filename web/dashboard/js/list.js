@@ -1,0 +1,111 @@
+// Which activities are shown, and in which order. Plain functions over plain values.
+
+/** What can be filtered by, and how the API calls it. */
+export const FILTERS = { status: 'Status', category: 'Category', location: 'Location', assignedTo: 'Assignee' };
+
+export const COLUMNS = [
+  { id: 'status', label: 'Status', value: (a) => a.status },
+  { id: 'what', label: 'Activity', value: (a) => `${a.category}\u0000${a.subcategory}` },
+  { id: 'location', label: 'Location', value: (a) => a.location },
+  { id: 'assignedTo', label: 'Assignee', value: (a) => a.assignedTo ?? '\uffff' },
+  { id: 'reporter', label: 'Reporter', value: (a) => a.reporter },
+  { id: 'created', label: 'Created', value: (a) => created(a), down: true, end: true },
+  { id: 'updated', label: 'Updated', value: (a) => updated(a), down: true, end: true },
+];
+
+/** An activity that came by an event, and was older than the list, does not say when it was created. */
+export const created = (a) => a.createdAt ?? '';
+export const updated = (a) => a.updatedAt ?? '';
+
+/** Returns the view of somebody who has chosen nothing: all, the newest first. */
+export const everything = () => ({ q: '', sort: 'created', down: true, status: new Set(), category: new Set(), location: new Set(), assignedTo: new Set() });
+
+export const filtered = (view) => view.q.trim() !== '' || Object.keys(FILTERS).some((name) => view[name].size > 0);
+
+/** How much of an id counts as looked for, in characters: short words are part of many. */
+const ID = 4;
+
+const texts = new WeakMap(); // an activity that has not changed is the same object
+
+function text(activity) {
+  let found = texts.get(activity);
+  if (found === undefined) {
+    const { category, subcategory, location, status, reporter, assignedTo, latestUpdate } = activity;
+    found = [category, subcategory, location, status, reporter, assignedTo, latestUpdate?.notes].join('\n').toLowerCase();
+    texts.set(activity, found);
+  }
+  return found;
+}
+
+/** The value of a filter: '' is nobody, as in the API. */
+export const valueOf = (activity, name) => activity[name] ?? '';
+
+function matches(activity, view, q, except = '') {
+  for (const name in FILTERS) {
+    if (name !== except && view[name].size > 0 && !view[name].has(valueOf(activity, name))) return false;
+  }
+  return q.every((word) => text(activity).includes(word) || (word.length >= ID && activity.id.startsWith(word)));
+}
+
+const wordsOf = (q) => q.toLowerCase().split(/\s+/).filter(Boolean);
+
+/** Returns what is shown, sorted. */
+export function select(all, view) {
+  const q = wordsOf(view.q);
+  const shown = [];
+  for (const activity of all) if (matches(activity, view, q)) shown.push(activity);
+  return shown.sort(order(view));
+}
+
+function order({ sort, down }) {
+  const { value } = COLUMNS.find(({ id }) => id === sort) ?? COLUMNS[5];
+  const sign = down ? -1 : 1;
+  return (a, b) => {
+    const left = value(a);
+    const right = value(b);
+    if (left !== right) return left < right ? -sign : sign;
+    const [first, second] = [created(a), created(b)]; // the newest first, whatever it is sorted by
+    if (first !== second) return first < second ? 1 : -1;
+    return a.id < b.id ? 1 : -1;
+  };
+}
+
+/** Counts values of a filter among the activities that the other filters let through. */
+export function facets(all, view, name) {
+  const q = wordsOf(view.q);
+  const counts = new Map();
+  for (const value of view[name]) counts.set(value, 0);
+  for (const activity of all) {
+    if (!matches(activity, view, q, name)) continue;
+    const value = valueOf(activity, name);
+    counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
+  return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+}
+
+/** Counts all activities by a field. */
+export function counts(all, name) {
+  const found = new Map();
+  for (const activity of all) found.set(activity[name], (found.get(activity[name]) ?? 0) + 1);
+  return [...found].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+}
+
+/** Reads and writes the view as the page's fragment, so that it can be bookmarked and sent to somebody. */
+export function toHash(view) {
+  const params = new URLSearchParams();
+  if (view.q) params.set('q', view.q);
+  for (const name in FILTERS) for (const value of view[name]) params.append(name, value);
+  if (view.sort !== 'created' || !view.down) params.set('sort', (view.down ? '-' : '') + view.sort);
+  return params.size ? `#${params}` : '';
+}
+
+export function fromHash(hash) {
+  const params = new URLSearchParams(hash.replace(/^#/, ''));
+  const view = everything();
+  view.q = params.get('q') ?? '';
+  for (const name in FILTERS) view[name] = new Set(params.getAll(name));
+  const sort = params.get('sort') ?? '-created';
+  const id = sort.replace(/^-/, '');
+  if (COLUMNS.some((column) => column.id === id)) Object.assign(view, { sort: id, down: sort.startsWith('-') });
+  return view;
+}

@@ -1,0 +1,54 @@
+// The name that somebody gave themself on this page. It is kept in this browser, and nobody checks it.
+
+import { avatar, byID, setText } from './dom.js';
+
+const KEY = 'pgherald.me';
+const listeners = new Set();
+let name = read();
+
+function read() {
+  try {
+    return localStorage.getItem(KEY) ?? '';
+  } catch {
+    return ''; // storage is forbidden
+  }
+}
+
+/** Returns the name, or '' if there is none. */
+export const me = () => name;
+
+export const onMe = (listener) => listeners.add(listener);
+
+export function setMe(given) {
+  if (given === name) return;
+  name = given;
+  try {
+    if (name) localStorage.setItem(KEY, name);
+    else localStorage.removeItem(KEY);
+  } catch { /* then it lasts as long as the page */ }
+  show();
+  for (const listener of listeners) listener(name);
+}
+
+export function startMe() {
+  const card = byID('me-card');
+  card.addEventListener('submit', (event) => {
+    event.preventDefault();
+    setMe(byID('me-input').value.trim());
+    card.hidePopover();
+  });
+  card.addEventListener('toggle', (event) => {
+    if (event.newState !== 'open') return;
+    byID('me-input').value = name;
+    byID('me-input').focus();
+  });
+  show();
+}
+
+function show() {
+  setText(byID('me-name'), name || 'Your name');
+  byID('me').setAttribute('aria-label', name ? `You are ${name}. Change your name` : 'Give yourself a name');
+  const round = avatar(name || '?');
+  round.id = 'me-avatar';
+  byID('me-avatar').replaceWith(round);
+}

@@ -1,0 +1,63 @@
+// Who is online, where the server tells.
+
+import { avatar, byID, h } from './dom.js';
+import { ago, iso, plural } from './format.js';
+import { place } from './popover.js';
+import { request } from './server.js';
+
+/** How many are shown by their initials. */
+const SHOWN = 4;
+
+export class People {
+  #users = new Map(); // since when, by name
+  #there = false;
+  #name = '';
+  #run = 0;
+
+  constructor() {
+    byID('people-card').addEventListener('toggle', (event) => {
+      if (event.newState !== 'open') return;
+      this.#card();
+      place(byID('people-card'), byID('people'));
+    });
+  }
+
+  /** Asks who is online, as somebody. A server that does not know hides it all. */
+  async load(name) {
+    const run = ++this.#run;
+    this.#name = name;
+    const answer = await request('GET', `api/presence${name ? `?user=${encodeURIComponent(name)}` : ''}`).catch((error) => (error.status ? { gone: true } : null));
+    if (run !== this.#run || answer === null) return; // overtaken, or no server: it is asked again after the reconnect
+    this.#there = Array.isArray(answer.users);
+    this.#users = new Map((answer.users ?? []).map(({ userId, since }) => [userId, since]));
+    this.#show();
+  }
+
+  /** Takes the presence_updated among events. */
+  add(events) {
+    let changed = false;
+    for (const { type, data, timestamp } of events) {
+      if (type !== 'presence_updated' || !this.#there) continue;
+      changed = true;
+      if (!data.isOnline) this.#users.delete(data.userId);
+      else if (!this.#users.has(data.userId)) this.#users.set(data.userId, iso(timestamp));
+    }
+    if (changed) this.#show();
+  }
+
+  #show() {
+    const button = byID('people');
+    button.hidden = !this.#there || this.#users.size === 0;
+    const names = [...this.#users.keys()].sort((a, b) => (b === this.#name) - (a === this.#name) || (a < b ? -1 : 1));
+    const more = names.length - SHOWN;
+    button.replaceChildren(...names.slice(0, SHOWN).map((name) => avatar(name)), ...(more > 0 ? [h('span', { class: 'avatar more', 'aria-hidden': 'true', text: `+${more}` })] : []));
+    button.setAttribute('aria-label', `${plural(names.length, 'person', 'people')} online`);
+    button.title = names.slice(0, 20).join(', ');
+    if (byID('people-card').matches(':popover-open')) this.#card();
+  }
+
+  #card() {
+    byID('people-card').replaceChildren(h('h2', { text: `${plural(this.#users.size, 'person', 'people')} online` }),
+      h('ul', {}, [...this.#users].map(([name, since]) => h('li', { class: 'person' }, avatar(name), h('span', { text: name === this.#name ? `${name} (you)` : name }), h('time', { text: ago(since), datetime: since })))));
+  }
+}
