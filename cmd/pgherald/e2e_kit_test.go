@@ -82,7 +82,7 @@ func (n *node) start(ctx context.Context) error {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ready, done := make(chan struct{}), make(chan struct{})
 	n.mu.Lock()
-	n.url, n.cancel, n.done = "http://"+l.Addr().String(), cancel, done
+	n.url, n.cancel, n.done = n.cmd.scheme()+"://"+l.Addr().String(), cancel, done
 	n.mu.Unlock()
 	a := &app{ctx: running, stdout: io.Discard, stderr: &n.log, level: new(slog.LevelVar)}
 	a.level.Set(slog.LevelDebug)

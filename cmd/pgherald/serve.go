@@ -22,7 +22,7 @@ type serveCmd struct {
 	databaseFlags
 	specFlags
 	limitFlags
-	Addr              string        `default:"127.0.0.1:8080" env:"PGHERALD_ADDR" help:"Address to serve on."`
+	transportFlags
 	AdminAddr         string        `env:"PGHERALD_ADMIN_ADDR" placeholder:"ADDRESS" help:"Address for operators, with /metrics, /debug/pprof/ and /log-level; none if not given. It asks nobody who they are: keep it on loopback or a private network."`
 	ListenDatabaseURL string        `env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reading the log; --database-url if not given."`
 	NoMigrate         bool          `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables: refuse to start if they are not up to date."`
@@ -49,7 +49,7 @@ func (c *serveCmd) Validate() error {
 	if c.Heartbeat+c.WriteTimeout > maxSilence {
 		return fmt.Errorf("--heartbeat and --write-timeout must not be more than %v together: no connection is kept that long without a successful write", maxSilence)
 	}
-	return c.checkLimits()
+	return errors.Join(c.checkLimits(), c.checkTransport())
 }
 
 // Run serves until a signal comes.
@@ -59,12 +59,6 @@ func (c serveCmd) Run(a *app) error {
 		return fmt.Errorf("serve on %s: %w", c.Addr, err)
 	}
 	return c.serveOn(a, listener, nil)
-}
-
-// listen makes the socket that clients connect to.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
-	config := net.ListenConfig{Control: limitSilence}
-	return config.Listen(ctx, "tcp", addr)
 }
 
 // serveOn prepares the database and serves on the listener, which it closes. It calls ready once

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -132,16 +131,13 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	if err := s.waitLive(a.ctx); err != nil {
 		return err
 	}
-	httpServer := &http.Server{
-		Handler:           s.api.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelDebug),
+	httpServer, serve, err := s.flags.httpServer(s.api.Handler(), a.logger)
+	if err != nil {
+		return err
 	}
 	served := make(chan error, 1)
-	running.Go(func() { served <- httpServer.Serve(l) })
-	a.logger.Info("serving", "url", "http://"+l.Addr().String(), "version", version())
+	running.Go(func() { served <- serve(l) })
+	a.logger.Info("serving", "url", s.flags.scheme()+"://"+l.Addr().String(), "version", version())
 	if ready != nil {
 		ready()
 	}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// writePair makes a certificate for loopback and writes it where the flags say, and trusts it.
+func writePair(t *testing.T, dir, name string, trust *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	trust.AppendCertsFromPEM(cert)
+	write(t, filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	write(t, filepath.Join(dir, "cert.pem"), cert)
+}
+
+func write(t *testing.T, file string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(file+".new", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hear opens a stream and reads its first event, over a connection of its own. It returns the protocol and
+// who the server says it is.
+func hear(ctx context.Context, t *testing.T, n *node, transport *http.Transport) (protocol, name string) {
+	t.Helper()
+	ctx, hangUp := context.WithCancel(ctx)
+	defer transport.CloseIdleConnections()
+	defer hangUp()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.at("/api/events"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if strings.Contains(lines.Text(), `"sync"`) {
+			if response.TLS != nil {
+				name = response.TLS.PeerCertificates[0].Subject.CommonName
+			}
+			return response.Proto, name
+		}
+	}
+	t.Fatal("the stream ended without a first event")
+	return "", ""
+}
+
+// TestTLS replaces the certificate while the server runs, well and badly.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	dir, trust := t.TempDir(), x509.NewCertPool()
+	writePair(t, dir, "first", trust)
+	n := newNode(t, pgtest.NewDatabase(t), "--tls-cert="+filepath.Join(dir, "cert.pem"), "--tls-key="+filepath.Join(dir, "key.pem"))
+	startNodes(ctx, t, n)
+	t.Cleanup(func() { n.end(t) })
+	expect := func(protocol, name string, http2 bool) {
+		t.Helper()
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trust}, ForceAttemptHTTP2: http2}
+		if gotProtocol, gotName := hear(ctx, t, n, transport); gotProtocol != protocol || gotName != name {
+			t.Errorf("a stream over %s from %s, want %s from %s", gotProtocol, gotName, protocol, name)
+		}
+	}
+	expect("HTTP/2.0", "first", true)
+	expect("HTTP/1.1", "first", false)
+	writePair(t, dir, "second", trust)
+	expect("HTTP/2.0", "second", true)
+	write(t, filepath.Join(dir, "cert.pem"), []byte("nonsense"))
+	expect("HTTP/2.0", "second", true)
+	if !strings.Contains(n.log.String(), "new certificate cannot be used") {
+		t.Error("the log says nothing of a certificate that cannot be used")
+	}
+	if err := os.Remove(filepath.Join(dir, "cert.pem")); err != nil {
+		t.Fatal(err)
+	}
+	expect("HTTP/2.0", "second", true)
+	writePair(t, dir, "third", trust)
+	expect("HTTP/2.0", "third", true)
+}
+
+func TestCertificatesThatCannotBeUsed(t *testing.T) {
+	dir := t.TempDir()
+	writePair(t, dir, "one", x509.NewCertPool())
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for want, pair := range map[string][2]string{
+		"no such file":                   {filepath.Join(dir, "nothing"), key},
+		"failed to find any PEM data in": {os.Args[0], key},
+		"found a certificate rather than a key in the PEM for the private key": {cert, cert},
+	} {
+		if _, err := openCertificate(pair[0], pair[1], nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", pair, err, want)
+		}
+	}
+}
+
+// TestH2C speaks HTTP/2 without TLS, with prior knowledge as a proxy does, and beside HTTP/1.1.
+func TestH2C(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	n := newNode(t, pgtest.NewDatabase(t), "--h2c")
+	startNodes(ctx, t, n)
+	t.Cleanup(func() { n.end(t) })
+	over := func(set func(*http.Protocols)) string {
+		transport := &http.Transport{Protocols: new(http.Protocols)}
+		set(transport.Protocols)
+		protocol, _ := hear(ctx, t, n, transport)
+		return protocol
+	}
+	if got := over(func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }); got != "HTTP/2.0" {
+		t.Errorf("with prior knowledge it speaks %s", got)
+	}
+	if got := over(func(p *http.Protocols) { p.SetHTTP1(true) }); got != "HTTP/1.1" {
+		t.Errorf("to everybody else it speaks %s", got)
+	}
+	hearOneActivity(ctx, t, n)
+}
+
+func TestTransportFlags(t *testing.T) {
+	for want, f := range map[string]transportFlags{
+		"go together": {TLSCert: "a"},
+		"go togethe":  {TLSKey: "a"},
+		"without TLS": {TLSCert: "a", TLSKey: "b", H2C: true},
+	} {
+		if err := f.checkTransport(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", f, err, want)
+		}
+	}
+}
