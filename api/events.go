@@ -20,7 +20,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s
 		writeProblem(w, r, err)
 		return
 	}
-	id, err = a.named(id, query["user"])
+	id, err = a.named(id, query)
 	if err != nil {
 		writeProblem(w, r, err)
 		return
@@ -74,12 +74,16 @@ func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f
 
 func (a *API) serve(re *sse.Response, s *seat, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {
 	user := id.Name()
+	var lease *sse.Lease
+	if !id.Expires.IsZero() {
+		lease, sync.Expires = sse.NewLease(id.Expires), id.Expires.UnixMilli()
+	}
 	s.Keep()
 	a.connections.open(user)
 	a.config.Presence.Open(id.User)
 	a.config.Metrics.Opened(sync)
 	a.config.Logger.Debug("stream opened", "remote", s.remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
-	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Ended: func(e sse.End) {
+	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Lease: lease, Ended: func(e sse.End) {
 		s.Leave()
 		a.connections.close(user)
 		a.config.Presence.Close(id.User)
@@ -112,7 +116,7 @@ func eventsQuery(raw string) (url.Values, error) {
 	}
 	for name := range query {
 		switch {
-		case name == "since", name == "lastEventId", name == "user", stream.IsFilterParam(name):
+		case name == "since", name == "lastEventId", name == "user", name == auth.URLParam, stream.IsFilterParam(name):
 		default:
 			return nil, badParameter(name, "is not known: since, lastEventId, user, types, key and where.FIELD are")
 		}

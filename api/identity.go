@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"unicode/utf8"
 
 	"github.com/pgherald/pgherald/api/auth"
@@ -62,8 +63,11 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // named gives a stream of which nobody checks who opens it the name that its client asks for.
-func (a *API) named(id auth.Identity, names []string) (auth.Identity, error) {
+func (a *API) named(id auth.Identity, query url.Values) (auth.Identity, error) {
+	names := query["user"]
 	switch {
+	case a.config.Auth == nil && query.Has(auth.URLParam):
+		return id, badParameter(auth.URLParam, "has no effect: this server checks no tokens")
 	case len(names) == 0:
 		return id, nil
 	case a.config.Auth != nil:

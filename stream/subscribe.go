@@ -29,6 +29,8 @@ type Sync struct {
 	// without reading them: a resume that the memory does not reach back to, if the client has chosen
 	// events or not all are for everyone.
 	Events *int `json:"events,omitempty"`
+	// Expires is when the right to hear the stream ends, in Unix milliseconds, if it does.
+	Expires int64 `json:"expires,omitempty"`
 }
 
 // Subscribe returns a subscription that continues after the cursor, and what to tell the client

@@ -23,6 +23,7 @@ type serveCmd struct {
 	specFlags
 	limitFlags
 	transportFlags
+	authFlags
 	AdminAddr         string        `env:"PGHERALD_ADMIN_ADDR" placeholder:"ADDRESS" help:"Address for operators, with /metrics, /debug/pprof/ and /log-level; none if not given. It asks nobody who they are: keep it on loopback or a private network."`
 	ListenDatabaseURL string        `env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reading the log; --database-url if not given."`
 	NoMigrate         bool          `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables: refuse to start if they are not up to date."`
@@ -49,7 +50,7 @@ func (c *serveCmd) Validate() error {
 	if c.Heartbeat+c.WriteTimeout > maxSilence {
 		return fmt.Errorf("--heartbeat and --write-timeout must not be more than %v together: no connection is kept that long without a successful write", maxSilence)
 	}
-	return errors.Join(c.checkLimits(), c.checkTransport())
+	return errors.Join(c.checkLimits(), c.checkTransport(), c.checkAuth())
 }
 
 // Run serves until a signal comes.
@@ -57,6 +58,9 @@ func (c serveCmd) Run(a *app) error {
 	listener, err := listen(a.ctx, c.Addr)
 	if err != nil {
 		return fmt.Errorf("serve on %s: %w", c.Addr, err)
+	}
+	if err := c.checkAddress(listener.Addr()); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	return c.serveOn(a, listener, nil)
 }
@@ -68,6 +72,10 @@ func (c serveCmd) serveOn(a *app, listener net.Listener, ready func()) error {
 	if c.ListenDatabaseURL == "" {
 		c.ListenDatabaseURL = c.DatabaseURL
 	}
+	checker, err := c.checker(a.ctx, a.logger)
+	if err != nil {
+		return err
+	}
 	m := metrics.New(version())
 	stop, err := c.serveAdmin(a, m)
 	if err != nil {
@@ -77,7 +85,7 @@ func (c serveCmd) serveOn(a *app, listener net.Listener, ready func()) error {
 	if err := c.prepare(a); err != nil {
 		return err
 	}
-	s, err := c.wire(a, m)
+	s, err := c.wire(a, m, checker)
 	if err != nil {
 		return err
 	}

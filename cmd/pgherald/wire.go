@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/stream"
@@ -33,13 +34,15 @@ type server struct {
 	presence *db.Presence
 	feed     *stream.Feed
 	metrics  *metrics.Metrics
+	auth     *auth.JWT // nil: nobody is asked for a token
 	apiPool  *pgxpool.Pool
 	api      *api.API
 }
 
-// wire makes the server: database, log, feed, API. Nothing runs yet, but the feed is full.
-func (c serveCmd) wire(a *app, m *metrics.Metrics) (_ *server, err error) {
-	s := &server{flags: c, metrics: m}
+// wire makes the server: database, log, feed, API. checker is nil if nobody is asked for a token.
+// Nothing runs yet, but the feed is full.
+func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server, err error) {
+	s := &server{flags: c, metrics: m, auth: checker}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -84,7 +87,7 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics) (_ *server, err error) {
 func (s *server) apiConfig(logger *slog.Logger) api.Config {
 	gate := s.flags.gate()
 	origins := s.flags.origins()
-	return api.Config{
+	config := api.Config{
 		Feed:         s.feed,
 		Ready:        s.ready,
 		Listener:     s.listenerStats,
@@ -96,7 +99,12 @@ func (s *server) apiConfig(logger *slog.Logger) api.Config {
 		Limits:       gate,
 		Origins:      &origins,
 		Logger:       logger,
+		Roles:        s.flags.roles(),
 	}
+	if s.auth != nil {
+		config.Auth = s.auth
+	}
+	return config
 }
 
 // ready says whether events are arriving.
@@ -128,6 +136,9 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	running.Go(func() { s.pruner.Run(ctx) })
 	running.Go(func() { s.presence.Run(ctx) })
 	running.Go(func() { s.monitor.Run(ctx) })
+	if s.auth != nil {
+		running.Go(func() { s.auth.Run(ctx) })
+	}
 	if err := s.waitLive(a.ctx); err != nil {
 		return err
 	}

@@ -1,0 +1,237 @@
+package auth_test
+
+import (
+	"crypto"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pgherald/pgherald/api/auth"
+)
+
+func TestTokensOfEveryKind(t *testing.T) {
+	for name, c := range map[string]struct {
+		keys    func(*auth.Options)
+		methods []jwt.SigningMethod
+		key     any
+	}{
+		"secret":  {func(*auth.Options) {}, []jwt.SigningMethod{jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512}, secret},
+		"RSA":     {withPEM(publicPEM(rsaKey())), []jwt.SigningMethod{jwt.SigningMethodRS256, jwt.SigningMethodRS512, jwt.SigningMethodPS256}, rsaKey()},
+		"ECDSA":   {withPEM(publicPEM(ecKey())), []jwt.SigningMethod{jwt.SigningMethodES256}, ecKey()},
+		"Ed25519": {withPEM(publicPEM(edKey())), []jwt.SigningMethod{jwt.SigningMethodEdDSA}, edKey()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := checker(t, c.keys)
+			for _, method := range c.methods {
+				id, err := j.Verify(t.Context(), sign(method, c.key, with(nil)))
+				want := auth.Identity{User: "alice", Grants: []string{"user:alice"}, Expires: now.Add(time.Hour + leeway)}
+				if diff := cmp.Diff(want, id); diff != "" || err != nil {
+					t.Errorf("%s: %v (-want +got):\n%s", method.Alg(), err, diff)
+				}
+			}
+		})
+	}
+}
+
+// Several keys in one file: who signs changes from one to the next while both count.
+func TestSeveralKeys(t *testing.T) {
+	j := checker(t, withPEM(publicPEM(otherRSA(), ecKey(), rsaKey(), edKey())))
+	for method, key := range map[jwt.SigningMethod]any{
+		jwt.SigningMethodRS256: rsaKey(), jwt.SigningMethodPS384: otherRSA(), jwt.SigningMethodES256: ecKey(), jwt.SigningMethodEdDSA: edKey(),
+	} {
+		refuses(t, j, "", sign(method, key, with(nil)))
+	}
+	refuses(t, checker(t, withPEM(publicPEM(otherRSA(), ecKey()))), "token_signature", sign(jwt.SigningMethodRS256, rsaKey(), with(nil)))
+}
+
+func TestRolesAndGrants(t *testing.T) {
+	claims := jwt.MapClaims{
+		"roles": []string{"nurse", "admin", "nurse"}, "scope": "read  write", "none": []string{},
+		"realm": map[string]any{"access": map[string]any{"roles": []string{"deep"}}}, "https://a.example/roles": []string{"flat"},
+	}
+	for _, c := range []struct {
+		rolesClaim, grantsClaim string
+		roles, grants           []string
+	}{
+		{"", "", []string{"admin", "nurse"}, []string{"role:admin", "role:nurse", "user:alice"}},
+		{"scope", "", []string{"read", "write"}, []string{"role:read", "role:write", "user:alice"}},
+		{"realm.access.roles", "", []string{"deep"}, []string{"role:deep", "user:alice"}},
+		{"https://a.example/roles", "", []string{"flat"}, []string{"role:flat", "user:alice"}},
+		{"absent", "", nil, []string{"user:alice"}},
+		{"realm.absent.roles", "", nil, []string{"user:alice"}},
+		{"sub.roles", "", nil, []string{"user:alice"}},
+		{"", "scope", []string{"admin", "nurse"}, []string{"read", "write"}},
+		{"", "absent", []string{"admin", "nurse"}, nil}, // and not what would count without the claim
+		{"", "none", []string{"admin", "nurse"}, nil},
+	} {
+		j := checker(t, func(o *auth.Options) { o.RolesClaim, o.GrantsClaim = c.rolesClaim, c.grantsClaim })
+		id, err := j.Verify(t.Context(), token(claims))
+		if err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if diff := cmp.Diff([][]string{c.roles, c.grants}, [][]string{id.Roles, id.Grants}); diff != "" {
+			t.Errorf("%s, %s (-want +got):\n%s", c.rolesClaim, c.grantsClaim, diff)
+		}
+	}
+}
+
+func TestClaimsThatDoNotHold(t *testing.T) {
+	j := checker(t)
+	long := strings.Repeat("x", 300)
+	for name, c := range map[string]struct {
+		code   string
+		claims jwt.MapClaims
+	}{
+		"no exp":              {"token_claims", jwt.MapClaims{"exp": nil}},
+		"exp 0":               {"token_claims", jwt.MapClaims{"exp": 0}},
+		"exp is a text":       {"token_claims", jwt.MapClaims{"exp": "1764003600"}},
+		"exp is endless":      {"token_claims", jwt.MapClaims{"exp": 4e9 * 4}},
+		"exp is past numbers": {"token_expired", jwt.MapClaims{"exp": -1e300}},
+		"expired":             {"token_expired", jwt.MapClaims{"exp": now.Add(-leeway).Unix()}},
+		"just not expired":    {"", jwt.MapClaims{"exp": now.Add(-leeway + time.Second).Unix()}},
+		"future nbf":          {"token_not_yet_valid", jwt.MapClaims{"nbf": now.Add(leeway + time.Second).Unix()}},
+		"nbf in the leeway":   {"", jwt.MapClaims{"nbf": now.Add(leeway).Unix()}},
+		"nbf is a text":       {"token_claims", jwt.MapClaims{"nbf": "soon"}},
+		"no iss":              {"token_claims", jwt.MapClaims{"iss": nil}},
+		"wrong iss":           {"token_issuer", jwt.MapClaims{"iss": "https://issuer.example"}},
+		"iss is a list":       {"token_claims", jwt.MapClaims{"iss": []string{issuer}}},
+		"no aud":              {"token_claims", jwt.MapClaims{"aud": nil}},
+		"wrong aud":           {"token_audience", jwt.MapClaims{"aud": "billing"}},
+		"one aud of many":     {"", jwt.MapClaims{"aud": []string{"billing", audience}}},
+		"wrong auds":          {"token_audience", jwt.MapClaims{"aud": []string{"billing", "pgherald2"}}},
+		"aud is a number":     {"token_claims", jwt.MapClaims{"aud": 1}},
+		"no sub":              {"token_claims", jwt.MapClaims{"sub": nil}},
+		"empty sub":           {"token_claims", jwt.MapClaims{"sub": ""}},
+		"sub is a number":     {"token_claims", jwt.MapClaims{"sub": 7}},
+		"long sub":            {"token_claims", jwt.MapClaims{"sub": long}},
+		"sub with NUL":        {"token_claims", jwt.MapClaims{"sub": "alice\x00"}},
+		"roles is a number":   {"token_claims", jwt.MapClaims{"roles": 1}},
+		"roles is an object":  {"token_claims", jwt.MapClaims{"roles": map[string]any{"admin": true}}},
+		"a role is a number":  {"token_claims", jwt.MapClaims{"roles": []any{"nurse", 1}}},
+		"a role is empty":     {"token_claims", jwt.MapClaims{"roles": []any{""}}},
+		"a role with NUL":     {"token_claims", jwt.MapClaims{"roles": []any{"\x00"}}},
+		"many roles":          {"token_claims", jwt.MapClaims{"roles": strings.Repeat("x ", 257)}},
+		"roles is null":       {"", jwt.MapClaims{"roles": (*string)(nil)}},
+		"expired for others":  {"token_audience", jwt.MapClaims{"aud": "billing", "exp": 1}},
+	} {
+		t.Run(name, func(t *testing.T) { refuses(t, j, c.code, token(c.claims)) })
+	}
+}
+
+// A number beyond every clock comes out of a conversion as any number at all.
+func TestExpBeyondNumbers(t *testing.T) {
+	j := checker(t)
+	_, err := j.Verify(t.Context(), token(jwt.MapClaims{"exp": 1e300}))
+	if code := codeOf(t, err); code != "token_claims" && code != "token_expired" {
+		t.Errorf("code %q", code)
+	}
+}
+
+func TestAbuseAlgNone(t *testing.T) {
+	unsigned := sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, with(nil))
+	for _, j := range []*auth.JWT{checker(t), checker(t, withPEM(publicPEM(rsaKey())))} {
+		refuses(t, j, "token_signature", unsigned)
+		for _, alg := range []string{"None", "NONE", "nOnE", ""} {
+			header := base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"JWT","alg":"` + alg + `"}`))
+			refuses(t, j, "token_signature", header+unsigned[strings.Index(unsigned, "."):])
+		}
+	}
+}
+
+// The public key is public: taken for a secret, it would let everybody sign.
+func TestAbuseKeyConfusion(t *testing.T) {
+	public := publicPEM(rsaKey())
+	j := checker(t, withPEM(public))
+	der := must(x509.MarshalPKIXPublicKey(rsaKey().Public()))
+	for _, key := range [][]byte{public, []byte(strings.TrimSpace(string(public))), der, x509.MarshalPKCS1PublicKey(&rsaKey().PublicKey)} {
+		for _, method := range []jwt.SigningMethod{jwt.SigningMethodHS256, jwt.SigningMethodHS512} {
+			refuses(t, j, "token_signature", sign(method, key, with(nil)))
+		}
+	}
+	refuses(t, j, "token_signature", sign(jwt.SigningMethodES256, ecKey(), with(nil)))
+	refuses(t, checker(t), "token_signature", sign(jwt.SigningMethodRS256, rsaKey(), with(nil)))
+}
+
+func TestAbuseKeyInTheToken(t *testing.T) {
+	j := checker(t, withPEM(publicPEM(rsaKey())))
+	jwk := base64.RawURLEncoding.EncodeToString(otherRSA().N.Bytes())
+	refuses(t, j, "token_signature", sign(jwt.SigningMethodRS256, otherRSA(), with(nil), "jwk", jwk, "jku", "http://127.0.0.1/", "kid", "../../dev/null"))
+}
+
+func TestAbuseChangedToken(t *testing.T) {
+	j := checker(t)
+	good := token(nil)
+	parts := strings.Split(good, ".")
+	admin := base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"admin"}`))
+	refuses(t, j, "token_signature", parts[0]+"."+admin+"."+parts[2])
+	refuses(t, j, "token_signature", parts[0]+"."+parts[1]+".")
+	refuses(t, j, "token_signature", sign(jwt.SigningMethodHS256, append(secret, '!'), with(jwt.MapClaims{"exp": 1})))
+	for _, broken := range []string{"", ".", "..", "...", "a.b", good + ".x", good + "=", "Bearer " + good, " " + good, parts[0] + "." + parts[1]} {
+		refuses(t, j, "token_malformed", broken)
+	}
+}
+
+// What a token says is only looked at when its signature holds: whoever makes one up learns
+// nothing of what would be right.
+func TestAbuseNothingIsToldOfForgedTokens(t *testing.T) {
+	forged := []byte("this secret is not the right one!")
+	for _, claims := range []jwt.MapClaims{{"iss": "x"}, {"aud": "x"}, {"exp": 1}, {"exp": nil}, {"sub": nil}, nil} {
+		refuses(t, checker(t), "token_signature", sign(jwt.SigningMethodHS256, forged, with(claims)))
+	}
+}
+
+func TestPinnedMethods(t *testing.T) {
+	j := checker(t, withPEM(publicPEM(rsaKey())), func(o *auth.Options) { o.Methods = []string{"RS512"} })
+	refuses(t, j, "", sign(jwt.SigningMethodRS512, rsaKey(), with(nil)))
+	refuses(t, j, "token_signature", sign(jwt.SigningMethodRS256, rsaKey(), with(nil)))
+}
+
+func TestOptionsThatMakeNoSense(t *testing.T) {
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(ecKey()))})
+	for text, change := range map[string]func(*auth.Options){
+		"an issuer and an audience are required": func(o *auth.Options) { o.Audience = "" },
+		"an issuer and an audience are":          func(o *auth.Options) { o.Issuer = "" },
+		"the leeway must not be negative":        func(o *auth.Options) { o.Leeway = -1 },
+		"give one of a secret, public keys":      func(o *auth.Options) { o.Secret = nil },
+		"give one of a secret":                   func(o *auth.Options) { o.JWKS = "https://a.example/" },
+		"the secret has 6 bytes":                 func(o *auth.Options) { o.Secret = []byte("secret") },
+		`the method "none" is not one`:           func(o *auth.Options) { o.Methods = []string{"none"} },
+		`the method "RS256" is not one`:          func(o *auth.Options) { o.Methods = []string{"HS256", "RS256"} },
+		"there is no block in it":                withPEM([]byte("no PEM")),
+		"give the public key":                    withPEM(private),
+		"read PEM block 2":                       withPEM(append(publicPEM(ecKey()), "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"...)),
+		"an RSA key of 1024 bits is too short":   withPEM(publicPEM(crypto.Signer(smallRSA()))),
+		"is not https":                           func(o *auth.Options) { o.Secret, o.JWKS = nil, "http://issuer.example/jwks" },
+		"is no URL such as":                      func(o *auth.Options) { o.Secret, o.JWKS = nil, "jwks.json" },
+	} {
+		o := options()
+		change(&o)
+		if _, err := auth.New(t.Context(), o); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("error %v, want %q", err, text)
+		}
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	good := token(nil)
+	f.Add(good)
+	f.Add(token(jwt.MapClaims{"exp": 1e300, "roles": []any{"a", nil}}))
+	f.Add(sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, with(nil)))
+	f.Add("a.b.c")
+	j := checker(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		id, err := j.Verify(t.Context(), text)
+		if err == nil && text != good {
+			t.Errorf("%q counts as %+v", text, id)
+		}
+		if err != nil {
+			codeOf(t, err)
+		}
+	})
+}

@@ -1,0 +1,147 @@
+package api_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/auth"
+)
+
+var jwtSecret = []byte("0123456789abcdef0123456789abcdef")
+
+// token is one of alice that holds for an hour, with other claims put in.
+func token(t testing.TB, more jwt.MapClaims) string {
+	t.Helper()
+	claims := jwt.MapClaims{"iss": "issuer", "aud": "pgherald", "sub": "alice", "exp": time.Now().Add(time.Hour).Unix()}
+	maps.Copy(claims, more)
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(jwtSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func newJWT(t *testing.T, change ...func(*auth.Options)) *auth.JWT {
+	t.Helper()
+	o := auth.Options{Secret: jwtSecret, Issuer: "issuer", Audience: "pgherald"}
+	for _, c := range change {
+		c(&o)
+	}
+	j, err := auth.New(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func withTokens(j *auth.JWT) stationOptions {
+	return stationOptions{config: func(c *api.Config) { c.Auth, c.Roles = j, api.Roles{Operate: "operator"} }}
+}
+
+func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+// A stream says until when its token counts, and ends then: not before, and without a fall back to
+// anything less.
+func TestStreamEndsWithItsToken(t *testing.T) {
+	s := newStation(t, withTokens(newJWT(t)))
+	end := time.Now().Truncate(time.Second).Add(2 * time.Second)
+	l := s.listen("", bearer(token(t, jwt.MapClaims{"exp": end.Unix()}))...)
+	if block := l.until(`"sync"`); !strings.Contains(block, `{"mode":"live","expires":`+strconv.FormatInt(end.UnixMilli(), 10)) {
+		t.Errorf("first event %s", block)
+	}
+	s.commit("a")
+	l.until("id: ")
+	l.rest()
+	if time.Now().Before(end.Add(-time.Millisecond)) {
+		t.Error("ended early")
+	}
+	if !strings.Contains(l.got.String(), `data: {"type":"sync","data":{"mode":"expired"}`) || !strings.HasSuffix(l.got.String(), "\n\n") {
+		t.Errorf("got %s", l.got.String())
+	}
+	s.logs.await(t, 1, "stream closed", "user=alice", "reason=expired")
+	// What was missed meanwhile comes with the next token.
+	s.commit("b")
+	from := idOf(l.got.String())
+	again := s.synced("?since="+from, bearer(token(t, nil))...)
+	if again.until(`"b"`); !strings.Contains(again.got.String(), `"mode":"resumed","events":1`) {
+		t.Errorf("got %s", again.got.String())
+	}
+}
+
+func TestTokensThatAreRefused(t *testing.T) {
+	s := newStation(t, withTokens(newJWT(t)))
+	for code, header := range map[string][]string{
+		"token_required":  nil,
+		"token_malformed": bearer("x"),
+		"token_expired":   bearer(token(t, jwt.MapClaims{"exp": 1})),
+		"token_audience":  bearer(token(t, jwt.MapClaims{"aud": "x"})),
+		"origin":          {"Cookie", auth.Cookie + "=" + token(t, nil), "Origin", "https://evil.example"},
+	} {
+		response, body := s.ask(http.MethodGet, "/api/events", header...)
+		var p api.Problem
+		if err := json.Unmarshal([]byte(body), &p); err != nil || p.Code != code || p.Status != response.StatusCode || response.StatusCode/100 != 4 {
+			t.Errorf("%s: %d %s, %v", code, response.StatusCode, body, err)
+		}
+		if got := response.Header.Get("WWW-Authenticate"); (got == "Bearer") != (p.Status == 401) {
+			t.Errorf("%s: WWW-Authenticate %q", code, got)
+		}
+	}
+	s.synced("", "Cookie", auth.Cookie+"="+token(t, nil), "Origin", s.web.URL)
+	_, body := s.ask(http.MethodGet, "/api/stats", bearer(token(t, jwt.MapClaims{"roles": []string{"operator"}}))...)
+	if !strings.Contains(body, `"connectionsByUser":{"alice":1}`) {
+		t.Errorf("stats %s", body)
+	}
+}
+
+// Whatever becomes of a request, no log holds its token or a part of one.
+func TestAbuseTokenInTheURLIsNotLogged(t *testing.T) {
+	for _, allowed := range []bool{false, true} {
+		s := newStation(t, withTokens(newJWT(t, func(o *auth.Options) { o.AllowURLToken = allowed })))
+		good, expired := token(t, nil), token(t, jwt.MapClaims{"exp": 1})
+		for _, target := range []string{
+			"/api/events?nonsense=1&access_token=" + good,
+			"/api/events?access_token=" + expired,
+			"/api/events?access_token=" + good + ";x=%zz",
+			"/api/events?access_token=" + good + "&access_token=" + expired,
+			"/api/stats?access_token=" + good,
+			"/nowhere?access_token=" + good,
+		} {
+			response, body := s.ask(http.MethodGet, target)
+			if response.StatusCode/100 != 4 {
+				t.Errorf("%.40s: %d", target, response.StatusCode)
+			}
+			withoutToken(t, body, good, expired)
+		}
+		if allowed {
+			l := s.synced("?access_token=" + good)
+			l.hangUp()
+			s.logs.await(t, 1, "stream closed", "user=alice")
+		}
+		s.stopAll()
+		withoutToken(t, s.logs.String(), good, expired)
+	}
+}
+
+func withoutToken(t *testing.T, text string, tokens ...string) {
+	t.Helper()
+	for _, token := range tokens {
+		for i, part := range strings.Split(token, ".") {
+			if i > 0 && strings.Contains(text, part[:20]) {
+				t.Errorf("a part of a token is in %s", text)
+			}
+		}
+	}
+}
+
+func TestATokenInTheURLWhereNobodyReadsIt(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	s.refuses(http.StatusBadRequest, "has no effect", http.MethodGet, "/api/events?access_token=x")
+}

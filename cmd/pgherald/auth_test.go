@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestAddressesWithoutTokens(t *testing.T) {
+	for addr, refused := range map[string]bool{
+		"127.0.0.1:80": false, "127.9.9.9:80": false, "[::1]:80": false,
+		"0.0.0.0:80": true, "[::]:80": true, "192.0.2.1:80": true, "[2001:db8::1]:80": true,
+	} {
+		tcp, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (&authFlags{Auth: "none"}).checkAddress(tcp); (err != nil) != refused {
+			t.Errorf("%s: %v", addr, err)
+		}
+		for _, flags := range []authFlags{{Auth: "none", Insecure: true}, {Auth: "jwt"}} {
+			if err := flags.checkAddress(tcp); err != nil {
+				t.Errorf("%s with %+v: %v", addr, flags, err)
+			}
+		}
+	}
+	if err := (&authFlags{Auth: "none"}).checkAddress(&net.UnixAddr{Name: "x"}); err == nil {
+		t.Error("an address that is no host's is none of loopback's")
+	}
+}
+
+func TestAuthFlagsThatMakeNoSense(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	secret := file("secret", strings.Repeat("s", 40)+"\n")
+	jwt := []string{"--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a"}
+	for text, args := range map[string][]string{
+		"read and write everything":                {"--addr=0.0.0.0:0"},
+		"--jwt-issuer has no effect":               {"--jwt-issuer=x"},
+		"--write-role has no effect":               {"--write-role=x"},
+		"must be one of":                           {"--auth=basic"},
+		"an issuer and an audience are required":   {"--auth=jwt", "--jwt-secret-file=" + secret},
+		"give one of a secret, public keys as PEM": jwt,
+		"--jwt-secret or --jwt-secret-file":        append(jwt, "--jwt-secret=x", "--jwt-secret-file="+secret),
+		"the secret has 1 bytes":                   append(jwt, "--jwt-secret=x"),
+		"there is no block in it":                  append(jwt, "--jwt-keys="+secret),
+		`the method "none" is not one`:             append(jwt, "--jwt-secret-file="+secret, "--jwt-methods=none"),
+		"no such file":                             append(jwt, "--jwt-keys="+filepath.Join(dir, "absent")),
+		"is not https":                             append(jwt, "--jwt-jwks=http://192.0.2.1/"),
+	} {
+		var stdout, stderr bytes.Buffer
+		args = append([]string{"serve", "--addr=127.0.0.1:0", "--database-url=postgres://postgres@127.0.0.1:1/x"}, args...)
+		if code := run(t.Context(), args, &stdout, &stderr); code == 0 || !strings.Contains(stderr.String(), text) {
+			t.Errorf("%v: %d %s, want %q", args, code, stderr.String(), text)
+		}
+	}
+}
