@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/stream"
 )
 
@@ -33,35 +34,47 @@ func newActivities(pool *pgxpool.Pool, head Head, maxBody int64, logger *slog.Lo
 	return &activities{store: activityStore{pool: pool, head: head}, maxBody: maxBody, logger: logger}
 }
 
-func (a *activities) routes(r *mux.Router) {
+// routes adds the paths. reads and writes refuse who may not do the one or the other.
+func (a *activities) routes(r *mux.Router, reads, writes func(identifiedHandler) http.HandlerFunc) {
 	const all, one = "/api/activities", "/api/activities/{id}"
 	for _, route := range []struct {
 		path    string
-		handler func(http.ResponseWriter, *http.Request) error
+		handler func(*activities, http.ResponseWriter, *http.Request) error
 		methods []string
 	}{
-		{all, a.list, []string{http.MethodGet, http.MethodHead}},
-		{all, a.create, []string{http.MethodPost}},
-		{one, a.get, []string{http.MethodGet, http.MethodHead}},
-		{one, a.change, []string{http.MethodPut}},
-		{one, a.remove, []string{http.MethodDelete}},
-		{one + "/notes", a.listNotes, []string{http.MethodGet, http.MethodHead}},
-		{one + "/notes", a.addNote, []string{http.MethodPost}},
-		{one + "/assignment", a.assign, []string{http.MethodPut}},
-		{one + "/assignment", a.unassign, []string{http.MethodDelete}},
+		{all, (*activities).list, []string{http.MethodGet, http.MethodHead}},
+		{all, (*activities).create, []string{http.MethodPost}},
+		{one, (*activities).get, []string{http.MethodGet, http.MethodHead}},
+		{one, (*activities).change, []string{http.MethodPut}},
+		{one, (*activities).remove, []string{http.MethodDelete}},
+		{one + "/notes", (*activities).listNotes, []string{http.MethodGet, http.MethodHead}},
+		{one + "/notes", (*activities).addNote, []string{http.MethodPost}},
+		{one + "/assignment", (*activities).assign, []string{http.MethodPut}},
+		{one + "/assignment", (*activities).unassign, []string{http.MethodDelete}},
 	} {
-		r.Handle(route.path, a.answer(route.handler)).Methods(route.methods...)
+		admit := writes
+		if route.methods[0] == http.MethodGet {
+			admit = reads
+		}
+		r.Handle(route.path, admit(a.answer(route.handler))).Methods(route.methods...)
 	}
 }
 
 // answer turns a handler's error into a response, and tells the log of those that are ours.
-func (a *activities) answer(handler func(http.ResponseWriter, *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := handler(w, r); err != nil {
+func (a *activities) answer(handler func(*activities, http.ResponseWriter, *http.Request) error) identifiedHandler {
+	return func(w http.ResponseWriter, r *http.Request, id auth.Identity) {
+		if err := handler(a.of(id), w, r); err != nil {
 			report(a.logger, r, err)
 			writeProblem(w, r, err)
 		}
-	})
+	}
+}
+
+// of is what serves one request of somebody.
+func (a *activities) of(id auth.Identity) *activities {
+	theirs := *a
+	theirs.store.user = id
+	return &theirs
 }
 
 // report tells the log of errors that are not the client's.

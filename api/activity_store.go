@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/api/auth"
 )
 
 // transactionTimeout bounds every use of a connection, so that a row which somebody keeps locked
@@ -19,6 +21,7 @@ const transactionTimeout = 10 * time.Second
 type activityStore struct {
 	pool *pgxpool.Pool
 	head Head
+	user auth.Identity // on whose behalf; anonymous if nobody checks
 }
 
 // activitySQL shows activities; a condition on a (the activity) or s (its assignment) follows.
@@ -97,7 +100,12 @@ func (s *activityStore) read(ctx context.Context, f txFunc) (cursor string, err 
 func (s *activityStore) transact(ctx context.Context, options pgx.TxOptions, f txFunc) error {
 	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
 	defer cancel()
-	return pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error { return f(ctx, tx) })
+	return pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
+		if err := tell(ctx, tx, s.user); err != nil {
+			return err
+		}
+		return f(ctx, tx)
+	})
 }
 
 func (s *activityStore) list(ctx context.Context, q activityQuery) (page activityPage, err error) {

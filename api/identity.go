@@ -45,6 +45,11 @@ func (a *API) withRole(role string, handle identifiedHandler) http.HandlerFunc {
 	})
 }
 
+// writers refuses whoever may not change activities.
+func (a *API) writers(handle identifiedHandler) http.HandlerFunc {
+	return a.withRole(a.config.Roles.Write, handle)
+}
+
 func (a *API) identify(r *http.Request) (auth.Identity, error) {
 	if a.config.Auth == nil {
 		return auth.Identity{}, nil

@@ -132,9 +132,17 @@ func problemOfPostgres(pg *pgconn.PgError) *Problem {
 		return unavailable("someone else is changing the same thing: try again in a moment")
 	case isOutage(code):
 		return unavailable("the database cannot do this now: try again in a moment")
+	case isRowSecurity(pg):
+		return &Problem{Status: http.StatusForbidden, Code: "row_security", Detail: "a policy of the database does not let you write this"}
 	default:
 		return internalError()
 	}
+}
+
+// isRowSecurity tells a policy that refuses a row, which the user is to know, from a right that our
+// role was not given. Both have the same SQLSTATE, so it goes by who in Postgres says it.
+func isRowSecurity(pg *pgconn.PgError) bool {
+	return pg.Code == pgerrcode.InsufficientPrivilege && pg.Routine == "ExecWithCheckOptions"
 }
 
 // isOutage reports whether the same request may succeed later or on another server: Postgres

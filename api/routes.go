@@ -168,7 +168,7 @@ func (a *API) Handler() http.Handler {
 	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)
 	if a.config.Pool != nil {
-		newActivities(a.config.Pool, a.config.Head, a.config.MaxBody, a.config.Logger).routes(r)
+		newActivities(a.config.Pool, a.config.Head, a.config.MaxBody, a.config.Logger).routes(r, a.identified, a.writers)
 	}
 	if a.config.Page != nil {
 		r.PathPrefix("/").Handler(a.config.Page).Methods(http.MethodGet, http.MethodHead)
