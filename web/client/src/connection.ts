@@ -20,7 +20,6 @@ const provenAfter = 5000;
  * reconnecting → open …, and closed again after close() or a fatal error.
  */
 export class Connection implements Source {
-  private readonly position: Position;
   private readonly backoff: Backoff;
   private readonly transport: Transport;
   private readonly watchdog = new Watchdog((silence) => this.silent(silence));
@@ -40,8 +39,8 @@ export class Connection implements Source {
     private readonly options: ConnectionOptions,
     private readonly sink: Sink,
     private readonly debug: Debug,
+    private readonly position = new Position(options.since ?? null),
   ) {
-    this.position = new Position(options.since ?? null);
     this.backoff = new Backoff(options.backoff);
     this.transport = options.transport === "eventsource" ? eventSourceTransport : fetchTransport;
     if (options.token) this.renewal = this.makeRenewal(options.token);
@@ -76,6 +75,11 @@ export class Connection implements Source {
     this.stopWaking?.();
     this.debug("closed");
     this.become("closed", null);
+  }
+
+  /** Somebody looks: an attempt that waits for its turn is made now. */
+  wakeUp(cause: string): void {
+    if (this.status !== "closed") this.wake("visible", cause);
   }
 
   private become(status: StreamStatus, retryAt: number | null): void {
@@ -128,7 +132,7 @@ export class Connection implements Source {
     this.debug(`connecting to ${url.pathname}, ${this.cursor === null ? "beginning now" : `after the cursor ${this.cursor}`}`);
     const reader = new Reader(this.position, {
       deliver: (delivery) => this.deliver(delivery),
-      duplicate: () => this.sink.duplicate(),
+      duplicate: (cursor, id) => this.sink.duplicate(cursor, id),
       error: (error) => this.sink.error(error),
     });
     const { headers = {}, credentials = "same-origin" } = this.options;

@@ -25,6 +25,7 @@ export class Position {
 
   /** All that came so far is whole, and the cursor is after it. */
   complete(cursor: string): void {
+    if (cursor === this.cursor) return; // of a heartbeat, perhaps within a transaction
     this.cursor = cursor;
     this.underWay.clear();
   }
@@ -35,10 +36,30 @@ export class Position {
     this.underWay.clear();
   }
 
+  /** Not within a transaction. */
+  get whole(): boolean {
+    return this.underWay.size === 0;
+  }
+
+  /** Goes back to a cursor after which these events were delivered already. */
+  ahead(cursor: string | null, ids: readonly number[]): void {
+    this.cursor = cursor;
+    this.underWay.clear();
+    for (const id of ids) this.interrupted.add(id);
+  }
+
   /** Goes elsewhere: nothing that was delivered has a meaning there. */
   move(cursor: string | null): void {
     this.cursor = cursor;
     this.underWay.clear();
     this.interrupted.clear();
+  }
+}
+
+/** That of a connection which passes on whatever comes: each of its hearers knows what it has had. */
+export class HubPosition extends Position {
+  override take(id: number | undefined): boolean {
+    super.take(id);
+    return true;
   }
 }

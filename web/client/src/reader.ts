@@ -11,7 +11,7 @@ export type Delivery =
 /** What the reader tells besides. */
 export interface ReaderEvents {
   deliver(delivery: Delivery): void;
-  duplicate(): void;
+  duplicate(cursor: string | null, id: number | undefined): void;
   error(error: StreamError): void;
 }
 
@@ -42,7 +42,7 @@ export class Reader {
     const replayed = this.isReplayed(event);
     const fresh = this.position.take(event.id);
     if (id !== null) this.position.complete(id);
-    if (!fresh) this.events.duplicate();
+    if (!fresh) this.events.duplicate(id, event.id);
     else this.events.deliver({ kind: "event", event, meta: { cursor: id, raw, receivedAt: Date.now(), replayed } });
   }
 
@@ -57,6 +57,7 @@ export class Reader {
     const data = event.data as Sync;
     this.replaying = data.mode === "resumed" ? (data.events ?? 0) : 0;
     this.replayedUntil = data.mode === "resumed" && data.events === undefined ? event.timestamp : -Infinity;
+    this.position.interrupt(); // what is under way comes again, from here or elsewhere
     if (data.mode === "reset") this.position.move(id);
     else if (id !== null) this.position.complete(id);
     this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });

@@ -8,7 +8,8 @@ export type StreamStatus = "connecting" | "open" | "reconnecting" | "closed";
 /** What a source tells its stream. */
 export interface Sink {
   deliver(delivery: Delivery): void;
-  duplicate(): void;
+  /** An event came again, and was left out. With it the cursor may have moved. */
+  duplicate(cursor: string | null, id: number | undefined): void;
   status(status: StreamStatus, retryAt: number | null): void;
   error(error: StreamError): void;
   role(role: Role): void;

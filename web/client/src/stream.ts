@@ -5,6 +5,7 @@ import type { StreamError } from "./errors.js";
 import type { EventMeta, EventOf, EventTypes, LogEvents, PgheraldEvent, StreamEvents } from "./events.js";
 import { checkOptions, type ConnectionOptions } from "./options.js";
 import type { Delivery } from "./reader.js";
+import { groupOf, SharedSource } from "./shared/shared.js";
 import type { Sink, Source, StreamStatus } from "./source.js";
 import { newStats, type StreamStats } from "./stats.js";
 
@@ -88,7 +89,9 @@ class Stream<Custom extends EventTypes> implements EventStream<Custom> {
         this.figures.role = role;
       },
     };
-    this.source = new Connection(options, sink, debugOf(options.debug));
+    const group = groupOf(options);
+    const debug = debugOf(options.debug);
+    this.source = group === null ? new Connection(options, sink, debug) : new SharedSource(options, group, sink, debug);
   }
 
   get status(): StreamStatus {

@@ -54,30 +54,6 @@ function parseRetryAfter(value) {
   return Number.isNaN(date) ? void 0 : Math.max(0, date - Date.now());
 }
 
-// src/backoff.ts
-var Backoff = class {
-  /** The server's `retry:`, in milliseconds. It is random already. */
-  retry;
-  attempt = 0;
-  initial;
-  max;
-  constructor(options = {}) {
-    this.initial = options.initial ?? 1e3, this.max = Math.max(options.max ?? 3e4, this.initial);
-  }
-  /** Returns the next delay in milliseconds. */
-  next(retryAfter) {
-    let attempt = this.attempt++;
-    if (retryAfter !== void 0) return retryAfter + Math.random() * Math.min(1e3, retryAfter / 4);
-    if (attempt === 0 && this.retry !== void 0) return this.retry;
-    let ceiling = Math.min(this.max, (this.retry ?? this.initial) * 2 ** Math.min(attempt, 30));
-    return Math.random() * ceiling;
-  }
-  /** The connection has proved itself: the next failure is the first again. */
-  reset() {
-    this.attempt = 0;
-  }
-};
-
 // src/options.ts
 var batchWindow = /^\d+(\.\d+)?(ms|s)$/;
 function checkOptions(options) {
@@ -127,16 +103,100 @@ var Position = class {
   }
   /** All that came so far is whole, and the cursor is after it. */
   complete(cursor) {
-    this.cursor = cursor, this.underWay.clear();
+    cursor !== this.cursor && (this.cursor = cursor, this.underWay.clear());
   }
   /** The connection is over: what is under way will come again. */
   interrupt() {
     for (let id of this.underWay) this.interrupted.add(id);
     this.underWay.clear();
   }
+  /** Not within a transaction. */
+  get whole() {
+    return this.underWay.size === 0;
+  }
+  /** Goes back to a cursor after which these events were delivered already. */
+  ahead(cursor, ids) {
+    this.cursor = cursor, this.underWay.clear();
+    for (let id of ids) this.interrupted.add(id);
+  }
   /** Goes elsewhere: nothing that was delivered has a meaning there. */
   move(cursor) {
     this.cursor = cursor, this.underWay.clear(), this.interrupted.clear();
+  }
+}, HubPosition = class extends Position {
+  take(id) {
+    return super.take(id), !0;
+  }
+};
+
+// src/wake.ts
+function onWake(wake) {
+  if (typeof window > "u" || typeof document > "u") return () => {
+  };
+  let offline = !1, visible = () => document.visibilityState === "visible" && wake("visible", "the page is visible again"), shown = (event) => event.persisted && wake("moved", "the page was restored from the back/forward cache"), lost = () => {
+    offline = !0;
+  }, online = () => {
+    wake(offline ? "moved" : "visible", "the network is back"), offline = !1;
+  };
+  return document.addEventListener("visibilitychange", visible), window.addEventListener("pageshow", shown), window.addEventListener("offline", lost), window.addEventListener("online", online), () => {
+    document.removeEventListener("visibilitychange", visible), window.removeEventListener("pageshow", shown), window.removeEventListener("offline", lost), window.removeEventListener("online", online);
+  };
+}
+
+// src/watchdog.ts
+var Watchdog = class {
+  constructor(bite) {
+    this.bite = bite;
+  }
+  bite;
+  timer;
+  last = 0;
+  limit = 0;
+  /** Watches from now on, until `stop`: something must come every `limit` milliseconds. */
+  watch(limit) {
+    this.stop(), this.limit = limit, this.last = Date.now(), this.timer = setTimeout(() => this.look(), limit);
+  }
+  /** Something came. */
+  alive() {
+    this.last = Date.now();
+  }
+  /** Bites now if it is time to. */
+  look() {
+    if (this.timer === void 0) return;
+    clearTimeout(this.timer);
+    let silence = Date.now() - this.last;
+    if (silence >= this.limit) {
+      this.timer = void 0, this.bite(silence);
+      return;
+    }
+    this.timer = setTimeout(() => this.look(), this.limit - Math.max(0, silence));
+  }
+  stop() {
+    clearTimeout(this.timer), this.timer = void 0;
+  }
+};
+
+// src/backoff.ts
+var Backoff = class {
+  /** The server's `retry:`, in milliseconds. It is random already. */
+  retry;
+  attempt = 0;
+  initial;
+  max;
+  constructor(options = {}) {
+    this.initial = options.initial ?? 1e3, this.max = Math.max(options.max ?? 3e4, this.initial);
+  }
+  /** Returns the next delay in milliseconds. */
+  next(retryAfter) {
+    let attempt = this.attempt++;
+    if (retryAfter !== void 0) return retryAfter + Math.random() * Math.min(1e3, retryAfter / 4);
+    if (attempt === 0 && this.retry !== void 0) return this.retry;
+    let ceiling = Math.min(this.max, (this.retry ?? this.initial) * 2 ** Math.min(attempt, 30));
+    return Math.random() * ceiling;
+  }
+  /** The connection has proved itself: the next failure is the first again. */
+  reset() {
+    this.attempt = 0;
   }
 };
 
@@ -163,7 +223,7 @@ var Reader = class {
   }
   event(event, raw, id) {
     let replayed = this.isReplayed(event), fresh = this.position.take(event.id);
-    id !== null && this.position.complete(id), fresh ? this.events.deliver({ kind: "event", event, meta: { cursor: id, raw, receivedAt: Date.now(), replayed } }) : this.events.duplicate();
+    id !== null && this.position.complete(id), fresh ? this.events.deliver({ kind: "event", event, meta: { cursor: id, raw, receivedAt: Date.now(), replayed } }) : this.events.duplicate(id, event.id);
   }
   batch(envelope, id) {
     let inside = envelope.data?.events, events = Array.isArray(inside) ? inside.filter(isEnvelope) : [];
@@ -171,7 +231,7 @@ var Reader = class {
   }
   sync(event, raw, id) {
     let data = event.data;
-    this.replaying = data.mode === "resumed" ? data.events ?? 0 : 0, this.replayedUntil = data.mode === "resumed" && data.events === void 0 ? event.timestamp : -1 / 0, data.mode === "reset" ? this.position.move(id) : id !== null && this.position.complete(id), this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });
+    this.replaying = data.mode === "resumed" ? data.events ?? 0 : 0, this.replayedUntil = data.mode === "resumed" && data.events === void 0 ? event.timestamp : -1 / 0, this.position.interrupt(), data.mode === "reset" ? this.position.move(id) : id !== null && this.position.complete(id), this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });
   }
   heartbeat(event, raw, id) {
     id !== null && this.position.complete(id), this.events.deliver({ kind: "heartbeat", event: { ...event, data: {} }, meta: this.ownMeta(raw, id) });
@@ -495,60 +555,14 @@ async function read(request, events, signal, over) {
   }
 }
 
-// src/wake.ts
-function onWake(wake) {
-  if (typeof window > "u" || typeof document > "u") return () => {
-  };
-  let offline = !1, visible = () => document.visibilityState === "visible" && wake("visible", "the page is visible again"), shown = (event) => event.persisted && wake("moved", "the page was restored from the back/forward cache"), lost = () => {
-    offline = !0;
-  }, online = () => {
-    wake(offline ? "moved" : "visible", "the network is back"), offline = !1;
-  };
-  return document.addEventListener("visibilitychange", visible), window.addEventListener("pageshow", shown), window.addEventListener("offline", lost), window.addEventListener("online", online), () => {
-    document.removeEventListener("visibilitychange", visible), window.removeEventListener("pageshow", shown), window.removeEventListener("offline", lost), window.removeEventListener("online", online);
-  };
-}
-
-// src/watchdog.ts
-var Watchdog = class {
-  constructor(bite) {
-    this.bite = bite;
-  }
-  bite;
-  timer;
-  last = 0;
-  limit = 0;
-  /** Watches from now on, until `stop`: something must come every `limit` milliseconds. */
-  watch(limit) {
-    this.stop(), this.limit = limit, this.last = Date.now(), this.timer = setTimeout(() => this.look(), limit);
-  }
-  /** Something came. */
-  alive() {
-    this.last = Date.now();
-  }
-  /** Bites now if it is time to. */
-  look() {
-    if (this.timer === void 0) return;
-    clearTimeout(this.timer);
-    let silence = Date.now() - this.last;
-    if (silence >= this.limit) {
-      this.timer = void 0, this.bite(silence);
-      return;
-    }
-    this.timer = setTimeout(() => this.look(), this.limit - Math.max(0, silence));
-  }
-  stop() {
-    clearTimeout(this.timer), this.timer = void 0;
-  }
-};
-
 // src/connection.ts
 var provenAfter = 5e3, Connection = class {
-  constructor(options, sink, debug) {
+  constructor(options, sink, debug, position = new Position(options.since ?? null)) {
     this.options = options;
     this.sink = sink;
     this.debug = debug;
-    this.position = new Position(options.since ?? null), this.backoff = new Backoff(options.backoff), this.transport = options.transport === "eventsource" ? eventSourceTransport : fetchTransport, options.token && (this.renewal = this.makeRenewal(options.token));
+    this.position = position;
+    this.backoff = new Backoff(options.backoff), this.transport = options.transport === "eventsource" ? eventSourceTransport : fetchTransport, options.token && (this.renewal = this.makeRenewal(options.token));
   }
   options;
   sink;
@@ -586,6 +600,10 @@ var provenAfter = 5e3, Connection = class {
   close() {
     this.status !== "closed" && (this.drop(), this.stopWaking?.(), this.debug("closed"), this.become("closed", null));
   }
+  /** Somebody looks: an attempt that waits for its turn is made now. */
+  wakeUp(cause) {
+    this.status !== "closed" && this.wake("visible", cause);
+  }
   become(status, retryAt) {
     this.status = status, this.sink.status(status, retryAt);
   }
@@ -621,7 +639,7 @@ var provenAfter = 5e3, Connection = class {
     this.debug(`connecting to ${url.pathname}, ${this.cursor === null ? "beginning now" : `after the cursor ${this.cursor}`}`);
     let reader = new Reader(this.position, {
       deliver: (delivery) => this.deliver(delivery),
-      duplicate: () => this.sink.duplicate(),
+      duplicate: (cursor, id) => this.sink.duplicate(cursor, id),
       error: (error) => this.sink.error(error)
     }), { headers = {}, credentials = "same-origin" } = this.options;
     this.hangUp = this.transport(
@@ -689,6 +707,376 @@ var provenAfter = 5e3, Connection = class {
       },
       debug: this.debug
     });
+  }
+};
+
+// src/shared/messages.ts
+function packError(error) {
+  let { message, kind, fatal, status, code, problem, retryAfter } = error;
+  return { message, details: { kind, fatal, status, code, problem, retryAfter } };
+}
+function unpackError({ message, details }) {
+  return new StreamError(message, details);
+}
+
+// src/shared/hub.ts
+var Hub = class {
+  constructor(options, position, debug, say) {
+    this.position = position;
+    this.say = say;
+    this.connection = new Connection(
+      options,
+      {
+        deliver: (delivery) => this.post({ kind: "deliver", delivery }),
+        duplicate: (cursor) => cursor !== null && this.post({ kind: "position", cursor }),
+        status: (status, retryAt) => this.become(status, retryAt),
+        error: (error) => this.post({ kind: "error", ...packError(error) }),
+        role: () => {
+        }
+      },
+      debug,
+      position
+    );
+  }
+  position;
+  say;
+  id = crypto.randomUUID();
+  connection;
+  outbox = [];
+  status = "connecting";
+  retryAt = null;
+  closed = !1;
+  open() {
+    this.state(), this.connection.connect();
+  }
+  /** Says where the hub is: to one member, or to all. */
+  state(to) {
+    let { cursor, whole } = this.position;
+    this.post({ kind: "state", to, status: this.status, retryAt: this.retryAt, cursor, whole });
+  }
+  wake() {
+    this.connection.wakeUp("another tab is visible");
+  }
+  reconnect() {
+    this.connection.reconnect();
+  }
+  close() {
+    this.closed = !0, this.connection.close();
+  }
+  become(status, retryAt) {
+    this.status = status, this.retryAt = retryAt, this.post({ kind: "status", status, retryAt });
+  }
+  /** What comes in one piece goes out in one piece. */
+  post(message) {
+    this.closed || (this.outbox.push({ ...message, hub: this.id }), !(this.outbox.length > 1) && queueMicrotask(() => {
+      let messages = this.outbox;
+      this.outbox = [], this.closed || this.say(messages);
+    }));
+  }
+};
+
+// src/shared/backlog.ts
+var Backlog = class {
+  constructor(before, whole) {
+    this.before = before;
+    this.headless = !whole, this.start = whole ? before : null;
+  }
+  before;
+  units = [];
+  open = [];
+  start;
+  /** The first transaction is cut off at its beginning: it is only good for its cursor. */
+  headless;
+  add(delivery) {
+    let { cursor } = delivery.meta;
+    if (delivery.kind === "sync" && delivery.event.data.mode === "reset" && cursor !== null) return this.restart(cursor);
+    this.open.push(delivery), cursor !== null && this.complete(cursor);
+  }
+  complete(cursor) {
+    if (cursor !== (this.headless ? this.before : this.newest)) {
+      if (this.headless) return this.restart(cursor);
+      this.units.push({ deliveries: this.open, cursor }), this.open = [], this.units.length > 2e3 && (this.start = this.units.shift().cursor);
+    }
+  }
+  /** Where the hub is now. */
+  get newest() {
+    return this.units.at(-1)?.cursor ?? this.start;
+  }
+  /** What came after the hub was at this cursor; undefined if it is not known to have been there. */
+  after(cursor) {
+    if (cursor === null || this.headless) return;
+    let i = this.units.findLastIndex((unit) => unit.cursor === cursor);
+    if (!(i < 0 && cursor !== this.start))
+      return [...this.units.slice(i + 1).flatMap((unit) => unit.deliveries), ...this.open];
+  }
+  restart(cursor) {
+    this.headless = !1, this.start = cursor, this.units = [], this.open = [];
+  }
+};
+
+// src/shared/trail.ts
+var Trail = class {
+  constructor(limit = 1e3) {
+    this.limit = limit;
+  }
+  limit;
+  steps = [];
+  underWay = [];
+  event(id) {
+    id !== void 0 && this.underWay.push(id);
+  }
+  reach(cursor) {
+    this.steps.at(-1)?.cursor !== cursor && (this.steps.push({ cursor, ids: this.underWay }), this.underWay = [], this.steps.length > this.limit && this.steps.shift());
+  }
+  /** The events since we were at this cursor; undefined if we are not known to have been there. */
+  since(cursor) {
+    let i = this.steps.findLastIndex((step) => step.cursor === cursor);
+    if (!(i < 0))
+      return [...this.steps.slice(i + 1).flatMap((step) => step.ids), ...this.underWay];
+  }
+  /** Begins anew at a cursor. */
+  begin(cursor) {
+    this.steps = cursor === null ? [] : [{ cursor, ids: [] }], this.underWay = [];
+  }
+};
+
+// src/shared/member.ts
+var Member = class {
+  constructor(options, position, sink, debug) {
+    this.options = options;
+    this.position = position;
+    this.sink = sink;
+    this.debug = debug;
+    this.trail.begin(position.cursor);
+  }
+  options;
+  position;
+  sink;
+  debug;
+  trail = new Trail();
+  hub;
+  // undefined: none has told us where it is
+  hubStatus = "connecting";
+  hubRetryAt = null;
+  backlog;
+  // while catching up
+  direct;
+  skipping = !1;
+  // the rest of a transaction whose beginning we have not heard
+  wasOpen = !1;
+  get following() {
+    return this.hub !== void 0 && !this.backlog;
+  }
+  /** Takes what a hub says. */
+  heard(message) {
+    if (message.kind === "state") return this.meet(message);
+    if (message.hub === this.hub)
+      switch (message.kind) {
+        case "status":
+          return this.hubStatus = message.status, this.hubRetryAt = message.retryAt, this.following ? this.tellStatus() : void 0;
+        case "error":
+          return this.following ? this.sink.error(unpackError(message)) : void 0;
+        case "position":
+          return this.backlog ? (this.backlog.complete(message.cursor), this.join()) : this.reach(message.cursor);
+        case "deliver":
+          if (!this.backlog) return this.follow(message.delivery);
+          this.backlog.add(message.delivery), message.delivery.meta.cursor !== null && this.join();
+      }
+  }
+  /** Goes to a cursor of its own choice. The hub must then be asked where it is. */
+  move(cursor) {
+    this.stop(), this.position.move(cursor), this.trail.begin(cursor);
+  }
+  /** Hears nothing more, until a hub says where it is. */
+  stop() {
+    this.hub = void 0, this.hangUp();
+  }
+  reconnect() {
+    this.direct?.reconnect();
+  }
+  meet(hub) {
+    if (hub.hub === this.hub && this.direct) return;
+    if (this.hub = hub.hub, this.hubStatus = hub.status, this.hubRetryAt = hub.retryAt, this.position.interrupt(), this.position.cursor === null) return this.adopt(hub.cursor, hub.whole);
+    let backlog = new Backlog(hub.cursor, hub.whole);
+    this.backlog = backlog, this.join(), this.backlog === backlog && !this.direct && this.catchUp();
+  }
+  /** We are nowhere yet: we begin where the hub is. */
+  adopt(cursor, whole) {
+    this.skipping = !whole, this.position.move(cursor), this.trail.begin(cursor), this.joined();
+  }
+  /** Follows the hub if we are where it is or was, or if it is where we have been. */
+  join() {
+    let { backlog } = this;
+    if (!backlog) return;
+    let missed = backlog.after(this.position.cursor);
+    if (missed) {
+      this.joined();
+      for (let delivery of missed) this.follow(delivery);
+      return;
+    }
+    let ahead = backlog.newest === null ? void 0 : this.trail.since(backlog.newest), rest = backlog.after(backlog.newest);
+    if (!(!ahead || !rest)) {
+      this.debug(`the other tab is ${ahead.length} events behind us: leaving those out`), this.joined(), this.position.ahead(backlog.newest, ahead), this.trail.begin(backlog.newest);
+      for (let delivery of rest) this.follow(delivery);
+    }
+  }
+  joined() {
+    this.hangUp(), this.sink.role("follower"), this.tellStatus();
+  }
+  /** Ends the connection of our own: what it says of its end is not for others. */
+  hangUp() {
+    let { direct } = this;
+    this.direct = this.backlog = void 0, direct?.close(), this.position.interrupt();
+  }
+  catchUp() {
+    this.debug("the other tab is elsewhere in the stream: catching up on a connection of our own"), this.sink.role("catching-up");
+    let direct = new Connection(
+      this.options,
+      {
+        deliver: (delivery) => this.direct === direct && this.delivered(delivery),
+        duplicate: (cursor, id) => {
+          this.direct === direct && (this.sink.duplicate(cursor, id), this.trail.event(id), cursor !== null && this.reached(cursor));
+        },
+        status: (status, retryAt) => this.direct === direct && this.become(status, retryAt),
+        error: (error) => this.direct === direct && this.sink.error(error),
+        role: () => {
+        }
+      },
+      this.debug,
+      this.position
+    );
+    this.direct = direct, direct.connect();
+  }
+  /** From our own connection, which has moved the position already. */
+  delivered(delivery) {
+    delivery.kind === "sync" && delivery.event.data.mode === "reset" && this.trail.begin(null), delivery.kind === "event" && this.trail.event(delivery.event.id), this.sink.deliver(delivery), delivery.meta.cursor !== null && this.reached(delivery.meta.cursor);
+  }
+  reached(cursor) {
+    this.trail.reach(cursor), this.join();
+  }
+  /** From the hub that we follow. */
+  follow(delivery) {
+    let { kind, event, meta } = delivery;
+    kind === "sync" && event.data.mode === "reset" && (this.position.move(meta.cursor), this.trail.begin(meta.cursor)), kind === "sync" && this.position.interrupt();
+    let skip = this.skipping && kind === "event", fresh = !skip && (kind !== "event" || this.position.take(event.id));
+    kind === "event" && !skip && this.trail.event(event.id), meta.cursor !== null && this.reach(meta.cursor), fresh ? this.sink.deliver(delivery) : skip || this.sink.duplicate(meta.cursor, event.id);
+  }
+  reach(cursor) {
+    cursor !== this.position.cursor && (this.skipping = !1), this.position.complete(cursor), this.trail.reach(cursor);
+  }
+  tellStatus() {
+    this.become(this.hubStatus, this.hubRetryAt);
+  }
+  become(status, retryAt) {
+    status === "open" && (this.wasOpen = !0), this.sink.status(status === "connecting" && this.wasOpen ? "reconnecting" : status, retryAt);
+  }
+};
+
+// src/shared/shared.ts
+var patience = 5e3;
+function canShare() {
+  return typeof document < "u" && typeof BroadcastChannel == "function" && typeof navigator < "u" && !!navigator.locks;
+}
+function groupOf(options) {
+  let { shared = options.token === void 0, token } = options;
+  if (shared === !1 || shared === "" || !canShare()) return null;
+  if (shared === !0 && token)
+    throw new TypeError("tabs with different tokens must not share a connection: name the group, as in shared: userId");
+  return shared === !0 ? "" : shared;
+}
+var SharedSource = class {
+  constructor(options, group, sink, debug) {
+    this.options = options;
+    this.debug = debug;
+    this.name = `pgherald ${group} ${streamURL(options)}`, this.sink = {
+      ...sink,
+      role: (role) => sink.role(this.hub ? "leader" : role),
+      status: (status, retryAt) => {
+        sink.status(status, retryAt), status === "closed" && this.connected && this.close();
+      }
+    }, this.member = new Member(options, new Position(options.since ?? null), this.sink, debug);
+  }
+  options;
+  debug;
+  id = crypto.randomUUID();
+  name;
+  sink;
+  member;
+  silence = new Watchdog(() => this.ask());
+  channel;
+  hub;
+  leaving;
+  answer;
+  stopWaking;
+  connected = !1;
+  get cursor() {
+    return this.member.position.cursor;
+  }
+  connect() {
+    this.connected || (this.connected = !0, this.stopWaking = this.listen(), this.sink.status("connecting", null), this.connected && this.enter());
+  }
+  reconnect() {
+    if (!this.connected) return this.connect();
+    this.member.reconnect(), this.hub ? this.hub.reconnect() : this.send({ kind: "reconnect", from: this.id });
+  }
+  restart(cursor) {
+    this.member.move(cursor), this.connected && (this.hub ? this.hub.state(this.id) : this.ask());
+  }
+  close() {
+    this.connected && (this.connected = !1, this.stopWaking?.(), this.leave(), this.sink.status("closed", null));
+  }
+  listen() {
+    let stopWaking = onWake(() => {
+      this.hub || this.send({ kind: "wake", from: this.id });
+    }), hide = () => this.leave(), show = (event) => event.persisted && this.enter();
+    return window.addEventListener("pagehide", hide), window.addEventListener("pageshow", show), () => {
+      stopWaking(), window.removeEventListener("pagehide", hide), window.removeEventListener("pageshow", show);
+    };
+  }
+  enter() {
+    this.channel || (this.channel = new BroadcastChannel(this.name), this.channel.onmessage = ({ data }) => data.forEach((message) => this.heard(message)), this.leaving = new AbortController(), this.apply(this.leaving.signal, !1), this.ask());
+  }
+  leave() {
+    clearTimeout(this.answer), this.silence.stop(), this.leaving?.abort(), this.member.stop(), this.hub?.close(), this.hub = void 0, this.channel?.close(), this.channel = void 0;
+  }
+  /** Asks for the lock, and holds it until we leave or another tab takes it from us. */
+  apply(leaving, steal) {
+    let lead = () => new Promise((release) => {
+      if (leaving.aborted) return release();
+      leaving.addEventListener("abort", () => release()), this.lead();
+    }), options = steal ? { steal } : { signal: leaving };
+    navigator.locks.request(this.name, options, lead).catch(() => {
+      leaving.aborted || (this.hub && this.debug("another tab took over, since we did not answer"), this.hub?.close(), this.hub = void 0, this.member.stop(), this.apply(leaving, !1), this.ask());
+    });
+  }
+  lead() {
+    if (this.hub) return;
+    this.debug("leading: this tab holds the connection for all"), clearTimeout(this.answer), this.silence.stop();
+    let hub = new Hub(this.options, new HubPosition(this.cursor), this.debug, (messages) => {
+      if (this.hub === hub) {
+        this.channel?.postMessage(messages);
+        for (let message of messages) this.hearHub(message);
+      }
+    });
+    this.hub = hub, this.sink.role("leader"), hub.open();
+  }
+  /** Asks the leader where it is; one that does not answer is frozen, and loses the lock. */
+  ask() {
+    this.hub || (this.send({ kind: "hello", from: this.id }), clearTimeout(this.answer), this.answer = setTimeout(() => {
+      this.hub || !this.leaving || (this.debug("the leading tab does not answer: taking over"), this.apply(this.leaving.signal, !0));
+    }, patience));
+  }
+  heard(message) {
+    if (message.kind === "hello") return this.hub?.state(message.from);
+    if (message.kind === "wake") return this.hub?.wake();
+    if (message.kind === "reconnect") return this.hub?.reconnect();
+    this.hub || (clearTimeout(this.answer), this.silence.watch((this.options.heartbeatTimeout ?? 7e4) + 2e4), this.hearHub(message));
+  }
+  hearHub(message) {
+    message.kind === "state" && message.to !== void 0 && message.to !== this.id || this.member.heard(message);
+  }
+  send(message) {
+    this.channel?.postMessage([message]);
   }
 };
 
@@ -768,8 +1156,8 @@ var Stream = class {
       role: (role) => {
         this.figures.role = role;
       }
-    };
-    this.source = new Connection(options, sink, debugOf(options.debug));
+    }, group = groupOf(options), debug = debugOf(options.debug);
+    this.source = group === null ? new Connection(options, sink, debug) : new SharedSource(options, group, sink, debug);
   }
   get status() {
     return this.now;
@@ -1027,6 +1415,7 @@ function matcher(query) {
 export {
   StreamError,
   activities,
+  canShare,
   createEventStream,
   createLiveQuery
 };
