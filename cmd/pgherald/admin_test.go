@@ -61,6 +61,7 @@ func TestMetrics(t *testing.T) {
 	}
 	exported := namesIn(regexp.MustCompile(`(?m)^# TYPE (\S+)`), text)
 	checkDashboard(t, exported)
+	checkRules(t, exported)
 	checkManual(t, exported)
 	// Each shard that had a client observes the event once.
 	if !regexp.MustCompile(`(?m)^pgherald_commit_to_write_seconds_count 1$`).MatchString(text) {
@@ -160,6 +161,28 @@ func checkDashboard(t *testing.T, exported map[string]bool) {
 		if strings.HasPrefix(name, "pgherald_") && !shown[name] {
 			t.Errorf("no panel of the dashboard shows %s", name)
 		}
+	}
+}
+
+// checkRules looks for alerts on what does not exist, and for alerts that the manual does not know.
+func checkRules(t *testing.T, exported map[string]bool) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("..", "..", "deploy", "prometheus-rules.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range namesIn(regexp.MustCompile(`\b(pgherald_[a-z_]+)`), string(raw)) {
+		if !exported[strings.TrimSuffix(name, "_bucket")] {
+			t.Errorf("an alert asks for %s, which no server exports", name)
+		}
+	}
+	manual, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := namesIn(regexp.MustCompile(`(?m)^      - alert: (\w+)$`), string(raw))
+	if diff := cmp.Diff(alerts, namesIn(regexp.MustCompile(`(?m)^\| (Pgherald\w+) \|`), string(manual))); diff != "" {
+		t.Errorf("the manual knows other alerts (-alerts +manual):\n%s", diff)
 	}
 }
 
