@@ -19,6 +19,8 @@ export interface LiveQueryOptions<T, Custom extends EventTypes = {}> {
   load: (request: { signal: AbortSignal }) => Promise<Loaded<T>>;
   /** Returns the data after these events, in their order: a new value if anything has changed. */
   apply: (data: T, events: readonly PgheraldEvent<Custom>[], metas: readonly EventMeta[]) => T;
+  /** A list that was loaded elsewhere, as by the server that rendered the page: it need not be loaded first. */
+  initial?: Loaded<T>;
   /** Where the events come from. Its `since` is the list's. */
   stream?: Omit<EventStreamOptions<Custom>, "since" | "autoConnect">;
   /** Types after which everything is fetched anew. Default ["table_truncated"]. */
@@ -89,6 +91,9 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
   private stopWaking: (() => void) | undefined;
 
   constructor(private readonly options: LiveQueryOptions<T, Custom>) {
+    this.data = options.initial?.data;
+    this.cursor = options.initial?.cursor ?? null;
+    this.snapshot = { ...this.snapshot, data: this.data, cursor: this.cursor };
     this.debug = debugOf(options.stream?.debug);
     this.backoff = new Backoff(options.stream?.backoff);
     this.stream = createEventStream<Custom>({ ...(options.stream as EventStreamOptions<Custom>), autoConnect: false });
@@ -110,7 +115,9 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     if (this.running) return;
     this.running = true;
     this.stopWaking = onWake(() => this.retry !== undefined && this.refetch());
-    this.refetch();
+    const { initial } = this.options;
+    if (initial && this.loadedAt === -Infinity) this.loaded(initial);
+    else this.refetch();
   }
 
   refetch(): void {

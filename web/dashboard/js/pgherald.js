@@ -1237,7 +1237,7 @@ function createLiveQuery(options) {
 var calm = 5e3, Query = class {
   constructor(options) {
     this.options = options;
-    this.debug = debugOf(options.stream?.debug), this.backoff = new Backoff(options.stream?.backoff), this.stream = createEventStream({ ...options.stream, autoConnect: !1 }), this.stream.on("*", (event, meta) => this.take(event, meta)), this.stream.onReset(() => this.mend()), this.stream.onStatus(() => this.flushSoon()), this.stream.onError(() => this.flushSoon());
+    this.data = options.initial?.data, this.cursor = options.initial?.cursor ?? null, this.snapshot = { ...this.snapshot, data: this.data, cursor: this.cursor }, this.debug = debugOf(options.stream?.debug), this.backoff = new Backoff(options.stream?.backoff), this.stream = createEventStream({ ...options.stream, autoConnect: !1 }), this.stream.on("*", (event, meta) => this.take(event, meta)), this.stream.onReset(() => this.mend()), this.stream.onStatus(() => this.flushSoon()), this.stream.onError(() => this.flushSoon());
   }
   options;
   stream;
@@ -1265,7 +1265,10 @@ var calm = 5e3, Query = class {
     return this.listeners.on("change", listener);
   }
   start() {
-    this.running || (this.running = !0, this.stopWaking = onWake(() => this.retry !== void 0 && this.refetch()), this.refetch());
+    if (this.running) return;
+    this.running = !0, this.stopWaking = onWake(() => this.retry !== void 0 && this.refetch());
+    let { initial } = this.options;
+    initial && this.loadedAt === -1 / 0 ? this.loaded(initial) : this.refetch();
   }
   refetch() {
     if (!this.running) return this.start();

@@ -1,0 +1,223 @@
+// @vitest-environment jsdom
+import { act, StrictMode, useState, type ReactElement } from "react";
+import { createRoot, type Root } from "react-dom/client";
+import { renderToString } from "react-dom/server";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Loaded } from "../src/index.js";
+import { useLiveQuery, useRealtimeUpdates, type RealtimeUpdates, type RealtimeUpdatesOptions, type UseLiveQuery, type UseLiveQueryOptions } from "../src/react/index.js";
+import { ScriptedServer } from "./server.js";
+
+const url = "http://pgherald.test/api/events";
+let server: ScriptedServer;
+let root: Root;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", true);
+  server = new ScriptedServer();
+  root = createRoot(document.createElement("div"));
+});
+afterEach(async () => {
+  await act(() => root.unmount());
+  await pass(300);
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
+
+const pass = (milliseconds = 20) => act(() => vi.advanceTimersByTimeAsync(milliseconds));
+const render = (element: ReactElement) => act(() => root.render(element));
+
+async function open(): Promise<void> {
+  await pass();
+  server.last.sync({ mode: "live" }, "c0");
+  await pass();
+}
+
+describe("useRealtimeUpdates", () => {
+  let seen: RealtimeUpdates;
+  let renders: number;
+  const Probe = (options: RealtimeUpdatesOptions) => {
+    renders++;
+    seen = useRealtimeUpdates({ url, ...options });
+    return <p>{seen.status}</p>;
+  };
+  beforeEach(() => {
+    renders = 0;
+  });
+
+  it("is what the seed shows: { isConnected, events }", async () => {
+    await render(<Probe />);
+    expect(seen).toMatchObject({ isConnected: false, status: "connecting", events: [], lastEvent: null, error: null });
+    await open();
+    expect(seen.isConnected).toBe(true);
+    server.last.event(1, "c1");
+    server.last.event(2, "c2");
+    await pass();
+    expect(seen.events.map((event) => event.id)).toEqual([1, 2]);
+    expect(seen.lastEvent?.id).toBe(2);
+    expect(seen.stats.events).toBe(2);
+  });
+
+  it("opens one connection under StrictMode, and closes it with the last component", async () => {
+    await render(<StrictMode><Probe /></StrictMode>);
+    await open();
+    expect(server.lines.filter((line) => !line.aborted)).toHaveLength(1);
+    expect(server.lines).toHaveLength(1);
+    await render(<StrictMode><p /></StrictMode>);
+    await pass();
+    expect(server.last.aborted).toBe(true);
+  });
+
+  it("does not reconnect because of new functions, and calls the newest", async () => {
+    const calls: string[] = [];
+    const tokens: string[] = [];
+    const element = (n: number) => (
+      <Probe types={["activity_deleted"]} headers={{ "X-A": "1" }} onEvent={() => calls.push(`event ${n}`)} onReset={() => calls.push(`reset ${n}`)}
+        token={() => { tokens.push(`token ${n}`); return `t${n}`; }} />
+    );
+    await render(element(1));
+    await open();
+    await render(element(2));
+    server.last.event(1, "c1");
+    server.last.sync({ mode: "reset", reason: "pruned" }, "c2");
+    await pass();
+    expect(server.lines).toHaveLength(1);
+    expect(calls).toEqual(["event 2", "reset 2"]);
+    server.last.end();
+    await pass(5000);
+    expect(tokens).toEqual(["token 1", "token 2"]);
+  });
+
+  it("connects anew when a value changes", async () => {
+    await render(<Probe types={["a"]} />);
+    await open();
+    await render(<Probe types={["b"]} />);
+    await pass();
+    expect(server.lines.map((line) => [line.url.searchParams.get("types"), line.aborted])).toEqual([["a", true], ["b", false]]);
+  });
+
+  it("renders once for a burst, and keeps no more than it should", async () => {
+    await render(<Probe history={10} />);
+    await open();
+    const before = renders;
+    for (let id = 1; id <= 5000; id++) server.last.event(id, `c${id}`);
+    await pass();
+    expect(renders - before).toBeLessThan(5);
+    expect(seen.events.map((event) => event.id)).toEqual([4991, 4992, 4993, 4994, 4995, 4996, 4997, 4998, 4999, 5000]);
+    expect(seen.stats.events).toBe(5000);
+    act(() => seen.clear());
+    expect(seen.events).toEqual([]);
+    expect(seen.lastEvent?.id).toBe(5000);
+  });
+
+  it("is closed while it is not enabled, and resumes where it was", async () => {
+    await render(<Probe enabled={false} />);
+    await pass();
+    expect(seen.status).toBe("closed");
+    expect(server.lines).toHaveLength(0);
+    await render(<Probe />);
+    await open();
+    await render(<Probe enabled={false} />);
+    await pass();
+    expect([seen.status, server.last.aborted]).toEqual(["closed", true]);
+    await render(<Probe />);
+    await pass();
+    expect(server.last.cursor).toBe("c0");
+  });
+
+  it("keeps its snapshot while nothing changes", async () => {
+    let rerender!: (n: number) => void;
+    const snapshots: unknown[] = [];
+    const Parent = () => {
+      rerender = useState(0)[1];
+      snapshots.push(useRealtimeUpdates({ url }));
+      return null;
+    };
+    await render(<Parent />);
+    await open();
+    act(() => rerender(1));
+    act(() => rerender(2));
+    expect(snapshots.at(-1)).toBe(snapshots.at(-2));
+  });
+
+  it("shows its error, and renders on a server without connecting", async () => {
+    server.script.push(new Response("", { status: 403 }));
+    await render(<Probe />);
+    await pass();
+    expect(seen).toMatchObject({ status: "closed", error: { fatal: true, status: 403 } });
+    const lines = server.lines.length;
+    expect(renderToString(<Probe />)).toBe("<p>connecting</p>");
+    expect(server.lines).toHaveLength(lines);
+  });
+});
+
+describe("useLiveQuery", () => {
+  let seen: UseLiveQuery<string[]>;
+  let loads: { status: string; resolve: (loaded: Loaded<string[]>) => void }[];
+  const Probe = ({ status = "open", ...options }: { status?: string } & Partial<UseLiveQueryOptions<string[]>>) => {
+    seen = useLiveQuery<string[]>({
+      queryKey: [status],
+      load: () => new Promise((resolve) => loads.push({ status, resolve })),
+      apply: (data, events) => [...data, ...events.map((event) => `${status} ${event.id}`)],
+      stream: { url, onStatus: () => {} },
+      ...options,
+    });
+    return <p>{seen.data?.join() ?? "loading"}</p>;
+  };
+  beforeEach(() => {
+    loads = [];
+  });
+  const loaded = async (data: string[], cursor: string) => {
+    loads.at(-1)!.resolve({ data, cursor });
+    await pass();
+    server.last.sync({ mode: "resumed", events: 0 }, cursor);
+    await pass();
+  };
+
+  it("loads, follows, and loads anew after a reset, under StrictMode as well", async () => {
+    await render(<StrictMode><Probe /></StrictMode>);
+    expect(seen).toMatchObject({ data: undefined, loading: true });
+    expect(loads).toHaveLength(1);
+    await loaded(["a"], "c0");
+    expect(server.lines).toHaveLength(1);
+    await render(<StrictMode><Probe /></StrictMode>);
+    server.last.event(1, "c1");
+    await pass();
+    expect(seen).toMatchObject({ data: ["a", "open 1"], status: "open", stale: false });
+    await pass(6000);
+    server.last.sync({ mode: "reset", reason: "pruned" }, "c9");
+    await pass();
+    expect(seen).toMatchObject({ stale: true, loading: true });
+    await loaded(["b"], "c10");
+    expect(seen).toMatchObject({ data: ["b"], stale: false, loading: false });
+    expect(server.last.cursor).toBe("c10");
+  });
+
+  it("loads another list when its key changes, and closes the old one's stream", async () => {
+    await render(<Probe />);
+    await loaded(["a"], "c0");
+    await render(<Probe status="closed" />);
+    await pass();
+    expect(loads.map((load) => load.status)).toEqual(["open", "closed"]);
+    expect(server.lines[0]!.aborted).toBe(true);
+    await loaded(["b"], "c5");
+    expect(seen.data).toEqual(["b"]);
+    act(() => seen.refetch());
+    expect(loads).toHaveLength(3);
+  });
+
+  it("takes a list that a server has loaded, in HTML and in the page", async () => {
+    const initial = { data: ["from", "server"], cursor: "c7" };
+    expect(renderToString(<Probe initial={initial} />)).toBe("<p>from,server</p>");
+    await render(<Probe initial={initial} />);
+    await pass();
+    expect(loads).toHaveLength(0);
+    expect(server.last.cursor).toBe("c7");
+  });
+
+  it("does nothing while it is not enabled", async () => {
+    await render(<Probe enabled={false} />);
+    await pass();
+    expect([loads.length, server.lines.length]).toEqual([0, 0]);
+  });
+});
