@@ -24,6 +24,9 @@ type WakerOptions struct {
 	// SessionLimit is how long the server waits for a waker that says nothing before it ends its
 	// session, and with it the lock; 2 s if 0.
 	SessionLimit time.Duration
+	// NextPass is when this server writes to its streams next, as far as it is known: see
+	// [stream.Feed.Follow]. nil if it is not.
+	NextPass func() time.Time
 	// OnStep is told of each step of a hand-over, on the waker's own goroutine: a test can freeze
 	// a waker there.
 	OnStep func(WakerStep)

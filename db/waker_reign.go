@@ -21,6 +21,18 @@ func pollInterval(rate float64) time.Duration {
 	return time.Duration(float64(time.Millisecond) * (1 + 4*max(0, rate-1000)/1000))
 }
 
+// pollAhead is how long before streams are written to the log is looked at for them.
+const pollAhead = 2 * time.Millisecond
+
+// pause is how long to wait for the next poll. A server that gathers events for its streams has no
+// need of looking more often than they are written to; it still looks for the other servers.
+func (o *WakerOptions) pause(interval time.Duration) time.Duration {
+	if o.NextPass == nil {
+		return interval
+	}
+	return max(interval, min(time.Until(o.NextPass())-pollAhead, o.MaxPoll))
+}
+
 // maxDrainInterval bounds the time between polls that wait for long transactions.
 const maxDrainInterval = 250 * time.Millisecond
 
@@ -133,7 +145,7 @@ func (r *reign) window(ctx context.Context, interval time.Duration) (bool, error
 	opts := &r.waker.opts
 	polls, finds := 0, 0
 	for end := time.Now().Add(opts.Window); time.Now().Before(end); {
-		if sleep(ctx, interval) != nil {
+		if sleep(ctx, opts.pause(interval)) != nil {
 			return false, nil
 		}
 		found, err := r.poll(false)

@@ -60,7 +60,9 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	if err != nil {
 		return s, err
 	}
-	s.waker, err = db.NewWaker(s.listener, c.ListenDatabaseURL, db.WakerOptions{Logger: a.logger})
+	s.waker, err = db.NewWaker(s.listener, c.ListenDatabaseURL, db.WakerOptions{
+		NextPass: func() time.Time { return s.api.NextPass() }, Logger: a.logger,
+	})
 	if err != nil {
 		return s, err
 	}
