@@ -49,6 +49,16 @@ func TestBench(t *testing.T) {
 			want:   []string{"50 clients, 20 events missed: listen", "50 clients, 20 events missed: connect", "10 clients, 100 events missed: pgherald"},
 			values: []string{"seconds", "cpu_us_per_client", "sent_again", "cpu_us_per_event", "from_log", "transactions", "complete_percent"},
 		},
+		{
+			args:   "writers --clients=1,4 --duration=300ms --warm=100ms --rows=100 --subscribers=3 --rounds=1",
+			want:   []string{"1 clients: none", "1 clients: naive", "4 clients: log", "4 clients: pgherald"},
+			values: []string{"tps", "p50_ms", "p99_ms", "unannounced", "complete_percent"},
+		},
+		{
+			args:   "bulk --rows=500 --connections=5 --rounds=1 --subjects=none,log,pgherald",
+			want:   []string{"500 rows: none", "500 rows: log", "500 rows: pgherald"},
+			values: []string{"statement_s", "all_s", "peak_mb", "feed_mb", "complete_percent"},
+		},
 	} {
 		t.Run(strings.Fields(test.args)[0], func(t *testing.T) {
 			r := runBench(t, binary, strings.Fields(test.args)...)

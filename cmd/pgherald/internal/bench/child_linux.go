@@ -11,7 +11,7 @@ import (
 
 // Child is what pgherald runs itself as, for load and for baselines.
 type Child struct {
-	Role   string `arg:"" enum:"load,write,listen"`
+	Role   string `arg:"" enum:"load,write,writers,listen"`
 	Config string `arg:"" help:"JSON."`
 }
 
@@ -22,6 +22,8 @@ func (c Child) Run(app *App) error {
 		return runLoad(c.Config, os.Stdin, app.Stdout)
 	case "write":
 		return runPlainWrite(app.Ctx, os.Stdin, app.Stdout)
+	case "writers":
+		return runWriters(app.Ctx, c.Config, os.Stdin, app.Stdout)
 	default:
 		return runListenLoop(app.Ctx, c.Config, os.Stdin, app.Stdout)
 	}

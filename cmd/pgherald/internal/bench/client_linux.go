@@ -201,7 +201,7 @@ func (l *load) events(c *client, data []byte) {
 		if !c.ready {
 			l.begun(c)
 		}
-		if n, sent, ok := parseFrame(data[:end]); ok {
+		if n, sent, ok := l.keys.parse(data[:end]); ok {
 			c.count++
 			c.sum += n
 			l.tally.add(n, sent)

@@ -10,6 +10,8 @@ import (
 
 // TestClientReads: however the bytes of a response are cut, chunked or not, HTTP/1.1 or HTTP/2,
 // each event counts once.
+var testKeys = keys{n: []byte(`"n"`), sent: []byte(`"sent"`)}
+
 func TestClientReads(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -21,7 +23,7 @@ func TestClientReads(t *testing.T) {
 		}
 		kind := rapid.SampledFrom([]string{"plain", "chunked", "http2"}).Draw(t, "kind")
 		response := encode(kind, cut(t, strings.Join(frames, "")))
-		l := &load{config: loadConfig{AwaitFrame: true}, tally: tally{base: base, now: 6000}, pending: 1}
+		l := &load{keys: testKeys, config: loadConfig{AwaitFrame: true}, tally: tally{base: base, now: 6000}, pending: 1}
 		c := &client{http2: kind == "http2"}
 		for _, part := range cut(t, response) {
 			if err := l.take(c, []byte(part)); err != nil {
@@ -97,7 +99,7 @@ func FuzzParseFrame(f *testing.F) {
 	f.Add([]byte(`data: {"n" : 12, "sent" : 345, "pad" : ""}`))
 	f.Add([]byte(`{"n"`))
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		n, sent, ok := parseFrame(frame)
+		n, sent, ok := testKeys.parse(frame)
 		if !ok && (n != 0 && sent != 0) {
 			t.Errorf("%q gives %d and %d, and is refused", frame, n, sent)
 		}

@@ -27,6 +27,7 @@ type gathering struct {
 	pending int    // how many connect at once; 0: 256
 	header  string // one more line of the request, with its end
 	http2   bool
+	keyN    string // what stands before an event's number in its frame; if empty, as in bench.watched
 }
 
 // gather starts load processes for a subject. They connect when told to.
@@ -34,6 +35,10 @@ func (l *lab) gather(s *subject, g gathering) (*crowd, error) {
 	c := &crowd{size: g.size}
 	if g.pending == 0 {
 		g.pending = 256
+	}
+	keySent := ""
+	if g.keyN == "" {
+		g.keyN, keySent = `"n"`, `"sent"`
 	}
 	request := "GET " + s.path + " HTTP/1.1\r\nHost: " + s.addr + "\r\nAccept: text/event-stream\r\n" + g.header + "\r\n"
 	if g.http2 {
@@ -45,6 +50,7 @@ func (l *lab) gather(s *subject, g gathering) (*crowd, error) {
 		config, err := json.Marshal(loadConfig{
 			Addr: s.addr, Source: fmt.Sprintf("127.%d.%d.1", 1+l.crowds/250, l.crowds%250), Connections: (g.size + i) / count,
 			Pending: max(1, g.pending/count), Request: []byte(request), HTTP2: g.http2, AwaitFrame: s.awaitFrame,
+			KeyN: g.keyN, KeySent: keySent,
 		})
 		if err != nil {
 			return nil, err

@@ -14,6 +14,8 @@ type Flags struct {
 	JSON        bool     `name:"json" help:"Print JSON, not a table."`
 	Rounds      int      `default:"3" help:"How often all is measured, in turns; medians are shown."`
 	ServeArg    []string `sep:"none" placeholder:"ARG" help:"Another argument for pgherald serve, as --serve-arg=--feed-bytes=256MiB; repeatable."`
+
+	settings map[string]string // of a server that --ephemeral starts
 }
 
 // Validate is called by kong.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -100,8 +101,10 @@ func (l *lab) base() (string, error) {
 		return "", fmt.Errorf("open the directory to the server: %w", err)
 	}
 	l.bar.say("Starting " + inst.String() + " with data that are forgotten in the end.")
+	settings := map[string]string{"max_connections": "200"}
+	maps.Copy(settings, l.flags.settings)
 	cluster, err := postgres.Start(ctx, inst, postgres.ClusterOptions{
-		DataDir: filepath.Join(l.dir, "data"), Settings: map[string]string{"max_connections": "200"}, Log: l.app.Logger,
+		DataDir: filepath.Join(l.dir, "data"), Settings: settings, Log: l.app.Logger,
 	})
 	if err != nil {
 		return "", err

@@ -29,6 +29,7 @@ type load struct {
 	buf     []byte
 	orders  chan loadOrder
 	answers *json.Encoder
+	keys    keys
 	tally   tally
 	status  loadStatus
 }
@@ -39,6 +40,7 @@ func runLoad(text string, in io.Reader, out io.Writer) error {
 	if err := json.Unmarshal([]byte(text), &l.config); err != nil {
 		return fmt.Errorf("read what load to make: %w", err)
 	}
+	l.keys = keys{n: []byte(l.config.KeyN), sent: []byte(l.config.KeySent)}
 	var err error
 	if l.target, err = sockaddr(l.config.Addr); err != nil {
 		return err

@@ -9,6 +9,8 @@ type loadConfig struct {
 	Request     []byte `json:"request"` // sent on each connection as it is
 	HTTP2       bool   `json:"http2"`   // the request is a connection's beginning in HTTP/2
 	AwaitFrame  bool   `json:"awaitFrame"`
+	KeyN        string `json:"keyN"`    // what stands before an event's number
+	KeySent     string `json:"keySent"` // ... and before the time when it was sent; none if empty
 }
 
 // loadOrder is what the parent tells a load process.

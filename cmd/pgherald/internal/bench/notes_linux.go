@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,6 +14,13 @@ type notes struct{ lines []string }
 func (n *notes) add(format string, args ...any) {
 	if line := fmt.Sprintf(format, args...); !slices.Contains(n.lines, line) {
 		n.lines = append(n.lines, line)
+	}
+}
+
+// about is add, but for what is said of each round: only the first is said.
+func (n *notes) about(what, format string, args ...any) {
+	if !slices.ContainsFunc(n.lines, func(line string) bool { return strings.HasPrefix(line, what+": ") }) {
+		n.add("%s: %s", what, fmt.Sprintf(format, args...))
 	}
 }
 

@@ -20,7 +20,9 @@ type tally struct {
 func (t *tally) add(n, sent int64) {
 	t.received++
 	t.arrivedAt = t.now
-	t.latency.add(t.now-sent, 1)
+	if sent > 0 {
+		t.latency.add(t.now-sent, 1)
+	}
 	i := n - t.base
 	if i < 0 || i >= maxEvents {
 		return
@@ -35,26 +37,24 @@ func (t *tally) add(n, sent int64) {
 	t.last[i] = t.now
 }
 
-var (
-	keyN    = []byte(`"n"`)
-	keySent = []byte(`"sent"`)
-)
+// keys are what stands in a frame before the number of the event, and before the time when it was
+// sent. If there is no such time, sent is empty.
+type keys struct{ n, sent []byte }
 
-// parseFrame finds the number of an event and when it was sent. Frames of the stream itself have
-// none.
-func parseFrame(frame []byte) (n, sent int64, ok bool) {
-	at := bytes.Index(frame, keyN)
+// parse finds the number of an event and when it was sent. Frames of the stream itself have none.
+func (k keys) parse(frame []byte) (n, sent int64, ok bool) {
+	at := bytes.Index(frame, k.n)
 	if at < 0 {
 		return 0, 0, false
 	}
-	rest := frame[at+len(keyN):]
-	if n, ok = number(rest); !ok {
+	rest := frame[at+len(k.n):]
+	if n, ok = number(rest); !ok || len(k.sent) == 0 {
+		return n, 0, ok
+	}
+	if at = bytes.Index(rest, k.sent); at < 0 {
 		return 0, 0, false
 	}
-	if at = bytes.Index(rest, keySent); at < 0 {
-		return 0, 0, false
-	}
-	sent, ok = number(rest[at+len(keySent):])
+	sent, ok = number(rest[at+len(k.sent):])
 	return n, sent, ok
 }
 
