@@ -116,7 +116,7 @@ func eventsQuery(raw string) (url.Values, error) {
 	}
 	for name := range query {
 		switch {
-		case name == "since", name == "lastEventId", name == "user", name == auth.URLParam, stream.IsFilterParam(name):
+		case name == "since", name == "lastEventId", name == "user", name == auth.URLParam, name == auth.TicketParam, stream.IsFilterParam(name):
 		default:
 			return nil, badParameter(name, "is not known: since, lastEventId, user, types, key and where.FIELD are")
 		}

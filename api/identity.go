@@ -24,9 +24,14 @@ type identifiedHandler func(w http.ResponseWriter, r *http.Request, id auth.Iden
 
 // identified refuses requests of which it is not known who asks.
 func (a *API) identified(handle identifiedHandler) http.HandlerFunc {
+	return a.identifiedBy(a.identify, handle)
+}
+
+func (a *API) identifiedBy(check func(*http.Request) (auth.Identity, error), handle identifiedHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id, err := a.identify(r)
+		id, err := check(r)
 		if err != nil {
+			report(a.config.Logger, r, err)
 			a.refuse(w, r, err)
 			return
 		}
@@ -73,6 +78,8 @@ func (a *API) named(id auth.Identity, query url.Values) (auth.Identity, error) {
 	switch {
 	case a.config.Auth == nil && query.Has(auth.URLParam):
 		return id, badParameter(auth.URLParam, "has no effect: this server checks no tokens")
+	case a.tickets == nil && query.Has(auth.TicketParam):
+		return id, badParameter(auth.TicketParam, "has no effect: this server checks no tokens")
 	case len(names) == 0:
 		return id, nil
 	case a.config.Auth != nil:

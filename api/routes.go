@@ -101,6 +101,7 @@ type API struct {
 	config      Config
 	connections *connections
 	streams     *sse.Server     // nil without a feed
+	tickets     *auth.Tickets   // nil if nobody checks tokens
 	stopping    context.Context // done when the server drains
 	stop        context.CancelFunc
 }
@@ -112,6 +113,9 @@ func New(config Config) (*API, error) {
 		return nil, err
 	}
 	a.stopping, a.stop = context.WithCancel(context.Background())
+	if a.config.Auth != nil && a.config.Engine != nil {
+		a.tickets = auth.NewTickets(a.config.Engine)
+	}
 	if a.config.Feed == nil {
 		return a, nil
 	}
@@ -163,6 +167,9 @@ func (a *API) Handler() http.Handler {
 	if a.config.Engine != nil {
 		r.HandleFunc("/api/events", a.withRole(a.config.Roles.Publish, a.publish)).Methods(http.MethodPost)
 		r.HandleFunc("/api/presence", a.identified(a.presence)).Methods(http.MethodGet, http.MethodHead)
+	}
+	if a.tickets != nil {
+		r.HandleFunc("/api/tickets", a.identified(a.ticket)).Methods(http.MethodPost)
 	}
 	r.HandleFunc("/api/stats", a.withRole(a.config.Roles.Operate, a.stats)).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)

@@ -29,7 +29,7 @@ func (a *API) seated(handle func(http.ResponseWriter, *http.Request, auth.Identi
 		if from, forwarded := free.From(); forwarded {
 			s.remote = from.String()
 		}
-		a.identified(func(w http.ResponseWriter, r *http.Request, id auth.Identity) { handle(w, r, id, s) })(w, r)
+		a.identifiedBy(a.identifyStream, func(w http.ResponseWriter, r *http.Request, id auth.Identity) { handle(w, r, id, s) })(w, r)
 	}
 }
 

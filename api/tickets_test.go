@@ -1,0 +1,189 @@
+package api_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream"
+)
+
+// replica is a station that checks tokens, on the given database.
+func replica(t *testing.T, databaseURL string) *station {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return newStation(t, stationOptions{config: func(c *api.Config) {
+		c.Auth, c.Engine, c.Head, c.Roles = newJWT(t), pool, head, api.Roles{Operate: "operator"}
+	}})
+}
+
+// ticket gets one.
+func (s *station) ticket(header ...string) string {
+	s.Helper()
+	response, body := s.ask(http.MethodPost, "/api/tickets", header...)
+	var given struct {
+		Ticket  string
+		Expires int64
+	}
+	if err := json.Unmarshal([]byte(body), &given); err != nil || response.StatusCode != http.StatusCreated || len(given.Ticket) < 26 {
+		s.Fatalf("ticket: %d %s, %v", response.StatusCode, body, err)
+	}
+	if left := time.Until(time.UnixMilli(given.Expires)); left < 20*time.Second || left > 31*time.Second {
+		s.Errorf("the ticket counts for %v", left)
+	}
+	if response.Header.Get("Cache-Control") != "no-store" {
+		s.Errorf("headers %v", response.Header)
+	}
+	return given.Ticket
+}
+
+// refusesTicket asks for a stream and wants the ticket to be refused.
+func (s *station) refusesTicket(target string, header ...string) {
+	s.Helper()
+	response, body := s.ask(http.MethodGet, "/api/events"+target, header...)
+	if response.StatusCode != http.StatusUnauthorized || !strings.Contains(body, `"code":"ticket"`) {
+		s.Errorf("%s: %d %s", target, response.StatusCode, body)
+	}
+}
+
+func TestTicketStandsForItsUser(t *testing.T) {
+	s := replica(t, pgtest.NewDatabase(t))
+	end := time.Now().Add(time.Hour).Truncate(time.Second)
+	given := s.ticket(bearer(token(t, jwt.MapClaims{"exp": end.Unix(), "roles": []string{"nurse"}}))...)
+	l := s.synced("?types=a&ticket=" + given)
+	var first struct{ Data struct{ Expires int64 } }
+	_, data, _ := strings.Cut(l.got.String(), "data: ")
+	if err := json.Unmarshal([]byte(data[:strings.Index(data, "\n")]), &first); err != nil || first.Data.Expires != end.UnixMilli() {
+		t.Errorf("first event %s, %v", data, err)
+	}
+	for _, role := range []string{"role:doctor", "role:nurse"} {
+		s.to(role)
+	}
+	l.until(`role:nurse`)
+	same(t, []string{`"role:nurse"`}, l.payloads())
+	_, body := s.ask(http.MethodGet, "/api/stats", bearer(token(t, jwt.MapClaims{"roles": "operator"}))...)
+	if !strings.Contains(body, `"connectionsByUser":{"alice":1}`) {
+		t.Errorf("stats %s", body)
+	}
+}
+
+func TestAbuseReplayedTicket(t *testing.T) {
+	s := replica(t, pgtest.NewDatabase(t))
+	given := s.ticket(bearer(token(t, nil))...)
+	s.synced("?ticket=" + given).hangUp()
+	s.refusesTicket("?ticket=" + given)
+	s.refusesTicket("?ticket="+given, bearer(token(t, nil))...) // no fall back, not even to a good token
+	s.refusesTicket("?ticket=")
+	s.refusesTicket("?ticket=" + strings.Repeat("x", 5000))
+	s.refuses(http.StatusBadRequest, "is given twice", http.MethodGet, "/api/events?ticket=a&ticket=b")
+	s.refuses(http.StatusBadRequest, "does not go with a ticket", http.MethodGet, "/api/events?ticket=a&access_token=b")
+}
+
+// Of all who come with one ticket at the same time, one gets in.
+func TestAbuseTicketForMany(t *testing.T) {
+	s := replica(t, pgtest.NewDatabase(t))
+	given := s.ticket(bearer(token(t, nil))...)
+	var in, out atomic.Int32
+	var crowd sync.WaitGroup
+	for range 20 {
+		crowd.Go(func() {
+			response := s.listen("?ticket=" + given).response
+			switch response.StatusCode {
+			case http.StatusOK:
+				in.Add(1)
+			case http.StatusUnauthorized:
+				out.Add(1)
+			}
+		})
+	}
+	crowd.Wait()
+	if in.Load() != 1 || out.Load() != 19 {
+		t.Errorf("%d in, %d out", in.Load(), out.Load())
+	}
+}
+
+// What one server gave, another one takes, and both only once.
+func TestTicketOfAnotherReplica(t *testing.T) {
+	databaseURL := pgtest.NewDatabase(t)
+	one, other := replica(t, databaseURL), replica(t, databaseURL)
+	given := one.ticket(bearer(token(t, nil))...)
+	other.synced("?ticket=" + given)
+	one.refusesTicket("?ticket=" + given)
+	elsewhere := replica(t, pgtest.NewDatabase(t))
+	elsewhere.refusesTicket("?ticket=" + one.ticket(bearer(token(t, nil))...))
+}
+
+func TestTicketNeedsAToken(t *testing.T) {
+	s := replica(t, pgtest.NewDatabase(t))
+	s.refuses(http.StatusUnauthorized, "a token is needed", http.MethodPost, "/api/tickets")
+	given := s.ticket(bearer(token(t, nil))...)
+	s.refuses(http.StatusUnauthorized, "a token is needed", http.MethodPost, "/api/tickets?ticket="+given) // a ticket gives no other
+	s.refuses(http.StatusUnauthorized, "a token is needed", http.MethodGet, "/api/presence?ticket="+given)
+	s.synced("?ticket=" + given)
+}
+
+// The table holds nothing that opens a stream, and does not grow.
+func TestTicketsAreHashedAndPruned(t *testing.T) {
+	databaseURL := pgtest.NewDatabase(t)
+	s := replica(t, databaseURL)
+	d := &server{T: t, conn: pgtest.Connect(t, databaseURL)}
+	given := s.ticket(bearer(token(t, nil))...)
+	all := one[string](d, `select json_agg(t)::text from pgherald.tickets as t`)
+	hash := sha256.Sum256([]byte(given))
+	if strings.Contains(all, given) || one[int](d, `select count(*)::int from pgherald.tickets where hash = $1`, hash[:]) != 1 {
+		t.Errorf("table %s", all)
+	}
+	d.exec(`update pgherald.tickets set expires = clock_timestamp() - interval '1 ms'`)
+	s.refusesTicket("?ticket=" + given)
+	if n := one[int](d, `select count(*)::int from pgherald.tickets`); n != 0 {
+		t.Errorf("%d tickets after one was taken too late", n)
+	}
+	d.exec(`insert into pgherald.tickets select sha256(i::text::bytea), 'a', '{}', '{}', now(), now() - interval '1 s' from generate_series(1, 25) as i`)
+	for _, left := range []int{16, 7, 3} { // ten go with each new one
+		s.ticket(bearer(token(t, nil))...)
+		if n := one[int](d, `select count(*)::int from pgherald.tickets`); n != left {
+			t.Errorf("%d tickets, want %d", n, left)
+		}
+	}
+}
+
+func TestTicketsWithoutADatabase(t *testing.T) {
+	databaseURL := pgtest.NewDatabase(t)
+	s := replica(t, databaseURL)
+	conn := pgtest.Connect(t, databaseURL)
+	if _, err := conn.Exec(t.Context(), `drop table pgherald.tickets`); err != nil {
+		t.Fatal(err)
+	}
+	s.refuses(http.StatusInternalServerError, "something went wrong", http.MethodPost, "/api/tickets", bearer(token(t, nil))...)
+	s.refuses(http.StatusInternalServerError, "something went wrong", http.MethodGet, "/api/events?ticket=x")
+	s.logs.await(t, 2, "request not served", "ticket")
+}
+
+func TestTicketsWhereNobodyChecksTokens(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	s.refuses(http.StatusNotFound, "nothing is here", http.MethodPost, "/api/tickets")
+	s.refuses(http.StatusBadRequest, "has no effect", http.MethodGet, "/api/events?ticket=x")
+}
+
+// to commits an event for an audience of one.
+func (s *station) to(tag string) {
+	tx := s.log.Begin()
+	data, _ := json.Marshal(tag)
+	tx.Append(stream.Event{Type: "a", Data: data, Audience: []string{tag}})
+	tx.Commit()
+	s.ring()
+}
