@@ -43,10 +43,16 @@ export function activities(options: ActivitiesOptions = {}): {
   };
 }
 
-interface Page {
+/** An answer of GET /api/activities. */
+export interface ActivitiesPage {
   activities: (Activity & { timestamp?: string })[];
   cursor: string;
   next: string | null;
+}
+
+/** What a server has loaded, as a live query's `initial`. */
+export function activitiesOf({ activities, cursor }: ActivitiesPage): Loaded<Activities> {
+  return { data: new Map(activities.map(({ timestamp: _, ...row }) => [row.id, row])), cursor };
 }
 
 /** The cursor is the first page's: what changes while the others are loaded comes as events, and ends in the same state. */
@@ -55,15 +61,15 @@ async function load(options: ActivitiesOptions, max: number, signal: AbortSignal
   let cursor: string | undefined;
   let after: string | null = null;
   do {
-    const page: Page = await loadPage(options, Math.min(500, max - data.size), after, signal);
+    const page: ActivitiesPage = await loadPage(options, Math.min(500, max - data.size), after, signal);
     cursor ??= page.cursor;
-    for (const { timestamp: _, ...row } of page.activities) data.set(row.id, row);
+    for (const [id, row] of activitiesOf(page).data) data.set(id, row);
     after = page.next;
   } while (after !== null && data.size < max);
   return { data, cursor };
 }
 
-async function loadPage(options: ActivitiesOptions, limit: number, after: string | null, signal: AbortSignal): Promise<Page> {
+async function loadPage(options: ActivitiesOptions, limit: number, after: string | null, signal: AbortSignal): Promise<ActivitiesPage> {
   const params = new URLSearchParams({ limit: String(limit) });
   for (const [name, values] of Object.entries(options.query ?? {})) {
     for (const value of [values].flat()) params.append(name, value);
@@ -77,7 +83,7 @@ async function loadPage(options: ActivitiesOptions, limit: number, after: string
     throw new StreamError("the list could not be fetched", { kind: "network", cause });
   }
   if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) throw await errorOfResponse(response, true);
-  return (await response.json()) as Page;
+  return (await response.json()) as ActivitiesPage;
 }
 
 function apply(data: Activities, events: readonly ActivityEvent[], matches: (row: Activity) => boolean, max: number): Activities {

@@ -8,4 +8,4 @@ export type { StreamStatus } from "./source.js";
 export type { Role, StreamStats } from "./stats.js";
 export { createEventStream, type EventFor, type EventStream, type EventStreamOptions, type EventType, type Reset } from "./stream.js";
 export { createLiveQuery, type LiveQuery, type LiveQueryOptions, type LiveSnapshot, type Loaded } from "./live-query.js";
-export { activities, type Activities, type ActivitiesOptions, type Activity, type ActivityQuery } from "./activities.js";
+export { activities, activitiesOf, type Activities, type ActivitiesPage, type ActivitiesOptions, type Activity, type ActivityQuery } from "./activities.js";

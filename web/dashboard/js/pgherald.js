@@ -1356,12 +1356,15 @@ function activities(options = {}) {
     apply: (data, events) => apply(data, events, matches, max)
   };
 }
+function activitiesOf({ activities: activities2, cursor }) {
+  return { data: new Map(activities2.map(({ timestamp: _, ...row }) => [row.id, row])), cursor };
+}
 async function load(options, max, signal) {
   let data = /* @__PURE__ */ new Map(), cursor, after = null;
   do {
     let page = await loadPage(options, Math.min(500, max - data.size), after, signal);
     cursor ??= page.cursor;
-    for (let { timestamp: _, ...row } of page.activities) data.set(row.id, row);
+    for (let [id, row] of activitiesOf(page).data) data.set(id, row);
     after = page.next;
   } while (after !== null && data.size < max);
   return { data, cursor };
@@ -1418,6 +1421,7 @@ function matcher(query) {
 export {
   StreamError,
   activities,
+  activitiesOf,
   canShare,
   createEventStream,
   createLiveQuery
