@@ -1,0 +1,153 @@
+package web_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// everything is a history in which each field of each payload has each kind of value that it can have.
+const everything = `
+	insert into public.activities (id, category, subcategory, location, reporter)
+	values ('00000000-0000-0000-0000-000000000001', 'cleaning', 'floor', 'hall', 'ann');
+	update public.activities set location = 'attic';
+	update public.activities set status = 'done';
+	insert into public.assignments (activity_id, assignee_id)
+	values ('00000000-0000-0000-0000-000000000001', 'bob');
+	update public.assignments set assignee_id = 'eve';
+	insert into public.activity_updates (activity_id, author_id, notes, update_type)
+	values ('00000000-0000-0000-0000-000000000001', 'ann', 'wet', 'general');
+	with a as (
+		insert into public.activities (id, category, subcategory, location, reporter)
+		values ('00000000-0000-0000-0000-000000000002', 'repair', 'lamp', 'attic', 'bob')
+		returning id
+	)
+	insert into public.assignments (activity_id, assignee_id) select id, 'bob' from a;
+	delete from public.assignments;
+	delete from public.activities;
+	truncate public.assignments;`
+
+// TestPayloadsHaveTheClientsTypes writes, and compares each payload with what TypeScript believes:
+// nothing may come that it does not know, and it must not know what never comes.
+func TestPayloadsHaveTheClientsTypes(t *testing.T) {
+	ts := readTypes(t, "client/src/events.ts")
+	conn := pgtest.Connect(t, pgtest.NewDatabase(t))
+	pgtest.Exec(t, conn, everything, pgx.QueryExecModeSimpleProtocol)
+	seen := make(map[string]bool)
+	rows, err := conn.Query(t.Context(), `select type, data::text from pgherald.events order by id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := ts.events("LogEvents")
+	var kind, data string
+	if _, err := pgx.ForEachRow(rows, []any{&kind, &data}, func() error {
+		var value any
+		if err := json.Unmarshal([]byte(data), &value); err != nil {
+			return err
+		}
+		for _, problem := range ts.check(known[kind], value, seen) {
+			t.Errorf("%s %s: %s", kind, data, problem)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	delete(known, "presence_updated") // of no table
+	for _, name := range known {
+		for _, what := range ts.believes(name) {
+			if !seen[what] {
+				t.Errorf("the client believes in %s, which nothing here has", what)
+			}
+		}
+	}
+}
+
+// all returns the members of an interface with those that it inherits; optional ones end in ?.
+func (ts types) all(name string) map[string]string {
+	out := maps.Clone(ts.members[name])
+	if parent := ts.extends[name]; parent != "" {
+		maps.Copy(out, ts.all(parent))
+	}
+	return out
+}
+
+// check says what is wrong with an object of an interface, and notes what it has seen.
+func (ts types) check(name string, value any, seen map[string]bool) (problems []string) {
+	object, ok := value.(map[string]any)
+	if !ok || ts.members[name] == nil {
+		return []string{fmt.Sprintf("is %T, not a known interface (%q)", value, name)}
+	}
+	known := make(map[string]bool)
+	for member, union := range ts.all(name) {
+		field, optional := strings.CutSuffix(member, "?")
+		known[field] = true
+		value, present := object[field]
+		if !present {
+			seen[name+"."+field+" absent"] = true
+			if !optional {
+				problems = append(problems, field+" is absent")
+			}
+			continue
+		}
+		alternative := ts.matching(union, value, seen)
+		if alternative == "" {
+			problems = append(problems, fmt.Sprintf("%s is %v, not %s", field, value, union))
+		}
+		seen[name+"."+field+" "+alternative] = true
+	}
+	for field := range object {
+		if !known[field] {
+			problems = append(problems, field+" is unknown")
+		}
+	}
+	return problems
+}
+
+// matching returns which alternative of a union a value has; none is "".
+func (ts types) matching(union string, value any, seen map[string]bool) string {
+	for alternative := range strings.SplitSeq(union, " | ") {
+		var is bool
+		switch alternative {
+		case "string":
+			_, is = value.(string)
+		case "number":
+			_, is = value.(float64)
+		case "boolean":
+			_, is = value.(bool)
+		case "null":
+			is = value == nil
+		default:
+			text, isText := value.(string)
+			is = isText && alternative == fmt.Sprintf("%q", text)
+			if _, isObject := value.(map[string]any); isObject {
+				is = len(ts.check(alternative, value, seen)) == 0
+			}
+		}
+		if is {
+			return alternative
+		}
+	}
+	return ""
+}
+
+// believes lists what check can see of an interface.
+func (ts types) believes(name string) (out []string) {
+	for member, union := range ts.all(name) {
+		field, optional := strings.CutSuffix(member, "?")
+		if optional {
+			out = append(out, name+"."+field+" absent")
+		}
+		for alternative := range strings.SplitSeq(union, " | ") {
+			out = append(out, name+"."+field+" "+alternative)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
