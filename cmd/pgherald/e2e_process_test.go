@@ -99,13 +99,19 @@ func (p *program) insist(sig syscall.Signal) {
 	}
 }
 
-// TestProgram builds the program and has it end in all the ways in which it can.
-func TestProgram(t *testing.T) {
-	t.Parallel()
+func buildProgram(t *testing.T) string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "pgherald")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	return binary
+}
+
+// TestProgram builds the program and has it end in all the ways in which it can.
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	binary := buildProgram(t)
 	t.Run("drains", func(t *testing.T) { testDrain(t, binary) })
 	t.Run("ends at a second signal", func(t *testing.T) { testSecondSignal(t, binary) })
 	t.Run("ends in a black hole", func(t *testing.T) { testEndInBlackHole(t, binary) })
