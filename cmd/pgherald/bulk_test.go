@@ -36,7 +36,7 @@ func runBulkPeak(t *testing.T, rows, feed int) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
 	url := pgtest.EmptyDatabase(t)
-	n := newNode(t, url, fmt.Sprintf("--feed-bytes=%d", feed), "--write-timeout=5m")
+	n := newNode(t, url, fmt.Sprintf("--feed-bytes=%d", feed), "--write-timeout=4m")
 	startNodes(ctx, t, n)
 	defer n.end(t)
 	conn := pgtest.Connect(t, url)
