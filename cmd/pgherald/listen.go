@@ -56,8 +56,7 @@ func (f transportFlags) httpServer(handler http.Handler, logger *slog.Logger) (*
 		Protocols:         new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams,
-			// Of a connection that says nothing for a while, a ping tells whether it is there. Where
-			// heartbeats are sent it is never asked.
+			// A client that listens says nothing for hours: a ping tells whether it is still there.
 			SendPingTimeout: maxSilence / 2,
 			PingTimeout:     30 * time.Second,
 		},

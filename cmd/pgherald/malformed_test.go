@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
@@ -34,6 +36,7 @@ var (
 type nonsense struct {
 	*rand.Rand
 	cursor string // one that is right
+	token  string // likewise; empty if nobody asks for one
 }
 
 func (g nonsense) oneOf(from ...string) string { return from[g.IntN(len(from))] }
@@ -66,7 +69,7 @@ func (g nonsense) text() string {
 	case 5:
 		return g.oneOf("null", "true", "-1", "1e309", "0x10", "99999999999999999999", "\u202e", "\x00", "' or 1=1 --", "../../etc/passwd", "${jndi:ldap://x}")
 	case 6:
-		return g.oneOf("eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.AAAA", "Bearer", "a.b.c", "....")
+		return g.oneOf(g.token, g.mutate(g.token), "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.AAAA", "Bearer", "a.b.c", "....")
 	default:
 		return g.oneOf("a,b", "activity_created", ",", "250ms", "10s", "1", "alice", "HQ")
 	}
@@ -122,6 +125,9 @@ func (g nonsense) request() []byte {
 	fmt.Fprintf(&b, "%s %s %s\r\n", method, g.target(), g.rarely("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/9.9", ""))
 	if g.IntN(20) > 0 {
 		b.WriteString("Host: pgherald\r\n")
+	}
+	if g.token != "" && g.IntN(3) > 0 {
+		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", g.token)
 	}
 	for range g.IntN(5) {
 		name := g.oneOf("Last-Event-ID", "Last-Event-ID", "Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "X-Forwarded-For", "Forwarded", "Content-Type",
@@ -221,6 +227,38 @@ func (h *healthy) listen(ctx context.Context, body io.ReadCloser) {
 // TestMalformedRequests sends all kinds of nonsense, while others listen and write. Nothing of it may be taken
 // for the server's own mistake, crash anything, stay in memory, or be noticed by the others.
 func TestMalformedRequests(t *testing.T) {
+	t.Run("anybody", func(t *testing.T) { testMalformed(t, "") })
+	t.Run("tokens", func(t *testing.T) {
+		const secret = "a secret of more than 32 bytes, for tests"
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+			"iss": "i", "aud": "a", "sub": "alice", "exp": time.Now().Add(time.Hour).Unix(), "roles": []string{"all"},
+		}).SignedString([]byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		testMalformed(t, token, "--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a", "--jwt-secret="+secret,
+			"--write-role=all", "--publish-role=all", "--operator-role=all", "--allow-url-token")
+	})
+}
+
+// askWithToken asks and expects a 200.
+func askWithToken(ctx context.Context, t *testing.T, url, token string) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := newHTTPClient(t).Do(request)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %v, %v", url, response, err)
+	}
+	return response
+}
+
+func testMalformed(t *testing.T, token string, args ...string) {
 	seed := *malformedSeed
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -229,29 +267,27 @@ func TestMalformedRequests(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	databaseURL := pgtest.NewDatabase(t)
-	n := newNode(t, databaseURL)
+	n := newNode(t, databaseURL, args...)
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
 	conn := pgtest.Connect(t, databaseURL)
 	var listeners []*healthy
 	for range 10 {
-		response, err := newHTTPClient(t).Get(n.at("/api/events"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		h := &healthy{done: make(chan struct{})}
-		go h.listen(ctx, response.Body)
+		go h.listen(ctx, askWithToken(ctx, t, n.at("/api/events"), token).Body)
 		listeners = append(listeners, h)
 	}
 	pgtest.Exec(t, conn, `insert into public.activities (category, subcategory, location, reporter) values ('c', 's', 'l', 'r')`)
 	var stats struct{ Feed struct{ Cursor string } }
-	if err := json.Unmarshal([]byte(fetch(ctx, t, n.at("/api/stats"))), &stats); err != nil {
+	answer := askWithToken(ctx, t, n.at("/api/stats"), token)
+	if err := json.NewDecoder(answer.Body).Decode(&stats); err != nil {
 		t.Fatal(err)
 	}
+	answer.Body.Close()
 	runtime.GC()
 	before := runtime.NumGoroutine()
 	began := time.Now()
-	answers := attack(ctx, t, strings.TrimPrefix(n.at(""), "http://"), stats.Feed.Cursor, seed)
+	answers := attack(ctx, t, strings.TrimPrefix(n.at(""), "http://"), nonsense{nil, stats.Feed.Cursor, token}, seed)
 	t.Logf("%d requests in %v were answered with %v", *malformedRequests, time.Since(began).Round(time.Millisecond), answers)
 	// What they opened has ended: only the server's idle connections to the database may be more.
 	for runtime.NumGoroutine() > before+8 {
@@ -279,13 +315,14 @@ func TestMalformedRequests(t *testing.T) {
 const attackers = 16
 
 // attack sends the requests, some at a time, and counts the answers by status.
-func attack(ctx context.Context, t *testing.T, addr, cursor string, seed uint64) map[int]int {
+func attack(ctx context.Context, t *testing.T, addr string, like nonsense, seed uint64) map[int]int {
 	var mu sync.Mutex
 	answers := make(map[int]int)
 	var running sync.WaitGroup
 	for i := range attackers {
 		running.Go(func() {
-			g := nonsense{rand.New(rand.NewPCG(seed, uint64(i))), cursor}
+			g := like
+			g.Rand = rand.New(rand.NewPCG(seed, uint64(i)))
 			for range *malformedRequests / attackers {
 				status, request, err := g.send(addr)
 				mu.Lock()
