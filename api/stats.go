@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 
@@ -81,6 +82,14 @@ func (a *API) stats(w http.ResponseWriter, _ *http.Request, _ auth.Identity) {
 // healthz says that the process answers, and nothing more.
 func (a *API) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// Ready returns nil if events are arriving and clients may come, and otherwise why not.
+func (a *API) Ready() error {
+	if a.stopping.Err() != nil {
+		return errors.New("draining")
+	}
+	return a.config.Ready()
 }
 
 // readyz says whether events are arriving, for a load balancer to decide on.

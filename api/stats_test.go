@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -128,5 +129,17 @@ func TestReadinessFollowsTheLog(t *testing.T) {
 	s.logs.await(t, 1, "log can be read again")
 	if response, body := s.ask(http.MethodGet, "/readyz"); response.StatusCode != 200 {
 		t.Errorf("after the outage: %d %s", response.StatusCode, body)
+	}
+}
+
+// TestReadyWhileDraining: what metrics say is what /readyz says.
+func TestReadyWhileDraining(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	if err := s.api.Ready(); err != nil {
+		t.Errorf("a server that runs is not ready: %v", err)
+	}
+	s.api.Drain(time.Second)
+	if err := s.api.Ready(); err == nil {
+		t.Error("a server that drains is ready")
 	}
 }

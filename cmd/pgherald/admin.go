@@ -45,7 +45,7 @@ func (s *server) sources() metrics.Sources {
 		pools["api"] = poolOf(s.apiPool)
 	}
 	return metrics.Sources{
-		Ready:   s.ready,
+		Ready:   s.api.Ready,
 		Stalled: s.api.Stalled,
 		Feed:    s.feed.Stats,
 		Listener: func() metrics.Listener {
