@@ -211,6 +211,17 @@ describe("the tabs of a browser", () => {
     expect(tabs.map(({ stream }) => stream.stats.role).sort()).toEqual(["leader", "own", "own"]);
   });
 
+  it("connect all the same where the browser refuses the lock", async () => {
+    navigator.locks.request = () => Promise.reject(new DOMException("no", "SecurityError"));
+    openTab({ since: "c0" });
+    openTab({ since: "c0" });
+    await calm();
+    server.write([1]);
+    await calm();
+    expect(tabs.map(({ heard }) => heard)).toEqual([[1], [1]]);
+    expect(server.connections).toBe(2);
+  });
+
   it("leave for the back/forward cache and come back where they were", async () => {
     const { heard, stream } = openTab({ since: "c0" });
     await calm();

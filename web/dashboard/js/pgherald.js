@@ -921,7 +921,7 @@ var Member = class {
     }
   }
   joined() {
-    this.hangUp(), this.sink.role("follower"), this.tellStatus();
+    this.debug("following the connection that all tabs share"), this.hangUp(), this.sink.role("follower"), this.tellStatus();
   }
   /** Ends the connection of our own: what it says of its end is not for others. */
   hangUp() {
@@ -942,7 +942,9 @@ var Member = class {
         role: () => {
         }
       },
-      this.debug,
+      () => {
+      },
+      // what it says would be taken for the shared one's
       this.position
     );
     this.direct = direct, direct.connect();
@@ -975,7 +977,7 @@ var Member = class {
 // src/shared/shared.ts
 var patience = 5e3;
 function canShare() {
-  return typeof document < "u" && typeof BroadcastChannel == "function" && typeof navigator < "u" && !!navigator.locks;
+  return typeof document > "u" || typeof BroadcastChannel != "function" ? !1 : !!navigator.locks && globalThis.origin !== "null";
 }
 function groupOf(options) {
   let { shared = options.token === void 0, token } = options;
@@ -1045,8 +1047,12 @@ var SharedSource = class {
       if (leaving.aborted) return release();
       leaving.addEventListener("abort", () => release()), this.lead();
     }), options = steal ? { steal } : { signal: leaving };
-    navigator.locks.request(this.name, options, lead).catch(() => {
-      leaving.aborted || (this.hub && this.debug("another tab took over, since we did not answer"), this.hub?.close(), this.hub = void 0, this.member.stop(), this.apply(leaving, !1), this.ask());
+    navigator.locks.request(this.name, options, lead).catch((error) => {
+      if (!leaving.aborted) {
+        if (error.name !== "AbortError")
+          return this.debug("the browser refuses the lock: connecting without the other tabs", error), this.lead();
+        this.hub && this.debug("another tab took over, since we did not answer"), this.hub?.close(), this.hub = void 0, this.member.stop(), this.apply(leaving, !1), this.ask();
+      }
     });
   }
   lead() {

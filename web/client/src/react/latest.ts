@@ -1,8 +1,8 @@
 "use client";
-import { useEffect, useRef, type RefObject } from "react";
+import { useEffect, useRef } from "react";
 
 /** Holds what was passed with the last render that came to be: a new function is no reason to reconnect. */
-export function useLatest<T>(value: T): RefObject<T> {
+export function useLatest<T>(value: T): { readonly current: T } {
   const ref = useRef(value);
   useEffect(() => {
     ref.current = value;

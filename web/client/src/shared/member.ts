@@ -118,6 +118,7 @@ export class Member {
   }
 
   private joined(): void {
+    this.debug("following the connection that all tabs share");
     this.hangUp();
     this.sink.role("follower");
     this.tellStatus();
@@ -148,7 +149,7 @@ export class Member {
         error: (error) => this.direct === direct && this.sink.error(error),
         role: () => {},
       },
-      this.debug,
+      () => {}, // what it says would be taken for the shared one's
       this.position,
     );
     this.direct = direct;

@@ -13,7 +13,8 @@ const patience = 5000;
 
 /** Whether the tabs of this browser can share a connection: in pages of a secure context, https or localhost. */
 export function canShare(): boolean {
-  return typeof document !== "undefined" && typeof BroadcastChannel === "function" && typeof navigator !== "undefined" && !!navigator.locks;
+  if (typeof document === "undefined" || typeof BroadcastChannel !== "function") return false;
+  return !!navigator.locks && globalThis.origin !== "null"; // a sandboxed frame belongs to nobody
 }
 
 /** The name of the group to share with; null to share with nobody. */
@@ -141,8 +142,12 @@ export class SharedSource implements Source {
         this.lead();
       });
     const options: LockOptions = steal ? { steal } : { signal: leaving };
-    navigator.locks.request(this.name, options, lead).catch(() => {
+    navigator.locks.request(this.name, options, lead).catch((error: unknown) => {
       if (leaving.aborted) return;
+      if ((error as DOMException).name !== "AbortError") {
+        this.debug("the browser refuses the lock: connecting without the other tabs", error);
+        return this.lead();
+      }
       if (this.hub) this.debug("another tab took over, since we did not answer");
       this.hub?.close();
       this.hub = undefined;
