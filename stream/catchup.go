@@ -15,6 +15,9 @@ import (
 // subscription, and the log's error if that does not answer: the client then resumes later.
 func (s *Subscription) CatchUp(ctx context.Context, emit func([][]byte) error) error {
 	s.feed.countReplay()
+	if s.filter.batches() {
+		emit = inBatches(emit)
+	}
 	err := s.finishPartial(ctx, emit)
 	for err == nil && !s.rejoin() {
 		err = s.readOn(ctx, emit)
@@ -86,37 +89,54 @@ func (s *Subscription) readOn(ctx context.Context, emit func([][]byte) error) er
 // the end of a reading of a single transaction, which does not know it.
 func (s *Subscription) replay(ctx context.Context, r Reading, emit func([][]byte) error, after Cursor) error {
 	var held entry // frames held back, since the id line belongs on the last that is sent
+	var together merging
 	for {
 		t, err := s.next(ctx, r)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return s.emitMerged(&together, emit)
 		}
 		if err != nil {
 			return err
 		}
-		if err := s.emit(&held, &t, emit, after); err != nil {
+		if !t.More && !after.IsZero() {
+			t.Cursor = after
+		}
+		if err := s.take(&held, &together, &t, emit); err != nil {
 			return err
 		}
 	}
 }
 
+// take sends a transaction or a part of one, or lets it wait for others if it is to be merged.
+func (s *Subscription) take(held *entry, together *merging, t *Transaction, emit func([][]byte) error) error {
+	whole := !t.More && len(held.frames) == 0
+	if whole && s.filter.merges() {
+		if together.add(t, s.filter.reads()); together.size < mergeBytes {
+			return nil
+		}
+		return s.emitMerged(together, emit)
+	}
+	if err := s.emitMerged(together, emit); err != nil {
+		return err
+	}
+	return s.emit(held, t, emit)
+}
+
 // emit sends a part of a transaction but for its last matching frame, which is held back until
 // it is known whether it is the transaction's last and so carries the id.
-func (s *Subscription) emit(held *entry, t *Transaction, emit func([][]byte) error, after Cursor) error {
+func (s *Subscription) emit(held *entry, t *Transaction, emit func([][]byte) error) error {
 	held.add(t)
 	if s.filter.reads() {
 		held.index()
 	}
-	last := held.lastMatch(&s.filter)
+	c := choice{filter: &s.filter}
+	last := held.lastMatch(&c)
 	if t.More {
 		return s.emitHeld(held, last, emit)
 	}
-	if !after.IsZero() {
-		t.Cursor = after
-	}
 	held.finish(t)
-	bufs, _, _ := held.due(nil, 0, &s.filter, held.id, 1<<62)
-	s.sent += uint64(held.matches(0, len(held.frames), &s.filter))
+	bufs, _, _ := held.due(nil, 0, &c, held.id, 1<<62)
+	s.sent += uint64(held.matches(0, len(held.frames), &c))
 	held.keep(-1)
 	if len(bufs) == 0 {
 		s.cursor = t.Cursor

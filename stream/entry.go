@@ -87,15 +87,15 @@ func (e *entry) start(i int) int {
 // bytes is what frame i takes on the wire, without an id line.
 func (e *entry) bytes(i int) []byte { return e.body[e.start(i):e.frames[i].end] }
 
-// due appends the frames from the given one on that the filter lets through, and id before the
+// due appends the frames from the given one on that are chosen, and id before the
 // last of them, until they are limit bytes or more. It returns the frame to go on with, which
 // is len(e.frames) at the end, and the bytes appended.
 //
 // The id line must stand on the last frame that is sent, not on the last there is: one pass
 // finds out which that is.
-func (e *entry) due(dst [][]byte, from int, f *Filter, id []byte, limit int) ([][]byte, int, int) {
+func (e *entry) due(dst [][]byte, from int, c *choice, id []byte, limit int) ([][]byte, int, int) {
 	n := 0
-	last := e.lastMatch(f)
+	last := e.lastMatch(c)
 	for i := from; i <= last; i++ {
 		if n >= limit {
 			return dst, i, n
@@ -104,7 +104,7 @@ func (e *entry) due(dst [][]byte, from int, f *Filter, id []byte, limit int) ([]
 			dst = append(dst, id)
 			n += len(id)
 		}
-		if j := e.run(i, last, f, limit-n); j > i {
+		if j := e.run(i, last, c, limit-n); j > i {
 			chunk := e.body[e.start(i):e.frames[j-1].end]
 			dst = append(dst, chunk)
 			n += len(chunk)
@@ -116,32 +116,32 @@ func (e *entry) due(dst [][]byte, from int, f *Filter, id []byte, limit int) ([]
 
 // run returns the end of the run of matching frames that begins at i: it stops before last,
 // which needs an id line of its own, and when the bytes reach limit.
-func (e *entry) run(i, last int, f *Filter, limit int) int {
+func (e *entry) run(i, last int, c *choice, limit int) int {
 	if i == last {
 		return i + 1
 	}
 	j := i
-	for j < last && f.match(e, j) && (j == i || e.frames[j].end-e.start(i) < limit) {
+	for j < last && c.match(e, j) && (j == i || e.frames[j].end-e.start(i) < limit) {
 		j++
 	}
 	return j
 }
 
-// lastMatch returns the last frame that the filter lets through, -1 if there is none.
-func (e *entry) lastMatch(f *Filter) int {
+// lastMatch returns the last frame that are chosen, -1 if there is none.
+func (e *entry) lastMatch(c *choice) int {
 	for i := len(e.frames) - 1; i >= 0; i-- {
-		if f.match(e, i) {
+		if c.match(e, i) {
 			return i
 		}
 	}
 	return -1
 }
 
-// matches counts the frames of a range that the filter lets through.
-func (e *entry) matches(from, to int, f *Filter) int {
+// matches counts the frames of a range that are chosen.
+func (e *entry) matches(from, to int, c *choice) int {
 	n := 0
 	for i := from; i < to; i++ {
-		if f.match(e, i) {
+		if c.match(e, i) {
 			n++
 		}
 	}

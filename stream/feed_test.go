@@ -36,6 +36,7 @@ type client struct {
 // wish is what a client asks for and may hear, as plainly as possible.
 type wish struct {
 	types, keys, values, grants []string // nil means no restriction, but for grants
+	batch, conflate             bool
 }
 
 func (w wish) wants(e stream.Event) bool {
@@ -59,6 +60,12 @@ func (w wish) filterOf(t *rapid.T) stream.Filter {
 	f, err := stream.ParseFilter(params)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if w.batch {
+		f = f.Batched()
+	}
+	if w.conflate {
+		f = f.Conflated()
 	}
 	return f.WithGrants(w.grants)
 }
@@ -105,6 +112,7 @@ func newWorld(t *rapid.T) *world {
 		c := &client{wish: wish{
 			types: draw([]string{"a", "b"}, "types"), keys: draw([]string{"tx700", "tx701", "tx702", "tx704"}, "keys"),
 			values: draw([]string{"x", "y", ""}, "values"), grants: draw([]string{"role:a", "user:1", "user:2"}, "grants"),
+			batch: rapid.IntRange(0, 2).Draw(t, "batch") == 0, conflate: rapid.IntRange(0, 2).Draw(t, "conflate") == 0,
 		}}
 		c.filter = c.filterOf(t)
 		w.clients = append(w.clients, c)
@@ -142,7 +150,7 @@ func (w *world) write(t *rapid.T) {
 	for range rapid.IntRange(1, 8).Draw(t, "events") {
 		v := rapid.SampledFrom([]string{`"x"`, `"y"`, `null`, `{"v":"x"}`, `"\u0078"`}).Draw(t, "value")
 		tx.Append(stream.Event{
-			Type: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "type"), Key: fmt.Sprint("tx", tx.XID),
+			Type: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "type"), Key: rapid.SampledFrom([]string{fmt.Sprint("tx", tx.XID), fmt.Sprint("tx", tx.XID), "", "shared"}).Draw(t, "key"),
 			Data:     json.RawMessage(`{"v":` + v + `}`),
 			Audience: rapid.SampledFrom([][]string{nil, nil, {}, {"*"}, {"role:a"}, {"user:1"}, {"user:2", "user:1"}, {"user:3"}}).Draw(t, "audience"),
 		})
@@ -304,36 +312,68 @@ func (w *world) finish(t *rapid.T) {
 
 // check compares what the client has with what was committed.
 func (c *client) check(t *rapid.T, n int, committed []*streamtest.Tx) {
-	want := make(map[int64]string)
+	want, txOf := make(map[int64]stream.Event), make(map[int64]*streamtest.Tx)
 	for _, tx := range committed {
 		for _, e := range tx.Events {
+			txOf[e.ID] = tx
 			if c.wants(e) {
-				want[e.ID] = e.Key
+				want[e.ID] = e
 			}
 		}
 	}
+	var all []stream.Event
 	for _, got := range c.Transactions {
 		last := int64(0)
 		for _, e := range got {
-			key, ok := want[e.ID]
+			wanted, ok := want[e.ID]
 			if !ok {
 				t.Fatalf("client %d got event %d that it was not owed, or twice", n, e.ID)
 			}
-			if key != want[got[0].ID] && want[got[0].ID] != "" {
-				t.Fatalf("client %d got transactions %s and %s mixed", n, key, want[got[0].ID])
+			delete(want, e.ID)
+			all = append(all, wanted)
+			if c.batch || c.conflate { // their transactions cannot be told apart
+				continue
+			}
+			if txOf[e.ID] != txOf[got[0].ID] {
+				t.Fatalf("client %d got transactions %d and %d mixed", n, txOf[e.ID].XID, txOf[got[0].ID].XID)
 			}
 			if e.ID <= last {
 				t.Fatalf("client %d got event %d after %d", n, e.ID, last)
 			}
 			last = e.ID
 		}
-		for _, e := range got {
-			delete(want, e.ID)
-		}
+	}
+	if c.conflate {
+		c.checkConflated(t, n, want, all, txOf)
+		return
 	}
 	c.checkOrder(t, n, committed)
 	if len(want) > 0 {
 		t.Fatalf("client %d misses %d events: %v", n, len(want), want)
+	}
+}
+
+// checkConflated makes sure that for each event that is missing there is a newer one about the same.
+func (c *client) checkConflated(t *rapid.T, n int, missing map[int64]stream.Event, all []stream.Event, txOf map[int64]*streamtest.Tx) {
+	for _, e := range missing {
+		newer := slices.ContainsFunc(all, func(got stream.Event) bool {
+			a, b := txOf[e.ID], txOf[got.ID]
+			later := b.CommittedBefore > a.Events[0].ID // b had not committed before a wrote
+			return got.Key == e.Key && got.Type == e.Type && (a == b && got.ID > e.ID || a != b && later)
+		})
+		if e.Key == "" || !newer {
+			t.Fatalf("client %d misses %+v, and nothing newer came", n, e)
+		}
+	}
+	if c.batch {
+		return
+	}
+	for i, e := range all { // of one transaction, which is sent in its order
+		for _, before := range all[:i] {
+			if txOf[before.ID] == txOf[e.ID] && before.ID > e.ID {
+				t.Fatalf("client %d got event %d after %d", n, e.ID, before.ID)
+			}
+		}
 	}
 }
 

@@ -18,7 +18,9 @@ type rules struct {
 	types []string // sorted, as all lists here; nil means every type
 	keys  []string // nil means every key, and none
 	where []condition
-	id    string // equal for rules that let the same through
+	id    string // equal for rules that let the same through in the same form
+
+	conflate, batch bool
 }
 
 // condition is true if the payload's top-level field has one of the values.
@@ -46,6 +48,12 @@ func (f *Filter) id() string {
 
 // reads reports whether the filter looks into payloads.
 func (f *Filter) reads() bool { return f.rules != nil && f.rules.where != nil }
+
+// chooses reports whether there are events for everyone that are not sent.
+func (f *Filter) chooses() bool {
+	r := f.rules
+	return r != nil && (r.types != nil || r.keys != nil || r.where != nil || r.conflate)
+}
 
 // match reports whether frame i of the entry is to be sent. If the filter reads payloads, the entry
 // must be indexed.

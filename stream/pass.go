@@ -60,16 +60,16 @@ func (p *Pass) Due(s *Subscription) (data []byte, more bool, err error) {
 	}
 	at := place{generation: s.generation, pos: s.pos, frame: s.frame, filter: s.filter.id()}
 	if p.crowd == nil || at != p.place {
-		p.place, p.crowd = at, p.at(at)
+		p.place, p.crowd = at, p.at(at, s.filter.passLimit(p.limit))
 	}
 	return p.move(s, p.portionFor(s))
 }
 
-func (p *Pass) at(at place) *crowd {
+func (p *Pass) at(at place, limit int) *crowd {
 	if known, ok := p.crowds[at]; ok {
 		return known
 	}
-	fresh := p.feed.crowdAt(at, p.limit)
+	fresh := p.feed.crowdAt(at, limit)
 	p.crowds[at] = fresh
 	return fresh
 }
@@ -113,7 +113,7 @@ func (p *Pass) compute(s *Subscription, c *crowd) *portion {
 	trial := *s
 	bufs, err := trial.due(nil, p.limit, c.end)
 	data := slices.Concat(bufs...)
-	more := err == nil && (c.cut || len(data) >= p.limit)
+	more := err == nil && (c.cut || len(data) >= p.limit || s.filter.merges() && len(data) > 0)
 	return &portion{bytes: data, after: trial, sent: trial.sent - s.sent, more: more, err: err}
 }
 
@@ -128,10 +128,13 @@ func (p *Pass) move(s *Subscription, by *portion) ([]byte, bool, error) {
 }
 
 // Cut says that only n bytes of a portion reached the client: before is s as it was when the
-// portion was put together. It returns a copy of the rest of the frame that was cut in two, to be
-// sent before anything else, and moves s to behind that frame, so that a client that does not read
-// keeps one frame alive and not a portion.
+// portion was put together. It returns the rest of the frame that was cut in two, to be sent before
+// anything else, and moves s to behind that frame, so that a client that does not read keeps one frame
+// alive and not a portion. Of batches and conflated events it keeps the portion.
 func (s *Subscription) Cut(before *Subscription, portion []byte, n int) (rest []byte) {
+	if s.filter.merges() {
+		return slices.Clip(portion[n:]) // what is due would be put together in another way by now
+	}
 	trial := *before
 	bufs, err := trial.Due(nil, n)
 	m := 0

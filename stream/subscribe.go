@@ -62,7 +62,7 @@ func (f *Feed) Subscribe(ctx context.Context, c Cursor, err error, filter Filter
 		return nil, Sync{}, err
 	}
 	events := r.Events()
-	if filter.rules != nil && events != 0 {
+	if filter.chooses() && events != 0 {
 		events = -1
 	}
 	return f.subscribeInLog(c, r, filter), resumed(events), nil
@@ -113,10 +113,14 @@ func (f *Feed) subscribeInLog(c Cursor, r Reading, filter Filter) *Subscription 
 	return &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c, aside: &aside{reading: r}}
 }
 
-// count returns how many events the subscription is due, -1 if the log must be read to know.
+// count returns how many events the subscription is due, -1 if that is not known: the log must be
+// read, or it depends on what comes meanwhile.
 // The feed's mu must be held.
 func (s *Subscription) count() int {
-	n := 0
+	if s.filter.conflates() {
+		return -1
+	}
+	n, c := 0, choice{filter: &s.filter}
 	for pos := s.pos; pos < s.feed.ring.end(); pos++ {
 		e := s.feed.ring.at(pos)
 		if s.get().start.Seen(e.xid) {
@@ -128,7 +132,7 @@ func (s *Subscription) count() int {
 		if s.filter.reads() {
 			s.feed.ring.index(e)
 		}
-		n += e.matches(0, len(e.frames), &s.filter)
+		n += e.matches(0, len(e.frames), &c)
 	}
 	return n
 }

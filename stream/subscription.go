@@ -89,6 +89,29 @@ func (s *Subscription) due(dst [][]byte, limit int, end uint64) ([][]byte, error
 	if s.get().reading != nil || s.pos < r.first {
 		return dst, ErrBehind
 	}
+	if s.filter.merges() {
+		return s.dueMerged(dst, limit, end)
+	}
+	c := choice{filter: &s.filter}
+	return s.dueChosen(dst, limit, end, &c)
+}
+
+// dueMerged is due for a client that wants less than everything. The feed's mu must be held.
+func (s *Subscription) dueMerged(dst [][]byte, limit int, end uint64) ([][]byte, error) {
+	if s.filter.batches() {
+		limit = min(limit, batchBytes)
+	}
+	c := s.choice(end)
+	bufs, err := s.dueChosen(nil, limit, end, &c)
+	if s.filter.batches() {
+		bufs = batched(bufs)
+	}
+	return append(dst, bufs...), err
+}
+
+// dueChosen is due, once it is known what to choose. The feed's mu must be held.
+func (s *Subscription) dueChosen(dst [][]byte, limit int, end uint64, c *choice) ([][]byte, error) {
+	r := s.feed.ring
 	for n := 0; s.pos < min(r.end(), end) && n < limit; {
 		e := r.at(s.pos)
 		if s.aside != nil && s.aside.start.Seen(e.xid) {
@@ -106,9 +129,9 @@ func (s *Subscription) due(dst [][]byte, limit int, end uint64) ([][]byte, error
 			r.index(e)
 		}
 		from, bytes := s.frame, 0
-		dst, s.frame, bytes = e.due(dst, from, &s.filter, s.idOf(e), limit-n)
+		dst, s.frame, bytes = e.due(dst, from, c, s.idOf(e), limit-n)
 		n += bytes
-		s.sent += uint64(e.matches(from, s.frame, &s.filter))
+		s.sent += uint64(e.matches(from, s.frame, c))
 		if s.frame < len(e.frames) {
 			s.putPartial(partial{xid: e.xid, after: e.lastSent(s.frame), cursor: e.cursor})
 			return dst, nil

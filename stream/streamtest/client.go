@@ -27,6 +27,7 @@ type Client struct {
 	Transactions [][]Envelope // complete ones, in the order of their arrival
 	Control      []Envelope   // sync and heartbeat events
 	Resets       int          // sync events that said reset
+	Batches      int          // batch events; the transactions of one count as one
 
 	pending []Envelope
 	buf     []byte
@@ -94,7 +95,28 @@ func (c *Client) event(id, data string) error {
 		}
 		return nil
 	}
+	if e.Type == "batch" {
+		return c.batch(id, e)
+	}
 	c.pending = append(c.pending, e)
+	if id != "" {
+		c.Transactions = append(c.Transactions, c.pending)
+		c.pending = nil
+	}
+	return nil
+}
+
+// batch takes the events of a batch. Its transactions cannot be told apart.
+func (c *Client) batch(id string, e Envelope) error {
+	var data struct{ Events []Envelope }
+	if err := json.Unmarshal(e.Data, &data); err != nil || len(data.Events) == 0 {
+		return fmt.Errorf("decode batch %s: %w", e.Data, err)
+	}
+	if last := data.Events[len(data.Events)-1]; last.Timestamp != e.Timestamp || e.ID != 0 {
+		return fmt.Errorf("batch has id %d and timestamp %d, its last event %d", e.ID, e.Timestamp, last.Timestamp)
+	}
+	c.Batches++
+	c.pending = append(c.pending, data.Events...)
 	if id != "" {
 		c.Transactions = append(c.Transactions, c.pending)
 		c.pending = nil
