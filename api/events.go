@@ -116,22 +116,13 @@ func eventsQuery(raw string) (url.Values, error) {
 	}
 	for name := range query {
 		switch {
-		case name == "since", name == "lastEventId", name == "user", name == auth.URLParam, name == auth.TicketParam, stream.IsFilterParam(name):
+		case name == "since", name == "lastEventId", name == "user", name == auth.URLParam, name == auth.TicketParam,
+			name == "batch", name == "conflate", stream.IsFilterParam(name):
 		default:
-			return nil, badParameter(name, "is not known: since, lastEventId, user, types, key and where.FIELD are")
+			return nil, badParameter(name, "is not known: since, lastEventId, user, types, key, where.FIELD, batch and conflate are")
 		}
 	}
 	return query, nil
-}
-
-// filterOf reads what the client wants to hear.
-func filterOf(query url.Values) (stream.Filter, error) {
-	filter, err := stream.ParseFilter(query)
-	var wrong *stream.ParamError
-	if errors.As(err, &wrong) {
-		return stream.Filter{}, badParameter(shorten(wrong.Param), wrong.Detail)
-	}
-	return filter, err
 }
 
 // cursorOf returns where the client wants to go on: zero if it says nothing. What a browser sends

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -62,7 +63,7 @@ func (w wish) filterOf(t *rapid.T) stream.Filter {
 		t.Fatal(err)
 	}
 	if w.batch {
-		f = f.Batched()
+		f = f.Batched(time.Second)
 	}
 	if w.conflate {
 		f = f.Conflated()

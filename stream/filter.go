@@ -1,6 +1,9 @@
 package stream
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Everyone is the tag of an audience that everybody belongs to, whatever their grants: for an
 // expression that names an audience for some rows only.
@@ -20,7 +23,8 @@ type rules struct {
 	where []condition
 	id    string // equal for rules that let the same through in the same form
 
-	conflate, batch bool
+	conflate bool
+	window   time.Duration // of a batch, 0 without
 }
 
 // condition is true if the payload's top-level field has one of the values.

@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"math"
+	"time"
 )
 
 // A client may want less than everything it is due: of what comes together, only the newest event of
@@ -24,9 +25,18 @@ func (f Filter) Conflated() Filter {
 	return f.with("&conflate=1", func(r *rules) { r.conflate = true })
 }
 
-// Batched returns the filter of a client that wants what is due at once as one event.
-func (f Filter) Batched() Filter {
-	return f.with("&batch=1", func(r *rules) { r.batch = true })
+// Batched returns the filter of a client that wants what becomes due within each window as one event.
+// It is for who writes to the client to wait for a window's end, see Subscription.Window.
+func (f Filter) Batched(window time.Duration) Filter {
+	return f.with("&batch="+window.String(), func(r *rules) { r.window = window })
+}
+
+// Window is how long events are to be gathered before they are asked for, 0 if they are not.
+func (s *Subscription) Window() time.Duration {
+	if s.filter.rules == nil {
+		return 0
+	}
+	return s.filter.rules.window
 }
 
 // with returns the filter with other rules. No parameter of a filter is called as the mark is, so the
@@ -44,7 +54,7 @@ func (f Filter) with(mark string, change func(*rules)) Filter {
 
 // conflates and batches report what Conflated and Batched have asked for; merges that one of them did.
 func (f *Filter) conflates() bool { return f.rules != nil && f.rules.conflate }
-func (f *Filter) batches() bool   { return f.rules != nil && f.rules.batch }
+func (f *Filter) batches() bool   { return f.rules != nil && f.rules.window != 0 }
 func (f *Filter) merges() bool    { return f.conflates() || f.batches() }
 
 // subject is what of which there is a newest event.

@@ -27,6 +27,7 @@ type client struct {
 	rest     []byte // of a frame that the socket had no room for
 	began    int64
 	beatAt   int64 // when the next heartbeat is due
+	flushAt  int64 // when its window ends, 0 if none has begun
 	leavesAt int64 // when it is told to leave, 0 if it is not
 	leaving  error // it has been told why, and goes when it has read that
 	lease    *Lease
@@ -55,7 +56,7 @@ func (c *client) writable() {
 
 // serve sends what is due. It returns when nothing more is, or when the client must wait.
 func (c *client) serve(p *stream.Pass) {
-	if c.away.Load() != nil || c.stalled != 0 {
+	if c.away.Load() != nil || c.stalled != 0 || c.gathers() {
 		return
 	}
 	for {

@@ -79,9 +79,15 @@ func (g *goroutine) run(ctx context.Context) error {
 	}
 	g.beat = time.NewTicker(g.server.opts.Heartbeat)
 	defer g.beat.Stop()
-	for {
+	for more := false; ; {
 		changed := g.server.opts.Feed.Changed()
-		more, err := g.advance(ctx)
+		if window := g.stream.Sub.Window(); window != 0 && !more {
+			if err := g.gather(ctx, window); err != nil {
+				return err
+			}
+		}
+		var err error
+		more, err = g.advance(ctx)
 		if g.lost != nil { // net/http has then cancelled ctx too
 			return g.lost
 		}
@@ -102,6 +108,24 @@ func (g *goroutine) run(ctx context.Context) error {
 			}
 		case <-ctx.Done():
 			return g.goodbye(ctx)
+		}
+	}
+}
+
+// gather waits for the end of the window that has begun.
+func (g *goroutine) gather(ctx context.Context, window time.Duration) error {
+	end := time.NewTimer(time.Until(windowEnd(time.Now(), window)))
+	defer end.Stop()
+	for {
+		select {
+		case <-end.C:
+			return nil
+		case <-ctx.Done():
+			return nil // whoever called knows
+		case <-g.beat.C:
+			if err := g.heartbeat(); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -12,18 +12,20 @@ import (
 
 // shard owns a part of the clients, and is the goroutine that writes to them.
 type shard struct {
-	server  *Server
-	engine  *shards
-	clients []*client
-	pacer   pacer
-	sweeper *time.Ticker
-	fresh   freshness
-	sent    int64        // bytes that the meter does not know of yet
-	full    atomic.Int32 // clients whose sockets are full, at the last sweep
-	behind  atomic.Int32 // and those that read the log
-	ending  bool         // whoever is here or comes is sent away
-	stops   bool
-	stopped chan struct{} // closed when run has returned
+	server    *Server
+	engine    *shards
+	clients   []*client
+	pacer     pacer
+	sweeper   *time.Ticker
+	flusher   *time.Timer // at the end of the earliest window
+	fresh     freshness
+	nextFlush int64        // when that is, 0 if no window has begun; Unix ns
+	sent      int64        // bytes that the meter does not know of yet
+	full      atomic.Int32 // clients whose sockets are full, at the last sweep
+	behind    atomic.Int32 // and those that read the log
+	ending    bool         // whoever is here or comes is sent away
+	stops     bool
+	stopped   chan struct{} // closed when run has returned
 
 	nextPass atomic.Int64 // the earliest moment of the next pass, or noClients; Unix ns
 
@@ -57,7 +59,7 @@ func newShard(e *shards) *shard {
 	s := &shard{
 		server: e.server, engine: e, pacer: pacer{shards: len(e.shards)},
 		fresh:   freshness{feed: e.server.opts.Feed, meter: e.server.opts.Meter, mark: e.server.opts.Feed.Mark()},
-		sweeper: time.NewTicker(sweepEvery(e.server.opts)),
+		sweeper: time.NewTicker(sweepEvery(e.server.opts)), flusher: time.NewTimer(time.Hour),
 		stopped: make(chan struct{}), mail: make(chan struct{}, 1),
 	}
 	s.nextPass.Store(noClients)
@@ -79,6 +81,7 @@ func (s *shard) post(m message) {
 func (s *shard) run() {
 	defer close(s.stopped)
 	defer s.sweeper.Stop()
+	defer s.flusher.Stop()
 	hold := time.NewTimer(time.Hour)
 	defer hold.Stop()
 	feed := s.server.opts.Feed.Changed()
@@ -93,6 +96,8 @@ func (s *shard) run() {
 			feed = s.pass()
 		case <-hold.C:
 			feed = s.pass()
+		case <-s.flusher.C:
+			s.flush()
 		case <-s.mail:
 			if s.readMail() {
 				return

@@ -1,0 +1,145 @@
+package api_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/stream"
+)
+
+// quietly commits a transaction with an event of each type about the key, and wakes nobody.
+func (s *station) quietly(key string, types ...string) {
+	tx := s.log.Begin()
+	for _, kind := range types {
+		tx.Append(stream.Event{Type: kind, Key: key, Data: json.RawMessage(`{"of":"` + key + `"}`)})
+	}
+	tx.Commit()
+}
+
+// What was missed comes as one event, with the id of the last transaction, from memory and from the log.
+func TestBytesOfABatch(t *testing.T) {
+	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStation(t, stationOptions{feed: feed})
+			all := s.synced("")
+			from := idOf(all.got.String())
+			s.quietly("1", "a", "b")
+			s.quietly("2", "a")
+			s.quietly("3", "c")
+			s.ring()
+			all.until(`"c"`)
+			l := s.listen("?batch=10ms&types=a,b&since=" + from)
+			l.until(`"batch"`)
+			l.is("batch_" + name)
+		})
+	}
+}
+
+// What comes within a window is one event; nothing is lost, and nothing comes twice or unwrapped.
+func TestBatchesLive(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	l := s.synced("?batch=50ms&types=a,end")
+	want := 0
+	for range 20 {
+		for range 10 {
+			s.quietly("1", "a", "b", "a")
+			want += 2
+		}
+		s.ring()
+	}
+	s.commit("end")
+	l.until(`"end"`)
+	got, batches := 0, 0
+	for line := range strings.Lines(l.got.String()) {
+		text, ok := strings.CutPrefix(line, "data: ")
+		if !ok || strings.Contains(line, `"sync"`) {
+			continue
+		}
+		var e struct {
+			Type string
+			Data struct{ Events []json.RawMessage }
+		}
+		if err := json.Unmarshal([]byte(text), &e); err != nil || e.Type != "batch" {
+			t.Fatalf("%s, %v", text, err)
+		}
+		batches++
+		got += len(e.Data.Events)
+	}
+	if got != want+1 || batches > 21 {
+		t.Errorf("%d events in %d batches, want %d", got, batches, want+1)
+	}
+}
+
+func TestBatchesObeyAudiences(t *testing.T) {
+	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStation(t, stationOptions{feed: feed, config: func(c *api.Config) { c.Auth = house() }})
+			live := s.synced("?batch=10ms&conflate=1", "Test-User", "eve")
+			from := idOf(live.got.String())
+			other := s.synced("?batch=10ms&conflate=1", "Test-User", "ann")
+			s.tell([]string{"role:nurse"}, []string{"user:eve"})
+			s.tell([]string{"user:ann"})
+			s.tell(nil)
+			other.until(`"all"`)
+			for _, l := range []*listener{live, s.listen("?batch=10ms&since="+from, "Test-User", "eve")} {
+				l.until(`"all"`)
+				if got := l.got.String(); strings.Contains(got, "nurse") || strings.Contains(got, "ann") || !strings.Contains(got, "user:eve") {
+					t.Errorf("eve got %s", got)
+				}
+			}
+			if got := other.got.String(); strings.Contains(got, "user:eve") || !strings.Contains(got, "nurse") || !strings.Contains(got, "user:ann") {
+				t.Errorf("ann got %s", got)
+			}
+		})
+	}
+}
+
+// Of what was missed, only the newest of each type and key comes; what has no key all comes.
+func TestBytesOfConflation(t *testing.T) {
+	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStation(t, stationOptions{feed: feed})
+			all := s.synced("")
+			from := idOf(all.got.String())
+			for range 3 {
+				s.quietly("1", "a", "a")
+				s.quietly("2", "a", "b")
+				s.quietly("", "a")
+			}
+			s.quietly("1", "end")
+			s.ring()
+			all.until(`"end"`)
+			l := s.listen("?conflate=1&since=" + from)
+			l.until(`"end"`)
+			l.is("conflated")
+			s.quietly("2", "a")
+			s.ring()
+			l.until(`"of":"2"`)
+		})
+	}
+}
+
+// A client that has stopped reading gets the newest when it reads again, and not all that was.
+func TestConflationOfASlowClient(t *testing.T) {
+	s := newStation(t, stationOptions{})
+	s.small.Store(true)
+	slow := s.synced("?conflate=1")
+	s.small.Store(false)
+	watch := s.synced("")
+	const events, size = 3000, 8 << 10
+	payload := json.RawMessage(`"` + strings.Repeat("x", size) + `"`)
+	for range events {
+		tx := s.log.Begin()
+		tx.Append(stream.Event{Type: "a", Key: "1", Data: payload})
+		tx.Commit()
+		s.ring()
+	}
+	s.commit("end")
+	watch.until(`"end"`)
+	slow.until(`"end"`)
+	if got := strings.Count(slow.got.String(), `"type":"a"`); got == 0 || got >= events {
+		t.Errorf("got %d events of %d", got, events)
+	}
+}
