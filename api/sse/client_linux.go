@@ -65,22 +65,25 @@ func (c *client) serve(p *stream.Pass) {
 		if len(data) > 0 && !c.send(data, &before) {
 			return
 		}
-		var reset *stream.ResetError
-		switch {
-		case errors.Is(err, stream.ErrBehind):
-			c.depart()
-			return
-		case errors.As(err, &reset):
-			if !c.control(c.shard.server.reset(&c.sub, reset)) {
-				return
-			}
-		case err != nil:
-			c.end(err)
-			return
-		case !more:
+		if err != nil && !c.survives(err) || err == nil && !more {
 			return
 		}
 	}
+}
+
+// survives deals with what keeps a client from being served. True means that it can be served on.
+// It is no part of serve, as the memory of its variables would be allocated for each delivery.
+func (c *client) survives(err error) bool {
+	var reset *stream.ResetError
+	switch {
+	case errors.Is(err, stream.ErrBehind):
+		c.depart()
+	case errors.As(err, &reset):
+		return c.control(c.shard.server.reset(&c.sub, reset))
+	default:
+		c.end(err)
+	}
+	return false
 }
 
 // send sends a portion that is due. If the socket has no room for all of it, only the rest of one
