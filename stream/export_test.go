@@ -10,3 +10,6 @@ func ReadOnce(f *Feed) error {
 
 // FeedOf is the feed that the subscription reads.
 func FeedOf(s *Subscription) *Feed { return s.feed }
+
+// Rest waits until just before nextPass.
+var Rest = rest

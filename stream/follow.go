@@ -69,7 +69,7 @@ func rest(ctx context.Context, nextPass func() time.Time) {
 	if nextPass == nil {
 		return
 	}
-	d := time.Until(nextPass()) - readAhead
+	d := time.Until(nextPass().Add(-readAhead)) // a difference to the zero time must not overflow
 	if d <= 0 {
 		return
 	}
