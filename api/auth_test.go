@@ -54,7 +54,7 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 	s := newStation(t, withTokens(newJWT(t)))
 	end := time.Now().Truncate(time.Second).Add(2 * time.Second)
 	l := s.listen("", bearer(token(t, jwt.MapClaims{"exp": end.Unix()}))...)
-	if block := l.until(`"sync"`); !strings.Contains(block, `{"mode":"live","expires":`+strconv.FormatInt(end.UnixMilli(), 10)) {
+	if block := l.until(`"sync"`); !strings.Contains(block, `{"mode":"live","connection":"`) || !strings.Contains(block, `"expires":`+strconv.FormatInt(end.UnixMilli(), 10)) {
 		t.Errorf("first event %s", block)
 	}
 	s.commit("a")

@@ -74,9 +74,10 @@ func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f
 
 func (a *API) serve(re *sse.Response, s *seat, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {
 	user := id.Name()
-	var lease *sse.Lease
+	var lease *sse.Lease // nil is for ever
 	if !id.Expires.IsZero() {
-		lease, sync.Expires = sse.NewLease(id.Expires), id.Expires.UnixMilli()
+		sync.Connection, lease = a.leases.open(id)
+		sync.Expires = id.Expires.UnixMilli()
 	}
 	s.Keep()
 	a.connections.open(user)
@@ -85,6 +86,7 @@ func (a *API) serve(re *sse.Response, s *seat, id auth.Identity, sub *stream.Sub
 	a.config.Logger.Debug("stream opened", "remote", s.remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
 	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Lease: lease, Ended: func(e sse.End) {
 		s.Leave()
+		a.leases.close(sync.Connection)
 		a.connections.close(user)
 		a.config.Presence.Close(id.User)
 		a.config.Metrics.Closed(e.Reason, e.Duration)

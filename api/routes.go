@@ -100,15 +100,17 @@ func (c Config) withDefaults() Config {
 type API struct {
 	config      Config
 	connections *connections
-	streams     *sse.Server     // nil without a feed
-	tickets     *auth.Tickets   // nil if nobody checks tokens
+	streams     *sse.Server   // nil without a feed
+	tickets     *auth.Tickets // nil if nobody checks tokens
+	leases      *leases
+	renewals    chan string     // connections that somebody asks to renew
 	stopping    context.Context // done when the server drains
 	stop        context.CancelFunc
 }
 
 // New returns the API. Close it: with a feed, it has goroutines that write to clients.
 func New(config Config) (*API, error) {
-	a := &API{config: config.withDefaults(), connections: newConnections()}
+	a := &API{config: config.withDefaults(), connections: newConnections(), leases: newLeases(), renewals: make(chan string, maxRenewals)}
 	if err := a.config.Origins.Check(); err != nil {
 		return nil, err
 	}
@@ -167,6 +169,9 @@ func (a *API) Handler() http.Handler {
 	if a.config.Engine != nil {
 		r.HandleFunc("/api/events", a.withRole(a.config.Roles.Publish, a.publish)).Methods(http.MethodPost)
 		r.HandleFunc("/api/presence", a.identified(a.presence)).Methods(http.MethodGet, http.MethodHead)
+	}
+	if a.streams != nil && a.config.Auth != nil {
+		r.HandleFunc("/api/events/{connection}/token", a.identified(a.renew)).Methods(http.MethodPost)
 	}
 	if a.tickets != nil {
 		r.HandleFunc("/api/tickets", a.identified(a.ticket)).Methods(http.MethodPost)

@@ -22,6 +22,12 @@ const Channel = "pgherald"
 // `LISTEN pgherald` in psql shows writes and nothing else.
 const probeChannel = "pgherald_probe"
 
+// ControlChannel is where servers tell each other that there is something for them in a table.
+const ControlChannel = "pgherald_control"
+
+// channels is how many there are.
+const channels = 3
+
 // ListenerOptions are a listener's times. Zero values mean the defaults.
 type ListenerOptions struct {
 	// ProbeInterval is how often the listener sends a notification to itself; 10 s if 0. A
@@ -33,6 +39,9 @@ type ListenerOptions struct {
 	ProbeTimeout time.Duration
 	// MaxBackoff bounds the wait between attempts to connect; 5 s if 0.
 	MaxBackoff time.Duration
+	// Control is called with what comes on ControlChannel; nil if nobody wants to know. It must not
+	// wait, nor believe what it is told: every role of the database can send it.
+	Control func(payload string)
 	// Logger is told when the listener goes up and down, and why.
 	Logger *slog.Logger
 }
@@ -46,6 +55,9 @@ func (o ListenerOptions) withDefaults() ListenerOptions {
 	}
 	if o.MaxBackoff <= 0 {
 		o.MaxBackoff = 5 * time.Second
+	}
+	if o.Control == nil {
+		o.Control = func(string) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -178,6 +190,7 @@ func (l *Listener) Run(ctx context.Context) {
 	}
 	inner.Handle(Channel, &handler{l, l.onNotification})
 	inner.Handle(probeChannel, &handler{l, l.onProbe})
+	inner.Handle(ControlChannel, &handler{l, l.opts.Control})
 	_ = inner.Listen(ctx) // returns ctx's error alone: everything else it retries
 }
 
@@ -256,7 +269,7 @@ func (h *handler) HandleBacklog(ctx context.Context, _ string, conn *pgx.Conn) e
 func (l *Listener) onListening() {
 	l.mu.Lock()
 	l.channels++
-	all := l.channels == 2
+	all := l.channels == channels
 	l.mu.Unlock()
 	if all {
 		signal(l.wake, struct{}{}) // what was written while nobody listened was not announced

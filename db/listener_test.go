@@ -178,7 +178,7 @@ func TestListenerStartsAnewWhenTheBacklogFails(t *testing.T) {
 	waitLive(t, l)
 	mu.Lock()
 	defer mu.Unlock()
-	if attempts != 5 { // three connections that failed, and two channels of one that did not
+	if attempts != 6 { // three connections that failed, and three channels of one that did not
 		t.Errorf("got %d attempts", attempts)
 	}
 }

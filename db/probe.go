@@ -47,7 +47,7 @@ func (l *Listener) needsProof() bool {
 // check sends a probe and waits for it to come back.
 func (l *Listener) check(ctx context.Context, probe int) {
 	l.mu.Lock()
-	conn, using, ready := l.conn, l.using, l.channels == 2
+	conn, using, ready := l.conn, l.using, l.channels == channels
 	stuck := conn != nil && !ready && time.Since(l.connected) > l.opts.ProbeTimeout
 	l.mu.Unlock()
 	if stuck {

@@ -29,6 +29,8 @@ type Sync struct {
 	// without reading them: a resume that the memory does not reach back to, if the client has chosen
 	// events or not all are for everyone.
 	Events *int `json:"events,omitempty"`
+	// Connection names the stream of somebody whose right to hear it ends, so that it can be renewed.
+	Connection string `json:"connection,omitempty"`
 	// Expires is when the right to hear the stream ends, in Unix milliseconds, if it does.
 	Expires int64 `json:"expires,omitempty"`
 }

@@ -35,6 +35,8 @@ type Options struct {
 	GrantsClaim string
 	// AllowURLToken takes tokens in the URL too.
 	AllowURLToken bool
+	// Origins are other origins whose pages may use the cookie.
+	Origins []string
 	// Client fetches JWKS; one with a time-out if nil.
 	Client *http.Client
 	// Now is the clock; time.Now if nil.

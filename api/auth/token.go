@@ -3,6 +3,7 @@ package auth
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -46,7 +47,7 @@ func (j *JWT) given(r *http.Request) (string, error) {
 	for _, c := range r.CookiesNamed(Cookie) {
 		cookies = append(cookies, c.Value)
 	}
-	if len(cookies) > 0 && !fromOwnPage(r) {
+	if len(cookies) > 0 && !j.fromTrustedPage(r) {
 		return "", otherOrigin()
 	}
 	if len(cookies) > 0 {
@@ -77,6 +78,10 @@ func sole(tokens []string) (string, error) {
 		return "", malformed()
 	}
 	return tokens[0], nil
+}
+
+func (j *JWT) fromTrustedPage(r *http.Request) bool {
+	return slices.Contains(j.opts.Origins, r.Header.Get("Origin")) || fromOwnPage(r)
 }
 
 // fromOwnPage reports whether a cookie may count: it comes with whatever any page makes a browser

@@ -104,6 +104,13 @@ func TestAbuseCookieFromAnotherOrigin(t *testing.T) {
 			t.Errorf("%s %v: code %q, want %q", c.method, c.header, got, c.code)
 		}
 	}
+	trusting := checker(t, func(o *auth.Options) { o.Origins = []string{"https://app.example"} })
+	for origin, code := range map[string]string{"https://app.example": "", "https://app.example.evil.example": "origin", "http://app.example": "origin"} {
+		_, err := trusting.Check(request("POST", "/", "Cookie", auth.Cookie+"="+token(nil), "Origin", origin, "Sec-Fetch-Site", "same-site"))
+		if got := codeOf(t, err); got != code {
+			t.Errorf("from %s, of which one is trusted: code %q, want %q", origin, got, code)
+		}
+	}
 	// Nobody sends a header by mistake.
 	if _, err := j.Check(request("POST", "/", "Origin", "https://evil.example", "Authorization", "Bearer "+token(nil))); err != nil {
 		t.Error(err)

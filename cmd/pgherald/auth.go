@@ -62,13 +62,16 @@ func (f *authFlags) checkAddress(addr net.Addr) error {
 }
 
 // checker returns what checks tokens; nil if nothing does.
-func (f *authFlags) checker(ctx context.Context, logger *slog.Logger) (*auth.JWT, error) {
+func (f *authFlags) checker(ctx context.Context, origins api.Origins, logger *slog.Logger) (*auth.JWT, error) {
 	if f.Auth == "none" {
 		return nil, nil
 	}
 	options := auth.Options{
 		Secret: []byte(f.JWTSecret), JWKS: f.JWKS, Methods: f.JWTMethods, Issuer: f.JWTIssuer, Audience: f.JWTAudience,
 		Leeway: f.JWTLeeway, RolesClaim: f.RolesClaim, GrantsClaim: f.GrantsClaim, AllowURLToken: f.AllowURLToken, Logger: logger,
+	}
+	if origins.Credentials {
+		options.Origins = origins.Allowed
 	}
 	if f.JWTSecretFile != "" {
 		if f.JWTSecret != "" {

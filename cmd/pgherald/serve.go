@@ -72,7 +72,7 @@ func (c serveCmd) serveOn(a *app, listener net.Listener, ready func()) error {
 	if c.ListenDatabaseURL == "" {
 		c.ListenDatabaseURL = c.DatabaseURL
 	}
-	checker, err := c.checker(a.ctx, a.logger)
+	checker, err := c.checker(a.ctx, c.origins(), a.logger)
 	if err != nil {
 		return err
 	}

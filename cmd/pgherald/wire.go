@@ -56,7 +56,9 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	log := db.NewLog(s.logPool)
 	s.pruner = db.NewPruner(s.logPool, db.PrunerOptions{MaxAge: c.RetainAge, MaxBytes: int64(c.RetainBytes), Logger: a.logger})
 	s.monitor = db.NewMonitor(s.logPool, db.MonitorOptions{Logger: a.logger})
-	s.listener, err = db.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, db.ListenerOptions{ProbeInterval: c.ProbeInterval, Logger: a.logger})
+	s.listener, err = db.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, db.ListenerOptions{
+		ProbeInterval: c.ProbeInterval, Control: func(connection string) { s.api.Renewal(connection) }, Logger: a.logger,
+	})
 	if err != nil {
 		return s, err
 	}
@@ -140,6 +142,7 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	running.Go(func() { s.monitor.Run(ctx) })
 	if s.auth != nil {
 		running.Go(func() { s.auth.Run(ctx) })
+		running.Go(func() { s.api.RunRenewals(ctx) })
 	}
 	if err := s.waitLive(a.ctx); err != nil {
 		return err
