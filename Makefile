@@ -28,11 +28,16 @@ test: setup ## test everything, on the system's PostgreSQL and on PostgreSQL 18
 	go test -race -timeout 4m ./api -args -goroutines
 	tools/test-newest -race -p 2 -timeout 8m $(PG_PACKAGES)
 	tools/test-client
+	tools/test-browser
 	$(MAKE) fuzz
 
 .PHONY: client
 client: ## test the npm package in web/client
 	tools/test-client
+
+.PHONY: browser
+browser: setup ## test the dashboard in a headless Chromium, with pictures
+	tools/test-browser
 
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME

@@ -8,6 +8,7 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -16,6 +17,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"time"
 )
 
@@ -26,12 +28,18 @@ var files embed.FS
 // it cannot become a script. Nobody may frame the page, and it sends nothing away.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-// file is one file of the page.
+// file is one file of the page, as it is and compressed: a third of it.
 type file struct {
 	name        string
-	content     []byte
 	contentType string
-	etag        string
+	plain       variant
+	zipped      variant
+}
+
+// variant is one of the ways in which a file travels. Each has a tag of its own, as HTTP wants.
+type variant struct {
+	content []byte
+	etag    string
 }
 
 // Page returns a handler of GET and HEAD requests for the page and its files. What it does not
@@ -81,14 +89,37 @@ func pathOf(name string) string {
 }
 
 func newFile(name string, content []byte) *file {
-	sum := sha256.Sum256(content)
 	return &file{
 		name:        name,
-		content:     content,
 		contentType: contentType(name),
-		etag:        fmt.Sprintf("%q", hex.EncodeToString(sum[:8])),
+		plain:       newVariant(content),
+		zipped:      newVariant(compress(content)),
 	}
 }
+
+func newVariant(content []byte) variant {
+	sum := sha256.Sum256(content)
+	return variant{content: content, etag: fmt.Sprintf("%q", hex.EncodeToString(sum[:8]))}
+}
+
+// compress panics if memory cannot be written to, which does not happen.
+func compress(content []byte) []byte {
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(content)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(err)
+	}
+	return zipped.Bytes()
+}
+
+// takesGzip finds gzip in Accept-Encoding, unless it is refused with a weight of zero.
+var takesGzip = regexp.MustCompile(`(?i)(^|[,\s])gzip\s*(,|$|;\s*q=(1|0\.0*[1-9]))`)
 
 // contentType does not ask the system, as mime.TypeByExtension does: a machine's registry must
 // not decide whether a browser takes our script for one.
@@ -114,8 +145,14 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache") // asks each time, and is mostly told 304
-	h.Set("ETag", f.etag)
-	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(f.content))
+	h.Set("Vary", "Accept-Encoding")
+	sent := f.plain
+	if takesGzip.MatchString(r.Header.Get("Accept-Encoding")) {
+		sent = f.zipped
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("ETag", sent.etag)
+	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(sent.content))
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {

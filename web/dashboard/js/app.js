@@ -68,11 +68,12 @@ function events(came, metas) {
 
 function sync(said) {
   connection.sync(said);
-  if (said.mode !== 'draining' && said.mode !== 'expired') people.load(me());
+  if (said.mode === 'reset') people.load(me());
 }
 
 function status(now) {
   connection.status(now);
+  if (now === 'open') people.load(me());
   later();
 }
 

@@ -41,7 +41,7 @@ export class Connection {
   /** stream returns the stream, or null before there is one. */
   constructor(stream) {
     this.#stream = stream;
-    byID('connection-card').addEventListener('toggle', (event) => event.newState === 'open' && this.#draw());
+    byID('connection-card').addEventListener('beforetoggle', (event) => event.newState === 'open' && this.#draw());
     for (const type of ['online', 'offline']) window.addEventListener(type, () => this.#pill());
     setInterval(() => document.hidden || this.#tick(), 500);
     this.#pill();
@@ -135,6 +135,8 @@ export class Connection {
       if (state === 'open') say('Live');
     }
     setText(byID('connection-text'), text);
+    const role = state === 'open' ? ROLES[this.#stream()?.stats.role] : '';
+    if (pill.title !== (role ?? '')) pill.title = role ?? '';
   }
 
   #draw() {

@@ -1,7 +1,7 @@
 // An activity with its notes, beside the table: to change, assign, say something about, delete. What others change
 // meanwhile comes in, except where somebody is typing.
 
-import { avatar, byID, h, setText } from './dom.js';
+import { byID, h, setText } from './dom.js';
 import { dateTime } from './format.js';
 import { attempt, field, problem, STATUSES, used } from './form.js';
 import { created, updated } from './list.js';
@@ -20,6 +20,7 @@ export class Detail {
   #assignment = null;
   #meta = null;
   #notes = null;
+  #deleting = false; // from here: that it is gone is no news
 
   /** all returns the activities, for suggestions; closed is called when nothing is open any more. */
   constructor({ all, closed }) {
@@ -60,7 +61,7 @@ export class Detail {
   update(activity) {
     if (!this.#activity) return;
     if (!activity) {
-      toast(`${this.#activity.category} / ${this.#activity.subcategory}, which was open here, is deleted.`);
+      if (!this.#deleting) toast(`${this.#activity.category} / ${this.#activity.subcategory}, which was open here, is deleted.`);
       this.close();
       return;
     }
@@ -175,13 +176,12 @@ export class Detail {
         return;
       }
       const { id } = this.#activity;
-      const gone = this.#activity;
-      this.#activity = { ...gone };
-      await attempt(form, button, async () => {
-        await server.remove(id);
-        this.close();
-        say('Deleted');
-      });
+      this.#deleting = true;
+      const done = await attempt(form, button, () => server.remove(id));
+      this.#deleting = false;
+      if (!done) return;
+      say('Deleted');
+      if (this.#activity?.id === id) this.close();
     });
     form.append(h('div', { class: 'actions' }, button));
     return form;

@@ -1,6 +1,7 @@
 // Times, numbers and names, as people read them.
 
 const number = new Intl.NumberFormat('en');
+const dates = new Intl.DateTimeFormat([], { dateStyle: 'medium', timeStyle: 'medium' });
 
 export const count = (n) => number.format(n);
 
@@ -16,7 +17,7 @@ export function clock(ms, millis = false) {
 
 export function dateTime(value) {
   const at = new Date(value);
-  return Number.isNaN(at.getTime()) ? '–' : at.toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium' });
+  return Number.isNaN(at.getTime()) ? '–' : dates.format(at);
 }
 
 export function iso(value) {

@@ -1,7 +1,7 @@
 // What the page knows: the activities, kept up by the client, and how the connection fares. It draws nothing.
 
 import { activities, createEventStream, createLiveQuery } from './pgherald.js';
-import { authorization, base, Refused, request, session } from './server.js';
+import { authorization, base, request, session } from './server.js';
 
 /** How many activities are loaded: the newest. */
 export const MAX = 10_000;
@@ -122,5 +122,3 @@ export class Model {
     this.#handlers.error(error);
   }
 }
-
-export const refused = (error) => error instanceof Refused || error?.kind === 'http';

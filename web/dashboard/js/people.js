@@ -2,7 +2,6 @@
 
 import { avatar, byID, h } from './dom.js';
 import { ago, iso, plural } from './format.js';
-import { place } from './popover.js';
 import { request } from './server.js';
 
 /** How many are shown by their initials. */
@@ -13,36 +12,41 @@ export class People {
   #there = false;
   #name = '';
   #run = 0;
+  #meanwhile = []; // came while it was asked who is online, and may be newer than the answer
+  #asking = false;
 
   constructor() {
-    byID('people-card').addEventListener('toggle', (event) => {
-      if (event.newState !== 'open') return;
-      this.#card();
-      place(byID('people-card'), byID('people'));
-    });
+    byID('people-card').addEventListener('beforetoggle', (event) => event.newState === 'open' && this.#card());
   }
 
   /** Asks who is online, as somebody. A server that does not know hides it all. */
   async load(name) {
     const run = ++this.#run;
     this.#name = name;
+    this.#asking = true;
+    this.#meanwhile = [];
     const answer = await request('GET', `api/presence${name ? `?user=${encodeURIComponent(name)}` : ''}`).catch((error) => (error.status ? { gone: true } : null));
-    if (run !== this.#run || answer === null) return; // overtaken, or no server: it is asked again after the reconnect
+    if (run !== this.#run) return; // overtaken
+    this.#asking = false;
+    if (answer === null) return; // no server: it is asked again after the reconnect
     this.#there = Array.isArray(answer.users);
     this.#users = new Map((answer.users ?? []).map(({ userId, since }) => [userId, since]));
+    for (const event of this.#meanwhile) this.#apply(event);
     this.#show();
   }
 
   /** Takes the presence_updated among events. */
   add(events) {
-    let changed = false;
-    for (const { type, data, timestamp } of events) {
-      if (type !== 'presence_updated' || !this.#there) continue;
-      changed = true;
-      if (!data.isOnline) this.#users.delete(data.userId);
-      else if (!this.#users.has(data.userId)) this.#users.set(data.userId, iso(timestamp));
-    }
-    if (changed) this.#show();
+    const news = events.filter(({ type }) => type === 'presence_updated');
+    if (this.#asking) this.#meanwhile.push(...news);
+    if (!this.#there || news.length === 0) return;
+    for (const event of news) this.#apply(event);
+    this.#show();
+  }
+
+  #apply({ data: { userId, isOnline }, timestamp }) {
+    if (!isOnline) this.#users.delete(userId);
+    else if (!this.#users.has(userId)) this.#users.set(userId, iso(timestamp));
   }
 
   #show() {

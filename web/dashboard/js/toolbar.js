@@ -79,10 +79,12 @@ export class Toolbar {
     const card = h('div', { class: 'popover', id, popover: 'auto', 'aria-label': `Filter by ${FILTERS[name].toLowerCase()}` }, search, options);
     const fill = () => options.replaceChildren(...this.#options(name, search.value.toLowerCase()));
     search.addEventListener('input', fill);
-    card.addEventListener('toggle', (event) => {
-      if (event.newState !== 'open') return;
+    card.addEventListener('beforetoggle', () => {
       search.value = '';
       fill();
+    });
+    card.addEventListener('toggle', (event) => {
+      if (event.newState !== 'open') return;
       place(card, button);
       (matchMedia('(pointer: coarse)').matches ? options.querySelector('input') : search)?.focus();
     });

@@ -1,0 +1,73 @@
+// What somebody sees on the dashboard. It reads the document, and nothing of the page's own state.
+
+import assert from 'node:assert/strict';
+import { until } from './kit.mjs';
+
+export async function open(context, site, hash = '') {
+  const page = await context.newPage();
+  await page.goto(site.url + hash);
+  await live(page);
+  return page;
+}
+
+export const state = (page) => page.locator('#connection').getAttribute('data-state');
+
+export const live = (page) => until('the page is live', async () => (await state(page)) === 'open' && !(await page.locator('#state .bones').isVisible()));
+
+export const shown = (page) => page.locator('#shown').textContent();
+
+/** Runs in the page: reads a list from its top to its bottom, as rows exist only where they are seen. */
+async function walk(scroller, row, read) {
+  const list = document.querySelector(scroller);
+  const before = list.scrollTop;
+  const found = new Map();
+  const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  for (let top = 0; ; top += list.clientHeight) {
+    list.scrollTop = top;
+    await frame();
+    for (const element of list.querySelectorAll(row)) found.set(...read(element));
+    if (top + list.clientHeight >= list.scrollHeight) break;
+  }
+  list.scrollTop = before;
+  await frame();
+  return [...found];
+}
+
+function activity(row) {
+  const text = (selector) => row.querySelector(selector).textContent;
+  return [row.dataset.id, [row.dataset.id, text('.title'), text('.place'), text('.status'), row.querySelector('.cell.who').lastElementChild.textContent].join('|')];
+}
+
+const event = (row) => [row.id, Number(row.dataset.number)];
+
+/** The activities in the table, as Database.activities has them. */
+export async function activities(page) {
+  const rows = await page.evaluate(`(${walk})('#grid-scroll', '.row', ${activity})`);
+  return rows.map(([, line]) => line).sort();
+}
+
+/** The numbers of the events in the list, in the order they came. */
+export async function eventNumbers(page) {
+  const rows = await page.evaluate(`(${walk})('#event-list', '.event', ${event})`);
+  return rows.map(([id, number]) => [Number(id.replace('event-', '')), number]).sort((a, b) => a[0] - b[0]).map(([, number]) => number);
+}
+
+/** Waits until the page shows what the database has, and nothing else. */
+export async function equal(page, database) {
+  const wanted = await database.activities();
+  await until(`the page shows ${wanted.length} activities`, async () => Number((await shown(page)).replaceAll(',', '')) === wanted.length).catch(() => {});
+  let got = [];
+  await until('the page is equal to the database', async () => {
+    got = await activities(page);
+    return JSON.stringify(got) === JSON.stringify(wanted);
+  }, 10_000).catch(() => {});
+  assert.deepEqual(got, wanted);
+}
+
+/** Reads the connection card. */
+export async function connectionCard(page) {
+  if (!(await page.locator('#connection-card').isVisible())) await page.locator('#connection').click();
+  const text = await page.locator('#connection-card').innerText();
+  await page.keyboard.press('Escape');
+  return text;
+}

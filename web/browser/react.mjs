@@ -1,0 +1,24 @@
+// Builds the React page and lets a site serve it.
+
+import { build } from 'esbuild';
+
+const here = (path) => new URL(path, import.meta.url).pathname;
+
+/** Opens a page with the React application, at an address of the site. */
+export async function openReact(context, site) {
+  const { outputFiles: [{ text }] } = await build({
+    entryPoints: [here('react-app.jsx')],
+    alias: { 'pgherald/react': here('../client/src/react/index.ts') },
+    nodePaths: [here('node_modules')],
+    bundle: true,
+    format: 'esm',
+    jsx: 'automatic',
+    define: { 'process.env.NODE_ENV': '"development"' }, // StrictMode does things twice only there
+    write: false,
+  });
+  const page = await context.newPage();
+  await page.route('**/react.html', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>React</title><div id="root"></div><script type="module" src="react.js"></script>' }));
+  await page.route('**/react.js', (route) => route.fulfill({ contentType: 'text/javascript', body: text }));
+  await page.goto(`${site.url}react.html`);
+  return page;
+}
