@@ -52,7 +52,7 @@ func (w *ward) turn(p *db.Presence, later time.Duration) {
 func (w *ward) hears(want ...string) {
 	w.Helper()
 	rows, err := w.conn.Query(w.Context(), `
-		select id, concat_ws(' ', type, key, data ->> 'userId', data ->> 'isOnline', audience::text)
+		select id, concat_ws(' ', type, key, data::text, audience::text)
 		from pgherald.events where id > $1 order by id`, w.last)
 	if err != nil {
 		w.Fatal(err)
@@ -65,7 +65,7 @@ func (w *ward) hears(want ...string) {
 	slices.Sort(got)
 	for i, user := range want {
 		name, online, _ := strings.Cut(user, " ")
-		want[i] = fmt.Sprintf("presence_updated %s %s %t", name, name, online == "on")
+		want[i] = fmt.Sprintf(`presence_updated %s {"userId":"%s","isOnline":%t}`, name, name, online == "on")
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {

@@ -64,8 +64,9 @@ with come as (
     returning user_id
 )
 insert into pgherald.events (type, key, data)
-select 'presence_updated', c.user_id, json_build_object('userId', c.user_id, 'isOnline', true)
+select 'presence_updated', c.user_id, to_json(payload.*)
 from come as c
+cross join lateral (select c.user_id as "userId", true as "isOnline") as payload
 where not exists (select from pgherald.presence as p where p.user_id = c.user_id)`
 
 const presenceLeaveSQL = `
@@ -75,8 +76,9 @@ with gone as (
     returning p.user_id
 )
 insert into pgherald.events (type, key, data)
-select 'presence_updated', g.user_id, json_build_object('userId', g.user_id, 'isOnline', false)
+select 'presence_updated', g.user_id, to_json(payload.*)
 from gone as g
+cross join lateral (select g.user_id as "userId", false as "isOnline") as payload
 where not exists (select from pgherald.presence as p where p.user_id = g.user_id and p.replica <> $2)`
 
 const presenceBurySQL = `
@@ -91,8 +93,9 @@ gone as (
     delete from pgherald.presence as p using dead as d where p.replica = d.id returning p.user_id
 )
 insert into pgherald.events (type, key, data)
-select 'presence_updated', g.user_id, json_build_object('userId', g.user_id, 'isOnline', false)
+select 'presence_updated', g.user_id, to_json(payload.*)
 from (select distinct gone.user_id from gone) as g
+cross join lateral (select g.user_id as "userId", false as "isOnline") as payload
 where not exists (
     select from pgherald.presence as p
     where p.user_id = g.user_id and p.replica not in (select d.id from dead as d)
