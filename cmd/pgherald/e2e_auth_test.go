@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+const e2eSecret = "a secret that only this test has"
+
+// signed is a token of alice with these roles that ends at the given time.
+func signed(t *testing.T, end time.Time, roles ...string) string {
+	t.Helper()
+	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"iss": "e2e", "aud": "pgherald", "sub": "alice", "roles": roles, "exp": end.Unix(),
+	}).SignedString([]byte(e2eSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// TestTokensEndToEnd: two servers as they are started, one user. A ticket of the one opens a stream
+// at the other, which is then renewed through the first, hears what its role may hear, and outlives
+// the token that it began with.
+func TestTokensEndToEnd(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	databaseURL := pgtest.NewDatabase(t)
+	args := []string{"--auth=jwt", "--jwt-secret=" + e2eSecret, "--jwt-issuer=e2e", "--jwt-audience=pgherald", "--jwt-leeway=0s",
+		"--write-role=nurse", "--publish-role=nurse", "--operator-role=operator", "--heartbeat=100ms"}
+	first, second := newNode(t, databaseURL, args...), newNode(t, databaseURL, args...)
+	defer first.end(t)
+	defer second.end(t)
+	startNodes(ctx, t, first, second)
+	client := newHTTPClient(t)
+	ask := func(n *node, method, path, body, token string) (int, map[string]any) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(ctx, method, n.at(path), strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		raw, err := io.ReadAll(response.Body)
+		var answer map[string]any
+		if err != nil || json.Unmarshal(raw, &answer) != nil {
+			t.Fatalf("%s %s: %d %s, %v", method, path, response.StatusCode, raw, err)
+		}
+		return response.StatusCode, answer
+	}
+	want := func(status int, n *node, method, path, body, token string) map[string]any {
+		t.Helper()
+		got, answer := ask(n, method, path, body, token)
+		if got != status {
+			t.Fatalf("%s %s: %d %v, want %d", method, path, got, answer, status)
+		}
+		return answer
+	}
+	end := time.Now().Truncate(time.Second).Add(4 * time.Second)
+	short, long := signed(t, end, "nurse"), signed(t, end.Add(time.Hour), "nurse")
+
+	want(401, first, "GET", "/api/activities", "", "")
+	want(401, first, "POST", "/api/tickets", "", "")
+	want(403, first, "GET", "/api/stats", "", long)
+	want(200, first, "GET", "/api/stats", "", signed(t, end, "operator"))
+	want(403, first, "POST", "/api/events", `{"type":"call","data":1}`, signed(t, end, "guest"))
+	ticket := want(201, first, "POST", "/api/tickets", "", short)["ticket"]
+
+	r, _ := http.NewRequestWithContext(ctx, "GET", second.at(fmt.Sprintf("/api/events?types=call&ticket=%s", ticket)), nil)
+	response, err := client.Do(r)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatal(response, err)
+	}
+	defer response.Body.Close()
+	in := bufio.NewScanner(response.Body)
+	next := func(kind string) (event struct {
+		Type string
+		Data json.RawMessage
+	}) {
+		t.Helper()
+		for in.Scan() {
+			text, ok := strings.CutPrefix(in.Text(), "data: ")
+			if ok && json.Unmarshal([]byte(text), &event) == nil && event.Type == kind {
+				return event
+			}
+			if ok && event.Type == "sync" {
+				t.Fatalf("wanted %s, got %s", kind, text)
+			}
+		}
+		t.Fatalf("the stream ended before %s: %v", kind, in.Err())
+		return event
+	}
+	var sync struct {
+		Connection string
+		Expires    int64
+	}
+	if err := json.Unmarshal(next("sync").Data, &sync); err != nil || sync.Expires != end.UnixMilli() {
+		t.Fatalf("sync %+v, %v", sync, err)
+	}
+	want(401, second, "GET", "/api/events?ticket="+ticket.(string), "", "")
+	if got := want(200, first, "POST", "/api/events/"+sync.Connection+"/token", "", long)["expires"]; got != float64(end.Add(time.Hour).UnixMilli()) {
+		t.Errorf("renewed until %v", got)
+	}
+	for time.Now().Before(end.Add(500 * time.Millisecond)) {
+		next("heartbeat")
+	}
+	want(201, first, "POST", "/api/events", `{"type":"call","data":"for doctors","audience":["role:doctor"]}`, long)
+	want(201, first, "POST", "/api/events", `{"type":"call","data":"for nurses","audience":["role:nurse"]}`, long)
+	if got := string(next("call").Data); got != `"for nurses"` {
+		t.Errorf("heard %s", got)
+	}
+	want(201, first, "POST", "/api/activities", `{"category":"c","subcategory":"s","location":"l","reporter":"r"}`, long)
+	conn := pgtest.Connect(t, databaseURL)
+	var left int
+	if err := conn.QueryRow(ctx, `select count(*) from pgherald.tickets`).Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d tickets left, %v", left, err)
+	}
+	for _, n := range []*node{first, second} {
+		for _, token := range []string{short, long, ticket.(string)} {
+			if log := n.log.String(); strings.Contains(log, token) || strings.Contains(log, e2eSecret) {
+				t.Errorf("a secret is in the log")
+			}
+		}
+	}
+}
