@@ -49,7 +49,7 @@ lint: ## check formatting, modules and import rules
 
 .PHONY: bench
 bench: ## run the Go benchmarks
-	go test -run '^$$' -bench . -benchmem ./stream
+	go test -run '^$$' -bench . -benchmem ./stream ./api/sse
 
 .PHONY: cover
 cover: setup ## say how much of each function the tests reach

@@ -53,10 +53,11 @@ func (u usage) bottleneck(serverCPUs, loads int) string {
 // who names the largest consumer beside the server, for when the machine is the bottleneck.
 func (u usage) who() string {
 	largest, name := u.server, "the server"
+	ours := u.server + u.postgres + u.load + u.publisher
 	for _, other := range []struct {
 		used time.Duration
 		name string
-	}{{u.postgres, "Postgres"}, {u.load, "the load"}, {u.publisher, "the publisher"}} {
+	}{{u.postgres, "Postgres"}, {u.load, "the load"}, {u.publisher, "the publisher"}, {u.total - u.idle - ours, "something else on this machine"}} {
 		if other.used > largest {
 			largest, name = other.used, other.name
 		}

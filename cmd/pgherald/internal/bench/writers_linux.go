@@ -230,8 +230,9 @@ func (r *writing) bottleneck(scenario, variant string, u usage, writers time.Dur
 		return "none"
 	}
 	share := func(d time.Duration) float64 { return 100 * d.Seconds() / u.total.Seconds() }
-	r.lab.notes.about(scenario+", "+variant, "all processors were busy: Postgres %.0f %%, the writers themselves %.0f %%, the server %.0f %%, the streams' clients %.0f %%.",
-		share(u.postgres), share(writers), share(u.server), share(u.load))
+	r.lab.notes.about(scenario+", "+variant, "all processors were busy: Postgres %.0f %%, the writers themselves %.0f %%, the server %.0f %%, the streams' clients %.0f %%, anything else %.0f %%.",
+		share(u.postgres), share(writers), share(u.server), share(u.load),
+		share(u.total-u.idle-u.postgres-writers-u.server-u.load))
 	return "machine"
 }
 
