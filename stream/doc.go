@@ -26,6 +26,17 @@
 // row in common may come in another order than they committed in, and two clients may see them in
 // different orders.
 //
+// # Selection
+//
+// An event with an audience is sent to those who have one of its tags as a grant, and to nobody
+// else; without grants one hears what is for everyone. Filter decides that, together with what the
+// client chose, for events from the feed and from the log alike. A Pass decides it once for all
+// subscriptions whose choice is the same and whose grants make the same difference.
+//
+// A client may have what is due at once merged. Conflated, it is sent only the newest event of each
+// type and key: none is left out unless a newer one follows, but transactions are no longer whole.
+// Batched, it is sent as one event, which ends at a transaction's edge if it has an id line.
+//
 // # Cursor
 //
 // A cursor is a set of transactions, not a point in time: transactions do not commit in the order
