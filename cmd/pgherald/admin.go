@@ -44,6 +44,9 @@ func (s *server) sources() metrics.Sources {
 	if s.apiPool != nil {
 		pools["api"] = poolOf(s.apiPool)
 	}
+	if s.activitiesPool != nil {
+		pools["activities"] = poolOf(s.activitiesPool)
+	}
 	return metrics.Sources{
 		Ready:   s.api.Ready,
 		Stalled: s.api.Stalled,

@@ -29,6 +29,7 @@ type authFlags struct {
 	RolesClaim    string        `default:"roles" env:"PGHERALD_ROLES_CLAIM" placeholder:"CLAIM" help:"The claim that lists a user's roles; realm_access.roles leads into an object."`
 	GrantsClaim   string        `env:"PGHERALD_GRANTS_CLAIM" placeholder:"CLAIM" help:"The claim that lists what a user may hear, as audiences name it; user:SUB and role:ROLE if not given."`
 	AllowURLToken bool          `name:"allow-url-token" env:"PGHERALD_ALLOW_URL_TOKEN" help:"Take tokens as ?access_token= too. URLs end up in the logs of proxies."`
+	ActivitiesURL string        `name:"activities-database-url" env:"PGHERALD_ACTIVITIES_DATABASE_URL" placeholder:"URL" help:"The same database as another role, for the activities API alone: one that your policies of row-level security apply to; --database-url if not given."`
 	WriteRole     string        `env:"PGHERALD_WRITE_ROLE" placeholder:"ROLE" help:"With --auth=jwt: who may change activities; nobody if not given."`
 	PublishRole   string        `env:"PGHERALD_PUBLISH_ROLE" placeholder:"ROLE" help:"With --auth=jwt: who may publish events; nobody if not given."`
 	OperatorRole  string        `env:"PGHERALD_OPERATOR_ROLE" placeholder:"ROLE" help:"With --auth=jwt: who may read /api/stats; nobody if not given."`

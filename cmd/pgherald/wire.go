@@ -25,18 +25,19 @@ const logConns = 8
 
 // server is what one process runs, in the order in which events flow.
 type server struct {
-	flags    serveCmd
-	logPool  *pgxpool.Pool
-	listener *db.Listener
-	waker    *db.Waker
-	monitor  *db.Monitor
-	pruner   *db.Pruner
-	presence *db.Presence
-	feed     *stream.Feed
-	metrics  *metrics.Metrics
-	auth     *auth.JWT // nil: nobody is asked for a token
-	apiPool  *pgxpool.Pool
-	api      *api.API
+	flags          serveCmd
+	logPool        *pgxpool.Pool
+	listener       *db.Listener
+	waker          *db.Waker
+	monitor        *db.Monitor
+	pruner         *db.Pruner
+	presence       *db.Presence
+	feed           *stream.Feed
+	metrics        *metrics.Metrics
+	auth           *auth.JWT // nil: nobody is asked for a token
+	apiPool        *pgxpool.Pool
+	activitiesPool *pgxpool.Pool // nil: apiPool
+	api            *api.API
 }
 
 // wire makes the server: database, log, feed, API. checker is nil if nobody is asked for a token.
@@ -79,13 +80,30 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	}
 	config.Engine, config.Head = s.apiPool, log.Head
 	if c.Spec == "" { // the activities are there
-		config.Pool = s.apiPool
+		if config.Pool, err = s.openActivities(ctx); err != nil {
+			return s, err
+		}
 	}
 	if s.api, err = api.New(config); err != nil {
 		return s, err
 	}
 	m.Watch(s.sources())
 	return s, nil
+}
+
+// openActivities returns the pool for the activities: that of another role, if one is given.
+func (s *server) openActivities(ctx context.Context) (*pgxpool.Pool, error) {
+	if s.flags.ActivitiesURL == "" {
+		return s.apiPool, nil
+	}
+	var err error
+	if s.activitiesPool, err = pgxpool.New(ctx, s.flags.ActivitiesURL); err != nil {
+		return nil, fmt.Errorf("open connections for the activities: %w", err)
+	}
+	if err := s.activitiesPool.Ping(ctx); err != nil {
+		return nil, fmt.Errorf("connect to the database of the activities: %w", err)
+	}
+	return s.activitiesPool, nil
 }
 
 func (s *server) apiConfig(logger *slog.Logger) api.Config {
@@ -203,6 +221,9 @@ func (s *server) closeAll() {
 	}
 	if s.apiPool != nil {
 		s.apiPool.Close()
+	}
+	if s.activitiesPool != nil {
+		s.activitiesPool.Close()
 	}
 	if s.logPool != nil {
 		s.logPool.Close()
