@@ -41,7 +41,7 @@ func TestBench(t *testing.T) {
 		},
 		{
 			args:   "memory --connections=60 --replicas=2 --settle=100ms --rounds=1",
-			want:   []string{"HTTP/1.1: write", "HTTP/1.1: listen", "HTTP/1.1: pgherald", "HTTP/2: listen"},
+			want:   []string{"HTTP/1.1: write", "HTTP/1.1: listen", "HTTP/1.1: pgherald", "HTTP/2: listen", "HTTP/2: pgherald"},
 			values: []string{"connections", "servers", "kb_per_connection", "connects_per_s"},
 		},
 		{

@@ -159,9 +159,12 @@ type footprint struct {
 
 func (f *filling) add(name string) (err error) {
 	var s *subject
-	if name == listenLoops {
+	switch {
+	case name == listenLoops:
 		s, err = f.lab.startListenLoop("")
-	} else {
+	case name == ours && f.http2:
+		s, err = f.lab.startServer("--h2c")
+	default:
 		s, err = f.lab.start(name)
 	}
 	if err == nil {
