@@ -42,3 +42,6 @@ func (p *Presence) Known() int {
 	defer p.mu.Unlock()
 	return len(p.users)
 }
+
+// ReadSQL is what Log.Read asks.
+const ReadSQL = readSQL

@@ -43,6 +43,14 @@ func NewLog(pool *pgxpool.Pool) *Log {
 	return &Log{pool: pool, cluster: new(atomic.Pointer[string]), readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
 }
 
+// endedHoles are those of the transactions in parameter $2 that have ended: the others have nothing to
+// show yet, and a bulk load may have written a million rows that each read would look at in vain.
+const endedHoles = `array(
+        select h.xid
+        from unnest($2::xid8[]) as h (xid)
+        where pg_visible_in_snapshot(h.xid, pg_current_snapshot())
+    )`
+
 // What is new is what is visible and was not seen: two look-ups in the index. One statement, so
 // that the events and the snapshot that explains them are of the same moment.
 const readSQL = eventsSQL + `
@@ -52,7 +60,7 @@ const readSQL = eventsSQL + `
 )
 union all
 (` + eventsBranch + `
-    where e.xid = any($2)
+    where e.xid = any(` + endedHoles + `)
     limit $3
 )`
 

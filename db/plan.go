@@ -20,7 +20,7 @@ with unseen as materialized (
     from (
         select e.xid, e.id, e.audience is not null as restricted from pgherald.events as e where e.xid >= $1
         union all
-        select e.xid, e.id, e.audience is not null from pgherald.events as e where e.xid = any($2)
+        select e.xid, e.id, e.audience is not null from pgherald.events as e where e.xid = any(` + endedHoles + `)
     ) as u
     group by u.xid
 ),
