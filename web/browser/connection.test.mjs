@@ -1,0 +1,150 @@
+// What the page does when connections, servers and tabs go and come, and when much comes at once.
+
+import assert from 'node:assert/strict';
+import { artefacts, until } from './kit.mjs';
+import { connectionCard, equal, eventNumbers, live, open, shown, state } from './page.mjs';
+import { openReact } from './react.mjs';
+import { scenario, world } from './scenario.mjs';
+
+scenario('ten tabs share one connection, and a leader that goes leaves no gap', async ({ site, database, context, t }) => {
+  const first = await open(context, site);
+  const pages = [first, ...(await Promise.all(Array.from({ length: 9 }, () => open(context, site))))];
+  await until('one connection is left', async () => (await site.connections()) === 1);
+  const seen = async (page) => (await eventNumbers(page)).length;
+  let writing = true;
+  const writer = (async () => {
+    while (writing) await database.sql(`select pg_sleep(0.1); insert into activities (category, subcategory, location, reporter) values ('Safety', 'Drill', 'HQ', 'psql'), ('Safety', 'Fire', 'HQ', 'psql')`);
+  })();
+  const left = [...pages];
+  try {
+    await until('events come', async () => (await seen(pages[9])) > 6);
+    const leader = await until('a tab holds the connection', () => holder(pages));
+    left.splice(left.indexOf(leader), 1);
+    await leader.close();
+    const count = await seen(left[0]);
+    await until('events go on', async () => (await seen(left[0])) > count + 6);
+  } finally {
+    writing = false;
+    await writer;
+  }
+  const log = await database.events();
+  for (const page of left) {
+    await page.bringToFront(); // a tab in the background draws a frame now and then
+    let numbers = [];
+    await until('the last event has come', async () => (numbers = await eventNumbers(page)).at(-1) === log.at(-1));
+    assert.deepEqual(numbers, log.slice(-numbers.length));
+    assert.ok(numbers.length > 12);
+  }
+  assert.equal(await site.connections(), 1);
+  await equal(left[0], database);
+  t.diagnostic(`${log.length} events, ${left.length} tabs`);
+});
+
+/** Returns the page whose tab holds the connection for all. */
+async function holder(pages) {
+  for (const page of pages) if (/this tab holds the connection/.test(await page.locator('#connection').getAttribute('title'))) return page;
+  return null;
+}
+
+scenario('the server is killed and restarted while rows are written', async ({ site, database, context }) => {
+  await database.insert(20);
+  const page = await open(context, site);
+  await database.insert(5);
+  await site.kill();
+  await until('the page says so', async () => (await state(page)) === 'reconnecting');
+  await page.locator('.toast', { hasText: 'The connection was lost' }).waitFor();
+  await page.screenshot({ path: `${artefacts}lost.png` });
+  await database.insert(30, 'while it was away');
+  await database.sql(`update activities set status = 'resolved' where subcategory = 'No 3'; delete from activities where subcategory = 'No 4'; insert into assignments (activity_id, assignee_id) select id, 'grace' from activities where subcategory = 'No 5'`);
+  await site.start();
+  await live(page);
+  await database.insert(3, 'after it came back');
+  await equal(page, database);
+  const log = await database.events();
+  const numbers = await eventNumbers(page);
+  assert.deepEqual(numbers, log.slice(-numbers.length));
+  const card = await connectionCard(page);
+  assert.match(card, /Connected again after .*missed/);
+  assert.match(card, /Resets\s+0/);
+});
+
+scenario('a reset fetches everything anew', async ({ site, database, context }) => {
+  await database.insert(10);
+  const page = await open(context, site);
+  await until('they are there', async () => (await shown(page)) === '10');
+  const other = await world.database();
+  await site.stop();
+  await site.start(other); // another log: the page's cursor means nothing there
+  await other.insert(4, 'another database');
+  await page.locator('.toast', { hasText: 'Reset: the database is another one' }).waitFor();
+  await equal(page, other);
+  await other.insert(2);
+  await equal(page, other);
+  assert.match(await connectionCard(page), /Resets\s+1/);
+});
+
+scenario('offline and back', async ({ site, database, context }) => {
+  await database.insert(3);
+  const page = await open(context, site);
+  await context.setOffline(true); // keeps what is open: the connection itself has to go too
+  await site.kill();
+  await until('the page says so', async () => (await state(page)) === 'offline');
+  await site.start();
+  await database.insert(7, 'while offline');
+  assert.equal(await state(page), 'offline');
+  await context.setOffline(false);
+  await live(page);
+  await equal(page, database);
+});
+
+scenario('5,000 events in a burst leave the page responsive, and equal to the database', async ({ site, database, context, t }) => {
+  const page = await open(context, site);
+  await page.evaluate(() => {
+    window.longest = 0;
+    let last = performance.now();
+    const frame = (now) => {
+      window.longest = Math.max(window.longest, now - last);
+      last = now;
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  });
+  const writer = (async () => {
+    for (let i = 0; i < 8; i++) await database.insert(500);
+    await database.sql(`update activities set status = 'resolved' where right(id::text, 1) in ('0', '1', '2', '3')`);
+  })();
+  await page.keyboard.press('n');
+  await page.locator('#new-dialog').getByLabel('Category', { exact: true }).fill('typed meanwhile');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await writer;
+  assert.ok((await database.events()).length > 4800);
+  await page.setViewportSize({ width: 1440, height: 4000 });
+  await equal(page, database);
+  assert.equal(await page.locator('#total').textContent(), '4,000');
+  t.diagnostic(`longest frame ${Math.round(await page.evaluate(() => window.longest))} ms`);
+});
+
+scenario('the React hook under StrictMode', async ({ site, database, context }) => {
+  const page = await openReact(context, site);
+  await page.getByText('connected', { exact: true }).waitFor();
+  await until('StrictMode leaves one connection', async () => (await site.connections()) === 1);
+  const shownNumbers = async () => (await page.locator('li').allTextContents()).map(Number).sort((a, b) => a - b);
+  await database.insert(5);
+  await until('they are there', async () => (await shownNumbers()).length === 5);
+  const opens = await page.locator('p').textContent();
+  for (let i = 0; i < 3; i++) await page.getByRole('button').click(); // each brings a new onEvent
+  await page.getByRole('button', { name: '3' }).waitFor();
+  await site.kill();
+  await until('it notices', async () => (await page.locator('output').textContent()) === 'reconnecting');
+  await database.insert(5);
+  await site.start();
+  await database.insert(5);
+  const log = await database.events();
+  await until('all are there', async () => (await shownNumbers()).length === 15);
+  assert.deepEqual(await shownNumbers(), log);
+  assert.deepEqual(await page.evaluate(() => window.heard), log);
+  assert.equal(Number(await page.locator('p').textContent()), Number(opens) + 1);
+  assert.equal(await site.connections(), 1);
+  await page.getByRole('checkbox').uncheck();
+  await until('the stream ends with the component', async () => (await site.connections()) === 0);
+});
