@@ -84,15 +84,22 @@ func (a *API) serve(re *sse.Response, s *seat, id auth.Identity, sub *stream.Sub
 	a.config.Presence.Open(id.User)
 	a.config.Metrics.Opened(sync)
 	a.config.Logger.Debug("stream opened", "remote", s.remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
-	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Lease: lease, Ended: func(e sse.End) {
+	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Lease: lease, Ended: a.onEnd(s, id.User, sync.Connection)})
+}
+
+// onEnd is what happens when a stream has ended. It is kept as long as the stream, as is all that it
+// names: a hundred thousand times.
+func (a *API) onEnd(s *seat, user, connection string) func(sse.End) {
+	return func(e sse.End) {
+		name := auth.Identity{User: user}.Name()
 		s.Leave()
-		a.leases.close(sync.Connection)
-		a.connections.close(user)
-		a.config.Presence.Close(id.User)
+		a.leases.close(connection)
+		a.connections.close(name)
+		a.config.Presence.Close(user)
 		a.config.Metrics.Closed(e.Reason, e.Duration)
-		a.config.Logger.Info("stream closed", "remote", s.remote, "user", user, "reason", e.Reason,
+		a.config.Logger.Info("stream closed", "remote", s.remote, "user", name, "reason", e.Reason,
 			"duration", e.Duration.Round(time.Millisecond), "events", e.Events, "bytes", e.Bytes)
-	}})
+	}
 }
 
 // refusal says in a word or two why a stream ended before it began.

@@ -11,7 +11,7 @@ import (
 )
 
 // client is a stream on its bare socket. It belongs to its shard: only that touches it, but for
-// what says otherwise. There may be a hundred thousand of them, so each byte here counts.
+// what says otherwise. There may be a hundred thousand of them: see TestClientIsSmall.
 //
 // A pass touches the memory of every client, and most of what it costs beside the system call is to
 // fetch that: what it needs comes first, in one piece.
@@ -29,10 +29,11 @@ type client struct {
 	beatAt   int64 // when the next heartbeat is due
 	flushAt  int64 // when its window ends, 0 if none has begun
 	leavesAt int64 // when it is told to leave, 0 if it is not
-	leaving  error // it has been told why, and goes when it has read that
 	lease    *Lease
 	ended    func(End)
 	gone     atomic.Bool // the poller saw the end
+	leaving  bool        // it has been told why, and goes when it has read that
+	expired  bool        // that is why; else the server drains
 }
 
 // hungUp is called by the poller when there is nobody at the other end any more.
@@ -142,8 +143,8 @@ func (c *client) resume() bool {
 		return false
 	}
 	c.rest, c.stalled = nil, 0
-	if c.leaving != nil {
-		c.end(c.leaving)
+	if c.leaving {
+		c.end(c.reason())
 		return false
 	}
 	return true
@@ -151,16 +152,24 @@ func (c *client) resume() bool {
 
 // leave tells the client why the server ends its stream, and ends it once that is sent.
 func (c *client) leave(why error) {
-	if c.leaving != nil {
+	if c.leaving {
 		return
 	}
-	c.leaving = why
+	c.leaving, c.expired = true, errors.Is(why, errExpired)
 	if frame := c.shard.server.farewell(&c.sub, why); frame != nil && !c.control(frame) {
 		return
 	}
 	if c.stalled == 0 {
 		c.end(why)
 	}
+}
+
+// reason is why a client that is leaving leaves.
+func (c *client) reason() error {
+	if c.expired {
+		return errExpired
+	}
+	return errDraining
 }
 
 // end closes the socket and forgets the client.
