@@ -196,6 +196,11 @@ func TestWakerCutOff(t *testing.T) {
 	proxy.Blackhole(true)
 	pgtest.Exec(t, conn, `insert into public.rows (id) values (1)`)
 	s.gets(conn)
+	select { // else it may go on as if nothing had been
+	case <-s.lost:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the waker did not give its session up")
+	}
 	proxy.Blackhole(false)
 	s.await(db.WakerUp)
 	pgtest.Exec(t, conn, `insert into public.rows (id) values (2)`)

@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -44,6 +45,18 @@ type site struct {
 	client   streamtest.Client
 	steps    chan db.WakerStep
 	resume   chan struct{}
+	lost     losses
+}
+
+// losses is where a waker's log goes, which tells of lost sessions and of nothing else.
+type losses chan struct{}
+
+func (l losses) Write(line []byte) (int, error) {
+	select {
+	case l <- struct{}{}:
+	default:
+	}
+	return len(line), nil
 }
 
 // siteOptions say how a site differs.
@@ -59,7 +72,8 @@ type siteOptions struct {
 func newSite(t *testing.T, url string, opts siteOptions) *site {
 	t.Helper()
 	pool := openPool(t, url)
-	s := &site{t: t, steps: make(chan db.WakerStep, 10_000), resume: make(chan struct{})}
+	s := &site{t: t, steps: make(chan db.WakerStep, 10_000), resume: make(chan struct{}), lost: make(losses, 1)}
+	opts.waker.Logger = slog.New(slog.NewTextHandler(s.lost, nil))
 	var err error
 	if s.listener, err = db.OpenListener(t.Context(), url, pool, quick); err != nil {
 		t.Fatal(err)
@@ -68,9 +82,6 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 		select {
 		case s.steps <- step:
 		default: // nobody has looked for long
-		}
-		if opts.pulse != nil {
-			opts.pulse.beat()
 		}
 		if opts.pulse != nil {
 			opts.pulse.beat()
@@ -112,12 +123,10 @@ func background(t *testing.T, do func(context.Context)) {
 	t.Cleanup(func() { cancel(); running.Wait() })
 }
 
-// ring makes the writers' doorbell ring often enough for a waker.
+// ring makes the writers' doorbell ring often enough for a waker: at once, as time counts.
 func ring(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
-	for range 20 {
-		pgtest.Exec(t, conn, `select pg_notify('pgherald', 'x')`)
-	}
+	pgtest.Exec(t, conn, `select pg_notify('pgherald', 'x' || n) from generate_series(1, 20) as n`)
 }
 
 // reach rings until the waker takes this step.
