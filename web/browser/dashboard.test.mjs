@@ -1,6 +1,7 @@
 // What people do on the dashboard, and what they see.
 
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { artefacts, until } from './kit.mjs';
 import { activities, equal, live, open, shown } from './page.mjs';
@@ -139,6 +140,25 @@ scenario('who is online', async ({ site, context, t }) => {
   await page.locator('.person', { hasText: 'ada (you)' }).waitFor();
   await other.close();
   await until('grace is gone', async () => (await page.locator('#people').getAttribute('title')) === 'ada', 30_000);
+});
+
+test('a server that watches other tables shows what happens there, at any width', async () => {
+  const spec = `${artefacts}orders.yaml`;
+  await writeFile(spec, 'tables:\n  - name: public.orders\n    on: { insert: order_created }\n');
+  const site = await world.site({ prepare: 'create table orders (id int primary key)', args: [`--spec=${spec}`] });
+  try {
+    for (const width of [360, 1200, 1920]) {
+      const context = await world.context({ viewport: { width, height: 800 } });
+      const page = await open(context, site);
+      await page.getByText('Nothing has happened since this page was opened').waitFor();
+      await site.database.sql(`insert into orders values (${width})`);
+      await page.locator('.event', { hasText: 'order_created' }).waitFor();
+      assert.deepEqual(context.failures, []);
+      await context.close();
+    }
+  } finally {
+    await site.kill();
+  }
 });
 
 test('the pictures', async () => {

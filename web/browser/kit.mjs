@@ -75,9 +75,11 @@ class World {
   }
 
   /** A database with a server on a port that it keeps over restarts. */
-  async site() {
-    const site = new Site(await this.database(), await freePort());
-    await site.start();
+  async site({ prepare = '', args = [] } = {}) {
+    const database = await this.database();
+    if (prepare) await database.sql(prepare);
+    const site = new Site(database, await freePort());
+    await site.start(database, args);
     return site;
   }
 
@@ -124,8 +126,8 @@ class Site {
     Object.assign(this, { database, port, url: `http://127.0.0.1:${port}/` });
   }
 
-  async start(database = this.database) {
-    this.server = launch(['serve', `--database-url=${database.url}`, `--addr=127.0.0.1:${this.port}`]);
+  async start(database = this.database, args = []) {
+    this.server = launch(['serve', `--database-url=${database.url}`, `--addr=127.0.0.1:${this.port}`, ...args]);
     await this.server.said(/serving/);
   }
 

@@ -101,6 +101,7 @@ function draw() {
   const from = performance.now();
   document.body.classList.toggle('no-activities', known.activities === null);
   if (known.activities !== null) drawActivities();
+  else if (document.body.dataset.view === 'activities') goTo('events'); // or there would be nothing to see where the three take turns
   setText(byID('events-badge'), unseen > 99 ? '99+' : String(unseen));
   byID('events-badge').hidden = unseen === 0;
   glow.clear();
