@@ -17,17 +17,12 @@ create index activities_status on public.activities (status);
 
 -- Whoever updates a row, the API or a person in psql, updated_at tells when. A statement that
 -- changes nothing must not change this column either, or it would cease to be a no-op.
---
--- The condition stands in the function and not in a WHEN of the trigger, which Postgres reads anew for
--- every statement; and the function needs no search_path, as it has its caller's rights only.
 create function public.activities_touch() returns trigger
 language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-    if old.updated_at is not distinct from new.updated_at and old.* is distinct from new.* then
-        -- Not now(): a writer that waited must not set an earlier one.
-        new.updated_at := pg_catalog.clock_timestamp();
-    end if;
+    new.updated_at := clock_timestamp(); -- not now(): a writer that waited must not set an earlier one
     return new;
 end
 $$;
@@ -35,6 +30,7 @@ $$;
 create trigger activities_touch
 before update on public.activities
 for each row
+when (old.* is distinct from new.* and old.updated_at is not distinct from new.updated_at)
 execute function public.activities_touch();
 
 -- Who works on an activity now. Insert: assigned. Update: handed over. Delete: unassigned.
