@@ -8,7 +8,8 @@ const here = (path) => new URL(path, import.meta.url).pathname;
 export async function openReact(context, site) {
   const { outputFiles: [{ text }] } = await build({
     entryPoints: [here('react-app.jsx')],
-    alias: { 'pgherald/react': here('../client/src/react/index.ts') },
+    // One React for both: the client's own tests may have installed another beside its sources.
+    alias: { 'pgherald/react': here('../client/src/react/index.ts'), react: here('node_modules/react') },
     nodePaths: [here('node_modules')],
     bundle: true,
     format: 'esm',
