@@ -64,8 +64,7 @@ func (a *activities) routes(r *mux.Router, reads, writes func(identifiedHandler)
 func (a *activities) answer(handler func(*activities, http.ResponseWriter, *http.Request) error) identifiedHandler {
 	return func(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 		if err := handler(a.of(id), w, r); err != nil {
-			report(a.logger, r, err)
-			writeProblem(w, r, err)
+			fail(a.logger, w, r, err)
 		}
 	}
 }
@@ -75,6 +74,12 @@ func (a *activities) of(id auth.Identity) *activities {
 	theirs := *a
 	theirs.store.user = id
 	return &theirs
+}
+
+// fail tells the client of an error, and the log if it is not the client's.
+func fail(logger *slog.Logger, w http.ResponseWriter, r *http.Request, err error) {
+	report(logger, r, err)
+	writeProblem(w, r, err)
 }
 
 // report tells the log of errors that are not the client's.

@@ -44,9 +44,7 @@ order by p.user_id collate "C"`
 func (a *API) presence(w http.ResponseWriter, r *http.Request, _ auth.Identity) {
 	page, err := a.online(r.Context())
 	if err != nil {
-		err = fmt.Errorf("list who is online: %w", err)
-		report(a.config.Logger, r, err)
-		writeProblem(w, r, err)
+		fail(a.config.Logger, w, r, fmt.Errorf("list who is online: %w", err))
 		return
 	}
 	w.Header().Set(cursorHeader, page.Cursor)

@@ -29,8 +29,7 @@ type customEvent struct {
 func (a *API) publish(w http.ResponseWriter, r *http.Request, _ auth.Identity) {
 	id, err := a.tryPublish(w, r)
 	if err != nil {
-		report(a.config.Logger, r, err)
-		writeProblem(w, r, err)
+		fail(a.config.Logger, w, r, err)
 		return
 	}
 	writeStatus(w, http.StatusCreated, map[string]int64{"id": id})

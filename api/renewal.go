@@ -42,8 +42,7 @@ func (a *API) renew(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 		until, err = a.renewElsewhere(r.Context(), mux.Vars(r)["connection"], id)
 	}
 	if err != nil {
-		report(a.config.Logger, r, err)
-		writeProblem(w, r, err)
+		fail(a.config.Logger, w, r, err)
 		return
 	}
 	writeStatus(w, http.StatusOK, renewal{Expires: until.UnixMilli()})

@@ -19,8 +19,7 @@ func (a *API) ticket(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 	defer cancel()
 	ticket, expires, err := a.tickets.Give(ctx, id)
 	if err != nil {
-		report(a.config.Logger, r, err)
-		writeProblem(w, r, err)
+		fail(a.config.Logger, w, r, err)
 		return
 	}
 	writeStatus(w, http.StatusCreated, givenTicket{Ticket: ticket, Expires: expires.UnixMilli()})

@@ -194,14 +194,7 @@ func (l *Listener) dial(ctx context.Context) (*pgx.Conn, error) {
 // wait backs off before the given attempt, with jitter, so that servers do not return in step.
 func (l *Listener) wait(ctx context.Context, attempt int) error {
 	backoff := min(50*time.Millisecond<<min(attempt, 10), l.opts.MaxBackoff)
-	timer := time.NewTimer(backoff/2 + rand.N(backoff/2+1))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return sleep(ctx, backoff/2+rand.N(backoff/2+1))
 }
 
 // handler passes what pgxlisten hears on to the listener.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 )
 
 // Fanout measures what a delivery costs.
@@ -65,34 +64,12 @@ var deliveryColumns = []Column{
 }
 
 // Run measures, in turns.
-func (f *Fanout) Run(app *App) (err error) {
-	l, err := f.open(app, f.ServerCPUs)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.close()) }()
-	if err := l.makeTables(l.ctx); err != nil {
-		return err
-	}
+func (f *Fanout) Run(app *App) error {
 	subjects := f.Subjects
 	if f.Nchan {
 		subjects = append(subjects, nchan)
 	}
-	sheet := &sheet{columns: deliveryColumns}
-	l.bar.expect(f.Rounds * len(subjects) * len(f.Rates))
-	for range f.Rounds {
-		for _, name := range subjects {
-			if err := f.series().measure(l, sheet, name); err != nil {
-				return fmt.Errorf("measure %s: %w", name, err)
-			}
-		}
-	}
-	l.notes.add("write makes its events up itself and leaves out those for which there is no time; the others get each one through Postgres (nchan: by HTTP).")
-	return l.print("fanout", sheet, map[string]string{
-		"connections": strconv.Itoa(f.Connections), "duration": f.Duration.String(), "event bytes": strconv.Itoa(f.EventBytes),
-	})
-}
-
-func (f *Fanout) series() series {
-	return series{connections: f.Connections, rates: f.Rates, lasting: f.Duration, bytes: f.EventBytes, scenario: "%d events/s"}
+	const note = "write makes its events up itself and leaves out those for which there is no time; the others get each one through Postgres (nchan: by HTTP)."
+	r := series{connections: f.Connections, rates: f.Rates, lasting: f.Duration, bytes: f.EventBytes, scenario: "%d events/s"}
+	return r.run(app, &f.Flags, f.ServerCPUs, subjects, "fanout", note, deliveryColumns)
 }

@@ -2,8 +2,6 @@ package bench
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
 )
 
 // Latency measures how long an event takes from the write to the clients.
@@ -36,27 +34,8 @@ var latencyColumns = []Column{
 }
 
 // Run measures, in turns.
-func (f *Latency) Run(app *App) (err error) {
-	l, err := f.open(app, f.ServerCPUs)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.close()) }()
-	if err := l.makeTables(l.ctx); err != nil {
-		return err
-	}
-	sheet := &sheet{columns: latencyColumns}
+func (f *Latency) Run(app *App) error {
+	const note = "The time is from the row's insert, by the database's clock, until a client has read the event: the trigger, the COMMIT and its flush are in it."
 	r := series{connections: f.Connections, rates: f.Rates, lasting: f.Duration, bytes: f.EventBytes, scenario: "%d writes/s"}
-	l.bar.expect(f.Rounds * len(f.Subjects) * len(f.Rates))
-	for range f.Rounds {
-		for _, name := range f.Subjects {
-			if err := r.measure(l, sheet, name); err != nil {
-				return fmt.Errorf("measure %s: %w", name, err)
-			}
-		}
-	}
-	l.notes.add("The time is from the row's insert, by the database's clock, until a client has read the event: the trigger, the COMMIT and its flush are in it.")
-	return l.print("latency", sheet, map[string]string{
-		"connections": strconv.Itoa(f.Connections), "duration": f.Duration.String(), "event bytes": strconv.Itoa(f.EventBytes),
-	})
+	return r.run(app, &f.Flags, f.ServerCPUs, f.Subjects, "latency", note, latencyColumns)
 }

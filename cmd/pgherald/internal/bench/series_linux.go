@@ -1,7 +1,9 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -12,6 +14,32 @@ type series struct {
 	lasting     time.Duration
 	bytes       int
 	scenario    string // of a rate
+}
+
+// run measures the subjects in turns, on a lab with the given processors for the server, and prints
+// what came of it under the name of the benchmark.
+func (r series) run(app *App, flags *Flags, cpus int, subjects []string, benchmark, note string, columns []Column) (err error) {
+	l, err := flags.open(app, cpus)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	if err := l.makeTables(l.ctx); err != nil {
+		return err
+	}
+	sheet := &sheet{columns: columns}
+	l.bar.expect(flags.Rounds * len(subjects) * len(r.rates))
+	for range flags.Rounds {
+		for _, name := range subjects {
+			if err := r.measure(l, sheet, name); err != nil {
+				return fmt.Errorf("measure %s: %w", name, err)
+			}
+		}
+	}
+	l.notes.add("%s", note)
+	return l.print(benchmark, sheet, map[string]string{
+		"connections": strconv.Itoa(r.connections), "duration": r.lasting.String(), "event bytes": strconv.Itoa(r.bytes),
+	})
 }
 
 // measure starts one subject, with its crowd, and makes all offers to it.

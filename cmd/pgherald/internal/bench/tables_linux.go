@@ -12,6 +12,19 @@ const benchSpec = `tables:
     payload: { n: n.n, sent: n.sent, pad: n.pad }
 `
 
+// naiveFunctionSQL makes the function of the trigger that most people would write, whatever the table:
+// the row in the notification.
+const naiveFunctionSQL = `
+create function public.naive_notify() returns trigger
+language plpgsql
+as $$
+begin
+    perform pg_notify('naive', row_to_json(new)::text);
+    return null;
+end
+$$;
+`
+
 // tablesSQL makes the table that pgherald watches, and its twin with the trigger that most people
 // would write: the row in the notification.
 const tablesSQL = `
@@ -20,18 +33,9 @@ create schema bench;
 create table bench.watched (n bigint primary key, sent bigint not null, pad text not null);
 create table bench.naive (like bench.watched including all);
 
-create function bench.naive_notify() returns trigger
-language plpgsql
-as $$
-begin
-    perform pg_notify('naive', row_to_json(new)::text);
-    return null;
-end
-$$;
-
 create trigger naive_notify
 after insert on bench.naive
-for each row execute function bench.naive_notify();
+for each row execute function public.naive_notify();
 `
 
 // The time in a row is that of the database's clock, just before the COMMIT.
@@ -47,7 +51,7 @@ const (
 )
 
 func (l *lab) makeTables(ctx context.Context) error {
-	if _, err := l.conn.Exec(ctx, tablesSQL); err != nil {
+	if _, err := l.conn.Exec(ctx, naiveFunctionSQL+tablesSQL); err != nil {
 		return fmt.Errorf("create the benchmark's tables: %w", err)
 	}
 	return nil

@@ -26,15 +26,6 @@ type activities struct {
 }
 
 const naiveSQL = `
-create function public.naive_notify() returns trigger
-language plpgsql
-as $$
-begin
-	perform pg_notify('naive', row_to_json(new)::text);
-	return null;
-end
-$$;
-
 create trigger naive_notify
 after update on public.activities
 for each row execute function public.naive_notify();
@@ -63,7 +54,7 @@ func (l *lab) openActivities(rows int) (*activities, error) {
 	}
 	s.stop()
 	a := &activities{lab: l}
-	if _, err := l.conn.Exec(l.ctx, naiveSQL); err != nil {
+	if _, err := l.conn.Exec(l.ctx, naiveFunctionSQL+naiveSQL); err != nil {
 		return nil, fmt.Errorf("create the naive trigger: %w", err)
 	}
 	if err := a.load(l.ctx); err != nil {
