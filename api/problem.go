@@ -181,10 +181,15 @@ func refusedValue(pg *pgconn.PgError) *Problem {
 }
 
 // constrainedField names the member of a body that an error is about, or nothing. Postgres tells
-// the column for a null alone; for a check we go by how it names them, table_column_check.
+// the column for a null alone; for a check we go by how it names them, table_column_check, and for a
+// domain's by how we name those, activity_column.
 func constrainedField(pg *pgconn.PgError) string {
 	column := pg.ColumnName
-	if column == "" {
+	switch {
+	case column != "":
+	case pg.DataTypeName != "":
+		column = strings.TrimPrefix(pg.DataTypeName, "activity_")
+	default:
 		column = strings.TrimPrefix(pg.ConstraintName, pg.TableName+"_")
 	}
 	for _, known := range []struct{ column, field string }{

@@ -90,6 +90,9 @@ func TestConstrainedField(t *testing.T) {
 	if got := constrainedField(&pgconn.PgError{Code: "23502", TableName: "activities", ColumnName: "location"}); got != "location" {
 		t.Errorf("a null in location is about %q", got)
 	}
+	if got := constrainedField(&pgconn.PgError{Code: "23514", DataTypeName: "activity_location", ConstraintName: "my_rule"}); got != "location" {
+		t.Errorf("a rule of the domain of location is about %q", got)
+	}
 }
 
 func TestWriteProblem(t *testing.T) {
