@@ -18,7 +18,7 @@ func TestBytesOfResets(t *testing.T) {
 	for range 3 {
 		s.commit("a")
 	}
-	s.synced("?since=k3f9-jg").until(`"xid":702`)
+	s.fed(3)
 	s.log.Prune()
 	for name, cursor := range map[string]string{
 		"malformed": "not a cursor",

@@ -148,6 +148,24 @@ func (s *station) ring() {
 	}
 }
 
+// fed waits until the feed has read that many events since it began. A client that has one may have it
+// from the log, before the feed does.
+func (s *station) fed(events uint64) {
+	s.Helper()
+	timeout := time.After(limit)
+	for {
+		changed := s.feed.Changed()
+		if s.feed.Stats().Events >= events {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			s.Fatalf("wait for the feed to read %d events: %+v", events, s.feed.Stats())
+		}
+	}
+}
+
 // local asks the API without a network.
 func (s *station) local(method, target string) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
