@@ -52,15 +52,15 @@ func (l *leases) close(connection string) {
 	delete(l.byID, connection)
 }
 
-// rightsOf returns those of a stream that is open here.
-func (l *leases) rightsOf(connection string) (rights, bool) {
+// find returns what the token of a stream was for that is open here, and when the stream ends.
+func (l *leases) find(connection string) (has rights, end time.Time, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h, ok := l.byID[connection]
 	if !ok {
-		return rights{}, false
+		return rights{}, time.Time{}, false
 	}
-	return h.rights, true
+	return h.rights, h.lease.Until(), true
 }
 
 // renew puts off the end of a stream, and never brings it nearer: the token from before still counts.

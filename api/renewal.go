@@ -49,7 +49,7 @@ func (a *API) renew(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 }
 
 func (a *API) renewHere(connection string, id auth.Identity) (time.Time, error) {
-	has, ok := a.leases.rightsOf(connection)
+	has, _, ok := a.leases.find(connection)
 	if ok && has != rightsOf(id) {
 		return time.Time{}, errOtherRights
 	}
@@ -96,7 +96,7 @@ func (a *API) renewElsewhere(ctx context.Context, connection string, id auth.Ide
 	if _, err := a.config.Engine.Exec(ctx, askSQL, args); err != nil {
 		return time.Time{}, fmt.Errorf("ask for a renewal: %w", err)
 	}
-	deadline := time.Now().Add(renewalPatience)
+	deadline := time.Now().Add(a.patience)
 	for wait := renewalFirst; time.Now().Before(deadline); wait *= 2 {
 		if err := pause(ctx, wait); err != nil {
 			return time.Time{}, err
@@ -131,7 +131,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // Renewal tells that somebody asks for a connection to be renewed. Most are held by other servers.
 // It does not wait.
 func (a *API) Renewal(connection string) {
-	if _, ok := a.leases.rightsOf(connection); !ok {
+	if _, _, ok := a.leases.find(connection); !ok {
 		return
 	}
 	select {
@@ -154,9 +154,11 @@ func (a *API) RunRenewals(ctx context.Context) {
 	}
 }
 
+// Whoever asked is told when the stream ends, which may be later than what they asked for.
 const answerSQL = `
 update pgherald.renewals as r
-set renewed = (r.rights = @rights)
+set renewed = (r.rights = @rights),
+    until = greatest(r.until, @end)
 where r.connection = @connection
     and r.renewed is null
 returning r.renewed, r.until`
@@ -164,16 +166,17 @@ returning r.renewed, r.until`
 // answerRenewal renews the stream if the question is there and the token is the right one. The end is
 // put off first: who is told so must not be able to find that it is not.
 func (a *API) answerRenewal(ctx context.Context, connection string) error {
-	has, ok := a.leases.rightsOf(connection)
+	has, end, ok := a.leases.find(connection)
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, renewalPatience)
+	ctx, cancel := context.WithTimeout(ctx, a.patience)
 	defer cancel()
+	args := pgx.NamedArgs{"connection": connection, "rights": has[:], "end": end}
 	err := pgx.BeginFunc(ctx, a.config.Engine, func(tx pgx.Tx) error {
 		var renewed bool
 		var until time.Time
-		err := tx.QueryRow(ctx, answerSQL, pgx.NamedArgs{"connection": connection, "rights": has[:]}).Scan(&renewed, &until)
+		err := tx.QueryRow(ctx, answerSQL, args).Scan(&renewed, &until)
 		if err != nil || !renewed {
 			return err
 		}

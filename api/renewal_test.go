@@ -16,7 +16,7 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// connected is a replica whose streams have heartbeats, and that hears of renewals.
+// connected is a replica that hears of renewals.
 func connected(t *testing.T, databaseURL string) *station {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), databaseURL)
@@ -25,8 +25,9 @@ func connected(t *testing.T, databaseURL string) *station {
 	}
 	t.Cleanup(pool.Close)
 	s := newStation(t, stationOptions{config: func(c *api.Config) {
-		c.Auth, c.Engine, c.Head, c.Heartbeat = newJWT(t), pool, head, 100*time.Millisecond
+		c.Auth, c.Engine, c.Head = newJWT(t), pool, head
 	}})
+	s.api.WaitForRenewals(limit)
 	conn := pgtest.Connect(t, databaseURL)
 	if _, err := conn.Exec(t.Context(), `listen pgherald_control`); err != nil {
 		t.Fatal(err)
@@ -72,61 +73,68 @@ func (s *station) renew(status int, code, connection string, header ...string) (
 	return answer.Expires
 }
 
-// outlives reads until the stream is older than its first token, and hears something then.
-func (l *listener) outlives(s *station, end time.Time) {
-	l.Helper()
-	for time.Now().Before(end.Add(500 * time.Millisecond)) {
-		l.until(`"heartbeat"`)
-	}
-	s.commit("later")
-	l.until(`"later"`)
-	if n := strings.Count(l.got.String(), `"sync"`); n != 1 {
-		l.Errorf("%d sync events in %s", n, l.got.String())
-	}
-}
-
 func TestRenewInPlace(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
 	here, other := connected(t, databaseURL), connected(t, databaseURL)
 	for name, at := range map[string]*station{"here": here, "at another server": other} {
 		t.Run(name, func(t *testing.T) {
 			s, at := here.on(t), at.on(t)
-			end, later := time.Now().Truncate(time.Second).Add(2*time.Second), time.Now().Truncate(time.Second).Add(time.Hour)
-			l := s.synced("", bearer(token(t, jwt.MapClaims{"exp": end.Unix()}))...)
-			if got := at.renew(200, "", l.connection(), bearer(token(t, jwt.MapClaims{"exp": later.Unix()}))...); got != later.UnixMilli() {
+			end, later := hours(1), hours(2)
+			l := s.synced("", until(t, end)...)
+			if got := at.renew(200, "", l.connection(), until(t, later)...); got != later.UnixMilli() {
 				t.Errorf("expires %d, want %d", got, later.UnixMilli())
 			}
 			// A token that ends sooner does not bring the end nearer.
-			at.renew(200, "", l.connection(), bearer(token(t, jwt.MapClaims{"exp": end.Unix() + 1}))...)
-			l.outlives(s, end.Add(time.Second))
+			if got := at.renew(200, "", l.connection(), until(t, end)...); got != later.UnixMilli() {
+				t.Errorf("then expires %d, want %d", got, later.UnixMilli())
+			}
+			s.commit("later")
+			l.until(`"later"`)
+			if n := strings.Count(l.got.String(), `"sync"`); n != 1 {
+				l.Errorf("%d sync events in %s", n, l.got.String())
+			}
 		})
 	}
+}
+
+// hours is a time so far from now that no test lasts until then, as exactly as tokens know it.
+func hours(n time.Duration) time.Time { return time.Now().Truncate(time.Second).Add(n * time.Hour) }
+
+// until is a token of alice that holds until then.
+func until(t *testing.T, end time.Time) []string {
+	t.Helper()
+	return bearer(token(t, jwt.MapClaims{"exp": end.Unix()}))
 }
 
 func TestAbuseRenewals(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
 	here, other := connected(t, databaseURL), connected(t, databaseURL)
-	end := time.Now().Truncate(time.Second).Add(3 * time.Second)
-	l := here.synced("", bearer(token(t, jwt.MapClaims{"exp": end.Unix()}))...)
+	end := hours(1)
+	l := here.synced("", until(t, end)...)
 	connection := l.connection()
 	for _, at := range []*station{here, other} {
 		at.renew(401, "token_required", connection)
 		at.renew(401, "token_expired", connection, bearer(token(t, jwt.MapClaims{"exp": 1}))...)
-		at.renew(409, "other_rights", connection, bearer(token(t, jwt.MapClaims{"sub": "eve"}))...)
-		at.renew(409, "other_rights", connection, bearer(token(t, jwt.MapClaims{"roles": "nurse"}))...)
+		at.renew(409, "other_rights", connection, bearer(token(t, jwt.MapClaims{"sub": "eve", "exp": hours(2).Unix()}))...)
+		at.renew(409, "other_rights", connection, bearer(token(t, jwt.MapClaims{"roles": "nurse", "exp": hours(2).Unix()}))...)
 		at.renew(404, "connection", "x", bearer(token(t, nil))...)
 		at.renew(404, "connection", strings.Repeat("x", 3000), bearer(token(t, nil))...)
 	}
 	// Whoever may only send notifications renews nothing.
 	d := &server{T: t, conn: pgtest.Connect(t, databaseURL)}
 	d.exec(`delete from pgherald.renewals; notify pgherald_control, '` + connection + `'`)
-	l.rest()
-	if !strings.Contains(l.got.String(), `{"mode":"expired"}`) {
-		t.Errorf("got %s", l.got.String())
+	// The end is where it was. Who asks through the other server waits behind that notification.
+	for _, at := range []*station{other, here} {
+		if got := at.renew(200, "", connection, until(t, end.Add(-time.Minute))...); got != end.UnixMilli() {
+			t.Errorf("expires %d, want %d", got, end.UnixMilli())
+		}
 	}
-	here.logs.await(t, 1, "stream closed", "reason=expired")
-	other.renew(404, "connection", connection, bearer(token(t, nil))...) // nobody holds it any more
-	here.renew(404, "connection", connection, bearer(token(t, nil))...)
+	l.hangUp()
+	here.logs.await(t, 1, "stream closed", "user=alice")
+	for _, at := range []*station{other, here} { // nobody holds it any more
+		at.api.WaitForRenewals(time.Millisecond)
+		at.renew(404, "connection", connection, bearer(token(t, nil))...)
+	}
 }
 
 // What was asked before is taken along, and the same stream can be renewed again and again.

@@ -104,13 +104,17 @@ type API struct {
 	tickets     *auth.Tickets // nil if nobody checks tokens
 	leases      *leases
 	renewals    chan string     // connections that somebody asks to renew
+	patience    time.Duration   // with who answers that; renewalPatience but in tests
 	stopping    context.Context // done when the server drains
 	stop        context.CancelFunc
 }
 
 // New returns the API. Close it: with a feed, it has goroutines that write to clients.
 func New(config Config) (*API, error) {
-	a := &API{config: config.withDefaults(), connections: newConnections(), leases: newLeases(), renewals: make(chan string, maxRenewals)}
+	a := &API{
+		config: config.withDefaults(), connections: newConnections(),
+		leases: newLeases(), renewals: make(chan string, maxRenewals), patience: renewalPatience,
+	}
 	if err := a.config.Origins.Check(); err != nil {
 		return nil, err
 	}
