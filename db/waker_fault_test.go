@@ -107,8 +107,8 @@ func (f *strickenWaker) awaitUnlocked(t *testing.T) {
 	pgtest.Exec(t, f.conn, `select pg_advisory_unlock_shared($1)`, int64(db.WakerLock))
 }
 
-// The session is terminated under a waker that stands at the step. It comes back by itself and finds
-// what it owed, so not even the fallback has to.
+// The session is terminated under a waker that stands at the step. It comes back by itself and announces
+// what it owed, to its own server and to others: not even the fallback has to find anything.
 func TestWakerTerminatedAtEachStep(t *testing.T) {
 	strike(t, func(t *testing.T, f *strickenWaker) {
 		s := newSite(t, f.url, siteOptions{hold: f.step})
@@ -118,7 +118,13 @@ func TestWakerTerminatedAtEachStep(t *testing.T) {
 		f.insert(t, f.conn)
 		s.resume <- struct{}{}
 		f.resumeAll(t, s)
+		for _, server := range []*site{s, f.witness} {
+			server.heard(f.conn, "after the session")
+		}
 		commit(t, tx)
+		for _, server := range []*site{s, f.witness} {
+			server.heard(f.conn, "after a transaction from before the end of the session")
+		}
 		f.insert(t, f.conn)
 		s.gets(f.conn)
 	})
@@ -219,6 +225,8 @@ func TestWakerProcessAtEachStep(t *testing.T) {
 			commit(t, tx)
 			f.witness.gets(f.conn)
 			f.awaitUnlocked(t)
+			f.insert(t, f.conn)
+			f.witness.heard(f.conn, "after the waker's end")
 		})
 	})
 	t.Run("stopped", func(t *testing.T) {
@@ -229,6 +237,8 @@ func TestWakerProcessAtEachStep(t *testing.T) {
 			f.insert(t, f.conn)
 			f.witness.gets(f.conn)
 			f.awaitUnlocked(t) // the server has ended the session, or it had no lock
+			f.insert(t, f.conn)
+			f.witness.heard(f.conn, "while the waker stands still")
 			commit(t, tx)
 			f.witness.gets(f.conn)
 			p.signal(t, syscall.SIGCONT)
@@ -291,6 +301,12 @@ func startWaker(t *testing.T, f *strickenWaker) *wakerProcess {
 		_ = p.cmd.Wait()
 	})
 	p.await("listening")
+	if f.step == "" { // nobody awaits what it says
+		reading.Go(func() {
+			for range p.lines {
+			}
+		})
+	}
 	return p
 }
 
@@ -331,12 +347,16 @@ func runWakerProcess(url string, hold db.WakerStep) error {
 		return err
 	}
 	stdin := bufio.NewReader(os.Stdin)
-	waker, err := db.NewWaker(listener, url, db.WakerOptions{SessionLimit: impatient.SessionLimit, OnStep: func(step db.WakerStep) {
+	opts := db.WakerOptions{SessionLimit: impatient.SessionLimit, OnStep: func(step db.WakerStep) {
 		fmt.Fprintln(os.Stdout, step)
 		if step == hold {
 			_, _ = stdin.ReadString('\n') // at the end of the parent it goes on, and ends
 		}
-	}})
+	}}
+	if hold == "" {
+		opts.Window = restless.Window
+	}
+	waker, err := db.NewWaker(listener, url, opts)
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,13 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
+// restless is a waker that rests as soon as it can.
+var restless = db.WakerOptions{Window: 4 * time.Millisecond, SessionLimit: impatient.SessionLimit}
+
 // TestHandovers lets writers be busy, quiet and busy again, with transactions that stay open across
 // the hand-overs, savepoints and rollbacks. Two servers take turns in being the waker. Each must have
-// every event once, and nothing may have waited for a fallback read.
+// every event once, and nothing may have waited for a fallback read: whenever all writers pause,
+// everything must have been announced.
 func TestHandovers(t *testing.T) {
 	handovers := uint64(300)
 	if testing.Short() {
@@ -24,38 +28,63 @@ func TestHandovers(t *testing.T) {
 	}
 	url := watched(t)
 	var moments pulse
-	short := db.WakerOptions{Window: 4 * time.Millisecond}
 	sites := []*site{
-		newSite(t, url, siteOptions{waker: short, pulse: &moments}),
-		newSite(t, url, siteOptions{waker: short, pulse: &moments}),
+		newSite(t, url, siteOptions{waker: restless, pulse: &moments}),
+		newSite(t, url, siteOptions{waker: restless, pulse: &moments}),
 	}
-	count := func() uint64 { return sites[0].waker.Status().Reigns + sites[1].waker.Status().Reigns }
-	quit, stop := context.WithCancel(t.Context())
-	var writing sync.WaitGroup
-	for n := range 4 {
-		w := &handoverWriter{conn: pgtest.Connect(t, url), rng: rand.New(rand.NewPCG(rand.Uint64(), uint64(n))), pulse: &moments, first: n * 1_000_000}
-		writing.Go(func() {
-			for quit.Err() == nil {
-				if err := w.episode(quit); err != nil && quit.Err() == nil {
-					t.Error(err)
-					stop()
-				}
-			}
-		})
-	}
-	for count() < handovers && quit.Err() == nil {
-		moments.wait(quit, time.Second)
-	}
-	stop()
-	writing.Wait()
 	conn := pgtest.Connect(t, url)
+	writers := newHandoverWriters(t, url, &moments)
+	pauses := 0
+	for ; reigns(sites) < handovers && !t.Failed(); pauses++ {
+		writers.round(t)
+		for n, s := range sites {
+			s.heard(conn, fmt.Sprintf("pause %d, server %d", pauses, n))
+		}
+	}
 	for n, s := range sites {
 		s.gets(conn)
 		if stats := s.feed.Stats(); stats.Unannounced > 0 {
 			t.Errorf("server %d found %d events that nobody had announced", n, stats.Unannounced)
 		}
 	}
-	t.Logf("%d hand-overs, %d events; server 0 was up %d times", count(), len(sites[0].client.Events()), sites[0].waker.Status().Reigns)
+	t.Logf("%d hand-overs, %d pauses, %d events; server 0 was up %d times",
+		reigns(sites), pauses, len(sites[0].client.Events()), sites[0].waker.Status().Reigns)
+}
+
+// reigns is how often a waker was up.
+func reigns(sites []*site) (n uint64) {
+	for _, s := range sites {
+		n += s.waker.Status().Reigns
+	}
+	return n
+}
+
+type handoverWriters []*handoverWriter
+
+func newHandoverWriters(t *testing.T, url string, moments *pulse) (all handoverWriters) {
+	t.Helper()
+	for n := range 4 {
+		rng := rand.New(rand.NewPCG(rand.Uint64(), uint64(n)))
+		all = append(all, &handoverWriter{conn: pgtest.Connect(t, url), rng: rng, pulse: moments, first: n * 1_000_000})
+	}
+	return all
+}
+
+// round has each writer do some things, and returns when none has anything left to do.
+func (all handoverWriters) round(t *testing.T) {
+	t.Helper()
+	var writing sync.WaitGroup
+	for _, w := range all {
+		writing.Go(func() {
+			for range 1 + w.rng.IntN(3) {
+				if err := w.episode(t.Context()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	writing.Wait()
 }
 
 // handoverWriter writes in bursts, and waits in between until a waker takes its next step.

@@ -41,6 +41,7 @@ type site struct {
 	listener *db.Listener
 	waker    *db.Waker
 	feed     *stream.Feed
+	bell     *bell
 	sub      *stream.Subscription
 	client   streamtest.Client
 	steps    chan db.WakerStep
@@ -96,7 +97,8 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 	if s.waker, err = db.NewWaker(s.listener, opts.wakerURL, opts.waker); err != nil {
 		t.Fatal(err)
 	}
-	s.feed = stream.NewFeed(db.NewLog(pool), stream.FeedOptions{})
+	log, wake := db.NewLog(pool), make(chan struct{}, 1)
+	s.feed, s.bell = stream.NewFeed(log, stream.FeedOptions{}), newBell(t, log)
 	if err := s.feed.Fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +108,8 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 	}
 	s.write(s.sub.Sync(nil, sync, time.Now()))
 	background(t, s.listener.Run)
-	background(t, func(ctx context.Context) { s.feed.Follow(ctx, s.listener.Wake(), nil) })
+	background(t, func(ctx context.Context) { s.bell.follow(ctx, s.listener.Wake(), wake) })
+	background(t, func(ctx context.Context) { s.feed.Follow(ctx, wake, nil) })
 	if !opts.noWaker {
 		background(t, s.waker.Run)
 	}
@@ -306,14 +309,7 @@ func (s *site) write(b []byte) {
 // gets waits until the client has exactly the events of the log, each once.
 func (s *site) gets(conn *pgx.Conn) {
 	s.t.Helper()
-	rows, err := conn.Query(s.t.Context(), `select id from pgherald.events`)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	want, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	want := logged(s.t, conn)
 	timeout := time.After(30 * time.Second)
 	for {
 		changed := s.feed.Changed()
