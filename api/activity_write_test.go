@@ -39,7 +39,7 @@ func (s *server) goDo(method, path, body string) <-chan answer {
 func (s *server) waitBlocked(n int) {
 	s.Helper()
 	const sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-	for deadline := time.Now().Add(8 * time.Second); one[int](s, sql) != n; {
+	for deadline := time.Now().Add(limit); one[int](s, sql) != n; {
 		if time.Now().After(deadline) {
 			s.Fatalf("not %d connections wait for a lock", n)
 		}

@@ -25,16 +25,16 @@ func (s *station) commitLarge(events int, data []byte) {
 	s.ring()
 }
 
-// stall opens a stream through small buffers, reads the first event, and never reads again.
+// stall opens a stream through small buffers and never reads.
 func (s *station) stall() {
 	s.Helper()
 	s.small.Store(true)
 	defer s.small.Store(false)
-	conn := s.open()
-	if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+	before, _ := s.logs.count("stream opened")
+	if err := s.open().(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		s.Fatal(err)
 	}
-	s.first(bufio.NewReaderSize(conn, 16))
+	s.logs.await(s.T, before+1, "stream opened")
 }
 
 // open opens a stream by hand and reads nothing.

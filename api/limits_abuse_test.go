@@ -124,7 +124,8 @@ func TestStreamsTooFast(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	s := newStation(t, stationOptions{server: func(h *http.Server) { h.MaxHeaderBytes = 64 << 10 }})
 	healthy := s.synced("")
-	conn := s.dial("GET /api/events HTTP/1.1\r\nHost: pgherald\r\nX-Large: " + strings.Repeat("x", 80<<10) + "\r\n\r\n")
+	conn := s.dial("")
+	_, _ = io.WriteString(conn, "GET /api/events HTTP/1.1\r\nHost: pgherald\r\nX-Large: "+strings.Repeat("x", 80<<10)+"\r\n\r\n")
 	answer, _ := io.ReadAll(conn) // it may be reset: we were still sending
 	if text := string(answer); text != "" && !strings.HasPrefix(text, "HTTP/1.1 431") {
 		t.Errorf("large headers are answered with %.40q", text)
