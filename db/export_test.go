@@ -15,6 +15,9 @@ func (l *Log) WithSizes(readEvents, planSize, pageBytes int) *Log {
 // SetBacklog replaces what must work on each new connection.
 func (l *Listener) SetBacklog(f func(context.Context, *pgx.Conn) error) { l.backlog = f }
 
+// SetProbeTimeout is for a listener that does not run yet.
+func (l *Listener) SetProbeTimeout(d time.Duration) { l.opts.ProbeTimeout = d }
+
 // ParseSnapshot is exported for its fuzz test.
 func ParseSnapshot(s string) (xmax uint64, running []uint64, err error) {
 	snap, err := parseSnapshot(s)
