@@ -249,3 +249,47 @@ func (e *ear) hears() bool {
 		return false
 	}
 }
+
+// What has no number before it writes its event must not ask for the lock before that: the waker that
+// has it then would not know of a transaction to wait for. Here the event is held up until the waker
+// rests, and whoever asked too soon would stay silent.
+func TestPublishAsksForTheLockAfterItsInsert(t *testing.T) {
+	h := newHandover(t, oneReign)
+	for h.steps[h.at] != db.WakerQuiet {
+		h.next()
+	}
+	pgtest.Exec(t, h.third, `begin`)
+	pgtest.Exec(t, h.third, `lock table pgherald.events in share mode`)
+	published := make(chan error, 1)
+	go func() {
+		_, err := h.writer.Exec(context.Background(), `select pgherald.publish('note', '1')`)
+		published <- err
+	}()
+	h.awaitBlocked(h.writer)
+	for h.steps[h.at] != db.WakerDrained {
+		h.next()
+	}
+	h.own.settle(h.conn)
+	h.other.settle(h.conn)
+	pgtest.Exec(t, h.third, `rollback`)
+	if err := <-published; err != nil {
+		t.Fatal(err)
+	}
+	h.finish()
+	if !h.own.hears() || !h.other.hears() {
+		t.Error("what was published was not announced")
+	}
+}
+
+// awaitBlocked waits until somebody waits for a lock.
+func (h *handover) awaitBlocked(conn *pgx.Conn) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), 30*time.Second)
+	defer cancel()
+	for blocked := false; !blocked; {
+		err := h.conn.QueryRow(ctx, `select exists (select from pg_locks where pid = $1 and not granted)`, int64(conn.PgConn().PID())).Scan(&blocked)
+		if err != nil {
+			h.t.Fatalf("wait for a backend to be blocked: %v", err)
+		}
+	}
+}
