@@ -2,29 +2,47 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
 	"testing"
+	"time"
 
+	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/triggers"
 )
 
 // TestExactlyOnceInOrder has a dozen writers fight for sixteen rows, with savepoints, rollbacks, rows
 // that come and go, and transactions that stay open while hundreds of others commit. Subscribers
 // of every temper read along at three servers, of which one has a feed that holds next to nothing
 // and one restarts again and again. Each must end up with every committed event once, every row's
-// counter without a gap, and every transaction in one piece.
+// counter without a gap, and every transaction in one piece. That is so while a waker rings for the
+// writers, and while all of them ring for themselves.
 func TestExactlyOnceInOrder(t *testing.T) {
 	commits := 800
 	if testing.Short() {
 		commits = 300
 	}
-	for name, load := range map[string]workload{"spec": counters(), "activities": activityCounters()} {
+	for name, c := range map[string]struct {
+		load        workload
+		up, resting bool // what the wakers are made to be; otherwise it depends on how fast the machine is
+	}{
+		"spec": {load: counters(), up: true}, "activities": {load: activityCounters()}, "no waker": {load: counters(), resting: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tr := newTrial(t, pgtest.NewDatabase(t), load)
+			tr := newTrial(t, pgtest.NewDatabase(t), c.load)
+			if c.resting { // as the writers do for an instant each: no waker gets the lock
+				pgtest.Exec(t, pgtest.Connect(t, tr.url), `select pg_advisory_lock_shared($1)`, triggers.WakerLock)
+			}
 			a, small, mortal := tr.node(tr.url), tr.node(tr.url, "--feed-bytes=24KiB"), tr.node(tr.url)
 			startNodes(tr.ctx, t, a, small, mortal)
 			began := tr.crowd(a, small, mortal)
 			tr.write(12, false)
+			if c.up {
+				tr.ringOften()
+			}
 			tr.restartOften(mortal, commits/8)
 			tr.waitCommits(commits)
 			tr.stopWriting()
@@ -33,8 +51,39 @@ func TestExactlyOnceInOrder(t *testing.T) {
 			tr.subs = append(tr.subs, late)
 			tr.reading.Go(func() { tr.fail(late.run(tr.ctx)) })
 			tr.finish()
+			reigns := tr.reigns(a, small, mortal)
+			t.Logf("wakers were up %d times", reigns)
+			if c.up && reigns == 0 || c.resting && reigns > 0 {
+				t.Errorf("wakers were up %d times", reigns)
+			}
 		})
 	}
+}
+
+// ringOften rings as many writers do, until the writers end: a waker that rests is wanted again at once.
+func (tr *trial) ringOften() {
+	conn := pgtest.Connect(tr.t, tr.url)
+	tr.writing.Go(func() {
+		for tr.quitted.Err() == nil {
+			_, err := conn.Exec(tr.ctx, `select pg_notify('pgherald', 'x' || n) from generate_series(1, 20) as n`)
+			tr.fail(err)
+			pause(tr.quitted, 20*time.Millisecond)
+		}
+	})
+}
+
+// reigns is how often the wakers of the servers were up since those were started.
+func (tr *trial) reigns(nodes ...*node) (n uint64) {
+	tr.t.Helper()
+	for _, node := range nodes {
+		var stats api.Stats
+		_, _, body, err := tr.call(http.MethodGet, node.at("/api/stats"), "")
+		if err := errors.Join(err, json.Unmarshal(body, &stats)); err != nil {
+			tr.t.Fatal(err)
+		}
+		n += stats.Listener.Waker.Reigns
+	}
+	return n
 }
 
 // crowd connects subscribers of every temper, and returns the cursor that one of them began with.
