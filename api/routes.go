@@ -189,5 +189,5 @@ func (a *API) Handler() http.Handler {
 	if a.config.Page != nil {
 		r.PathPrefix("/").Handler(a.config.Page).Methods(http.MethodGet, http.MethodHead)
 	}
-	return modest(a.config.Origins.guard(r))
+	return sse.Shallow(modest(a.config.Origins.guard(r)))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 )
 
 // CatchUp reads what is due from the log and hands it to emit, until the feed can serve the
@@ -167,19 +168,15 @@ func (s *Subscription) emitHeld(held *entry, last int, emit func([][]byte) error
 
 // keep forgets all frames but one, or all if that is -1. It leaves alone the bytes that were emitted.
 func (e *entry) keep(i int) {
-	body, frames, fields := e.body, e.frames, e.fields
-	e.body, e.frames, e.fields = nil, nil, nil
+	blocks, frames, fields := e.blocks, e.frames, e.fields
+	e.blocks, e.frames, e.fields = nil, nil, nil
 	if i < 0 {
 		return
 	}
-	start := 0
-	if i > 0 {
-		start = frames[i-1].end
-	}
-	e.body = append(e.body, body[start:frames[i].end]...)
-	e.frames = append(e.frames, frames[i])
-	e.frames[0].data -= start
-	e.frames[0].end -= start
+	f := frames[i]
+	e.blocks = [][]byte{slices.Clone(blocks[f.block][f.start:f.end])}
+	f.block, f.start, f.end, f.data = 0, 0, f.end-f.start, f.data-f.start
+	e.frames = append(e.frames, f)
 	if fields != nil {
 		e.fields = append(e.fields, fields[i])
 	}

@@ -14,7 +14,7 @@ func (m *merging) add(t *Transaction, reads bool) {
 	}
 	e.finish(t)
 	m.entries = append(m.entries, e)
-	m.size += len(e.body)
+	m.size += e.length
 }
 
 // emitMerged sends what waits, and forgets it.

@@ -37,7 +37,7 @@ func (f *Feed) crowdAt(at place, limit int) *crowd {
 	c.end = at.pos
 	for n := 0; c.end < r.end() && n < limit; c.end++ {
 		e := r.at(c.end)
-		n += len(e.body)
+		n += e.length
 		if e.restricted() {
 			c.note(e)
 		}

@@ -54,7 +54,8 @@
 // # Memory
 //
 // The feed holds as many transactions as fit in its bytes. A transaction that is larger stays in
-// the log, and each subscription reads it from there.
+// the log, and each subscription reads it from there. What an entry is counted as is what the runtime
+// allocates for it, within a tenth.
 //
 // # Shutdown
 //

@@ -9,14 +9,17 @@ import (
 // them. It does not change once it is in the feed.
 type entry struct {
 	xid    uint64
-	cursor Cursor  // after its delivery
-	frames []frame // one for each event
-	body   []byte  // the frames' bytes, without id lines
-	id     []byte  // the id line, which goes before the last frame
-	inLog  bool    // too large for the feed: its events must be read from the log
+	cursor Cursor   // after its delivery
+	frames []frame  // one for each event
+	blocks [][]byte // the frames' bytes, without id lines: a block for each part, as one that grew would be copied
+	length int      // of all blocks
+	id     []byte   // the id line, which goes before the last frame
+	inLog  bool     // too large for the feed: its events must be read from the log
 
-	audiences int64 // about what the frames' audiences take
-	withheld  int   // events that have an audience of nobody
+	blockSpace int64 // what the blocks take
+	texts      int64 // about what the frames' types and keys take
+	audiences  int64 // and their audiences
+	withheld   int   // events that have an audience of nobody
 
 	// What filters look at in payloads: for each frame its fields. Found when the first asks.
 	once    sync.Once
@@ -26,23 +29,51 @@ type entry struct {
 
 // entryOverhead is about what an entry and each of its frames take beside their bytes.
 const (
-	entryOverhead = 256
+	entryOverhead = 288
 	frameOverhead = 88
+	blockOverhead = 24
 	tagOverhead   = 16
 )
 
+// envelopeSize is what a frame takes beside its type and its payload, at most.
+const envelopeSize = 96
+
 // add encodes further events of the transaction.
 func (e *entry) add(t *Transaction) {
+	if len(t.Events) == 0 {
+		return
+	}
+	space := 0
+	for i := range t.Events {
+		space += envelopeSize + len(t.Events[i].Type) + len(t.Events[i].Data)
+	}
+	block := make([]byte, 0, space)
 	for i := range t.Events {
 		ev := &t.Events[i]
-		data := 0
-		e.body, data = appendFrame(e.body, ev)
+		start, data := len(block), 0
+		block, data = appendFrame(block, ev)
 		e.frames = append(e.frames, frame{
-			id: ev.ID, kind: ev.Type, key: ev.Key, audience: e.audience(ev.Audience), data: data,
-			at: ev.At.UnixNano(), end: len(e.body),
+			id: ev.ID, kind: e.kind(ev.Type), key: ev.Key, audience: e.audience(ev.Audience), at: ev.At.UnixNano(),
+			block: uint32(len(e.blocks)), start: uint32(start), end: uint32(len(block)), data: uint32(data),
 		})
+		e.texts += allocated(len(ev.Key))
 	}
+	e.blocks = append(e.blocks, block)
+	e.length += len(block)
+	e.blockSpace += int64(cap(block))
 }
+
+// kind returns the type of the next frame. As long as it is that of the frame before, they share it.
+func (e *entry) kind(of string) string {
+	if n := len(e.frames); n > 0 && e.frames[n-1].kind == of {
+		return e.frames[n-1].kind
+	}
+	e.texts += allocated(len(of))
+	return of
+}
+
+// allocated is about what the runtime allocates for so many bytes.
+func allocated(n int) int64 { return int64(n+15) &^ 15 }
 
 // audience returns who may hear an event, and counts what that takes: nil if everyone may.
 func (e *entry) audience(tags []string) []string {
@@ -53,7 +84,7 @@ func (e *entry) audience(tags []string) []string {
 		e.withheld++
 	}
 	for _, tag := range tags {
-		e.audiences += int64(tagOverhead + len(tag))
+		e.audiences += tagOverhead + allocated(len(tag))
 	}
 	return tags
 }
@@ -69,23 +100,23 @@ func (e *entry) finish(t *Transaction) {
 
 // spill forgets the events: the entry then only says that they are in the log.
 func (e *entry) spill() {
-	e.inLog, e.body, e.frames, e.audiences = true, nil, nil, 0
+	e.inLog, e.blocks, e.frames, e.length = true, nil, nil, 0
+	e.blockSpace, e.texts, e.audiences = 0, 0, 0
 }
 
 // size is about how much memory the entry holds, in bytes.
 func (e *entry) size() int64 {
-	return int64(entryOverhead+cap(e.body)+len(e.id)+8*len(e.cursor.holes)+cap(e.frames)*frameOverhead) + e.audiences
-}
-
-func (e *entry) start(i int) int {
-	if i == 0 {
-		return 0
-	}
-	return e.frames[i-1].end
+	fixed := entryOverhead + cap(e.id) + 8*cap(e.cursor.holes) + cap(e.frames)*frameOverhead + cap(e.blocks)*blockOverhead
+	return int64(fixed) + e.blockSpace + e.texts + e.audiences
 }
 
 // bytes is what frame i takes on the wire, without an id line.
-func (e *entry) bytes(i int) []byte { return e.body[e.start(i):e.frames[i].end] }
+func (e *entry) bytes(i int) []byte { return e.chunk(i, i+1) }
+
+// chunk is what the frames from i to before j take on the wire. They must be in one block.
+func (e *entry) chunk(i, j int) []byte {
+	return e.blocks[e.frames[i].block][e.frames[i].start:e.frames[j-1].end]
+}
 
 // due appends the frames from the given one on that are chosen, and id before the
 // last of them, until they are limit bytes or more. It returns the frame to go on with, which
@@ -105,7 +136,7 @@ func (e *entry) due(dst [][]byte, from int, c *choice, id []byte, limit int) ([]
 			n += len(id)
 		}
 		if j := e.run(i, last, c, limit-n); j > i {
-			chunk := e.body[e.start(i):e.frames[j-1].end]
+			chunk := e.chunk(i, j)
 			dst = append(dst, chunk)
 			n += len(chunk)
 			i = j - 1
@@ -115,16 +146,22 @@ func (e *entry) due(dst [][]byte, from int, c *choice, id []byte, limit int) ([]
 }
 
 // run returns the end of the run of matching frames that begins at i: it stops before last,
-// which needs an id line of its own, and when the bytes reach limit.
+// which needs an id line of its own, at the end of a block, and when the bytes reach limit.
 func (e *entry) run(i, last int, c *choice, limit int) int {
 	if i == last {
 		return i + 1
 	}
 	j := i
-	for j < last && c.match(e, j) && (j == i || e.frames[j].end-e.start(i) < limit) {
+	for j < last && c.match(e, j) && (j == i || e.follows(i, j, limit)) {
 		j++
 	}
 	return j
+}
+
+// follows reports whether frame j is in one block with i, and less than limit bytes end with it.
+func (e *entry) follows(i, j, limit int) bool {
+	from, to := &e.frames[i], &e.frames[j]
+	return to.block == from.block && int(to.end-from.start) < limit
 }
 
 // lastMatch returns the last frame that are chosen, -1 if there is none.

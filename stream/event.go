@@ -39,9 +39,10 @@ type frame struct {
 	kind     string
 	key      string
 	audience []string
-	data     int   // where its payload begins
 	at       int64 // when the row was written; Unix ns
-	end      int
+
+	block, start, end uint32 // where its bytes are: in which block, and from where to where there
+	data              uint32 // where its payload begins, in the block
 }
 
 // appendFrame appends the event as an SSE frame without an id line. Its envelope is the seed's

@@ -31,7 +31,7 @@ func (e *entry) index() {
 
 // payload is the data of frame i.
 func (e *entry) payload(i int) []byte {
-	data := e.body[e.frames[i].data:e.frames[i].end]
+	data := e.blocks[e.frames[i].block][e.frames[i].data:e.frames[i].end]
 	return data[:bytes.LastIndexByte(data, ',')] // the envelope ends with its timestamp
 }
 

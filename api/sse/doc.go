@@ -5,7 +5,8 @@
 //
 // The simple one is a goroutine for each stream (goroutine.go). It works on every system, over
 // TLS and HTTP/2, and is the reference. A stream costs tens of kilobytes, most of them stacks and
-// buffers of net/http.
+// buffers of net/http. What is ours of the stack is kept low by serving it from outside of all handlers
+// (shallow.go).
 //
 // The other one (Linux, HTTP/1 without TLS: what a server behind a proxy sees) takes the socket
 // away from net/http once the response has begun, and lets the request's goroutine end. What is

@@ -16,7 +16,6 @@ type goroutine struct {
 	server  *Server
 	stream  *Stream
 	w       http.ResponseWriter
-	out     *http.ResponseController
 	began   time.Time
 	beat    *time.Ticker
 	buf     []byte
@@ -25,21 +24,42 @@ type goroutine struct {
 	lost    error  // why a write failed
 }
 
-// serve writes what is due until the stream ends.
+// serve writes what is due until the stream ends. It and run call whatever needs much stack, and are not
+// such themselves: they stand on the stack of an idle stream, which the runtime halves if three quarters
+// of it are free.
 func (g *goroutine) serve(request context.Context) {
+	ctx, release := g.begin(request)
+	defer release()
+	g.over(ctx, g.run(ctx))
+}
+
+// begin returns what ends the stream, and what must be called in the end.
+func (g *goroutine) begin(request context.Context) (context.Context, func()) {
+	g.server.alone.Add(1)
 	g.server.fresh.enter()
-	defer g.server.fresh.leave()
+	g.beat = time.NewTicker(g.server.opts.Heartbeat)
 	ctx, cancel := context.WithCancelCause(request)
-	defer cancel(nil)
-	defer context.AfterFunc(g.server.ctx, func() { cancel(errClosed) })()
-	defer context.AfterFunc(g.server.draining, func() {
+	unclose := context.AfterFunc(g.server.ctx, func() { cancel(errClosed) })
+	undrain := context.AfterFunc(g.server.draining, func() {
 		time.AfterFunc(time.Until(g.server.leaveAt(time.Now())), func() { cancel(errDraining) })
-	})()
-	defer g.watchLease(cancel)()
+	})
+	unlease := g.watchLease(cancel)
 	if g.server.left() {
 		cancel(errDraining)
 	}
-	err := g.run(ctx)
+	return ctx, func() {
+		unlease()
+		undrain()
+		unclose()
+		cancel(nil)
+		g.beat.Stop()
+		g.server.fresh.leave()
+		g.server.alone.Add(-1)
+	}
+}
+
+// over tells that the stream has ended, and why.
+func (g *goroutine) over(ctx context.Context, err error) {
 	g.server.over(g.stream.Ended, End{
 		Reason: g.reason(ctx, err), Duration: time.Since(g.began), Bytes: g.bytes, Events: g.stream.Sub.Sent(),
 	})
@@ -74,27 +94,13 @@ func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
 // run writes what is due until the client is gone or the server ends the stream. One goroutine,
 // one select: nobody else writes to this client.
 func (g *goroutine) run(ctx context.Context) error {
-	if err := g.control(g.stream.Sub.Sync(g.buf, g.stream.Sync, g.server.opts.Now())); err != nil {
+	if err := g.greet(); err != nil {
 		return err
 	}
-	g.beat = time.NewTicker(g.server.opts.Heartbeat)
-	defer g.beat.Stop()
 	for more := false; ; {
 		changed := g.server.opts.Feed.Changed()
-		if window := g.stream.Sub.Window(); window != 0 && !more {
-			if err := g.gather(ctx, window); err != nil {
-				return err
-			}
-		}
 		var err error
-		more, err = g.advance(ctx)
-		if g.lost != nil { // net/http has then cancelled ctx too
-			return g.lost
-		}
-		if ctx.Err() != nil {
-			return g.goodbye(ctx)
-		}
-		if err != nil {
+		if more, err = g.step(ctx, more); err != nil {
 			return err
 		}
 		if more {
@@ -110,6 +116,29 @@ func (g *goroutine) run(ctx context.Context) error {
 			return g.goodbye(ctx)
 		}
 	}
+}
+
+// greet writes the first event.
+func (g *goroutine) greet() error {
+	return g.control(g.stream.Sub.Sync(g.buf, g.stream.Sync, g.server.opts.Now()))
+}
+
+// step writes what is due, at the end of the window that it may be gathered for: unless it is more of what
+// was gathered before.
+func (g *goroutine) step(ctx context.Context, more bool) (bool, error) {
+	if window := g.stream.Sub.Window(); window != 0 && !more {
+		if err := g.gather(ctx, window); err != nil {
+			return false, err
+		}
+	}
+	more, err := g.advance(ctx)
+	if g.lost != nil { // net/http has then cancelled ctx too
+		return false, g.lost
+	}
+	if ctx.Err() != nil {
+		return false, g.goodbye(ctx)
+	}
+	return more, err
 }
 
 // gather waits for the end of the window that has begun.
@@ -210,7 +239,7 @@ func (g *goroutine) tryWrite(bufs [][]byte) error {
 			return err
 		}
 	}
-	return g.out.Flush()
+	return http.NewResponseController(g.w).Flush()
 }
 
 // reason says in a word why a stream ended.

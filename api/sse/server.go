@@ -101,7 +101,7 @@ func (s *Server) extend(w http.ResponseWriter) error {
 }
 
 // Serve serves the stream on a response that Begin has begun. It returns when the stream has ended
-// or somebody else has taken it over; then Ended tells of its end.
+// or somebody else has taken it over, an engine or Shallow; then Ended tells of its end.
 func (s *Server) Serve(re *Response, st *Stream) {
 	began := time.Now()
 	if !s.open.enter() {
@@ -109,9 +109,11 @@ func (s *Server) Serve(re *Response, st *Stream) {
 		return
 	}
 	if s.engine == nil || s.left() || !s.engine.take(re, st, began) {
-		g := &goroutine{server: s, stream: st, w: re.w, out: http.NewResponseController(re.w), buf: re.head, began: began}
-		s.alone.Add(1)
-		defer s.alone.Add(-1)
+		g := &goroutine{server: s, stream: st, w: re.w, buf: re.head, began: began}
+		if outside, ok := re.w.(*shallow); ok {
+			g.w, outside.stream = outside.ResponseWriter, g
+			return
+		}
 		g.serve(re.r.Context())
 	}
 }

@@ -18,6 +18,7 @@ type client struct {
 	headed  bool // the response's head has come
 	ready   bool // the stream has begun
 	http2   bool
+	streams int // of HTTP/2 that have begun
 	chunked bool
 	left    int    // of the chunk that is being read, -1: its end of line is
 	carry   []byte // of a head, a chunk's length or an HTTP/2 frame that is not complete

@@ -26,7 +26,7 @@ type gathering struct {
 	size    int
 	pending int    // how many connect at once; 0: 256
 	header  string // one more line of the request, with its end
-	http2   bool
+	streams int    // of HTTP/2 on each connection; 0: HTTP/1.1
 	keyN    string // what stands before an event's number in its frame; if empty, as in bench.watched
 }
 
@@ -41,15 +41,15 @@ func (l *lab) gather(s *subject, g gathering) (*crowd, error) {
 		g.keyN, keySent = `"n"`, `"sent"`
 	}
 	request := "GET " + s.path + " HTTP/1.1\r\nHost: " + s.addr + "\r\nAccept: text/event-stream\r\n" + g.header + "\r\n"
-	if g.http2 {
-		request = http2Request(s.path, s.addr)
+	if g.streams > 0 {
+		request = http2Request(s.path, s.addr, g.streams)
 	}
 	most := min(perProcess, openFiles()-spareFiles)
 	count := (g.size + most - 1) / most
 	for i := range count {
 		config, err := json.Marshal(loadConfig{
 			Addr: s.addr, Source: fmt.Sprintf("127.%d.%d.1", 1+l.crowds/250, l.crowds%250), Connections: (g.size + i) / count,
-			Pending: max(1, g.pending/count), Request: []byte(request), HTTP2: g.http2, AwaitFrame: s.awaitFrame,
+			Pending: max(1, g.pending/count), Request: []byte(request), Streams: g.streams, AwaitFrame: s.awaitFrame,
 			KeyN: g.keyN, KeySent: keySent,
 		})
 		if err != nil {

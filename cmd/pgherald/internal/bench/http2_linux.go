@@ -30,9 +30,9 @@ func http2Frame(kind, flags byte, stream uint32, payload []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(b, stream), payload...)
 }
 
-// http2Request is the beginning of a connection that asks for path, with windows that last for
-// a benchmark.
-func http2Request(path, authority string) string {
+// http2Request is the beginning of a connection that asks for path, once for each stream, with windows
+// that last for a benchmark.
+func http2Request(path, authority string, streams int) string {
 	literal := func(index byte, value string) []byte { // a header whose name the static table has
 		return append([]byte{index, byte(len(value))}, value...)
 	}
@@ -44,7 +44,10 @@ func http2Request(path, authority string) string {
 	b := []byte(http2Preface)
 	b = append(b, http2Frame(http2Settings, 0, 0, append([]byte{0, 4}, window...))...) // each stream's window
 	b = append(b, http2Frame(http2Window, 0, 0, window)...)
-	return string(append(b, http2Frame(http2Headers, http2EndStream|http2EndHeaders, 1, block)...))
+	for i := range streams {
+		b = append(b, http2Frame(http2Headers, http2EndStream|http2EndHeaders, uint32(2*i+1), block)...)
+	}
+	return string(b)
 }
 
 // takeHTTP2 passes on the data frames, and answers what wants an answer.
@@ -71,9 +74,14 @@ func (l *load) takeHTTP2(c *client, data []byte) error {
 func (l *load) frameHTTP2(c *client, kind, flags byte, payload []byte) error {
 	switch {
 	case kind == http2Data:
+		if l.config.Streams > 1 { // connections that only have to be there
+			return nil
+		}
 		l.events(c, payload)
-	case kind == http2Headers && !l.config.AwaitFrame:
-		l.begun(c)
+	case kind == http2Headers:
+		if c.streams++; c.streams == l.config.Streams && (c.streams > 1 || !l.config.AwaitFrame) {
+			l.begun(c)
+		}
 	case kind == http2Settings && flags&http2Ack == 0:
 		_, err := unix.Write(c.fd, http2Frame(http2Settings, http2Ack, 0, nil))
 		return err

@@ -177,7 +177,7 @@ func (l *load) connect() error {
 	for len(l.conns) <= fd {
 		l.conns = append(l.conns, nil)
 	}
-	l.conns[fd] = &client{fd: fd, http2: l.config.HTTP2}
+	l.conns[fd] = &client{fd: fd, http2: l.config.Streams > 0}
 	l.pending++
 	return unix.EpollCtl(l.poll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Fd: int32(fd), Events: unix.EPOLLOUT})
 }

@@ -7,7 +7,7 @@ type loadConfig struct {
 	Connections int    `json:"connections"`
 	Pending     int    `json:"pending"` // how many connect at once
 	Request     []byte `json:"request"` // sent on each connection as it is
-	HTTP2       bool   `json:"http2"`   // the request is a connection's beginning in HTTP/2
+	Streams     int    `json:"streams"` // the request is a connection's beginning in HTTP/2, with so many; 0: it is HTTP/1.1
 	AwaitFrame  bool   `json:"awaitFrame"`
 	KeyN        string `json:"keyN"`    // what stands before an event's number
 	KeySent     string `json:"keySent"` // ... and before the time when it was sent; none if empty

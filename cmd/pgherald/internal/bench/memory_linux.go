@@ -21,6 +21,7 @@ type Memory struct {
 	Settle      time.Duration `default:"10s" help:"How long after the last connection is opened memory is read."`
 	Subjects    []string      `default:"write,listen,pgherald" help:"What is measured: pgherald; write: bare sockets; listen: a net/http handler per client."`
 	HTTP2       bool          `name:"http2" default:"true" negatable:"" help:"Measure HTTP/2 without TLS, too, with those who speak it."`
+	Shared      int           `default:"50" help:"With HTTP/2, measure as many streams on connections that carry so many each, too, as those of a proxy do; 0 leaves it out."`
 }
 
 // Validate is called by kong.
@@ -30,6 +31,8 @@ func (m *Memory) Validate() error {
 		return errors.New("--replicas must be from 1 to 100")
 	case m.Connections < 0 || m.Connections > 10_000_000:
 		return errors.New("--connections must be from 0 to 10000000")
+	case m.Shared < 0 || m.Shared > 100:
+		return errors.New("--shared must be from 0 to 100")
 	case m.Settle < 0 || m.Settle > 10*time.Minute:
 		return errors.New("--settle must be from 0 to 10m")
 	}
@@ -37,7 +40,7 @@ func (m *Memory) Validate() error {
 }
 
 var memoryColumns = []Column{
-	{Key: "connections", Title: "connections"},
+	{Key: "connections", Title: "streams"},
 	{Key: "servers", Title: "servers"},
 	{Key: "kb_per_connection", Title: "RSS KB each", Ratio: true},
 	{Key: "peak_kb_per_connection", Title: "at the peak", Ratio: true},
@@ -85,17 +88,17 @@ func (m *Memory) Run(app *App) (err error) {
 		return err
 	}
 	sheet := &sheet{columns: memoryColumns}
-	l.bar.expect(m.Rounds * (len(m.Subjects) + m.http2Subjects()))
+	steps := 0
+	for _, name := range m.Subjects {
+		steps += len(m.streams(name))
+	}
+	l.bar.expect(m.Rounds * steps)
 	for range m.Rounds {
 		for _, name := range m.Subjects {
-			if err := m.measure(l, sheet, name, share, false); err != nil {
-				return fmt.Errorf("measure %s: %w", name, err)
-			}
-			if !m.HTTP2 || name == plainWrites {
-				continue
-			}
-			if err := m.measure(l, sheet, name, share, true); err != nil {
-				return fmt.Errorf("measure %s over HTTP/2: %w", name, err)
+			for _, streams := range m.streams(name) {
+				if err := m.measure(l, sheet, name, share, streams); err != nil {
+					return fmt.Errorf("measure %s, %s: %w", name, protocol(streams), err)
+				}
 			}
 		}
 	}
@@ -103,47 +106,56 @@ func (m *Memory) Run(app *App) (err error) {
 	return l.print("memory", sheet, map[string]string{"settle": m.Settle.String(), "replicas": strconv.Itoa(m.Replicas)})
 }
 
-func (m *Memory) http2Subjects() (n int) {
-	for _, name := range m.Subjects {
-		if m.HTTP2 && name != plainWrites {
-			n++
-		}
+// streams are how many each connection of a subject carries, 0 for HTTP/1.1, one measurement after the other.
+func (m *Memory) streams(subject string) []int {
+	switch {
+	case !m.HTTP2 || subject == plainWrites:
+		return []int{0}
+	case m.Shared == 0:
+		return []int{0, 1}
 	}
-	return n
+	return []int{0, 1, m.Shared}
 }
 
-// measure fills one subject's servers with idle connections.
-func (m *Memory) measure(l *lab, sheet *sheet, name string, share int, http2 bool) error {
-	scenario, count := "HTTP/1.1", 1
-	if http2 {
-		scenario = "HTTP/2"
+func protocol(streams int) string {
+	switch streams {
+	case 0:
+		return "HTTP/1.1"
+	case 1:
+		return "HTTP/2"
 	}
+	return fmt.Sprintf("HTTP/2, %d streams on each", streams)
+}
+
+// measure fills one subject's servers with idle streams.
+func (m *Memory) measure(l *lab, sheet *sheet, name string, share, streams int) error {
+	count := 1
 	if name == ours {
 		count = m.Replicas
 	}
-	l.bar.step("%d connections, %s, %s", share*count, scenario, name)
-	f := &filling{lab: l, http2: http2}
+	l.bar.step("%d streams, %s, %s", share*count, protocol(streams), name)
+	f := &filling{lab: l, streams: streams}
 	defer f.stop()
 	for range count {
 		if err := f.add(name); err != nil {
 			return err
 		}
 	}
-	if http2 && !f.speaks() {
+	if streams > 0 && !f.speaks() {
 		l.notes.add("%s does not speak HTTP/2 without TLS: skipped.", name)
 		return nil
 	}
-	if err := f.fill(share, m.Settle); err != nil {
+	if err := f.fill(max(1, share/max(1, streams)), m.Settle); err != nil {
 		return err
 	}
-	sheet.put(scenario, name, "", f.figures())
+	sheet.put(protocol(streams), name, "", f.figures())
 	return nil
 }
 
 // filling is a subject that is being filled, one or more servers of it.
 type filling struct {
 	lab           *lab
-	http2         bool
+	streams       int // on each connection; 0: HTTP/1.1
 	servers       []*subject
 	crowds        []*crowd
 	size          int
@@ -162,7 +174,7 @@ func (f *filling) add(name string) (err error) {
 	switch {
 	case name == listenLoops:
 		s, err = f.lab.startListenLoop("")
-	case name == ours && f.http2:
+	case name == ours && f.streams > 0:
 		s, err = f.lab.startServer("--h2c")
 	default:
 		s, err = f.lab.start(name)
@@ -184,7 +196,7 @@ func (f *filling) stop() {
 
 // speaks tries one connection of HTTP/2.
 func (f *filling) speaks() bool {
-	c, err := f.lab.gather(f.servers[0], gathering{size: 1, http2: true})
+	c, err := f.lab.gather(f.servers[0], gathering{size: 1, streams: 1})
 	if err != nil {
 		return false
 	}
@@ -201,7 +213,7 @@ func (f *filling) fill(share int, settle time.Duration) (err error) {
 		return err
 	}
 	for _, s := range f.servers {
-		c, err := f.lab.gather(s, gathering{size: share, http2: f.http2})
+		c, err := f.lab.gather(s, gathering{size: share, streams: f.streams})
 		if err != nil {
 			return err
 		}
@@ -211,7 +223,7 @@ func (f *filling) fill(share int, settle time.Duration) (err error) {
 			return err
 		}
 		f.took += time.Duration(status.ReadyAt-status.OpenedAt) * time.Microsecond
-		f.size += share
+		f.size += share * max(1, f.streams)
 	}
 	pause(f.lab.ctx, settle)
 	if f.after, err = f.weigh(); err != nil {
