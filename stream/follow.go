@@ -39,6 +39,10 @@ func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}, nextPass func()
 		case <-wake:
 			woken, unwoken = true, 0
 			rest(ctx, nextPass)
+			select { // what was signalled meanwhile is read now, too
+			case <-wake:
+			default:
+			}
 		case <-fallback.C:
 			select { // a machine that was busy for a second owes us the notification, too
 			case <-wake:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,38 @@ func TestFollowReadsForTheNextPass(t *testing.T) {
 		synctest.Wait()
 		if s := feed.Stats(); s.Unannounced != 0 || s.Events != 3 {
 			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+// countedLog counts how often it is read.
+type countedLog struct {
+	stream.Log
+	reads atomic.Int32
+}
+
+func (l *countedLog) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	l.reads.Add(1)
+	return l.Log.Read(ctx, from)
+}
+
+// One reading does for all who rang before it, also for those who rang while it waited.
+func TestFollowReadsOnceForAllWhoRang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &countedLog{Log: streamtest.NewLog("e1")}
+		feed := newFeed(t, log, stream.FeedOptions{})
+		filled := log.reads.Load()
+		began := time.Now()
+		wake, stop := followFor(feed, func() time.Time { return began.Add(45 * time.Millisecond) })
+		defer stop()
+		for range 2 { // the first is taken, the second waits
+			wake <- struct{}{}
+			synctest.Wait()
+		}
+		time.Sleep(100 * time.Millisecond) // fake time
+		synctest.Wait()
+		if n := log.reads.Load() - filled; n != 1 {
+			t.Errorf("the log was read %d times", n)
 		}
 	})
 }
