@@ -17,7 +17,8 @@ const wakerLock = 0x7067686572616c02
 // WakerOptions are a waker's times. Zero values mean the defaults.
 type WakerOptions struct {
 	// MinPoll and MaxPoll bound the time between two looks at the log while the waker is up: how late
-	// an event may be, and how often all servers are woken. 1 ms and 10 ms if 0; see pollInterval.
+	// an event may be, and how often all servers are woken. 1 ms and 6 ms if 0; see pollInterval.
+	// While this server gathers events for its streams, it is up to four times MaxPoll.
 	MinPoll, MaxPoll time.Duration
 	// Window is how long it must be quiet before the waker rests; 200 ms if 0.
 	Window time.Duration
@@ -39,7 +40,7 @@ func (o WakerOptions) withDefaults() WakerOptions {
 		o.MinPoll = time.Millisecond
 	}
 	if o.MaxPoll <= 0 {
-		o.MaxPoll = 10 * time.Millisecond
+		o.MaxPoll = 6 * time.Millisecond
 	}
 	if o.Window <= 0 {
 		o.Window = 200 * time.Millisecond
@@ -85,7 +86,8 @@ const (
 // A transaction T inserts its events (so it has a number, which others see running until it ends), then
 // checks the lock (C), then commits (V). A reign has the lock from A to R. It polls all the time, and
 // each poll finds whatever was committed since the poll before; its first poll after A announces
-// without looking. Each of these is at most one poll's interval after V:
+// without looking. Each of these is at most one poll's interval after V, or two where polls come so
+// thick that the server's own reader is woken with each and not for what it finds:
 //
 //   - C before A, or after R: the lock is free at C, and T rings for itself. Nobody else ever holds it
 //     exclusively, and those who hold it shared do not keep T from sharing it.
@@ -173,7 +175,7 @@ func (w *Waker) Run(ctx context.Context) {
 		for attempt := 1; err != nil && ctx.Err() == nil; attempt++ {
 			w.opts.Logger.Warn("waker's session ended; what it was about to announce may be late", "error", err)
 			w.become(wakerResting)
-			signal(w.listener.wake, struct{}{}) // what it was about to announce
+			r.wakeReader() // what it was about to announce
 			if !r.owing || w.listener.wait(ctx, attempt) != nil {
 				break
 			}
