@@ -40,7 +40,7 @@
 // # Pace
 //
 // Waking a client costs the same for one event and for twenty. So a shard that takes long for a pass
-// lets up to 45 ms go by before the next one, and whatever is due by then goes out in one send. What
+// lets up to 52 ms go by before the next one, and whatever is due by then goes out in one send. What
 // comes at a low rate, or to few clients, is not held back (pacer.go).
 //
 // # Promises

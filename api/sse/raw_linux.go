@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,4 +27,32 @@ func hungUp(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&(unix.POLLHUP|unix.POLLRDHUP|unix.POLLERR|unix.POLLNVAL) != 0
+}
+
+// stopwatch tells what something costs. Where others want the processor, too, most of the time that
+// passes may be theirs.
+type stopwatch struct {
+	began time.Time
+	cpu   time.Duration // of this thread
+}
+
+func startWatch() stopwatch { return stopwatch{time.Now(), threadTime()} }
+
+// cost is the processor time since the start, as far as it is known: the goroutine may have changed
+// threads.
+func (w stopwatch) cost(now time.Time) time.Duration {
+	passed := now.Sub(w.began)
+	if used := threadTime() - w.cpu; used > 0 && used < passed {
+		return used
+	}
+	return passed
+}
+
+// threadTime is what the thread has used of a processor.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }

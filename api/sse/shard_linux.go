@@ -110,7 +110,7 @@ func (s *shard) run() {
 
 // pass serves every client once, and returns what tells of the feed's next change.
 func (s *shard) pass() <-chan struct{} {
-	began := time.Now()
+	watch := startWatch()
 	next := s.server.opts.Feed.Changed() // before the pass, or what comes during it is missed
 	s.fresh.look()
 	p := s.server.opts.Feed.Pass(maxWrite)
@@ -121,11 +121,14 @@ func (s *shard) pass() <-chan struct{} {
 	if len(s.clients) > 0 {
 		s.fresh.tell(now)
 	}
+	s.pacer.spent(watch.began, watch.cost(now), s.each(p))
 	s.count(p)
-	s.pacer.spent(began, now)
 	s.nextPass.Store(now.Add(s.pacer.wait(now)).UnixNano())
 	return next
 }
+
+// each is how many events a pass has sent to each client.
+func (s *shard) each(p *stream.Pass) int { return int(p.Sent()) / max(1, len(s.clients)) }
 
 // count tells the meter what went out, once for many clients.
 func (s *shard) count(p *stream.Pass) {

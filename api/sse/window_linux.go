@@ -32,18 +32,18 @@ func (s *shard) flushBy(at time.Time) {
 // flush serves the clients whose windows have ended.
 func (s *shard) flush() {
 	s.nextFlush = 0
-	began := time.Now()
+	watch := startWatch()
 	p := s.server.opts.Feed.Pass(maxWrite)
 	for i := len(s.clients) - 1; i >= 0; i-- {
 		c := s.clients[i]
 		switch {
 		case c.flushAt == 0:
-		case c.flushAt <= began.UnixNano():
+		case c.flushAt <= watch.began.UnixNano():
 			c.serve(p)
 		default:
 			s.flushBy(time.Unix(0, c.flushAt))
 		}
 	}
+	s.pacer.spent(watch.began, watch.cost(time.Now()), s.each(p))
 	s.count(p)
-	s.pacer.spent(began, time.Now())
 }
