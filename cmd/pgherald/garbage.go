@@ -1,17 +1,46 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
+	"time"
 )
 
-// garbagePercent is how much garbage a server lets gather, of what is in use, before the runtime collects
-// it. Go's default is 100: a server whose memory is mostly a full feed would then take twice as much.
-const garbagePercent = 40
+// How much garbage the runtime lets gather before it collects it, as a share of what is in use. Go's
+// default is most; a server whose memory is mostly a full feed would then take twice as much. Where
+// little is in use, to collect often would cost each new connection more than it saves.
+const (
+	leastGarbage = 40
+	mostGarbage  = 100
+)
 
-// boundGarbage tells the runtime so, unless whoever runs the server has told it something.
-func boundGarbage() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(garbagePercent)
+// garbagePercent is that share for what is in use: half a feed's size, within those bounds.
+func garbagePercent(feed, inUse uint64) int {
+	return int(min(mostGarbage, max(leastGarbage, mostGarbage/2*feed/max(1, inUse))))
+}
+
+// boundGarbage keeps the runtime to it until ctx ends, unless whoever runs the server has told the
+// runtime something.
+func boundGarbage(ctx context.Context, feed uint64) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	defer debug.SetGCPercent(mostGarbage)
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	look := time.NewTicker(time.Second / 2)
+	defer look.Stop()
+	for set := mostGarbage; ; {
+		metrics.Read(live)
+		if percent := garbagePercent(feed, live[0].Value.Uint64()); percent != set {
+			debug.SetGCPercent(percent)
+			set = percent
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }

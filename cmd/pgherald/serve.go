@@ -55,7 +55,6 @@ func (c *serveCmd) Validate() error {
 
 // Run serves until a signal comes.
 func (c serveCmd) Run(a *app) error {
-	boundGarbage()
 	listener, err := listen(a.ctx, c.Addr)
 	if err != nil {
 		return fmt.Errorf("serve on %s: %w", c.Addr, err)

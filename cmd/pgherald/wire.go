@@ -158,6 +158,7 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	running.Go(func() { s.pruner.Run(ctx) })
 	running.Go(func() { s.presence.Run(ctx) })
 	running.Go(func() { s.monitor.Run(ctx) })
+	running.Go(func() { boundGarbage(ctx, uint64(s.flags.FeedBytes)) })
 	if s.auth != nil {
 		running.Go(func() { s.auth.Run(ctx) })
 		running.Go(func() { s.api.RunRenewals(ctx) })
