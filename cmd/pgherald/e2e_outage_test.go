@@ -91,12 +91,27 @@ func newOutage(t *testing.T, own bool) *outage {
 func (o *outage) terminate(which string) {
 	o.t.Helper()
 	conn := pgtest.Connect(o.t, o.url)
-	kill := `select pg_terminate_backend(pid) from pg_stat_activity
-		where datname = current_database() and pid <> pg_backend_pid() and ` + which
-	pgtest.Exec(o.t, conn, kill)
+	var ended []int32
+	kill := func() {
+		o.t.Helper()
+		err := conn.QueryRow(o.ctx, `
+			select array_agg(pid) filter (where pg_terminate_backend(pid)) from pg_stat_activity
+			where datname = current_database() and pid <> pg_backend_pid() and `+which).Scan(&ended)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	kill()
 	o.waitCommits(20)
+	o.await("both servers to listen again", func() bool { // one that is about to would not be found
+		var n int
+		err := conn.QueryRow(o.ctx, `
+			select count(*) from pg_stat_activity
+			where datname = current_database() and application_name = 'pgherald listener' and pid <> all($1)`, ended).Scan(&n)
+		return err == nil && n == 2
+	})
 	o.refuse(true)
-	pgtest.Exec(o.t, conn, kill)
+	kill()
 	o.down(50)
 	o.refuse(false)
 }
