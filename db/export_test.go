@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // WithSizes makes the log's pages small, so that little data takes every path.
@@ -17,6 +18,14 @@ func (l *Listener) SetBacklog(f func(context.Context, *pgx.Conn) error) { l.back
 
 // SetProbeTimeout is for a listener that does not run yet.
 func (l *Listener) SetProbeTimeout(d time.Duration) { l.opts.ProbeTimeout = d }
+
+// OnConnect tells of each session's backend. It is for a waker that does not run yet.
+func (w *Waker) OnConnect(told func(pid uint32)) {
+	w.config.AfterConnect = func(_ context.Context, conn *pgconn.PgConn) error {
+		told(conn.PID())
+		return nil
+	}
+}
 
 // ParseSnapshot is exported for its fuzz test.
 func ParseSnapshot(s string) (xmax uint64, running []uint64, err error) {

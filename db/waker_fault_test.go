@@ -84,18 +84,6 @@ func (f *strickenWaker) reach(t *testing.T, await func(db.WakerStep)) pgx.Tx {
 	return tx
 }
 
-// backend is the process that serves the waker.
-func (f *strickenWaker) backend(t *testing.T) (pid int) {
-	t.Helper()
-	err := f.conn.QueryRow(t.Context(), `
-		select pid from pg_stat_activity
-		where application_name = 'pgherald waker' and datname = current_database()`).Scan(&pid)
-	if err != nil {
-		t.Fatalf("find the waker's backend: %v", err)
-	}
-	return pid
-}
-
 // awaitUnlocked waits until nobody has the waker's lock.
 func (f *strickenWaker) awaitUnlocked(t *testing.T) {
 	t.Helper()
@@ -114,7 +102,7 @@ func TestWakerTerminatedAtEachStep(t *testing.T) {
 		s := newSite(t, f.url, siteOptions{hold: f.step})
 		tx := f.reach(t, s.await)
 		f.insert(t, f.conn)
-		pgtest.Exec(t, f.conn, `select pg_terminate_backend($1)`, f.backend(t))
+		pgtest.Exec(t, f.conn, `select pg_terminate_backend($1)`, s.backend.Load())
 		f.insert(t, f.conn)
 		s.resume <- struct{}{}
 		f.resumeAll(t, s)
@@ -170,11 +158,14 @@ func TestWakerFrozenAtEachStep(t *testing.T) {
 func TestWakerBackendFrozenAtEachStep(t *testing.T) {
 	strike(t, func(t *testing.T, f *strickenWaker) {
 		s := newSite(t, f.url, siteOptions{hold: f.step, waker: impatient})
-		tx := f.reach(t, s.await)
-		pid := f.backend(t)
-		signalProcess(t, pid, syscall.SIGSTOP)
-		thaw := sync.OnceFunc(func() { signalProcess(t, pid, syscall.SIGCONT) })
-		defer thaw()
+		thaw := func() {}
+		defer func() { thaw() }()
+		tx := f.reach(t, func(step db.WakerStep) {
+			s.await(step)
+			pid := int(s.backend.Load()) // before the server ends a session that says nothing
+			signalProcess(t, pid, syscall.SIGSTOP)
+			thaw = sync.OnceFunc(func() { signalProcess(t, pid, syscall.SIGCONT) })
+		})
 		f.resumeAll(t, s)
 		f.insert(t, f.conn)
 		f.witness.gets(f.conn)

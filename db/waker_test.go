@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ type site struct {
 	steps    chan db.WakerStep
 	resume   chan struct{}
 	lost     losses
+	backend  atomic.Uint32 // the process that serves the waker's session, or did last
 }
 
 // losses is where a waker's log goes, which tells of lost sessions and of nothing else.
@@ -97,6 +99,7 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 	if s.waker, err = db.NewWaker(s.listener, opts.wakerURL, opts.waker); err != nil {
 		t.Fatal(err)
 	}
+	s.waker.OnConnect(s.backend.Store)
 	log, wake := db.NewLog(pool), make(chan struct{}, 1)
 	s.feed, s.bell = stream.NewFeed(log, stream.FeedOptions{}), newBell(t, log)
 	if err := s.feed.Fill(t.Context()); err != nil {
