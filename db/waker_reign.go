@@ -142,7 +142,7 @@ func (r *reign) up(ctx context.Context) (after uint64, err error) {
 // watch polls until it is quiet, or ctx ends.
 func (r *reign) watch(ctx context.Context) error {
 	opts := &r.waker.opts
-	r.eager = false
+	defer r.calm()
 	interval := opts.MinPoll
 	for ctx.Err() == nil {
 		began, xmax := time.Now(), r.session.seen.xmax
@@ -157,11 +157,15 @@ func (r *reign) watch(ctx context.Context) error {
 		interval = min(max(opts.MinPoll, pollInterval(written/time.Since(began).Seconds())), opts.MaxPoll)
 		r.eager = 2*finds > polls
 	}
-	if r.eager { // what the last poll found was left for the next one
+	return nil
+}
+
+// calm ends being eager. What the last poll found was left for the next one.
+func (r *reign) calm() {
+	if r.eager {
 		r.eager = false
 		r.wakeReader()
 	}
-	return nil
 }
 
 // window polls for one window. When most polls find something, the reader of this server is woken
