@@ -16,9 +16,9 @@ const (
 	mostGarbage  = 100
 )
 
-// garbagePercent is that share for what is in use: half a feed's size, within those bounds.
+// garbagePercent is that share for what is in use: a quarter of a feed's size, within those bounds.
 func garbagePercent(feed, inUse uint64) int {
-	return int(min(mostGarbage, max(leastGarbage, mostGarbage/2*feed/max(1, inUse))))
+	return int(min(mostGarbage, max(leastGarbage, mostGarbage/4*feed/max(1, inUse))))
 }
 
 // boundGarbage keeps the runtime to it until ctx ends, unless whoever runs the server has told the
@@ -29,7 +29,7 @@ func boundGarbage(ctx context.Context, feed uint64) {
 	}
 	defer debug.SetGCPercent(mostGarbage)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	look := time.NewTicker(time.Second / 2)
+	look := time.NewTicker(time.Second / 4)
 	defer look.Stop()
 	for set := mostGarbage; ; {
 		metrics.Read(live)
