@@ -142,7 +142,7 @@ func (r *reign) up(ctx context.Context) (after uint64, err error) {
 // watch polls until it is quiet, or ctx ends.
 func (r *reign) watch(ctx context.Context) error {
 	opts := &r.waker.opts
-	defer r.calm()
+	defer r.beEager(false)
 	interval := opts.MinPoll
 	for ctx.Err() == nil {
 		began, xmax := time.Now(), r.session.seen.xmax
@@ -155,17 +155,18 @@ func (r *reign) watch(ctx context.Context) error {
 		}
 		written := float64(r.session.seen.xmax-xmax) - float64(finds) // each NOTIFY of ours has a number, too
 		interval = min(max(opts.MinPoll, pollInterval(written/time.Since(began).Seconds())), opts.MaxPoll)
-		r.eager = 2*finds > polls
+		r.beEager(2*finds > polls)
 	}
 	return nil
 }
 
-// calm ends being eager. What the last poll found was left for the next one.
-func (r *reign) calm() {
-	if r.eager {
-		r.eager = false
+// beEager sets whether the reader is woken for each poll. What the last poll found was left for the next
+// one, which does not do so any more if it is not.
+func (r *reign) beEager(eager bool) {
+	if r.eager && !eager {
 		r.wakeReader()
 	}
+	r.eager = eager
 }
 
 // window polls for one window. When most polls find something, the reader of this server is woken
