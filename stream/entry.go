@@ -16,10 +16,9 @@ type entry struct {
 	id     []byte   // the id line, which goes before the last frame
 	inLog  bool     // too large for the feed: its events must be read from the log
 
-	blockSpace int64 // what the blocks take
-	texts      int64 // about what the frames' types and keys take
-	audiences  int64 // and their audiences
-	withheld   int   // events that have an audience of nobody
+	space     int64 // about what the blocks take, and the frames' types and keys
+	audiences int64 // and their audiences
+	withheld  int   // events that have an audience of nobody
 
 	// What filters look at in payloads: for each frame its fields. Found when the first asks.
 	once    sync.Once
@@ -56,11 +55,11 @@ func (e *entry) add(t *Transaction) {
 			id: ev.ID, kind: e.kind(ev.Type), key: ev.Key, audience: e.audience(ev.Audience), at: ev.At.UnixNano(),
 			block: uint32(len(e.blocks)), start: uint32(start), end: uint32(len(block)), data: uint32(data),
 		})
-		e.texts += allocated(len(ev.Key))
+		e.space += allocated(len(ev.Key))
 	}
 	e.blocks = append(e.blocks, block)
 	e.length += len(block)
-	e.blockSpace += int64(cap(block))
+	e.space += int64(cap(block))
 }
 
 // kind returns the type of the next frame. As long as it is that of the frame before, they share it.
@@ -68,7 +67,7 @@ func (e *entry) kind(of string) string {
 	if n := len(e.frames); n > 0 && e.frames[n-1].kind == of {
 		return e.frames[n-1].kind
 	}
-	e.texts += allocated(len(of))
+	e.space += allocated(len(of))
 	return of
 }
 
@@ -100,14 +99,13 @@ func (e *entry) finish(t *Transaction) {
 
 // spill forgets the events: the entry then only says that they are in the log.
 func (e *entry) spill() {
-	e.inLog, e.blocks, e.frames, e.length = true, nil, nil, 0
-	e.blockSpace, e.texts, e.audiences = 0, 0, 0
+	e.inLog, e.blocks, e.frames, e.length, e.space, e.audiences = true, nil, nil, 0, 0, 0
 }
 
 // size is about how much memory the entry holds, in bytes.
 func (e *entry) size() int64 {
 	fixed := entryOverhead + cap(e.id) + 8*cap(e.cursor.holes) + cap(e.frames)*frameOverhead + cap(e.blocks)*blockOverhead
-	return int64(fixed) + e.blockSpace + e.texts + e.audiences
+	return int64(fixed) + e.space + e.audiences
 }
 
 // bytes is what frame i takes on the wire, without an id line.
