@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"time"
 )
 
 // How much garbage the runtime lets gather before it collects it, as a share of what is in use. Go's
@@ -29,18 +29,26 @@ func boundGarbage(ctx context.Context, feed uint64) {
 	}
 	defer debug.SetGCPercent(mostGarbage)
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	look := time.NewTicker(time.Second / 4)
-	defer look.Stop()
 	for set := mostGarbage; ; {
+		collected := nextCollection()
 		metrics.Read(live)
 		if percent := garbagePercent(feed, live[0].Value.Uint64()); percent != set {
 			debug.SetGCPercent(percent)
 			set = percent
 		}
 		select {
-		case <-look.C:
+		case <-collected:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// nextCollection returns a channel that is closed once the runtime has collected garbage: what is in
+// use is known anew then, and not before. A timer would wake a server that rests.
+func nextCollection() <-chan struct{} {
+	collected := make(chan struct{})
+	garbage := &struct{ pointer *byte }{} // without a pointer it might share its memory, and its life, with others
+	runtime.AddCleanup(garbage, func(c chan struct{}) { close(c) }, collected)
+	return collected
 }

@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
 
 func TestGarbagePercent(t *testing.T) {
 	const mib = 1 << 20
@@ -11,5 +16,22 @@ func TestGarbagePercent(t *testing.T) {
 		if got := garbagePercent(64*mib, c.inUse); got != c.want {
 			t.Errorf("with %d MiB in use %d %%, want %d", c.inUse/mib, got, c.want)
 		}
+	}
+}
+
+func TestNextCollection(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // nothing but the test collects
+	runtime.GC()
+	collected := nextCollection()
+	select {
+	case <-collected:
+		t.Fatal("a collection was told of that nobody has asked for")
+	default:
+	}
+	runtime.GC()
+	select {
+	case <-collected:
+	case <-time.After(10 * time.Second):
+		t.Fatal("a collection was not told of")
 	}
 }
