@@ -1,11 +1,12 @@
 import { Backoff } from "./backoff.js";
 import type { Debug } from "./debug.js";
 import { StreamError } from "./errors.js";
-import { streamURL, type ConnectionOptions, type TokenReason } from "./options.js";
+import { streamURL, type ConnectionOptions } from "./options.js";
 import { Position } from "./position.js";
 import { Reader, type Delivery } from "./reader.js";
 import { Renewal } from "./renewal.js";
 import type { Sink, Source, StreamStatus } from "./source.js";
+import { Tokens } from "./tokens.js";
 import { eventSourceTransport } from "./transport-eventsource.js";
 import { fetchTransport } from "./transport-fetch.js";
 import type { Transport } from "./transport.js";
@@ -23,12 +24,12 @@ export class Connection implements Source {
   private readonly backoff: Backoff;
   private readonly transport: Transport;
   private readonly watchdog = new Watchdog((silence) => this.silent(silence));
+  private readonly tokens: Tokens;
   private readonly renewal: Renewal | undefined;
   private status: StreamStatus = "closed";
   private wasOpen = false;
   private openedAt = 0;
   private skew: number | undefined;
-  private tokenReason: TokenReason = "connect";
   private notBefore = 0; // a Retry-After is not over until then
   private waiting = false; // for the timer of the next attempt
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -43,7 +44,14 @@ export class Connection implements Source {
   ) {
     this.backoff = new Backoff(options.backoff);
     this.transport = options.transport === "eventsource" ? eventSourceTransport : fetchTransport;
-    if (options.token) this.renewal = this.makeRenewal(options.token);
+    this.tokens = new Tokens(options.token);
+    if (options.token) {
+      this.renewal = new Renewal(options.token, options, {
+        clockSkew: () => this.skew ?? 0,
+        giveUp: (why) => this.changeToken(why),
+        debug,
+      });
+    }
   }
 
   get cursor(): string | null {
@@ -107,19 +115,10 @@ export class Connection implements Source {
     this.watchdog.watch(this.options.connectTimeout ?? 30_000);
     this.become(this.wasOpen ? "reconnecting" : "connecting", null);
     if (this.status === "closed" || !current) return; // a listener may have closed it
-    this.token().then(
+    this.tokens.next().then(
       (token) => current && this.open(token),
       (error: StreamError) => current && this.failed(error),
     );
-  }
-
-  private async token(): Promise<string | null> {
-    if (!this.options.token) return null;
-    try {
-      return (await this.options.token({ reason: this.tokenReason })) || null;
-    } catch (cause) {
-      throw new StreamError("the token callback threw", { kind: "token", cause });
-    }
   }
 
   private open(token: string | null): void {
@@ -174,17 +173,20 @@ export class Connection implements Source {
       this.debug("the server shuts down");
       this.backoff.reset();
     }
-    if (mode === "expired" && this.status !== "closed") {
-      this.debug("the token has expired");
-      this.tokenReason = "renew";
-      this.begin();
-    }
+    if (mode === "expired" && this.status !== "closed") this.changeToken("the token has expired");
+  }
+
+  /** Connects anew with a new token. */
+  private changeToken(why: string): void {
+    this.debug(why);
+    this.tokens.expired();
+    this.begin();
   }
 
   private opened(delivery: Delivery & { kind: "sync" }): void {
     this.wasOpen = true;
     this.openedAt = Date.now();
-    this.tokenReason = "connect";
+    this.tokens.settled();
     this.watchdog.watch(this.options.heartbeatTimeout ?? 70_000);
     this.renewal?.start(delivery.event.data);
     this.debug(`open: ${delivery.event.data.mode}`, delivery.event.data);
@@ -193,9 +195,8 @@ export class Connection implements Source {
 
   private ended(error: StreamError | null, hadToken: boolean): void {
     if (this.status === "open" && Date.now() - this.openedAt >= provenAfter) this.backoff.reset();
-    if (error?.status === 401 && hadToken && this.tokenReason !== "rejected") {
+    if (error?.status === 401 && hadToken && this.tokens.refused()) {
       this.debug("the server refused the token: asking for another");
-      this.tokenReason = "rejected";
       return this.begin();
     }
     this.failed(error);
@@ -205,7 +206,7 @@ export class Connection implements Source {
     this.drop();
     if (error?.fatal) {
       this.debug(`giving up: ${error.message}`, error);
-      this.tokenReason = "connect";
+      this.tokens.settled();
       this.stopWaking?.();
       this.sink.error(error);
       return this.become("closed", null);
@@ -233,24 +234,5 @@ export class Connection implements Source {
     if (Date.now() < this.notBefore) return this.debug(`${cause}, but the server has asked us to wait`);
     this.debug(`${cause}: connecting now`);
     this.reconnect();
-  }
-
-  private makeRenewal(token: NonNullable<ConnectionOptions["token"]>): Renewal {
-    return new Renewal({
-      url: () => {
-        const url = streamURL(this.options);
-        url.search = "";
-        return url;
-      },
-      token,
-      credentials: this.options.credentials ?? "same-origin",
-      clockSkew: () => this.skew ?? 0,
-      giveUp: (why) => {
-        this.debug(why);
-        this.tokenReason = "renew";
-        this.begin();
-      },
-      debug: this.debug,
-    });
   }
 }

@@ -3,7 +3,7 @@ import { debugOf, type Debug } from "./debug.js";
 import { call, Emitter } from "./emitter.js";
 import { StreamError } from "./errors.js";
 import type { EventMeta, EventTypes, PgheraldEvent } from "./events.js";
-import { schedule } from "./schedule.js";
+import { Inbox } from "./inbox.js";
 import type { StreamStatus } from "./source.js";
 import { createEventStream, type EventStream, type EventStreamOptions } from "./stream.js";
 import { onWake } from "./wake.js";
@@ -76,18 +76,16 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
   private readonly debug: Debug;
   private readonly listeners = new Emitter<[]>();
   private readonly backoff: Backoff;
+  private readonly inbox = new Inbox<PgheraldEvent<Custom>>((events, metas) => this.flush(events, metas));
   private snapshot: LiveSnapshot<T> = { data: undefined, loading: false, stale: false, error: null, status: "connecting", cursor: null };
   private data: T | undefined;
   private cursor: string | null = null;
-  private events: PgheraldEvent<Custom>[] = [];
-  private metas: EventMeta[] = [];
   private running = false;
   private behind = false; // a reset was told, and is not mended
   private loadError: Error | null = null;
   private loadedAt = -Infinity;
   private loading: AbortController | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
-  private cancelFlush: (() => void) | undefined;
   private stopWaking: (() => void) | undefined;
 
   constructor(private readonly options: LiveQueryOptions<T, Custom>) {
@@ -97,10 +95,10 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.debug = debugOf(options.stream?.debug);
     this.backoff = new Backoff(options.stream?.backoff);
     this.stream = createEventStream<Custom>({ ...(options.stream as EventStreamOptions<Custom>), autoConnect: false });
-    this.stream.on("*", (event, meta) => this.take(event as PgheraldEvent<Custom>, meta));
+    this.stream.on("*", (event, meta) => this.running && this.inbox.add(event as PgheraldEvent<Custom>, meta));
     this.stream.onReset(() => this.mend());
-    this.stream.onStatus(() => this.flushSoon());
-    this.stream.onError(() => this.flushSoon());
+    this.stream.onStatus(() => this.running && this.inbox.flushSoon());
+    this.stream.onError(() => this.running && this.inbox.flushSoon());
   }
 
   getSnapshot(): LiveSnapshot<T> {
@@ -137,10 +135,8 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.running = false;
     this.stopWaking?.();
     this.stopLoading();
-    this.cancelFlush?.();
-    this.cancelFlush = undefined;
     this.stream.close();
-    this.forget();
+    this.inbox.close();
     this.update();
   }
 
@@ -164,7 +160,7 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.loadError = null;
     this.behind = false;
     this.loadedAt = Date.now();
-    this.forget(); // what is newer than the list comes again
+    this.inbox.clear(); // what is newer than the list comes again
     this.data = data;
     this.cursor = cursor;
     this.stream.restart(cursor);
@@ -197,28 +193,7 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.update();
   }
 
-  private take(event: PgheraldEvent<Custom>, meta: EventMeta): void {
-    this.events.push(event);
-    this.metas.push(meta);
-    this.flushSoon();
-  }
-
-  private forget(): void {
-    this.events = [];
-    this.metas = [];
-  }
-
-  private flushSoon(): void {
-    if (!this.running) return;
-    this.cancelFlush ??= schedule(() => {
-      this.cancelFlush = undefined;
-      this.flush();
-    });
-  }
-
-  private flush(): void {
-    const { events, metas } = this;
-    this.forget();
+  private flush(events: readonly PgheraldEvent<Custom>[], metas: readonly EventMeta[]): void {
     if (events.length > 0 && this.data !== undefined) this.apply(events, metas);
     this.update();
     if (events.length > 0 && this.options.onEvents) call(() => this.options.onEvents?.(events, metas));
@@ -226,7 +201,7 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     if (events.some(({ type }) => again.includes(type))) this.refetch();
   }
 
-  private apply(events: PgheraldEvent<Custom>[], metas: EventMeta[]): void {
+  private apply(events: readonly PgheraldEvent<Custom>[], metas: readonly EventMeta[]): void {
     call(() => {
       this.data = this.options.apply(this.data as T, events, metas);
     });

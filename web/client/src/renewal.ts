@@ -1,13 +1,9 @@
 import type { Debug } from "./debug.js";
 import type { Sync } from "./events.js";
-import type { TokenCallback } from "./options.js";
+import { streamURL, type ConnectionOptions, type TokenCallback } from "./options.js";
 
 /** What a renewal needs of its connection. */
 export interface RenewalHost {
-  /** The stream's URL without parameters. */
-  url(): URL;
-  token: TokenCallback;
-  credentials: RequestCredentials;
   /** How far this clock is ahead of the server's, in milliseconds. */
   clockSkew(): number;
   /** The stream cannot be renewed in place: connect anew with a new token. */
@@ -23,7 +19,11 @@ export class Renewal {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private abort: AbortController | undefined;
 
-  constructor(private readonly host: RenewalHost) {}
+  constructor(
+    private readonly token: TokenCallback,
+    private readonly options: ConnectionOptions,
+    private readonly host: RenewalHost,
+  ) {}
 
   /** Takes the sync event with which a stream began. */
   start({ connection, expires }: Sync): void {
@@ -55,12 +55,11 @@ export class Renewal {
     const abort = new AbortController();
     this.abort = abort;
     try {
-      const token = await this.host.token({ reason: "renew" });
+      const token = await this.token({ reason: "renew" });
       if (abort.signal.aborted) return;
-      const url = this.host.url();
-      url.pathname = `${url.pathname.replace(/\/$/, "")}/${encodeURIComponent(connection)}/token`;
+      const url = this.url(connection);
       const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` };
-      const response = await fetch(url, { method: "POST", headers, credentials: this.host.credentials, signal: abort.signal });
+      const response = await fetch(url, { method: "POST", headers, credentials: this.options.credentials ?? "same-origin", signal: abort.signal });
       const body = response.ok ? ((await response.json()) as { expires?: number }) : {};
       if (abort.signal.aborted) return;
       if (response.status === 404) return this.host.giveUp("no server holds this stream any more");
@@ -70,6 +69,13 @@ export class Renewal {
     } catch (error) {
       if (!abort.signal.aborted) this.again(connection, expires, error);
     }
+  }
+
+  private url(connection: string): URL {
+    const url = streamURL(this.options);
+    url.pathname = `${url.pathname.replace(/\/$/, "")}/${encodeURIComponent(connection)}/token`;
+    url.search = "";
+    return url;
   }
 
   private again(connection: string, expires: number, error: unknown): void {

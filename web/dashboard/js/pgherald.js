@@ -256,10 +256,14 @@ function isEnvelope(value) {
 }
 
 // src/renewal.ts
-var Renewal = class {
-  constructor(host) {
+var longest = 2 ** 31 - 1, pause = 5e3, Renewal = class {
+  constructor(token, options, host) {
+    this.token = token;
+    this.options = options;
     this.host = host;
   }
+  token;
+  options;
   host;
   timer;
   abort;
@@ -276,7 +280,7 @@ var Renewal = class {
   /** Renews when a fifth of the time is left, and at least a minute before the end if there is one. */
   plan(connection, expires) {
     let remaining = this.remaining(expires), delay = Math.max(0, remaining - Math.max(remaining / 5, Math.min(6e4, remaining / 2)));
-    this.host.debug(`the token expires in ${Math.round(remaining / 1e3)} s, renewing in ${Math.round(delay / 1e3)} s`), delay > 2147483647 ? this.timer = setTimeout(() => this.plan(connection, expires), 2147483647) : this.timer = setTimeout(() => {
+    this.host.debug(`the token expires in ${Math.round(remaining / 1e3)} s, renewing in ${Math.round(delay / 1e3)} s`), delay > longest ? this.timer = setTimeout(() => this.plan(connection, expires), longest) : this.timer = setTimeout(() => {
       this.renew(connection, expires);
     }, delay);
   }
@@ -284,11 +288,9 @@ var Renewal = class {
     let abort = new AbortController();
     this.abort = abort;
     try {
-      let token = await this.host.token({ reason: "renew" });
+      let token = await this.token({ reason: "renew" });
       if (abort.signal.aborted) return;
-      let url = this.host.url();
-      url.pathname = `${url.pathname.replace(/\/$/, "")}/${encodeURIComponent(connection)}/token`;
-      let headers = token === null ? {} : { Authorization: `Bearer ${token}` }, response = await fetch(url, { method: "POST", headers, credentials: this.host.credentials, signal: abort.signal }), body = response.ok ? await response.json() : {};
+      let url = this.url(connection), headers = token === null ? {} : { Authorization: `Bearer ${token}` }, response = await fetch(url, { method: "POST", headers, credentials: this.options.credentials ?? "same-origin", signal: abort.signal }), body = response.ok ? await response.json() : {};
       if (abort.signal.aborted) return;
       if (response.status === 404) return this.host.giveUp("no server holds this stream any more");
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
@@ -297,11 +299,45 @@ var Renewal = class {
       abort.signal.aborted || this.again(connection, expires, error);
     }
   }
+  url(connection) {
+    let url = streamURL(this.options);
+    return url.pathname = `${url.pathname.replace(/\/$/, "")}/${encodeURIComponent(connection)}/token`, url.search = "", url;
+  }
   again(connection, expires, error) {
-    if (this.remaining(expires) <= 5e3) return this.host.giveUp("the token could not be renewed in time");
+    if (this.remaining(expires) <= pause) return this.host.giveUp("the token could not be renewed in time");
     this.host.debug("the token could not be renewed, trying again", error), this.timer = setTimeout(() => {
       this.renew(connection, expires);
-    }, 5e3);
+    }, pause);
+  }
+};
+
+// src/tokens.ts
+var Tokens = class {
+  constructor(callback) {
+    this.callback = callback;
+  }
+  callback;
+  reason = "connect";
+  /** Resolves to the token for the next attempt, null if there is none. It fails with a StreamError. */
+  async next() {
+    if (!this.callback) return null;
+    try {
+      return await this.callback({ reason: this.reason }) || null;
+    } catch (cause) {
+      throw new StreamError("the token callback threw", { kind: "token", cause });
+    }
+  }
+  /** The token in use counts no more. */
+  expired() {
+    this.reason = "renew";
+  }
+  /** The server refused the token. True if another one is worth a try: not if that one was refused, too. */
+  refused() {
+    return this.reason === "rejected" ? !1 : (this.reason = "rejected", !0);
+  }
+  /** The stream is open, or has given up: what was wrong before says nothing of the next attempt. */
+  settled() {
+    this.reason = "connect";
   }
 };
 
@@ -562,7 +598,11 @@ var provenAfter = 5e3, Connection = class {
     this.sink = sink;
     this.debug = debug;
     this.position = position;
-    this.backoff = new Backoff(options.backoff), this.transport = options.transport === "eventsource" ? eventSourceTransport : fetchTransport, options.token && (this.renewal = this.makeRenewal(options.token));
+    this.backoff = new Backoff(options.backoff), this.transport = options.transport === "eventsource" ? eventSourceTransport : fetchTransport, this.tokens = new Tokens(options.token), options.token && (this.renewal = new Renewal(options.token, options, {
+      clockSkew: () => this.skew ?? 0,
+      giveUp: (why) => this.changeToken(why),
+      debug
+    }));
   }
   options;
   sink;
@@ -571,12 +611,12 @@ var provenAfter = 5e3, Connection = class {
   backoff;
   transport;
   watchdog = new Watchdog((silence) => this.silent(silence));
+  tokens;
   renewal;
   status = "closed";
   wasOpen = !1;
   openedAt = 0;
   skew;
-  tokenReason = "connect";
   notBefore = 0;
   // a Retry-After is not over until then
   waiting = !1;
@@ -616,18 +656,10 @@ var provenAfter = 5e3, Connection = class {
     let current = !0;
     this.hangUp = () => {
       current = !1;
-    }, this.watchdog.watch(this.options.connectTimeout ?? 3e4), this.become(this.wasOpen ? "reconnecting" : "connecting", null), !(this.status === "closed" || !current) && this.token().then(
+    }, this.watchdog.watch(this.options.connectTimeout ?? 3e4), this.become(this.wasOpen ? "reconnecting" : "connecting", null), !(this.status === "closed" || !current) && this.tokens.next().then(
       (token) => current && this.open(token),
       (error) => current && this.failed(error)
     );
-  }
-  async token() {
-    if (!this.options.token) return null;
-    try {
-      return await this.options.token({ reason: this.tokenReason }) || null;
-    } catch (cause) {
-      throw new StreamError("the token callback threw", { kind: "token", cause });
-    }
   }
   open(token) {
     let url;
@@ -668,19 +700,23 @@ var provenAfter = 5e3, Connection = class {
   }
   synced(delivery) {
     let { mode } = delivery.event.data;
-    this.status !== "open" && mode !== "expired" && mode !== "draining" && this.opened(delivery), this.sink.deliver(delivery), mode === "reset" && this.debug(`the server cannot continue from our cursor (${delivery.event.data.reason}): everything must be fetched anew`), mode === "draining" && (this.debug("the server shuts down"), this.backoff.reset()), mode === "expired" && this.status !== "closed" && (this.debug("the token has expired"), this.tokenReason = "renew", this.begin());
+    this.status !== "open" && mode !== "expired" && mode !== "draining" && this.opened(delivery), this.sink.deliver(delivery), mode === "reset" && this.debug(`the server cannot continue from our cursor (${delivery.event.data.reason}): everything must be fetched anew`), mode === "draining" && (this.debug("the server shuts down"), this.backoff.reset()), mode === "expired" && this.status !== "closed" && this.changeToken("the token has expired");
+  }
+  /** Connects anew with a new token. */
+  changeToken(why) {
+    this.debug(why), this.tokens.expired(), this.begin();
   }
   opened(delivery) {
-    this.wasOpen = !0, this.openedAt = Date.now(), this.tokenReason = "connect", this.watchdog.watch(this.options.heartbeatTimeout ?? 7e4), this.renewal?.start(delivery.event.data), this.debug(`open: ${delivery.event.data.mode}`, delivery.event.data), this.become("open", null);
+    this.wasOpen = !0, this.openedAt = Date.now(), this.tokens.settled(), this.watchdog.watch(this.options.heartbeatTimeout ?? 7e4), this.renewal?.start(delivery.event.data), this.debug(`open: ${delivery.event.data.mode}`, delivery.event.data), this.become("open", null);
   }
   ended(error, hadToken) {
-    if (this.status === "open" && Date.now() - this.openedAt >= provenAfter && this.backoff.reset(), error?.status === 401 && hadToken && this.tokenReason !== "rejected")
-      return this.debug("the server refused the token: asking for another"), this.tokenReason = "rejected", this.begin();
+    if (this.status === "open" && Date.now() - this.openedAt >= provenAfter && this.backoff.reset(), error?.status === 401 && hadToken && this.tokens.refused())
+      return this.debug("the server refused the token: asking for another"), this.begin();
     this.failed(error);
   }
   failed(error) {
     if (this.drop(), error?.fatal)
-      return this.debug(`giving up: ${error.message}`, error), this.tokenReason = "connect", this.stopWaking?.(), this.sink.error(error), this.become("closed", null);
+      return this.debug(`giving up: ${error.message}`, error), this.tokens.settled(), this.stopWaking?.(), this.sink.error(error), this.become("closed", null);
     let delay = this.backoff.next(error?.retryAfter), retryAt = Date.now() + delay;
     this.notBefore = error?.retryAfter === void 0 ? 0 : retryAt, this.debug(`${error?.message ?? "the server ended the stream"}: again in ${Math.round(delay)} ms`, error ?? void 0), this.waiting = !0, this.timer = setTimeout(() => this.begin(), delay), error && (error.retryAt = retryAt, this.sink.error(error)), this.status !== "closed" && this.become(this.wasOpen ? "reconnecting" : "connecting", retryAt);
   }
@@ -692,21 +728,6 @@ var provenAfter = 5e3, Connection = class {
     if (wake === "visible" && !this.waiting) return this.watchdog.look();
     if (Date.now() < this.notBefore) return this.debug(`${cause}, but the server has asked us to wait`);
     this.debug(`${cause}: connecting now`), this.reconnect();
-  }
-  makeRenewal(token) {
-    return new Renewal({
-      url: () => {
-        let url = streamURL(this.options);
-        return url.search = "", url;
-      },
-      token,
-      credentials: this.options.credentials ?? "same-origin",
-      clockSkew: () => this.skew ?? 0,
-      giveUp: (why) => {
-        this.debug(why), this.tokenReason = "renew", this.begin();
-      },
-      debug: this.debug
-    });
   }
 };
 
@@ -1235,6 +1256,36 @@ function schedule(task) {
   return cancel;
 }
 
+// src/inbox.ts
+var Inbox = class {
+  constructor(flush) {
+    this.flush = flush;
+  }
+  flush;
+  events = [];
+  metas = [];
+  cancel;
+  add(event, meta) {
+    this.events.push(event), this.metas.push(meta), this.flushSoon();
+  }
+  /** Flushes with the next frame, also if nothing has come by then. */
+  flushSoon() {
+    this.cancel ??= schedule(() => {
+      this.cancel = void 0;
+      let { events, metas } = this;
+      this.clear(), this.flush(events, metas);
+    });
+  }
+  /** Forgets what has come. A flush that is due comes all the same. */
+  clear() {
+    this.events = [], this.metas = [];
+  }
+  /** Forgets everything, the flush too. */
+  close() {
+    this.cancel?.(), this.cancel = void 0, this.clear();
+  }
+};
+
 // src/live-query.ts
 function createLiveQuery(options) {
   let query = new Query(options);
@@ -1243,18 +1294,17 @@ function createLiveQuery(options) {
 var calm = 5e3, Query = class {
   constructor(options) {
     this.options = options;
-    this.data = options.initial?.data, this.cursor = options.initial?.cursor ?? null, this.snapshot = { ...this.snapshot, data: this.data, cursor: this.cursor }, this.debug = debugOf(options.stream?.debug), this.backoff = new Backoff(options.stream?.backoff), this.stream = createEventStream({ ...options.stream, autoConnect: !1 }), this.stream.on("*", (event, meta) => this.take(event, meta)), this.stream.onReset(() => this.mend()), this.stream.onStatus(() => this.flushSoon()), this.stream.onError(() => this.flushSoon());
+    this.data = options.initial?.data, this.cursor = options.initial?.cursor ?? null, this.snapshot = { ...this.snapshot, data: this.data, cursor: this.cursor }, this.debug = debugOf(options.stream?.debug), this.backoff = new Backoff(options.stream?.backoff), this.stream = createEventStream({ ...options.stream, autoConnect: !1 }), this.stream.on("*", (event, meta) => this.running && this.inbox.add(event, meta)), this.stream.onReset(() => this.mend()), this.stream.onStatus(() => this.running && this.inbox.flushSoon()), this.stream.onError(() => this.running && this.inbox.flushSoon());
   }
   options;
   stream;
   debug;
   listeners = new Emitter();
   backoff;
+  inbox = new Inbox((events, metas) => this.flush(events, metas));
   snapshot = { data: void 0, loading: !1, stale: !1, error: null, status: "connecting", cursor: null };
   data;
   cursor = null;
-  events = [];
-  metas = [];
   running = !1;
   behind = !1;
   // a reset was told, and is not mended
@@ -1262,7 +1312,6 @@ var calm = 5e3, Query = class {
   loadedAt = -1 / 0;
   loading;
   retry;
-  cancelFlush;
   stopWaking;
   getSnapshot() {
     return this.snapshot;
@@ -1286,7 +1335,7 @@ var calm = 5e3, Query = class {
     );
   }
   close() {
-    this.running && (this.running = !1, this.stopWaking?.(), this.stopLoading(), this.cancelFlush?.(), this.cancelFlush = void 0, this.stream.close(), this.forget(), this.update());
+    this.running && (this.running = !1, this.stopWaking?.(), this.stopLoading(), this.stream.close(), this.inbox.close(), this.update());
   }
   async load(signal) {
     let loaded = await this.options.load({ signal });
@@ -1298,7 +1347,7 @@ var calm = 5e3, Query = class {
     clearTimeout(this.retry), this.retry = void 0, this.loading?.abort(), this.loading = void 0;
   }
   loaded({ data, cursor }) {
-    this.loading = void 0, this.loadError = null, this.behind = !1, this.loadedAt = Date.now(), this.forget(), this.data = data, this.cursor = cursor, this.stream.restart(cursor), this.stream.connect(), this.update();
+    this.loading = void 0, this.loadError = null, this.behind = !1, this.loadedAt = Date.now(), this.inbox.clear(), this.data = data, this.cursor = cursor, this.stream.restart(cursor), this.stream.connect(), this.update();
   }
   failed(cause) {
     let error = cause instanceof Error ? cause : new Error(String(cause));
@@ -1315,20 +1364,8 @@ var calm = 5e3, Query = class {
       this.stopLoading(), this.retry = setTimeout(() => this.refetch(), this.backoff.next()), this.update();
     }
   }
-  take(event, meta) {
-    this.events.push(event), this.metas.push(meta), this.flushSoon();
-  }
-  forget() {
-    this.events = [], this.metas = [];
-  }
-  flushSoon() {
-    this.running && (this.cancelFlush ??= schedule(() => {
-      this.cancelFlush = void 0, this.flush();
-    }));
-  }
-  flush() {
-    let { events, metas } = this;
-    this.forget(), events.length > 0 && this.data !== void 0 && this.apply(events, metas), this.update(), events.length > 0 && this.options.onEvents && call(() => this.options.onEvents?.(events, metas));
+  flush(events, metas) {
+    events.length > 0 && this.data !== void 0 && this.apply(events, metas), this.update(), events.length > 0 && this.options.onEvents && call(() => this.options.onEvents?.(events, metas));
     let again = this.options.refetchOn ?? ["table_truncated"];
     events.some(({ type }) => again.includes(type)) && this.refetch();
   }
