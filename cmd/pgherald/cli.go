@@ -13,10 +13,12 @@ import (
 // description is the head of --help.
 const description = `pgherald turns writes to PostgreSQL tables into Server-Sent Events.
 
-To see it work: pgherald demo
-To run it:      pgherald serve --database-url=postgres://user:password@host/database
+To see it work, and to run it:
 
-Every flag can also be set by the environment variable named behind it.`
+    pgherald demo
+    pgherald serve --database-url=postgres://user:password@host/database
+
+Where an environment variable is named behind a flag, it sets it, too.`
 
 // cli is the command line: flags before environment variables before defaults.
 type cli struct {
