@@ -113,7 +113,7 @@ func (p *Pass) compute(s *Subscription, c *crowd) *portion {
 	trial := *s
 	bufs, err := trial.due(nil, p.limit, c.end)
 	data := slices.Concat(bufs...)
-	more := err == nil && (c.cut || len(data) >= p.limit || s.filter.merges() && len(data) > 0)
+	more := err == nil && (c.cut || trial.pos < c.end) // stopped by the limit, or before what is in the log
 	return &portion{bytes: data, after: trial, sent: trial.sent - s.sent, more: more, err: err}
 }
 
