@@ -14,6 +14,7 @@ type catchUp struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	room   chan struct{} // the poller says that the socket has room
+	torn   bool          // the client has a part of what it was sent last, and will not get the rest
 }
 
 // depart lends the client to a goroutine that reads for it what the feed no longer holds.
@@ -59,8 +60,10 @@ func (a *catchUp) emit(bufs [][]byte) error {
 		c.beatAt = now.Add(c.shard.server.opts.Heartbeat).UnixNano()
 		bufs = [][]byte{c.sub.Heartbeat(nil, c.shard.server.opts.Now())}
 	}
+	before := c.bytes
 	for _, b := range bufs {
 		if err := a.send(b); err != nil {
+			a.torn = c.bytes > before
 			return err
 		}
 	}

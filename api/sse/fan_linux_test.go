@@ -28,10 +28,12 @@ func (noMeter) Sent(int64, uint64)         {}
 func (noMeter) Written([]int64, time.Time) {}
 func (noMeter) Reset(string)               {}
 
-func newFan(tb testing.TB) *fan {
+func newFan(tb testing.TB) *fan { return fanOf(tb, stream.FeedOptions{}) }
+
+func fanOf(tb testing.TB, feed stream.FeedOptions) *fan {
 	tb.Helper()
 	f := &fan{TB: tb, log: streamtest.NewLog("k3f9"), wake: make(chan struct{}, 1)}
-	f.feed = stream.NewFeed(f.log, stream.FeedOptions{})
+	f.feed = stream.NewFeed(f.log, feed)
 	if err := f.feed.Fill(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
@@ -39,14 +41,17 @@ func newFan(tb testing.TB) *fan {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	opts := Options{Feed: f.feed, Heartbeat: time.Hour, WriteTimeout: time.Hour, Meter: noMeter{}, Now: time.Now}
-	f.shard = newShard(&shards{server: &Server{opts: opts}, poller: poller})
+	opts := Options{
+		Feed: f.feed, Heartbeat: time.Hour, WriteTimeout: time.Hour, Meter: noMeter{}, Now: time.Now, Retry: func() int { return 2713 },
+	}
 	ctx, cancel := context.WithCancel(context.Background())
+	f.shard = newShard(&shards{server: &Server{opts: opts, ctx: ctx}, poller: poller})
 	var following sync.WaitGroup
 	following.Go(func() { f.feed.Follow(ctx, f.wake, nil) })
 	tb.Cleanup(func() {
 		cancel()
 		following.Wait()
+		f.shard.engine.running.Wait()
 		f.shard.sweeper.Stop()
 		f.shard.flusher.Stop()
 		poller.close()

@@ -162,8 +162,8 @@ func (s *shard) read(m message, p *stream.Pass) {
 	case arrived:
 		s.add(c)
 	case returned:
-		c.away.Store(nil)
-		if m.err != nil && !s.cameBack(c, m.err) {
+		away := c.away.Swap(nil)
+		if m.err != nil && !s.cameBack(c, m.err, away.torn) {
 			return
 		}
 	case drain:
@@ -188,10 +188,13 @@ func (s *shard) read(m message, p *stream.Pass) {
 	}
 }
 
-// cameBack deals with what kept a client from catching up. True means that its stream goes on.
-func (s *shard) cameBack(c *client, err error) bool {
+// cameBack deals with what kept a client from catching up. True means that its stream goes on. One that has
+// been sent half of something is told nothing more: it would take that for the other half.
+func (s *shard) cameBack(c *client, err error, torn bool) bool {
 	var reset *stream.ResetError
 	switch {
+	case torn:
+		c.end(err)
 	case errors.As(err, &reset):
 		return c.control(s.server.reset(&c.sub, reset))
 	case errors.Is(err, errDraining), errors.Is(err, errExpired):
