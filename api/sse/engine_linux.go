@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -42,7 +43,7 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 	if re.r.ProtoMajor != 1 || re.r.TLS != nil {
 		return false
 	}
-	conn, buffered, err := hijack(re.w, st.Sub.Sync(re.head, st.Sync, e.server.opts.Now()))
+	conn, buffered, err := hijack(re.w, st.Sub.Sync(re.head, st.Sync, e.server.opts.Now()), e.server.opts.WriteTimeout)
 	if errors.Is(err, http.ErrNotSupported) {
 		return false
 	}
@@ -50,11 +51,16 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 		sub: *st.Sub, lease: st.Lease, ended: st.Ended, began: began.UnixNano(), index: -1, bytes: int64(buffered),
 		shard: e.shards[int(e.next.Add(1))%len(e.shards)],
 	}
-	if err == nil {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errSlow
+	case err != nil:
+		err = errGone
+	default:
 		c.fd, err = detach(conn)
 	}
 	if err != nil {
-		c.over(errGone)
+		c.over(err)
 		return true
 	}
 	e.server.opts.Meter.Sent(c.bytes, 0)
@@ -67,13 +73,17 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 	return true
 }
 
-// hijack sends what net/http has buffered of the response, with first behind it.
-func hijack(w http.ResponseWriter, first []byte) (net.Conn, int, error) {
+// hijack sends what net/http has buffered of the response, with first behind it. The client may have left its
+// socket full, and net/http takes its deadlines back.
+func hijack(w http.ResponseWriter, first []byte, patience time.Duration) (net.Conn, int, error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, 0, err
 	}
-	n, err := rw.Write(first)
+	n := 0
+	if err = conn.SetWriteDeadline(time.Now().Add(patience)); err == nil {
+		n, err = rw.Write(first)
+	}
 	if err == nil {
 		err = rw.Flush()
 	}
