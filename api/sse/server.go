@@ -22,7 +22,7 @@ type Server struct {
 	closing sync.Once
 	alone   atomic.Int64 // streams that a goroutine of their own serves
 	ctx     context.Context
-	cancel  context.CancelFunc // ends every stream at once
+	cancel  context.CancelCauseFunc // ends every stream at once
 
 	draining context.Context // done when streams are to leave
 	drain    context.CancelFunc
@@ -49,7 +49,7 @@ type engine interface {
 // New returns a server of streams. It fails only if the system refuses what it needs.
 func New(opts Options) (*Server, error) {
 	s := &Server{opts: opts}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.draining, s.drain = context.WithCancel(context.Background())
 	s.fresh.freshness = freshness{feed: opts.Feed, meter: opts.Meter, mark: opts.Feed.Mark()}
 	if opts.Goroutines {
@@ -175,7 +175,7 @@ func (s *Server) Close() { s.closing.Do(s.close) }
 
 func (s *Server) close() {
 	s.open.shut()
-	s.cancel()
+	s.cancel(errClosed)
 	if s.engine == nil {
 		<-s.open.empty()
 		return
