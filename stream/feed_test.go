@@ -257,7 +257,7 @@ func (w *world) pass(t *rapid.T) {
 				t.Fatal(err)
 			}
 		}
-		c.take(t, [][]byte{data[:n], c.sub.Cut(&before, data, n)})
+		c.take(t, [][]byte{data[:n], passes[feed].Cut(c.sub, &before, data, n)})
 	}
 }
 

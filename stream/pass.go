@@ -127,11 +127,19 @@ func (p *Pass) move(s *Subscription, by *portion) ([]byte, bool, error) {
 	return by.bytes, by.more, by.err
 }
 
-// Cut says that only n bytes of a portion reached the client: before is s as it was when the
-// portion was put together. It returns the rest of the frame that was cut in two, to be sent before
-// anything else, and moves s to behind that frame, so that a client that does not read keeps one frame
-// alive and not a portion. Of batches and conflated events it keeps the portion.
-func (s *Subscription) Cut(before *Subscription, portion []byte, n int) (rest []byte) {
+// Cut says that only n bytes of a portion reached the client, the one that this pass returned last to s:
+// before is s as it was when the portion was put together. It returns the rest of the frame that was cut in
+// two, to be sent before anything else, and moves s to behind that frame, so that a client that does not read
+// keeps one frame alive and not a portion. Of batches and conflated events it keeps the portion. What is due
+// again does not count as sent.
+func (p *Pass) Cut(s, before *Subscription, portion []byte, n int) (rest []byte) {
+	sent := s.sent
+	rest = s.cut(before, portion, n)
+	p.sent -= sent - s.sent
+	return rest
+}
+
+func (s *Subscription) cut(before *Subscription, portion []byte, n int) (rest []byte) {
 	if s.filter.merges() {
 		return slices.Clip(portion[n:]) // what is due would be put together in another way by now
 	}
@@ -142,8 +150,17 @@ func (s *Subscription) Cut(before *Subscription, portion []byte, n int) (rest []
 		m += len(b)
 	}
 	if err != nil || m < n {
-		return slices.Clone(portion[n:]) // the feed has moved on: nobody else knows the frame now
+		return keep(portion[n:], portion) // the feed has moved on: nobody else knows the frame now
 	}
 	*s = trial
-	return slices.Clone(portion[n:m])
+	return keep(portion[n:m], portion)
+}
+
+// keep returns rest, which is a part of a portion: as it is if that is most of the portion, so that all who got
+// stuck in one large frame share it, and otherwise a copy, so that the portion can go.
+func keep(rest, portion []byte) []byte {
+	if len(rest) >= len(portion)/2 {
+		return slices.Clip(rest)
+	}
+	return slices.Clone(rest)
 }

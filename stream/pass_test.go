@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,5 +60,60 @@ func TestPassGoesOnToWhatIsInTheLog(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// What a socket had no room for is due again, and is counted when it is sent.
+func TestPassCountsWhatWasSent(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	feed := newFeed(t, log, stream.FeedOptions{})
+	c := (&follower{t: t}).connect(feed, "")
+	write(log, 100)
+	readOnce(t, feed)
+	var sent uint64
+	for len(c.Transactions) == 0 {
+		p := feed.Pass(1 << 18)
+		before := *c.sub
+		data, _, err := p.Due(c.sub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(data) / 2; n > 1000 {
+			c.take([][]byte{data[:n], p.Cut(c.sub, &before, data, n)})
+		} else {
+			c.take([][]byte{data})
+		}
+		sent += p.Sent()
+	}
+	if sent != 100 || c.sub.Sent() != 100 {
+		t.Errorf("passes have counted %d events, and the client %d", sent, c.sub.Sent())
+	}
+}
+
+// A large event that sockets have no room for is in memory once, and not once for each client.
+func TestClientsShareTheRestOfALargeFrame(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	feed := newFeed(t, log, stream.FeedOptions{})
+	one, two := (&follower{t: t}).connect(feed, ""), (&follower{t: t}).connect(feed, "")
+	tx := log.Begin()
+	tx.Append(stream.Event{Type: "a", Data: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)})
+	tx.Commit()
+	readOnce(t, feed)
+	p := feed.Pass(1 << 18)
+	var rests [][]byte
+	for _, c := range []*follower{one, two} {
+		before := *c.sub
+		data, _, err := p.Due(c.sub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rests = append(rests, p.Cut(c.sub, &before, data, 1000))
+		c.take([][]byte{data[:1000], rests[len(rests)-1]})
+	}
+	if &rests[0][0] != &rests[1][0] {
+		t.Error("each client has a copy")
+	}
+	if len(one.Transactions) != 1 || len(two.Transactions) != 1 {
+		t.Errorf("%d and %d transactions came", len(one.Transactions), len(two.Transactions))
 	}
 }

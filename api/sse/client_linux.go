@@ -63,7 +63,7 @@ func (c *client) serve(p *stream.Pass) {
 	for {
 		before := c.sub
 		data, more, err := p.Due(&c.sub)
-		if len(data) > 0 && !c.send(data, &before) {
+		if len(data) > 0 && !c.send(p, data, &before) {
 			return
 		}
 		if err != nil && !c.survives(err) || err == nil && !more {
@@ -89,10 +89,10 @@ func (c *client) survives(err error) bool {
 
 // send sends a portion that is due. If the socket has no room for all of it, only the rest of one
 // frame is kept.
-func (c *client) send(data []byte, before *stream.Subscription) bool {
+func (c *client) send(p *stream.Pass, data []byte, before *stream.Subscription) bool {
 	n, ok := c.write(data)
 	if n < len(data) && ok {
-		c.rest = c.sub.Cut(before, data, n)
+		c.rest = p.Cut(&c.sub, before, data, n)
 		c.stall()
 	}
 	return ok && n == len(data)
