@@ -52,7 +52,8 @@ type Feed struct {
 	log     Log
 	opts    FeedOptions
 	replays chan struct{} // a slot for each that reads from the log
-	asked   atomic.Int64  // when Follow has asked the log what it waits for, 0 if nothing; Unix ns
+	began   time.Time
+	asked   atomic.Int64 // when Follow has asked the log what it waits for, in ns since began; 0 if nothing
 
 	mu         sync.RWMutex
 	ring       *ring         // guarded by mu, as are those below
@@ -82,6 +83,7 @@ func NewFeed(log Log, opts FeedOptions) *Feed {
 	opts = opts.withDefaults()
 	return &Feed{
 		log:     log,
+		began:   time.Now(),
 		opts:    opts,
 		replays: make(chan struct{}, opts.Replays),
 		ring:    newRing(opts.Bytes, Cursor{}),
@@ -111,12 +113,15 @@ func (f *Feed) Err() error {
 	outage := f.outage
 	f.mu.RUnlock()
 	if asked := f.asked.Load(); outage == nil && asked != 0 {
-		if waited := time.Since(time.Unix(0, asked)); waited > answerPatience {
+		if waited := time.Duration(f.now() - asked); waited > answerPatience {
 			return fmt.Errorf("the log has not answered for %v", waited.Round(time.Second))
 		}
 	}
 	return outage
 }
+
+// now is above 0, and knows nothing of the time of day, which is set now and then.
+func (f *Feed) now() int64 { return int64(time.Since(f.began)) + 1 }
 
 // Stats says where the feed stands.
 func (f *Feed) Stats() FeedStats {

@@ -52,7 +52,7 @@ func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}, nextPass func()
 			}
 			unwoken = 0
 		}
-		f.asked.Store(time.Now().UnixNano())
+		f.asked.Store(f.now())
 		n, err := f.read(ctx)
 		if !woken {
 			unwoken = n
@@ -198,7 +198,7 @@ func (f *Feed) collect(ctx context.Context, r Reading, flush func([]*entry, int)
 // answered notes that the log has answered, and is asked again.
 func (f *Feed) answered() {
 	if f.asked.Load() != 0 {
-		f.asked.Store(time.Now().UnixNano())
+		f.asked.Store(f.now())
 	}
 }
 

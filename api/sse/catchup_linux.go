@@ -54,10 +54,10 @@ func (a *catchUp) emit(bufs [][]byte) error {
 	c := a.client
 	if len(bufs) == 0 {
 		now := time.Now()
-		if now.UnixNano() < c.beatAt {
+		if c.shard.server.since(now) < c.beatAt {
 			return nil
 		}
-		c.beatAt = now.Add(c.shard.server.opts.Heartbeat).UnixNano()
+		c.beatAt = c.shard.server.since(now.Add(c.shard.server.opts.Heartbeat))
 		bufs = [][]byte{c.sub.Heartbeat(nil, c.shard.server.opts.Now())}
 	}
 	before := c.bytes

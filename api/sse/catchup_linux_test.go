@@ -29,7 +29,7 @@ func TestStreamThatEndsWithinAFrame(t *testing.T) {
 		t.Fatal("the client does not read the log")
 	}
 	f.arrives(peer)
-	c.leavesAt = time.Now().UnixNano()
+	c.leavesAt = f.shard.server.since(time.Now())
 	f.shard.sweep(time.Now())
 	<-f.shard.mail
 	f.shard.readMail()

@@ -17,7 +17,7 @@ import (
 // fetch that: what it needs comes first, in one piece.
 type client struct {
 	away    atomic.Pointer[catchUp]
-	stalled int64 // since when the socket has had no room, 0 if it has; Unix ns, as those below
+	stalled int64 // since when the socket has had no room, 0 if it has; see Server.since, as those below
 	bytes   int64
 	fd      int32
 	index   int32 // among the shard's clients, -1 while it is not one of them
@@ -125,7 +125,7 @@ func (c *client) write(b []byte) (int, bool) {
 }
 
 // stall notes that the socket is full. The poller will tell when it no longer is.
-func (c *client) stall() { c.stalled = time.Now().UnixNano() }
+func (c *client) stall() { c.stalled = c.shard.server.since(time.Now()) }
 
 // resume sends the rest of what did not fit before. True means that the client may be served.
 func (c *client) resume() bool {
@@ -180,7 +180,8 @@ func (c *client) end(why error) {
 
 // over tells that the stream has ended.
 func (c *client) over(why error) {
+	lasted := time.Duration(c.shard.server.since(time.Now()) - c.began)
 	c.shard.server.over(c.ended, End{
-		Reason: why.Error(), Duration: time.Since(time.Unix(0, c.began)), Bytes: c.bytes, Events: c.sub.Sent(),
+		Reason: why.Error(), Duration: lasted, Bytes: c.bytes, Events: c.sub.Sent(),
 	})
 }

@@ -46,7 +46,7 @@
 // # Promises
 //
 //   - Nobody waits for a client that does not read: it is passed over until its socket has room.
-//     It holds at most the rest of one frame.
+//     It holds at most the rest of one frame; a large one it shares with all who got stuck there.
 //   - A client that takes nothing for the write time-out is disconnected.
 //   - Each stream ends once, with a reason, and its Ended is called then.
 //   - Close returns when everything that was started has ended.

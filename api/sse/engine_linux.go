@@ -48,7 +48,7 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 		return false
 	}
 	c := &client{
-		sub: *st.Sub, lease: st.Lease, ended: st.Ended, began: began.UnixNano(), index: -1, bytes: int64(buffered),
+		sub: *st.Sub, lease: st.Lease, ended: st.Ended, began: e.server.since(began), index: -1, bytes: int64(buffered),
 		shard: e.shards[int(e.next.Add(1))%len(e.shards)],
 	}
 	switch {
@@ -113,13 +113,14 @@ func detach(conn net.Conn) (int32, error) {
 }
 
 func (e *shards) nextPass() time.Time {
-	var first int64
+	first := int64(noClients)
 	for _, s := range e.shards {
-		if at := s.nextPass.Load(); at != noClients && (first == 0 || at < first) {
-			first = at
-		}
+		first = min(first, s.nextPass.Load())
 	}
-	return time.Unix(0, first)
+	if first == noClients {
+		return time.Time{}
+	}
+	return e.server.start.Add(time.Duration(first))
 }
 
 func (e *shards) stalled() (full, behind int) {

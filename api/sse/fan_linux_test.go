@@ -45,7 +45,7 @@ func fanOf(tb testing.TB, feed stream.FeedOptions) *fan {
 		Feed: f.feed, Heartbeat: time.Hour, WriteTimeout: time.Hour, Meter: noMeter{}, Now: time.Now, Retry: func() int { return 2713 },
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f.shard = newShard(&shards{server: &Server{opts: opts, ctx: ctx}, poller: poller})
+	f.shard = newShard(&shards{server: &Server{opts: opts, ctx: ctx, start: time.Now()}, poller: poller})
 	var following sync.WaitGroup
 	following.Go(func() { f.feed.Follow(ctx, f.wake, nil) })
 	tb.Cleanup(func() {

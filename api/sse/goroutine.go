@@ -143,7 +143,7 @@ func (g *goroutine) step(ctx context.Context, more bool) (bool, error) {
 
 // gather waits for the end of the window that has begun.
 func (g *goroutine) gather(ctx context.Context, window time.Duration) error {
-	end := time.NewTimer(time.Until(windowEnd(time.Now(), window)))
+	end := time.NewTimer(time.Until(g.server.windowEnd(time.Now(), window)))
 	defer end.Stop()
 	for {
 		select {

@@ -24,7 +24,7 @@ func TestLeaseOfAShardsClient(t *testing.T) {
 	}
 	t.Cleanup(p.close)
 	opts := Options{Feed: feed, Heartbeat: 24 * time.Hour, WriteTimeout: time.Hour, Now: time.Now, Meter: noMeter{}}
-	s := newShard(&shards{server: &Server{opts: opts}, poller: p})
+	s := newShard(&shards{server: &Server{opts: opts, start: time.Now()}, poller: p})
 	t.Cleanup(s.sweeper.Stop)
 	began, reason := time.Now(), ""
 	lease := NewLease(began.Add(time.Minute))

@@ -26,7 +26,9 @@ type Server struct {
 
 	draining context.Context // done when streams are to leave
 	drain    context.CancelFunc
-	leaveBy  atomic.Int64 // when the last stream is told to leave; Unix ns
+	leaveBy  atomic.Int64 // when the last stream is told to leave, 0 if none is; see since
+
+	start time.Time // what moments are counted from
 }
 
 // engine takes streams over from net/http.
@@ -48,7 +50,7 @@ type engine interface {
 
 // New returns a server of streams. It fails only if the system refuses what it needs.
 func New(opts Options) (*Server, error) {
-	s := &Server{opts: opts}
+	s := &Server{opts: opts, start: time.Now()}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.draining, s.drain = context.WithCancel(context.Background())
 	s.fresh.freshness = freshness{feed: opts.Feed, meter: opts.Meter, mark: opts.Feed.Mark()}
@@ -137,7 +139,7 @@ func (s *Server) NextPass() time.Time {
 // it. Those that come
 // later choose a moment of what is left of it. It returns without waiting.
 func (s *Server) Drain(within time.Duration) {
-	if !s.leaveBy.CompareAndSwap(0, time.Now().Add(within).UnixNano()) {
+	if !s.leaveBy.CompareAndSwap(0, s.since(time.Now().Add(within))) {
 		return
 	}
 	s.drain()
@@ -149,7 +151,7 @@ func (s *Server) Drain(within time.Duration) {
 // left reports whether all who were there when draining began are told to leave by now.
 func (s *Server) left() bool {
 	by := s.leaveBy.Load()
-	return by != 0 && time.Now().UnixNano() >= by
+	return by != 0 && s.since(time.Now()) >= by
 }
 
 // Stalled is how many clients do not take what is due at the moment, and how many read from the log. It
@@ -185,9 +187,13 @@ func (s *Server) close() {
 	s.engine.close()
 }
 
+// since is a moment as a number, in nanoseconds, which is above 0. It knows nothing of the time of day: that is
+// set now and then, and must neither hold a stream back nor end it.
+func (s *Server) since(moment time.Time) int64 { return int64(moment.Sub(s.start)) + 1 }
+
 // leaveAt chooses when a stream that is open now leaves a server that drains.
 func (s *Server) leaveAt(now time.Time) time.Time {
-	left := time.Unix(0, s.leaveBy.Load()).Sub(now)
+	left := time.Duration(s.leaveBy.Load() - s.since(now))
 	if left <= 0 {
 		return now
 	}

@@ -19,7 +19,7 @@ type shard struct {
 	sweeper   *time.Ticker
 	flusher   *time.Timer // at the end of the earliest window
 	fresh     freshness
-	nextFlush int64        // when that is, 0 if no window has begun; Unix ns
+	nextFlush int64        // when that is, 0 if no window has begun; see Server.since
 	sent      int64        // bytes that the meter does not know of yet
 	full      atomic.Int32 // clients whose sockets are full, at the last sweep
 	behind    atomic.Int32 // and those that read the log
@@ -27,7 +27,7 @@ type shard struct {
 	stops     bool
 	stopped   chan struct{} // closed when run has returned
 
-	nextPass atomic.Int64 // the earliest moment of the next pass, or noClients; Unix ns
+	nextPass atomic.Int64 // the earliest moment of the next pass, or noClients; see Server.since
 
 	mu    sync.Mutex
 	inbox []message     // guarded by mu
@@ -123,7 +123,9 @@ func (s *shard) pass() <-chan struct{} {
 	}
 	s.pacer.spent(watch.began, watch.cost(now), s.each(p))
 	s.count(p)
-	s.nextPass.Store(now.Add(s.pacer.wait(now)).UnixNano())
+	if len(s.clients) > 0 {
+		s.nextPass.Store(s.server.since(now.Add(s.pacer.wait(now))))
+	}
 	return next
 }
 
@@ -210,9 +212,9 @@ func (s *shard) add(c *client) {
 	c.index = int32(len(s.clients))
 	s.clients = append(s.clients, c)
 	now := time.Now()
-	c.beatAt = now.Add(s.server.opts.Heartbeat).UnixNano()
+	c.beatAt = s.server.since(now.Add(s.server.opts.Heartbeat))
 	if s.server.leaveBy.Load() != 0 {
-		c.leavesAt = s.server.leaveAt(now).UnixNano()
+		c.leavesAt = s.server.since(s.server.leaveAt(now))
 	}
 }
 

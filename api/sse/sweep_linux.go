@@ -30,7 +30,7 @@ func (s *shard) sweep(now time.Time) {
 }
 
 func (s *shard) look(c *client, now time.Time) {
-	t := now.UnixNano()
+	t := s.server.since(now)
 	away := c.away.Load()
 	switch {
 	case away != nil:
@@ -42,7 +42,7 @@ func (s *shard) look(c *client, now time.Time) {
 	case c.lease.expired(now):
 		c.leave(errExpired)
 	case t >= c.beatAt && c.stalled == 0:
-		c.beatAt = now.Add(s.server.opts.Heartbeat).UnixNano()
+		c.beatAt = s.server.since(now.Add(s.server.opts.Heartbeat))
 		c.control(c.sub.Heartbeat(nil, s.server.opts.Now()))
 	}
 }
@@ -50,7 +50,7 @@ func (s *shard) look(c *client, now time.Time) {
 // call makes a client that is away come back, when it must end.
 func (s *shard) call(c *client, away *catchUp, now time.Time) {
 	switch {
-	case c.leavesAt != 0 && now.UnixNano() >= c.leavesAt:
+	case c.leavesAt != 0 && s.server.since(now) >= c.leavesAt:
 		away.cancel(errDraining)
 	case c.lease.expired(now):
 		away.cancel(errExpired)
@@ -61,7 +61,7 @@ func (s *shard) call(c *client, away *catchUp, now time.Time) {
 func (s *shard) drain() {
 	now := time.Now()
 	for _, c := range s.clients {
-		c.leavesAt = s.server.leaveAt(now).UnixNano()
+		c.leavesAt = s.server.since(s.server.leaveAt(now))
 	}
 	s.sweeper.Reset(min(drainSweep, sweepEvery(s.server.opts)))
 	s.sweep(now)

@@ -11,10 +11,9 @@ func (c *client) gathers() bool {
 	now := time.Now()
 	switch {
 	case c.flushAt == 0:
-		end := windowEnd(now, window)
-		c.flushAt = end.UnixNano()
-		c.shard.flushBy(end)
-	case now.UnixNano() >= c.flushAt:
+		c.flushAt = c.shard.server.since(c.shard.server.windowEnd(now, window))
+		c.shard.flushBy(c.flushAt, now)
+	case c.shard.server.since(now) >= c.flushAt:
 		c.flushAt = 0
 		return false
 	}
@@ -22,10 +21,10 @@ func (c *client) gathers() bool {
 }
 
 // flushBy makes the shard look for windows that have ended by then.
-func (s *shard) flushBy(at time.Time) {
-	if t := at.UnixNano(); s.nextFlush == 0 || t < s.nextFlush {
-		s.nextFlush = t
-		s.flusher.Reset(time.Until(at))
+func (s *shard) flushBy(at int64, now time.Time) {
+	if s.nextFlush == 0 || at < s.nextFlush {
+		s.nextFlush = at
+		s.flusher.Reset(time.Duration(at - s.server.since(now)))
 	}
 }
 
@@ -38,10 +37,10 @@ func (s *shard) flush() {
 		c := s.clients[i]
 		switch {
 		case c.flushAt == 0:
-		case c.flushAt <= watch.began.UnixNano():
+		case c.flushAt <= s.server.since(watch.began):
 			c.serve(p)
 		default:
-			s.flushBy(time.Unix(0, c.flushAt))
+			s.flushBy(c.flushAt, watch.began)
 		}
 	}
 	s.pacer.spent(watch.began, watch.cost(time.Now()), s.each(p))
