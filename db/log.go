@@ -51,8 +51,16 @@ const endedHoles = `array(
         where pg_visible_in_snapshot(h.xid, pg_current_snapshot())
     )`
 
-// What is new is what is visible and was not seen: two look-ups in the index. One statement, so
-// that the events and the snapshot that explains them are of the same moment.
+// What is new to a cursor without holes, in one statement, so that the events and the snapshot that
+// explains them are of the same moment.
+const readNewSQL = eventsSQL + `
+(` + eventsBranch + `
+    where e.xid >= $1
+    limit $2
+)`
+
+// What is new to a cursor with holes: another look-up in the index, which Postgres would prepare also for
+// none, and a reader that was woken for one event has to wait for that.
 const readSQL = eventsSQL + `
 (` + eventsBranch + `
     where e.xid >= $1
@@ -66,7 +74,11 @@ union all
 
 // Read begins to read everything visible now that from has not seen.
 func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
-	page, err := l.query(ctx, readSQL, l.readEvents, maxBytes, from.Next(), holes(from), l.readEvents+1)
+	sql, args := readNewSQL, []any{from.Next(), l.readEvents + 1}
+	if holes := from.Holes(); len(holes) > 0 {
+		sql, args = readSQL, []any{from.Next(), holes, l.readEvents + 1}
+	}
+	page, err := l.query(ctx, sql, l.readEvents, maxBytes, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}

@@ -3,11 +3,10 @@ package db
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pgherald/pgherald/stream"
 )
@@ -31,9 +30,6 @@ const eventsBranch = `
     select null, null, null, null, e.id, e.xid, e.at, e.type, e.key, e.audience, e.data::text
     from pgherald.events as e`
 
-// dataColumn is the place of the column data.
-const dataColumn = 10
-
 // page is what one statement returned.
 type page struct {
 	state  state
@@ -54,14 +50,14 @@ type event struct {
 func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...any) (*page, error) {
 	p := &page{}
 	err := l.with(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) error {
-		result, err := conn.Query(ctx, sql, args...)
+		result, err := conn.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
 		if err != nil {
 			return err
 		}
 		defer result.Close()
 		var raw rawState
 		for result.Next() {
-			if err := p.scan(result, &raw, rows, bytes); err != nil {
+			if err := p.add(result.RawValues(), &raw, conn.TypeMap(), rows, bytes); err != nil {
 				return err
 			}
 			if p.missed > bytes { // there is no other way to stop Postgres from sending it all
@@ -79,53 +75,29 @@ func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...an
 	return p, err
 }
 
-func (p *page) scan(rows pgx.Rows, raw *rawState, maxRows, maxBytes int) error {
+// add keeps what a row says, as far as there is room for it.
+func (p *page) add(r row, raw *rawState, types *pgtype.Map, maxRows, maxBytes int) error {
+	size := len(r[dataColumn])
 	if p.cut {
-		p.missed += len(rows.RawValues()[dataColumn])
+		p.missed += size
 		return nil
 	}
-	var s struct {
-		logID, timeline, snapshot *string
-		prunedBelow, xid          *uint64
-		id                        *int64
-		at                        *time.Time
-		kind, key                 *string
-		audience                  []*string
-		data                      []byte
+	found, isState, err := r.state()
+	if isState || err != nil {
+		*raw = found
+		return err
 	}
-	err := rows.Scan(&s.logID, &s.timeline, &s.prunedBelow, &s.snapshot, &s.id, &s.xid, &s.at, &s.kind, &s.key, &s.audience, &s.data)
-	if err != nil {
-		return fmt.Errorf("read an event: %w", err)
-	}
-	if s.id == nil {
-		*raw = rawState{logID: *s.logID, timeline: *s.timeline, prunedBelow: *s.prunedBelow, snapshot: *s.snapshot}
-		return nil
-	}
-	if len(p.events) == maxRows || len(p.events) > 0 && p.bytes+len(s.data) > maxBytes {
+	if len(p.events) == maxRows || len(p.events) > 0 && p.bytes+size > maxBytes {
 		p.cut = true
 		return nil
 	}
-	e := event{xid: *s.xid, Event: stream.Event{ID: *s.id, Type: *s.kind, Audience: tags(s.audience), Data: s.data, At: *s.at}}
-	if s.key != nil {
-		e.Key = *s.key
+	e, err := r.event(types)
+	if err != nil {
+		return err
 	}
 	p.events = append(p.events, e)
-	p.bytes += len(s.data)
+	p.bytes += size
 	return nil
-}
-
-// tags leaves nulls out: they are nobody. A null array is everyone, one without tags is not.
-func tags(audience []*string) []string {
-	if audience == nil {
-		return nil
-	}
-	out := make([]string, 0, len(audience))
-	for _, tag := range audience {
-		if tag != nil {
-			out = append(out, *tag)
-		}
-	}
-	return out
 }
 
 // holes are the cursor's holes as a parameter: an empty array, never null.

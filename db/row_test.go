@@ -1,0 +1,48 @@
+package db_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream"
+)
+
+// What the log yields is what Postgres says it holds, whatever that is.
+func TestReadYieldsWhatIsThere(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	log, conn := openLog(t, url), pgtest.Connect(t, url)
+	start := head(t, log, 0)
+	pgtest.Exec(t, conn, `
+		insert into pgherald.events (id, at, type, key, audience, data)
+		overriding system value
+		values
+			(1, '1999-12-31 23:59:59.999999Z', 'a', null, null, 'null'),
+			(2, '2026-11-25 20:00:00.000001+02', '', '', '{}', '"\u0000 is no text to Postgres"'),
+			(3, '0001-01-01 00:00:00Z', 'ä'||chr(10)||'b', '€', '{"a,b","\"","ü"}', '{ "a" : 1 }'),
+			(9223372036854775807, '294276-12-31 23:59:59.999999Z', 'a', 'k', '{NULL}', '[]')`)
+	rows, err := conn.Query(t.Context(), `
+		select id, at, type, coalesce(key, '') as key, array_remove(audience, null) as audience, convert_to(data::text, 'UTF8') as data
+		from pgherald.events
+		order by id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := pgx.CollectRows(rows, pgx.RowToStructByName[stream.Event])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := log.Read(t.Context(), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := r.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, tx.Events); diff != "" {
+		t.Error(diff)
+	}
+}
