@@ -139,14 +139,15 @@ func (s *Subscription) emit(held *entry, t *Transaction, emit func([][]byte) err
 	bufs, _, _ := held.due(nil, 0, &c, held.id, 1<<62)
 	s.sent += uint64(held.matches(0, len(held.frames), &c))
 	held.keep(-1)
+	if len(bufs) > 0 {
+		if err := emit(bufs); err != nil {
+			return err
+		}
+	}
+	s.cursor, s.frame = t.Cursor, 0
 	if len(bufs) == 0 {
-		s.cursor = t.Cursor
 		return emit(nil)
 	}
-	if err := emit(bufs); err != nil {
-		return err
-	}
-	s.cursor = t.Cursor
 	return nil
 }
 
@@ -163,6 +164,7 @@ func (s *Subscription) emitHeld(held *entry, last int, emit func([][]byte) error
 	if len(bufs) == 0 {
 		return nil
 	}
+	s.frame = max(s.frame, 1)
 	return emit(bufs)
 }
 

@@ -89,9 +89,8 @@ func appendID(b []byte, c Cursor) []byte {
 	return append(b, '\n')
 }
 
-// appendControl appends a frame of the stream itself, with the cursor as its id.
-func appendControl(b []byte, c Cursor, kind string, data any, now time.Time) []byte {
-	b = appendID(b, c)
+// appendControl appends a frame of the stream itself.
+func appendControl(b []byte, kind string, data any, now time.Time) []byte {
 	b = append(b, `data: {"type":`...)
 	b = appendJSONString(b, kind)
 	b = append(b, `,"data":`...)

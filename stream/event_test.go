@@ -33,7 +33,7 @@ func TestFrameBytes(t *testing.T) {
 func TestControlBytes(t *testing.T) {
 	at := time.UnixMilli(1764000000000)
 	c := NewCursor("k3f9", 100, []uint64{97})
-	got := string(appendControl(nil, c, TypeHeartbeat, struct{}{}, at))
+	got := string(appendControl(appendID(nil, c), TypeHeartbeat, struct{}{}, at))
 	want := "id: k3f9-2s-3\ndata: {\"type\":\"heartbeat\",\"data\":{},\"timestamp\":1764000000000}\n\n"
 	if got != want {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -142,12 +142,21 @@ func (s *Subscription) count() int {
 // Heartbeat appends a heartbeat event. It carries a cursor, so that a client moves on even while
 // its filter lets nothing through.
 func (s *Subscription) Heartbeat(dst []byte, now time.Time) []byte {
-	return appendControl(dst, s.cursor, TypeHeartbeat, struct{}{}, now)
+	return appendControl(s.appendID(dst), TypeHeartbeat, struct{}{}, now)
 }
 
 // Sync appends a sync event.
 func (s *Subscription) Sync(dst []byte, sync Sync, now time.Time) []byte {
-	return appendControl(dst, s.cursor, TypeSync, sync, now)
+	return appendControl(s.appendID(dst), TypeSync, sync, now)
+}
+
+// appendID appends the id line of an event of the stream's own. Within a transaction there is none: it
+// would say that what came of that is whole.
+func (s *Subscription) appendID(dst []byte) []byte {
+	if s.frame > 0 {
+		return dst
+	}
+	return appendID(dst, s.cursor)
 }
 
 // ErrBehind is returned by Due when the feed no longer holds what is due: call CatchUp.

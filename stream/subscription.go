@@ -9,7 +9,7 @@ type Subscription struct {
 	filter     Filter
 	generation uint64 // of the feed when pos was set
 	pos        uint64 // the next entry
-	frame      int    // its next frame
+	frame      int    // its next frame; while the log is read, above 0 if a transaction was sent in part
 
 	// cursor is what the client has seen once it has all that Due returned. It stays before an
 	// entry until that is complete.
