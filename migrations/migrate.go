@@ -24,13 +24,13 @@ type Status struct {
 	Set     string
 	Version uint // 0 if nothing was applied
 	Latest  uint
-	Dirty   bool // a migration stopped half-way: see Repair
+	Dirty   bool // the connection was lost in a migration: see Repair
 }
 
 // Current reports whether there is nothing to do.
 func (s Status) Current() bool { return s.Version == s.Latest && !s.Dirty }
 
-// ErrDirty is returned when an earlier migration stopped half-way.
+// ErrDirty is returned when the connection was lost in an earlier migration, and nobody knows if it was applied.
 var ErrDirty = errors.New("an earlier migration stopped half-way: see what is there, then run pgherald migrate repair")
 
 // Up applies what is missing of the sets, in the order given.
@@ -139,7 +139,7 @@ func (s Set) run(ctx context.Context, databaseURL string, do func(*migrate.Migra
 	if errors.Is(err, migrate.ErrNoChange) {
 		return nil
 	}
-	return err
+	return said(err)
 }
 
 func (s Set) open(ctx context.Context, databaseURL string) (*migrate.Migrate, error) {
@@ -170,5 +170,5 @@ func (s Set) openOn(ctx context.Context, database *sql.DB) (*migrate.Migrate, er
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	return migrate.NewWithInstance("iofs", source, "pgx5", driver)
+	return migrate.NewWithInstance("iofs", source, "pgx5", &wholeFiles{Driver: driver})
 }

@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/migrations"
@@ -155,4 +157,92 @@ func TestStatusAndRepair(t *testing.T) {
 		t.Fatal(err)
 	}
 	up(t, url)
+}
+
+// oldWorkload brings a database to the workload's version 2, as an older pgherald has left it.
+func oldWorkload(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	for _, name := range []string{"0001_activities", "0002_touch"} {
+		sql, err := fs.ReadFile(migrations.Workload().Files(), name+".up.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pgtest.Exec(t, conn, string(sql))
+	}
+	pgtest.Exec(t, conn, `create table pgherald_workload_migrations (version bigint not null primary key, dirty boolean not null)`)
+	pgtest.Exec(t, conn, `insert into pgherald_workload_migrations values (2, false)`)
+	pgtest.Exec(t, conn, `insert into public.activities (category, subcategory, location, reporter) values ('c', 's', 'l', 'r')`)
+}
+
+// Users have put things on the activities that keep the types of columns from being changed.
+func TestActivitiesOfUsers(t *testing.T) {
+	for name, sql := range map[string]string{
+		"nothing":          `select`,
+		"policy":           `create policy own on public.activities using (reporter = current_setting('pgherald.user', true))`,
+		"view":             `create view public.reporters as select reporter from public.activities`,
+		"generated column": `alter table public.activities add search text generated always as (lower(category)) stored`,
+		"index":            `create index on public.activities (lower(location))`,
+		"trigger": `create trigger mine before update of status on public.activities for each row
+			when (old.status <> new.status) execute function public.activities_touch()`,
+		"enum": `create type public.state as enum ('open');
+			alter table public.activities drop constraint activities_status_check, alter status drop default, alter status type public.state using 'open'`,
+		"no check, and a row that it would refuse": `alter table public.activities drop constraint activities_location_check;
+			update public.activities set location = ''`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := pgtest.EmptyDatabase(t)
+			conn := pgtest.Connect(t, url)
+			oldWorkload(t, conn)
+			pgtest.Exec(t, conn, sql)
+			file := filenode(t, conn)
+			up(t, url)
+			if now := filenode(t, conn); now != file {
+				t.Error("the table was rewritten")
+			}
+			const empty = `insert into public.activities (category, subcategory, location, status, reporter) values ('', 's', 'l', 'open', 'r')`
+			var pg *pgconn.PgError
+			if _, err := conn.Exec(t.Context(), empty); !errors.As(err, &pg) || pg.Code != pgerrcode.CheckViolation {
+				t.Errorf("an empty category: got %v, want a check violation", err)
+			}
+			pgtest.Exec(t, conn, `drop view if exists public.reporters`)
+			if err := migrations.Down(t.Context(), url, sets()...); err != nil {
+				t.Error(err)
+			}
+			up(t, url)
+		})
+	}
+}
+
+func filenode(t *testing.T, conn *pgx.Conn) (node uint32) {
+	t.Helper()
+	if err := conn.QueryRow(t.Context(), `select pg_relation_filenode('public.activities')`).Scan(&node); err != nil {
+		t.Fatal(err)
+	}
+	return node
+}
+
+// A file that fails is undone by Postgres: nobody has to repair anything, and once the reason is gone
+// the next start goes on from there.
+func TestAFileThatFailsIsNotHalfWay(t *testing.T) {
+	url := pgtest.EmptyDatabase(t)
+	conn := pgtest.Connect(t, url)
+	oldWorkload(t, conn)
+	pgtest.Exec(t, conn, `create domain public.activity_category as text`) // in the way of the last file
+	for range 2 {
+		err := migrations.Up(t.Context(), url, sets()...)
+		if err == nil || !strings.Contains(err.Error(), `type "activity_category" already exists`) || strings.Contains(err.Error(), "alter table") {
+			t.Fatalf("got %v, want what is in the way and not the file", err)
+		}
+	}
+	pgtest.Exec(t, conn, `drop domain public.activity_category`)
+	up(t, url)
+
+	pgtest.Exec(t, conn, `create view public.reporters as select reporter from public.activities`)
+	if err := migrations.Down(t.Context(), url, sets()...); err == nil {
+		t.Fatal("a table went from under a view")
+	}
+	pgtest.Exec(t, conn, `drop view public.reporters`)
+	if err := migrations.Down(t.Context(), url, sets()...); err != nil {
+		t.Fatal(err)
+	}
 }
