@@ -69,7 +69,7 @@ func OpenListener(ctx context.Context, url string, sender *pgxpool.Pool, opts Li
 	if err != nil {
 		return nil, fmt.Errorf("read listener's database URL: %w", err)
 	}
-	config.RuntimeParams["application_name"] = "pgherald listener"
+	introduce(config, "pgherald listener")
 	l := &Listener{
 		config:    config,
 		sender:    sender,
@@ -188,7 +188,13 @@ func (l *Listener) dial(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil && context.Cause(ctx) != nil {
 		return nil, errors.Join(err, context.Cause(ctx))
 	}
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, mayBeIdleSQL); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up the listener's session: %w", err), conn.Close(ctx))
+	}
+	return conn, nil
 }
 
 // wait backs off before the given attempt, with jitter, so that servers do not return in step.

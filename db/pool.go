@@ -20,12 +20,30 @@ var ErrStandby = errors.New("the server is a standby: connect to the primary")
 // logPoolSettings are for statements on the log alone. The log grows while connections last,
 // and its statistics lag behind: a plan that was cheap on a small table must never turn into a
 // scan of a large one. Each statement here has an index that it must use.
+//
+// Whatever the database's default is, they are not serializable: a reader that were would be a part of
+// the writers' conflicts, and make transactions of theirs fail.
 const logPoolSettings = `
+set default_transaction_isolation = 'read committed';
 set enable_seqscan = off;
 set plan_cache_mode = force_generic_plan;
 set max_parallel_workers_per_gather = 0;
 set jit = off;
 set statement_timeout = '60s'`
+
+// mayBeIdleSQL keeps the server from ending a session of ours that has nothing to do. The setting came
+// with PostgreSQL 14.
+const mayBeIdleSQL = `
+select set_config(s.name, '0', false)
+from pg_settings as s
+where s.name = 'idle_session_timeout'`
+
+// introduce says who connects, and asks for JSON as everybody wants it: the database may have another
+// encoding.
+func introduce(config *pgx.ConnConfig, name string) {
+	config.RuntimeParams["application_name"] = name
+	config.RuntimeParams["client_encoding"] = "UTF8"
+}
 
 // clusterKey is under which a connection remembers its cluster's name.
 const clusterKey = "pgherald.cluster"
@@ -41,7 +59,7 @@ func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, erro
 		return nil, fmt.Errorf("read database URL: %w", err)
 	}
 	config.MaxConns = int32(size)
-	config.ConnConfig.RuntimeParams["application_name"] = "pgherald log"
+	introduce(config.ConnConfig, "pgherald log")
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	config.PingTimeout = 2 * time.Second
 	config.AfterConnect = prepareLogConn
@@ -62,7 +80,7 @@ func prepareLogConn(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	conn.PgConn().CustomData()[clusterKey] = cluster
-	if _, err := conn.Exec(ctx, logPoolSettings); err != nil {
+	if _, err := conn.Exec(ctx, logPoolSettings+";"+mayBeIdleSQL); err != nil {
 		return fmt.Errorf("set up connection: %w", err)
 	}
 	return nil

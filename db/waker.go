@@ -140,7 +140,7 @@ func NewWaker(listener *Listener, url string, opts WakerOptions) (*Waker, error)
 	if err != nil {
 		return nil, fmt.Errorf("read waker's database URL: %w", err)
 	}
-	config.RuntimeParams["application_name"] = "pgherald waker"
+	introduce(config, "pgherald waker")
 	config.ConnectTimeout = 5 * time.Second
 	return &Waker{config: config, listener: listener, opts: opts.withDefaults(), status: WakerStatus{State: wakerResting}}, nil
 }

@@ -33,6 +33,7 @@ from (
         ('tcp_keepalives_interval', '1'),
         ('tcp_keepalives_count', '2'),
         ('synchronous_commit', 'off'),
+        ('default_transaction_isolation', 'read committed'),
         ('enable_seqscan', 'off'),
         ('plan_cache_mode', 'force_generic_plan'),
         ('max_parallel_workers_per_gather', '0'),

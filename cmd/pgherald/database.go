@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/migrations"
@@ -47,7 +48,12 @@ func (f specFlags) load() (triggers.Spec, []migrations.Set, error) {
 func (f databaseFlags) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, f.DatabaseURL)
+	config, err := pgx.ParseConfig(f.DatabaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	speakUTF8(config)
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
@@ -56,6 +62,20 @@ func (f databaseFlags) connect(ctx context.Context) (*pgx.Conn, error) {
 	}
 	return conn, nil
 }
+
+// openPool opens connections for the API.
+func openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	speakUTF8(config.ConnConfig)
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// speakUTF8 is for a database of another encoding: what comes from a spec or a request is UTF-8, and JSON
+// has to be.
+func speakUTF8(config *pgx.ConnConfig) { config.RuntimeParams["client_encoding"] = "UTF8" }
 
 // with runs do on one connection.
 func (f databaseFlags) with(ctx context.Context, do func(*pgx.Conn) error) error {

@@ -75,7 +75,7 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	}
 	s.presence = db.NewPresence(s.logPool, db.PresenceOptions{Logger: a.logger})
 	config := s.apiConfig(a.logger)
-	if s.apiPool, err = pgxpool.New(ctx, c.DatabaseURL); err != nil {
+	if s.apiPool, err = openPool(ctx, c.DatabaseURL); err != nil {
 		return s, fmt.Errorf("open connections for the API: %w", err)
 	}
 	config.Engine, config.Head = s.apiPool, log.Head
@@ -97,7 +97,7 @@ func (s *server) openActivities(ctx context.Context) (*pgxpool.Pool, error) {
 		return s.apiPool, nil
 	}
 	var err error
-	if s.activitiesPool, err = pgxpool.New(ctx, s.flags.ActivitiesURL); err != nil {
+	if s.activitiesPool, err = openPool(ctx, s.flags.ActivitiesURL); err != nil {
 		return nil, fmt.Errorf("open connections for the activities: %w", err)
 	}
 	if err := s.activitiesPool.Ping(ctx); err != nil {
