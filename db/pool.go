@@ -31,6 +31,9 @@ set max_parallel_workers_per_gather = 0;
 set jit = off;
 set statement_timeout = '60s'`
 
+// noStatementTimeout is for a transaction that deletes as many events as one transaction of a writer had.
+const noStatementTimeout = `set local statement_timeout = 0`
+
 // mayBeIdleSQL keeps the server from ending a session of ours that has nothing to do. The setting came
 // with PostgreSQL 14.
 const mayBeIdleSQL = `

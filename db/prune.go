@@ -212,8 +212,12 @@ func (p *Pruner) horizon(ctx context.Context, tx pgx.Tx, excess int64) (uint64, 
 	return horizon, rows.Err()
 }
 
-// deleteBelow raises the log's horizon and deletes, so that nobody sees one without the other.
+// deleteBelow raises the log's horizon and deletes, so that nobody sees one without the other. It takes
+// its time: a transaction of ten million events would otherwise be tried for ever, and stop all pruning.
 func deleteBelow(ctx context.Context, tx pgx.Tx, horizon uint64) (int64, error) {
+	if _, err := tx.Exec(ctx, noStatementTimeout); err != nil {
+		return 0, err
+	}
 	const raise = `update pgherald.log set pruned_below = $1 where pruned_below < $1`
 	if _, err := tx.Exec(ctx, raise, horizon); err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package db_test
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,4 +145,34 @@ func TestOnlyOnePrunes(t *testing.T) {
 	if n := prune(t, pool, db.PrunerOptions{}); n != 5 {
 		t.Errorf("pruned %d events", n)
 	}
+}
+
+// A transaction goes as a whole, however long that takes.
+func TestPruneTakesItsTime(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	pool, err := db.OpenLogPool(t.Context(), url, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	emit(t, pool, "old", 5)
+	age(t, pool, "old", 25*time.Hour)
+	if _, err := pool.Exec(t.Context(), `set statement_timeout = '100ms'`); err != nil {
+		t.Fatal(err)
+	}
+	busy := begin(t, url)
+	if _, err := busy.Exec(t.Context(), `select from pgherald.events for update`); err != nil {
+		t.Fatal(err)
+	}
+	var pruning sync.WaitGroup
+	defer pruning.Wait()
+	pruning.Go(func() {
+		if n, err := db.NewPruner(pool, db.PrunerOptions{}).Prune(t.Context()); err != nil || n != 5 {
+			t.Errorf("got %d, %v", n, err)
+		}
+	})
+	if _, err := busy.Exec(t.Context(), `select pg_sleep(0.5)`); err != nil {
+		t.Error(err)
+	}
+	rollback(t, busy)
 }

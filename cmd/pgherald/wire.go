@@ -55,6 +55,11 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 		return s, err
 	}
 	log := db.NewLog(s.logPool)
+	if renewed, err := log.Renew(a.ctx); err != nil {
+		return s, err
+	} else if renewed {
+		a.logger.Warn("the log came from another cluster, as with a dump that was restored: it begins anew, and every client is told to reset")
+	}
 	s.pruner = db.NewPruner(s.logPool, db.PrunerOptions{MaxAge: c.RetainAge, MaxBytes: int64(c.RetainBytes), Logger: a.logger})
 	s.monitor = db.NewMonitor(s.logPool, db.MonitorOptions{Logger: a.logger})
 	s.listener, err = db.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, db.ListenerOptions{
