@@ -42,4 +42,8 @@
 // `truncate: as-deletes`, a transaction in REPEATABLE READ or SERIALIZABLE gives the delete events
 // of the rows in its snapshot only. A partition that is added later has no triggers until the next
 // Apply; Check reports it.
+//
+// An AFTER ROW trigger of somebody else that writes to the same row again has its own event written
+// before that of the write which fired it: Postgres fires statement triggers last, the inner
+// statement's before the outer's. The event that comes last then shows the row as it was before.
 package triggers

@@ -140,7 +140,7 @@ func execute(ctx context.Context, tx pgx.Tx, changes []change) (Changes, error) 
 	var done Changes
 	for _, c := range changes {
 		for _, sql := range c.sql {
-			if _, err := tx.Exec(ctx, sql); isCode(err, lockNotAvailable) {
+			if _, err := tx.Exec(ctx, sql); isCode(err, lockNotAvailable) || isCode(err, deadlockDetected) {
 				return nil, fmt.Errorf("lock table %s: it stayed in use by other transactions; try again, or allow more time: %w", c.table, err)
 			} else if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.done, err)

@@ -1,6 +1,7 @@
 package triggers_test
 
 import (
+	"context"
 	"os"
 	"sync"
 	"testing"
@@ -44,6 +45,33 @@ func TestApplyNamesTheTableThatIsLocked(t *testing.T) {
 	contains(t, err.Error(), "apply triggers: lock table public.orders: it stayed in use")
 	pgtest.Exec(t, writer, `commit`)
 	b.apply(parse(t, ordersSpec)) // the connection is as good as before
+}
+
+// A writer that locks tables in another order than apply, which Postgres may end for it.
+func TestApplySaysWhatToDoAfterADeadlock(t *testing.T) {
+	b := open(t, `create table public.a (id int primary key); create table public.b (id int primary key)`)
+	spec := parse(t, "tables: [{name: public.a, on: {insert: a_created}}, {name: public.b, on: {insert: b_created}}]")
+	writer, watcher := pgtest.Connect(t, b.url), pgtest.Connect(t, b.url)
+	pgtest.Exec(t, writer, `set deadlock_timeout = '1h'`)
+	pgtest.Exec(t, writer, `begin; insert into public.b values (1)`)
+	applied := make(chan error, 1)
+	go func() {
+		_, err := triggers.Apply(context.Background(), b.conn, spec)
+		applied <- err
+	}()
+	const waits = `select exists (select from pg_locks where relation = 'public.b'::regclass and not granted)`
+	for waiting := false; !waiting; {
+		if err := watcher.QueryRow(t.Context(), waits).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pgtest.Exec(t, writer, `insert into public.a values (1); commit`)
+	if err := <-applied; err == nil {
+		t.Error("apply took a lock that somebody had")
+	} else {
+		contains(t, err.Error(), "lock table public.b")
+		contains(t, err.Error(), "try again")
+	}
 }
 
 func TestApplyIsDeclarative(t *testing.T) {

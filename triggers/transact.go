@@ -12,6 +12,8 @@ import (
 const (
 	// lockNotAvailable is the SQLSTATE of a lock_timeout.
 	lockNotAvailable = "55P03"
+	// deadlockDetected is the SQLSTATE of a deadlock, with a writer that locks tables in another order.
+	deadlockDetected = "40P01"
 	// applyLock is the advisory lock under which triggers are changed: "pgherald" as a number.
 	applyLock int64 = 0x70676865_72616c64
 )
