@@ -119,7 +119,7 @@ func (c serveCmd) prepare(a *app) error {
 
 func (c serveCmd) migrate(a *app, sets []migrations.Set) error {
 	if !c.NoMigrate {
-		return migrations.Up(a.ctx, c.DatabaseURL, sets...)
+		return migrations.Up(a.ctx, c.ListenDatabaseURL, sets...) // its lock is a session's: no pooler may be in between
 	}
 	statuses, err := migrations.StatusOf(a.ctx, c.DatabaseURL, sets...)
 	if err != nil {

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// serveBriefly serves on l as serve does until visit has returned, and returns what was logged.
+func serveBriefly(t *testing.T, l net.Listener, handler http.HandlerFunc, visit func()) string {
+	t.Helper()
+	var logged bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	server, serve, err := transportFlags{H2C: true}.httpServer(handler, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	visit()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	running.Wait()
+	return logged.String()
+}
+
+func TestPanicsAreLogged(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		logged := serveBriefly(t, l, func(http.ResponseWriter, *http.Request) { panic("a mistake of ours") }, func() {
+			transport := &http.Transport{Protocols: new(http.Protocols)}
+			defer transport.CloseIdleConnections()
+			transport.Protocols.SetHTTP1(!http2)
+			transport.Protocols.SetUnencryptedHTTP2(http2)
+			response, err := (&http.Client{Transport: transport}).Get("http://" + l.Addr().String())
+			if err == nil {
+				_ = response.Body.Close()
+				t.Errorf("HTTP/2 %v: a panic was answered with %s", http2, response.Status)
+			}
+		})
+		if !strings.Contains(logged, "level=ERROR") || !strings.Contains(logged, "a mistake of ours") {
+			t.Errorf("HTTP/2 %v: a panic was logged as %q", http2, logged)
+		}
+	}
+}
+
+// fullListener can accept nobody at first.
+type fullListener struct {
+	net.Listener
+	tried chan struct{}
+	once  sync.Once
+}
+
+func (l *fullListener) Accept() (conn net.Conn, err error) {
+	l.once.Do(func() { err = &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE} })
+	if err != nil {
+		return nil, err
+	}
+	close(l.tried)
+	return l.Listener.Accept()
+}
+
+func TestFullServerIsLogged(t *testing.T) {
+	bare, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &fullListener{Listener: bare, tried: make(chan struct{})}
+	logged := serveBriefly(t, l, nil, func() { <-l.tried })
+	if !strings.Contains(logged, "level=ERROR") || !strings.Contains(logged, "too many open files") {
+		t.Errorf("a server without files to open logged %q", logged)
+	}
+}
+
+// What clients do wrong fills no log.
+func TestClientsMistakesAreNotLogged(t *testing.T) {
+	var logged bytes.Buffer
+	logger := slog.NewLogLogger(httpLog{slog.NewTextHandler(&logged, nil)}, slog.LevelDebug)
+	server := &http.Server{ErrorLog: logger, TLSConfig: &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return nil, errors.New("none")
+	}}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.ServeTLS(l, "", "") })
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, "this is not TLS\r\n\r\n")
+	_, _ = io.ReadAll(conn) // until the server has hung up
+	_ = conn.Close()
+	_ = server.Close()
+	running.Wait()
+	if logged.Len() > 0 {
+		t.Errorf("logged %q", logged.String())
+	}
+}
