@@ -27,6 +27,14 @@ func (r *ring) end() uint64 { return r.first + uint64(len(r.entries)) }
 
 func (r *ring) at(pos uint64) *entry { return r.entries[pos-r.first] }
 
+// last is the cursor after the last entry. All that it has not seen and head has, has ended without events.
+func (r *ring) last() Cursor {
+	if len(r.entries) == 0 {
+		return r.floor
+	}
+	return r.entries[len(r.entries)-1].cursor
+}
+
 // push appends the entry and drops the oldest ones beyond the limit; the newest always stays.
 func (r *ring) push(e *entry) {
 	r.entries = append(r.entries, e)

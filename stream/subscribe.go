@@ -140,9 +140,19 @@ func (s *Subscription) count() int {
 }
 
 // Heartbeat appends a heartbeat event. It carries a cursor, so that a client moves on even while
-// its filter lets nothing through.
+// its filter lets nothing through, or while transactions only end that have written nothing.
 func (s *Subscription) Heartbeat(dst []byte, now time.Time) []byte {
+	s.settle()
 	return appendControl(s.appendID(dst), TypeHeartbeat, struct{}{}, now)
+}
+
+// settle makes the cursor the feed's, if the client has all that is there: Feed.settle tells nobody.
+func (s *Subscription) settle() {
+	s.feed.mu.RLock()
+	defer s.feed.mu.RUnlock()
+	if s.generation == s.feed.generation && s.get().reading == nil && s.cursor.Covers(s.feed.ring.last()) {
+		s.moveTo(s.feed.ring.head)
+	}
 }
 
 // Sync appends a sync event.

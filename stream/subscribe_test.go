@@ -279,3 +279,30 @@ func TestHolesOfFinishedTransactionsAreClosed(t *testing.T) {
 		t.Fatalf("got cursor %s, want no hole", got)
 	}
 }
+
+// While nothing is written nobody asks what is due: then a heartbeat tells the client, whose cursor would
+// otherwise be that of an hour ago, and its holes be pruned by the time that it comes back.
+func TestHeartbeatClosesHolesOfFinishedTransactions(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	feed := newFeed(t, log, stream.FeedOptions{})
+	c := (&follower{t: t}).connect(feed, "")
+	idle := log.Begin()
+	write(log, 1)
+	readOnce(t, feed)
+	c.take([][]byte{c.sub.Heartbeat(nil, epochTime)})
+	if cursor, err := stream.ParseCursor(c.Cursor); err != nil || cursor.Next() > idle.XID {
+		t.Fatalf("a heartbeat said that the client has what it was not sent: cursor %s, %v", c.Cursor, err)
+	}
+	c.drain()
+	idle.Rollback()
+	readOnce(t, feed)
+	c.take([][]byte{c.sub.Heartbeat(nil, epochTime)})
+	cursor, err := stream.ParseCursor(c.Cursor)
+	if err != nil || len(cursor.Holes()) > 0 {
+		t.Fatalf("after a heartbeat the client has cursor %s, %v; want no hole", c.Cursor, err)
+	}
+	log.Prune()
+	if c.connect(feed, c.Cursor); c.sync.Mode != stream.ModeResumed {
+		t.Errorf("coming back, the client got %+v", c.sync)
+	}
+}

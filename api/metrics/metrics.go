@@ -22,7 +22,7 @@ const other = "other"
 var delays = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 // closeReasons are why a stream ends, as api/sse says it.
-var closeReasons = []string{"client gone", "slow", "idle", "draining", "expired", "server closed"}
+var closeReasons = []string{"client gone", "slow", "draining", "expired", "server closed"}
 
 // resetReasons are why a client has to begin anew, as package stream says it.
 var resetReasons = []string{"malformed", "other_log", "pruned", "future"}

@@ -53,7 +53,7 @@ func TestLabelsAreKnown(t *testing.T) {
 		`pgherald_connections_opened_total{mode="live"} 2`,
 		`pgherald_connections_closed_total{reason="other"} 1`,
 		`pgherald_connections_closed_total{reason="slow"} 1`,
-		`pgherald_connections_closed_total{reason="idle"} 0`,
+		`pgherald_connections_closed_total{reason="expired"} 0`,
 		`pgherald_resets_total{reason="pruned"} 1`,
 		`pgherald_connections_refused_total{limit="rate"} 1`)
 }
