@@ -6,6 +6,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/pgherald/pgherald/stream"
 )
 
 // WithSizes makes the log's pages small, so that little data takes every path.
@@ -57,3 +60,9 @@ func (p *Presence) Known() int {
 
 // ReadSQL is what Log.Read asks.
 const ReadSQL = readSQL
+
+// DecodeRow reads a row of the log as Postgres sends it.
+func DecodeRow(columns [][]byte) (stream.Event, error) {
+	e, err := row(columns).event(pgtype.NewMap())
+	return e.Event, err
+}

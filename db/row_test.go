@@ -1,11 +1,14 @@
 package db_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/stream"
 )
@@ -45,4 +48,31 @@ func TestReadYieldsWhatIsThere(t *testing.T) {
 	if diff := cmp.Diff(want, tx.Events); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// FuzzDecodeRow finds that no bytes make a read panic, and that an event is its row.
+func FuzzDecodeRow(f *testing.F) {
+	number := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+	f.Add(number(1), number(700), number(1<<62), []byte(nil), []byte(`{}`))
+	f.Add([]byte(nil), []byte("12"), number(0), []byte("{a}"), []byte(nil))
+	f.Add(number(1<<63), number(0), number(1<<63), append(number(1<<32), number(25)...), []byte("null"))
+	f.Fuzz(func(t *testing.T, id, xid, at, audience, data []byte) {
+		e, err := db.DecodeRow([][]byte{nil, nil, nil, nil, id, xid, at, []byte("a"), nil, audience, data})
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(number(uint64(e.ID)), id) || !bytes.Equal(e.Data, data) || e.Type != "a" || e.Key != "" {
+			t.Errorf("%q with %q is %+v", id, data, e)
+		}
+		if micros := int64(binary.BigEndian.Uint64(at)); e.At.Unix()-946_684_800 != floor(micros, 1_000_000) {
+			t.Errorf("%d µs since 2000 are %v", micros, e.At)
+		}
+	})
+}
+
+func floor(n, d int64) int64 {
+	if n < 0 && n%d != 0 {
+		return n/d - 1
+	}
+	return n / d
 }
