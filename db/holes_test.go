@@ -41,7 +41,7 @@ func TestReadDoesNotLookIntoRunningTransactions(t *testing.T) {
 // blocksRead says how many blocks of tables and indexes a read looks at.
 func blocksRead(t *testing.T, conn *pgx.Conn, next uint64, holes []uint64) (n int) {
 	t.Helper()
-	rows, err := conn.Query(t.Context(), `explain (analyze, buffers, costs off, timing off, summary off) `+db.ReadSQL, next, holes, 1001)
+	rows, err := conn.Query(t.Context(), `explain (analyze, buffers, costs off, timing off, summary off) `+db.ReadSQL, next, 1001, holes)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,11 +43,11 @@ func NewLog(pool *pgxpool.Pool) *Log {
 	return &Log{pool: pool, cluster: new(atomic.Pointer[string]), readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
 }
 
-// endedHoles are those of the transactions in parameter $2 that have ended: the others have nothing to
+// endedHoles are those of the transactions in parameter $3 that have ended: the others have nothing to
 // show yet, and a bulk load may have written a million rows that each read would look at in vain.
 const endedHoles = `array(
         select h.xid
-        from unnest($2::xid8[]) as h (xid)
+        from unnest($3::xid8[]) as h (xid)
         where pg_visible_in_snapshot(h.xid, pg_current_snapshot())
     )`
 
@@ -61,22 +61,18 @@ const readNewSQL = eventsSQL + `
 
 // What is new to a cursor with holes: another look-up in the index, which Postgres would prepare also for
 // none, and a reader that was woken for one event has to wait for that.
-const readSQL = eventsSQL + `
-(` + eventsBranch + `
-    where e.xid >= $1
-    limit $3
-)
+const readSQL = readNewSQL + `
 union all
 (` + eventsBranch + `
     where e.xid = any(` + endedHoles + `)
-    limit $3
+    limit $2
 )`
 
 // Read begins to read everything visible now that from has not seen.
 func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
 	sql, args := readNewSQL, []any{from.Next(), l.readEvents + 1}
 	if holes := from.Holes(); len(holes) > 0 {
-		sql, args = readSQL, []any{from.Next(), holes, l.readEvents + 1}
+		sql, args = readSQL, append(args, holes)
 	}
 	page, err := l.query(ctx, sql, l.readEvents, maxBytes, args...)
 	if err != nil {

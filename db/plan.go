@@ -11,7 +11,7 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// A plan: the unseen transactions in the order of their last ids, at most $3 of them, and those
+// A plan: the unseen transactions in the order of their last ids, at most $2 of them, and those
 // that come after them but will be below the cursor, where they stay holes. (There is no max of
 // an xid8 before PostgreSQL 15.)
 const planSQL = `
@@ -25,7 +25,7 @@ with unseen as materialized (
     group by u.xid
 ),
 chosen as materialized (
-    select * from unseen order by last limit $3
+    select * from unseen order by last limit $2
 )
 select` + stateColumns + `,
     null::xid8 as xid,
@@ -62,7 +62,7 @@ type planned struct {
 func (l *Log) plan(ctx context.Context, from stream.Cursor) (*plan, error) {
 	var p *plan
 	err := l.with(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, planSQL, from.Next(), holes(from), l.planSize)
+		rows, err := conn.Query(ctx, planSQL, from.Next(), l.planSize, holes(from))
 		if err != nil {
 			return err
 		}

@@ -41,12 +41,15 @@ select set_config(s.name, '0', false)
 from pg_settings as s
 where s.name = 'idle_session_timeout'`
 
-// introduce says who connects, and asks for JSON as everybody wants it: the database may have another
-// encoding.
+// introduce says who connects.
 func introduce(config *pgx.ConnConfig, name string) {
 	config.RuntimeParams["application_name"] = name
-	config.RuntimeParams["client_encoding"] = "UTF8"
+	SpeakUTF8(config)
 }
+
+// SpeakUTF8 is for a database of another encoding: what comes from a spec or a request is UTF-8, and JSON
+// has to be.
+func SpeakUTF8(config *pgx.ConnConfig) { config.RuntimeParams["client_encoding"] = "UTF8" }
 
 // clusterKey is under which a connection remembers its cluster's name.
 const clusterKey = "pgherald.cluster"

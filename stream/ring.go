@@ -27,12 +27,13 @@ func (r *ring) end() uint64 { return r.first + uint64(len(r.entries)) }
 
 func (r *ring) at(pos uint64) *entry { return r.entries[pos-r.first] }
 
-// last is the cursor after the last entry. All that it has not seen and head has, has ended without events.
-func (r *ring) last() Cursor {
-	if len(r.entries) == 0 {
+// before is the cursor in front of the entry at pos. What head has seen and the one before end has not has
+// ended without events.
+func (r *ring) before(pos uint64) Cursor {
+	if pos == r.first {
 		return r.floor
 	}
-	return r.entries[len(r.entries)-1].cursor
+	return r.at(pos - 1).cursor
 }
 
 // push appends the entry and drops the oldest ones beyond the limit; the newest always stays.

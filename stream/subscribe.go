@@ -150,8 +150,9 @@ func (s *Subscription) Heartbeat(dst []byte, now time.Time) []byte {
 func (s *Subscription) settle() {
 	s.feed.mu.RLock()
 	defer s.feed.mu.RUnlock()
-	if s.generation == s.feed.generation && s.get().reading == nil && s.cursor.Covers(s.feed.ring.last()) {
-		s.moveTo(s.feed.ring.head)
+	r := s.feed.ring
+	if s.generation == s.feed.generation && s.get().reading == nil && s.cursor.Covers(r.before(r.end())) {
+		s.moveTo(r.head)
 	}
 }
 

@@ -259,15 +259,22 @@ func TestSubscribeSaysWhenTheLogDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// A transaction that ends without events must not stay a hole for ever: holes make cursors long,
-// and a hole below the log's horizon would be taken for something missed.
-func TestHolesOfFinishedTransactionsAreClosed(t *testing.T) {
+// besideAHole returns a client that is due a transaction, and an older one that runs and has written nothing.
+func besideAHole(t *testing.T) (*streamtest.Log, *stream.Feed, *follower, *streamtest.Tx) {
+	t.Helper()
 	log := streamtest.NewLog("e1")
 	feed := newFeed(t, log, stream.FeedOptions{})
 	c := (&follower{t: t}).connect(feed, "")
 	idle := log.Begin()
 	write(log, 1)
 	readOnce(t, feed)
+	return log, feed, c, idle
+}
+
+// A transaction that ends without events must not stay a hole for ever: holes make cursors long,
+// and a hole below the log's horizon would be taken for something missed.
+func TestHolesOfFinishedTransactionsAreClosed(t *testing.T) {
+	_, feed, c, idle := besideAHole(t)
 	c.drain()
 	if len(c.sub.Cursor().Holes()) != 1 {
 		t.Fatalf("got cursor %s, want one hole", c.sub.Cursor())
@@ -283,12 +290,7 @@ func TestHolesOfFinishedTransactionsAreClosed(t *testing.T) {
 // While nothing is written nobody asks what is due: then a heartbeat tells the client, whose cursor would
 // otherwise be that of an hour ago, and its holes be pruned by the time that it comes back.
 func TestHeartbeatClosesHolesOfFinishedTransactions(t *testing.T) {
-	log := streamtest.NewLog("e1")
-	feed := newFeed(t, log, stream.FeedOptions{})
-	c := (&follower{t: t}).connect(feed, "")
-	idle := log.Begin()
-	write(log, 1)
-	readOnce(t, feed)
+	log, feed, c, idle := besideAHole(t)
 	c.take([][]byte{c.sub.Heartbeat(nil, epochTime)})
 	if cursor, err := stream.ParseCursor(c.Cursor); err != nil || cursor.Next() > idle.XID {
 		t.Fatalf("a heartbeat said that the client has what it was not sent: cursor %s, %v", c.Cursor, err)

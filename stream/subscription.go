@@ -203,12 +203,8 @@ func (s *Subscription) join() bool {
 		return false
 	}
 	s.pos, s.frame = pos, 0
-	before := s.feed.ring.floor
-	if pos > s.feed.ring.first {
-		before = s.feed.ring.at(pos - 1).cursor
-	}
 	start := s.cursor
-	if before.Covers(start) {
+	if s.feed.ring.before(pos).Covers(start) {
 		start = Cursor{}
 	}
 	s.putStart(start)

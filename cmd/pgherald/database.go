@@ -52,7 +52,7 @@ func (f databaseFlags) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
-	speakUTF8(config)
+	db.SpeakUTF8(config)
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
@@ -69,13 +69,9 @@ func openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	speakUTF8(config.ConnConfig)
+	db.SpeakUTF8(config.ConnConfig)
 	return pgxpool.NewWithConfig(ctx, config)
 }
-
-// speakUTF8 is for a database of another encoding: what comes from a spec or a request is UTF-8, and JSON
-// has to be.
-func speakUTF8(config *pgx.ConnConfig) { config.RuntimeParams["client_encoding"] = "UTF8" }
 
 // with runs do on one connection.
 func (f databaseFlags) with(ctx context.Context, do func(*pgx.Conn) error) error {
