@@ -81,7 +81,7 @@ func (a *API) serve(re *sse.Response, s *seat, id auth.Identity, sub *stream.Sub
 	}
 	s.Keep()
 	a.connections.open(user)
-	a.config.Presence.Open(id.User)
+	a.config.Presence.Opened(id.User)
 	a.config.Metrics.Opened(sync)
 	a.config.Logger.Debug("stream opened", "remote", s.remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
 	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Lease: lease, Ended: a.onEnd(s, id.User, sync.Connection)})
@@ -95,7 +95,7 @@ func (a *API) onEnd(s *seat, user, connection string) func(sse.End) {
 		s.Leave()
 		a.leases.close(connection)
 		a.connections.close(name)
-		a.config.Presence.Close(user)
+		a.config.Presence.Closed(user)
 		a.config.Metrics.Closed(e.Reason, e.Duration)
 		a.config.Logger.Info("stream closed", "remote", s.remote, "user", name, "reason", e.Reason,
 			"duration", e.Duration.Round(time.Millisecond), "events", e.Events, "bytes", e.Bytes)

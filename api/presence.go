@@ -12,15 +12,15 @@ import (
 
 // Presence is told whose streams are open. Its methods must not wait.
 type Presence interface {
-	Open(user string)  // a stream of the user has begun
-	Close(user string) // and ended
+	Opened(user string) // a stream of the user has begun
+	Closed(user string) // and ended
 }
 
 // nobodyAsks is the presence that nobody wants to know.
 type nobodyAsks struct{}
 
-func (nobodyAsks) Open(string)  {}
-func (nobodyAsks) Close(string) {}
+func (nobodyAsks) Opened(string) {}
+func (nobodyAsks) Closed(string) {}
 
 // onlineUser is somebody who has a stream open at some server, or had until moments ago.
 type onlineUser struct {

@@ -17,9 +17,9 @@ type guestBook struct {
 	all  int
 }
 
-func (g *guestBook) Open(user string) { g.add(user, 1) }
+func (g *guestBook) Opened(user string) { g.add(user, 1) }
 
-func (g *guestBook) Close(user string) { g.add(user, -1) }
+func (g *guestBook) Closed(user string) { g.add(user, -1) }
 
 func (g *guestBook) add(user string, n int) {
 	g.mu.Lock()

@@ -31,28 +31,31 @@ set max_parallel_workers_per_gather = 0;
 set jit = off;
 set statement_timeout = '60s'`
 
-// noStatementTimeout is for a transaction that deletes as many events as one transaction of a writer had.
-const noStatementTimeout = `set local statement_timeout = 0`
-
 // mayBeIdleSQL keeps the server from ending a session of ours that has nothing to do. The setting came
 // with PostgreSQL 14.
-const mayBeIdleSQL = `
+const AllowIdleSQL = `
 select set_config(s.name, '0', false)
 from pg_settings as s
 where s.name = 'idle_session_timeout'`
 
 // introduce says who connects.
-func introduce(config *pgx.ConnConfig, name string) {
+func SetApplicationName(config *pgx.ConnConfig, name string) {
 	config.RuntimeParams["application_name"] = name
-	SpeakUTF8(config)
+	UseUTF8(config)
 }
 
 // SpeakUTF8 is for a database of another encoding: what comes from a spec or a request is UTF-8, and JSON
 // has to be.
-func SpeakUTF8(config *pgx.ConnConfig) { config.RuntimeParams["client_encoding"] = "UTF8" }
+func UseUTF8(config *pgx.ConnConfig) { config.RuntimeParams["client_encoding"] = "UTF8" }
 
-// clusterKey is under which a connection remembers its cluster's name.
+// clusterKey is the key of a connection's custom data that holds the name of its cluster and database.
 const clusterKey = "pgherald.cluster"
+
+// ClusterOf returns the name of the cluster and database that a connection of OpenLogPool leads to.
+func ClusterOf(conn *pgx.Conn) string {
+	name, _ := conn.PgConn().CustomData()[clusterKey].(string)
+	return name
+}
 
 // OpenLogPool opens the connections that read and prune the log, at most size of them. They
 // keep settings for the session, so url must not lead through a transaction-mode pooler.
@@ -65,7 +68,7 @@ func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, erro
 		return nil, fmt.Errorf("read database URL: %w", err)
 	}
 	config.MaxConns = int32(size)
-	introduce(config.ConnConfig, "pgherald log")
+	SetApplicationName(config.ConnConfig, "pgherald log")
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	config.PingTimeout = 2 * time.Second
 	config.AfterConnect = prepareLogConn
@@ -86,7 +89,7 @@ func prepareLogConn(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	conn.PgConn().CustomData()[clusterKey] = cluster
-	if _, err := conn.Exec(ctx, logPoolSettings+";"+mayBeIdleSQL); err != nil {
+	if _, err := conn.Exec(ctx, logPoolSettings+";"+AllowIdleSQL); err != nil {
 		return fmt.Errorf("set up connection: %w", err)
 	}
 	return nil
@@ -128,7 +131,7 @@ func inspect(ctx context.Context, conn *pgx.Conn) (string, error) {
 }
 
 // Check refuses a server that cannot work: too old, or a standby.
-func Check(ctx context.Context, conn *pgx.Conn) error {
+func CheckServer(ctx context.Context, conn *pgx.Conn) error {
 	_, err := inspect(ctx, conn)
 	return err
 }

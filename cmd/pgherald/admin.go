@@ -53,11 +53,11 @@ func (s *server) sources() metrics.Sources {
 		Feed:    s.feed.Stats,
 		Listener: func() metrics.Listener {
 			status := s.listener.Status()
-			return metrics.Listener{Live: status.Live, RoundTrip: status.RoundTrip, Falls: status.Falls}
+			return metrics.Listener{Live: status.Live, RoundTrip: status.RoundTrip, Falls: status.Disconnects}
 		},
 		Waker: func() metrics.Waker {
 			status := s.waker.Status()
-			return metrics.Waker{State: status.State, Reigns: status.Reigns}
+			return metrics.Waker{State: status.State, Reigns: status.Terms}
 		},
 		Pruner: func() metrics.Pruner {
 			status := s.pruner.Status()

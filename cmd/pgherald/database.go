@@ -52,12 +52,12 @@ func (f databaseFlags) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
-	db.SpeakUTF8(config)
+	db.UseUTF8(config)
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
-	if err := db.Check(ctx, conn); err != nil {
+	if err := db.CheckServer(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close(ctx))
 	}
 	return conn, nil
@@ -69,7 +69,7 @@ func openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SpeakUTF8(config.ConnConfig)
+	db.UseUTF8(config.ConnConfig)
 	return pgxpool.NewWithConfig(ctx, config)
 }
 

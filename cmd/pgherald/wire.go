@@ -15,6 +15,9 @@ import (
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/db/control"
+	"github.com/pgherald/pgherald/db/eventlog"
+	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/web"
 )
@@ -27,11 +30,11 @@ const logConns = 8
 type server struct {
 	flags          serveCmd
 	logPool        *pgxpool.Pool
-	listener       *db.Listener
-	waker          *db.Waker
-	monitor        *db.Monitor
-	pruner         *db.Pruner
-	presence       *db.Presence
+	listener       *notify.Listener
+	waker          *notify.Leader
+	monitor        *eventlog.Monitor
+	pruner         *eventlog.Pruner
+	presence       *control.Presence
 	feed           *stream.Feed
 	metrics        *metrics.Metrics
 	auth           *auth.JWT // nil: nobody is asked for a token
@@ -54,21 +57,21 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	if s.logPool, err = db.OpenLogPool(ctx, c.ListenDatabaseURL, logConns); err != nil {
 		return s, err
 	}
-	log := db.NewLog(s.logPool)
-	if renewed, err := log.Renew(a.ctx); err != nil {
+	log := eventlog.NewLog(s.logPool)
+	if renewed, err := log.ResetIfForeign(a.ctx); err != nil {
 		return s, err
 	} else if renewed {
 		a.logger.Warn("the log came from another cluster, as with a dump that was restored: it begins anew, and every client is told to reset")
 	}
-	s.pruner = db.NewPruner(s.logPool, db.PrunerOptions{MaxAge: c.RetainAge, MaxBytes: int64(c.RetainBytes), Logger: a.logger})
-	s.monitor = db.NewMonitor(s.logPool, db.MonitorOptions{Logger: a.logger})
-	s.listener, err = db.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, db.ListenerOptions{
+	s.pruner = eventlog.NewPruner(s.logPool, eventlog.PrunerOptions{MaxAge: c.RetainAge, MaxBytes: int64(c.RetainBytes), Logger: a.logger})
+	s.monitor = eventlog.NewMonitor(s.logPool, eventlog.MonitorOptions{Logger: a.logger})
+	s.listener, err = notify.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, notify.ListenerOptions{
 		ProbeInterval: c.ProbeInterval, Control: func(connection string) { s.api.Renewal(connection) }, Logger: a.logger,
 	})
 	if err != nil {
 		return s, err
 	}
-	s.waker, err = db.NewWaker(s.listener, c.ListenDatabaseURL, db.WakerOptions{
+	s.waker, err = notify.NewLeader(s.listener, c.ListenDatabaseURL, notify.LeaderOptions{
 		NextPass: func() time.Time { return s.api.NextPass() }, Logger: a.logger,
 	})
 	if err != nil {
@@ -78,7 +81,7 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	if err := s.feed.Fill(ctx); err != nil {
 		return s, err
 	}
-	s.presence = db.NewPresence(s.logPool, db.PresenceOptions{Logger: a.logger})
+	s.presence = control.NewPresence(s.logPool, control.PresenceOptions{Logger: a.logger})
 	config := s.apiConfig(a.logger)
 	if s.apiPool, err = openPool(ctx, c.DatabaseURL); err != nil {
 		return s, fmt.Errorf("open connections for the API: %w", err)
@@ -146,7 +149,7 @@ func (s *server) listenerStats() api.ListenerStats {
 	status, waker := s.listener.Status(), s.waker.Status()
 	return api.ListenerStats{
 		Live: status.Live, RoundTripMS: float64(status.RoundTrip) / 1e6, Reason: status.Reason,
-		Waker: &api.WakerStats{State: waker.State, Reigns: waker.Reigns},
+		Waker: &api.WakerStats{State: waker.State, Reigns: waker.Terms},
 	}
 }
 

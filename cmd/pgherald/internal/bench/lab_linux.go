@@ -124,7 +124,7 @@ func (l *lab) database(base string) error {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(l.ctx))
-	if err := db.Check(l.ctx, conn); err != nil {
+	if err := db.CheckServer(l.ctx, conn); err != nil {
 		return err
 	}
 	if !l.flags.Ephemeral && !l.flags.Yes {

@@ -1,0 +1,2 @@
+// Package control is part of package db; its owner writes this comment.
+package control

@@ -1,0 +1,2 @@
+// Package eventlog is part of package db; its owner writes this comment.
+package eventlog

@@ -1,0 +1,114 @@
+package eventlog
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/stream"
+)
+
+// A plan: the unseen transactions in the order of their last ids, at most $2 of them, and those
+// that come after them but will be below the cursor, where they stay holes. (There is no max of
+// an xid8 before PostgreSQL 15.)
+const planSQL = `
+with unseen as materialized (
+    select u.xid, count(*) as events, max(u.id) as last, bool_or(u.restricted) as restricted
+    from (
+        select e.xid, e.id, e.audience is not null as restricted from pgherald.events as e where e.xid >= $1
+        union all
+        select e.xid, e.id, e.audience is not null from pgherald.events as e where e.xid = any(` + endedHoles + `)
+    ) as u
+    group by u.xid
+),
+chosen as materialized (
+    select * from unseen order by last limit $2
+)
+select` + stateColumns + `,
+    null::xid8 as xid,
+    (select case when bool_or(restricted) then -1 else coalesce(sum(events), 0) end from unseen)::bigint as events,
+    (select count(*) from unseen)::bigint as last
+from pgherald.log as l
+union all
+select null, null, null, null, xid, events, last
+from chosen
+union all
+select null, null, null, null, xid, null, null
+from unseen
+where
+    last > (select max(last) from chosen)
+    and xid < greatest((select xid from chosen order by xid desc limit 1), $1)`
+
+// plan is what a large read is going to do.
+type plan struct {
+	state        state
+	events       int       // in all, -1 if some are not for everyone
+	transactions int       // in all
+	chosen       []planned // in the order of their last ids
+	later        []uint64  // not chosen, but below the cursor when the chosen are delivered
+}
+
+// planned is a transaction that is to be fetched.
+type planned struct {
+	xid    uint64
+	events int
+	last   int64
+}
+
+// plan decides what to read after the cursor.
+func (l *Log) plan(ctx context.Context, from stream.Cursor) (*plan, error) {
+	var p *plan
+	err := l.with(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, planSQL, from.Next(), l.planSize, holes(from))
+		if err != nil {
+			return err
+		}
+		var raw rawState
+		if p, raw, err = scanPlan(rows); err != nil {
+			return err
+		}
+		p.state, err = raw.parse(db.ClusterOf(conn))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("plan a read of the log: %w", err)
+	}
+	return p, p.state.honours(from)
+}
+
+func scanPlan(rows pgx.Rows) (*plan, rawState, error) {
+	defer rows.Close()
+	p, raw := &plan{}, rawState{}
+	for rows.Next() {
+		var logID, timeline, snapshot *string
+		var prunedBelow, xid *uint64
+		var events, last *int64
+		if err := rows.Scan(&logID, &timeline, &prunedBelow, &snapshot, &xid, &events, &last); err != nil {
+			return nil, raw, err
+		}
+		switch {
+		case logID != nil:
+			raw = rawState{logID: *logID, timeline: *timeline, snapshot: *snapshot, prunedBelow: *prunedBelow}
+			p.events, p.transactions = int(*events), int(*last)
+		case last == nil:
+			p.later = append(p.later, *xid)
+		default:
+			p.chosen = append(p.chosen, planned{*xid, int(*events), *last})
+		}
+	}
+	slices.SortFunc(p.chosen, func(a, b planned) int { return cmp.Compare(a.last, b.last) })
+	return p, raw, rows.Err()
+}
+
+// unread are all transactions that the plan knows of.
+func (p *plan) unread() []uint64 {
+	xids := slices.Clone(p.later)
+	for _, t := range p.chosen {
+		xids = append(xids, t.xid)
+	}
+	return xids
+}

@@ -1,0 +1,179 @@
+package eventlog_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/db/eventlog"
+	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream"
+)
+
+func openPool(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := db.OpenLogPool(t.Context(), url, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func count(t *testing.T, pool *pgxpool.Pool) (n int) {
+	t.Helper()
+	if err := pool.QueryRow(t.Context(), `select count(*) from pgherald.events`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func prune(t *testing.T, pool *pgxpool.Pool, opts eventlog.PrunerOptions) int64 {
+	t.Helper()
+	n, err := eventlog.NewPruner(pool, opts).Prune(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func age(t *testing.T, pool *pgxpool.Pool, key string, by time.Duration) {
+	t.Helper()
+	const sql = `update pgherald.events set at = at - make_interval(secs => $2) where key like $1`
+	if _, err := pool.Exec(t.Context(), sql, key, by.Seconds()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPruneByAge(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	pool := openPool(t, url)
+	log := eventlog.NewLog(pool)
+	start := head(t, log, 0)
+	emit(t, pool, "old 1", 5)
+	emit(t, pool, "old 2", 50) // more than a chunk
+	middle := head(t, log, 0)
+	emit(t, pool, "old 3", 5)
+	kept := head(t, log, 0)
+	emit(t, pool, "new", 5)
+	age(t, pool, "old%", 25*time.Hour)
+
+	if n := prune(t, pool, eventlog.PrunerOptions{Chunk: 7}); n != 60 {
+		t.Errorf("pruned %d events, want 60", n)
+	}
+	for name, c := range map[string]stream.Cursor{"start": start, "middle": middle} {
+		if _, err := log.Read(t.Context(), c); !errors.Is(err, stream.ErrPruned) {
+			t.Errorf("%s: got %v, want ErrPruned", name, err)
+		}
+	}
+	if got, _ := collect(t, log, kept); len(got) != 1 || got[0] != "new×5" {
+		t.Errorf("got %v", got)
+	}
+	if n := prune(t, pool, eventlog.PrunerOptions{Chunk: 7}); n != 0 {
+		t.Errorf("pruned %d events again", n)
+	}
+}
+
+// A client that has everything must not be reset because everything was pruned.
+func TestPruneOfEverythingKeepsClientsThatAreUpToDate(t *testing.T) {
+	pool := openPool(t, pgtest.NewDatabase(t))
+	log := eventlog.NewLog(pool)
+	emit(t, pool, "old", 5)
+	cursor := head(t, log, 0)
+	age(t, pool, "old", 25*time.Hour)
+	if n := prune(t, pool, eventlog.PrunerOptions{}); n != 5 {
+		t.Fatalf("pruned %d events", n)
+	}
+	emit(t, pool, "new", 2)
+	if got, _ := collect(t, log, cursor); len(got) != 1 || got[0] != "new×2" {
+		t.Errorf("got %v", got)
+	}
+	if c := head(t, log, 1000); c.Next() < cursor.Next() {
+		t.Errorf("the log begins at %s, before what was pruned", c)
+	}
+}
+
+// A transaction that began before the old events may still commit events: it must not be pruned
+// away unseen, nor may a cursor that has it as a hole be reset.
+func TestPruneWaitsForRunningTransactions(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	pool := openPool(t, url)
+	log := eventlog.NewLog(pool)
+	long := pgtest.Begin(t, url)
+	emit(t, long, "long", 1)
+	emit(t, pool, "old", 5)
+	cursor := head(t, log, 0)
+	age(t, pool, "old", 25*time.Hour)
+	if n := prune(t, pool, eventlog.PrunerOptions{}); n != 0 {
+		t.Errorf("pruned %d events above a running transaction", n)
+	}
+	pgtest.Commit(t, long)
+	if got, _ := collect(t, log, cursor); len(got) != 1 || got[0] != "long×1" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestPruneBySize(t *testing.T) {
+	pool := openPool(t, pgtest.NewDatabase(t))
+	for i := range 100 {
+		emit(t, pool, fmt.Sprint(i), 10)
+	}
+	n := prune(t, pool, eventlog.PrunerOptions{MaxBytes: 50_000, Chunk: 100})
+	left := count(t, pool)
+	if int(n)+left != 1000 || left < 100 || left > 600 {
+		t.Errorf("pruned %d events, %d are left", n, left)
+	}
+}
+
+func TestOnlyOnePrunes(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	pool := openPool(t, url)
+	emit(t, pool, "old", 5)
+	age(t, pool, "old", 25*time.Hour)
+	other := pgtest.Begin(t, url)
+	if _, err := other.Exec(t.Context(), `select pg_advisory_xact_lock($1)`, int64(eventlog.PruneLock)); err != nil {
+		t.Fatal(err)
+	}
+	if n := prune(t, pool, eventlog.PrunerOptions{}); n != 0 {
+		t.Errorf("pruned %d events beside another pruner", n)
+	}
+	pgtest.Rollback(t, other)
+	if n := prune(t, pool, eventlog.PrunerOptions{}); n != 5 {
+		t.Errorf("pruned %d events", n)
+	}
+}
+
+// A transaction goes as a whole, however long that takes.
+func TestPruneTakesItsTime(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	pool, err := db.OpenLogPool(t.Context(), url, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	emit(t, pool, "old", 5)
+	age(t, pool, "old", 25*time.Hour)
+	if _, err := pool.Exec(t.Context(), `set statement_timeout = '100ms'`); err != nil {
+		t.Fatal(err)
+	}
+	busy := pgtest.Begin(t, url)
+	if _, err := busy.Exec(t.Context(), `select from pgherald.events for update`); err != nil {
+		t.Fatal(err)
+	}
+	var pruning sync.WaitGroup
+	defer pruning.Wait()
+	pruning.Go(func() {
+		if n, err := eventlog.NewPruner(pool, eventlog.PrunerOptions{}).Prune(t.Context()); err != nil || n != 5 {
+			t.Errorf("got %d, %v", n, err)
+		}
+	})
+	if _, err := busy.Exec(t.Context(), `select pg_sleep(0.5)`); err != nil {
+		t.Error(err)
+	}
+	pgtest.Rollback(t, busy)
+}

@@ -1,0 +1,2 @@
+// Package notify is part of package db; its owner writes this comment.
+package notify
