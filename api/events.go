@@ -66,10 +66,14 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, atOnce bool) (*sse.R
 
 // subscribe gives up when the streams are told to end.
 func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f stream.Filter) (*stream.Subscription, stream.Sync, error) {
+	if malformed != nil {
+		sub, sync := a.config.Feed.SubscribeReset(f, stream.ResetMalformed)
+		return sub, sync, nil
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(a.stopping, cancel)()
-	return a.config.Feed.Subscribe(ctx, c, malformed, f)
+	return a.config.Feed.Subscribe(ctx, c, f)
 }
 
 func (a *API) serve(re *sse.Response, s *seat, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {

@@ -94,7 +94,7 @@ func TestBytesOfAStreamResumedFromTheLog(t *testing.T) {
 	l.until("id: ")
 	l.until("id: ")
 	l.is("resumed_filtered_from_log")
-	if replays := s.feed.Stats().Replays; replays == 0 {
+	if replays := s.feed.Stats().CatchUps; replays == 0 {
 		t.Error("nothing was read from the log: the test shows nothing")
 	}
 }

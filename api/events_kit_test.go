@@ -115,7 +115,7 @@ func (s *station) follow() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.feed.Follow(ctx, s.wake, nil)
+		s.feed.Run(ctx, s.wake, nil)
 	}()
 	s.stop = func() { stop(); <-done }
 	s.Cleanup(s.stop)

@@ -152,7 +152,7 @@ func TestClientThatReadsOnHasEverything(t *testing.T) {
 			next++
 		}
 	}
-	if s.feed.Stats().Replays == 0 {
+	if s.feed.Stats().CatchUps == 0 {
 		t.Error("the client never fell behind: the test shows nothing")
 	}
 }

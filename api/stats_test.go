@@ -78,7 +78,7 @@ func TestStatsNames(t *testing.T) {
 	}})
 	response, body := s.ask(http.MethodGet, "/api/stats")
 	const want = `{"totalConnections":0,"activeConnections":0,"connectionsByUser":{},"feed":{"cursor":"k3f9-0","floor":"k3f9-0",` +
-		`"transactions":0,"bytes":0,"limit":67108864,"events":0,"withheld":0,"resets":0,"unannounced":0,"replays":0},` +
+		`"transactions":0,"bytes":0,"limit":67108864,"events":0,"withheld":0,"resets":0,"unannounced":0,"catchUps":0},` +
 		`"listener":{"live":true,"roundTripMs":0.25,"waker":{"state":"up","reigns":3}}}` + "\n"
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)

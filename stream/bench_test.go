@@ -40,7 +40,7 @@ func (t *tape) Read(context.Context, stream.Cursor) (stream.Reading, error) {
 	return t, nil
 }
 
-func (t *tape) Rest(context.Context, string, uint64, int64) (stream.Reading, error) {
+func (t *tape) ReadTransaction(context.Context, string, uint64, int64) (stream.Reading, error) {
 	return nil, io.ErrUnexpectedEOF
 }
 
@@ -119,7 +119,7 @@ func benchmarkDue(b *testing.B, n int, types string) {
 	subs := make([]*stream.Subscription, n)
 	for i := range subs {
 		var err error
-		if subs[i], _, err = f.Subscribe(context.Background(), stream.Cursor{}, nil, filter); err != nil {
+		if subs[i], _, err = f.Subscribe(context.Background(), stream.Cursor{}, filter); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -131,7 +131,7 @@ func benchmarkDue(b *testing.B, n int, types string) {
 		}
 		for _, s := range subs {
 			var err error
-			if bufs, err = s.Due(bufs[:0], 256<<10); err != nil {
+			if bufs, err = s.Pending(bufs[:0], 256<<10); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -148,7 +148,7 @@ func BenchmarkSeek(b *testing.B) {
 			near := stream.NewCursor("k3f9", log.xid-1, nil) // one transaction before the end
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, sync, err := f.Subscribe(context.Background(), near, nil, stream.Filter{}); err != nil || *sync.Events != 1 {
+				if _, sync, err := f.Subscribe(context.Background(), near, stream.Filter{}); err != nil || *sync.Events != 1 {
 					b.Fatal(sync, err)
 				}
 			}
@@ -214,7 +214,7 @@ func benchmarkPass(b *testing.B, clients int, audience []string, where string) {
 	}
 	subs := make([]*stream.Subscription, clients)
 	for i := range subs {
-		sub, _, err := f.Subscribe(context.Background(), stream.Cursor{}, nil, filter.WithGrants([]string{fmt.Sprint("user:", i), "role:worker"}))
+		sub, _, err := f.Subscribe(context.Background(), stream.Cursor{}, filter.WithGrants([]string{fmt.Sprint("user:", i), "role:worker"}))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -225,10 +225,10 @@ func benchmarkPass(b *testing.B, clients int, audience []string, where string) {
 		if err := stream.ReadOnce(f); err != nil {
 			b.Fatal(err)
 		}
-		p := f.Pass(1 << 18)
+		p := f.NewFanOutPass(1 << 18)
 		delivered := 0
 		for _, s := range subs {
-			data, _, err := p.Due(s)
+			data, _, err := p.Pending(s)
 			if err != nil {
 				b.Fatal(err)
 			}

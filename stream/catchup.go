@@ -35,7 +35,7 @@ func (s *Subscription) CatchUp(ctx context.Context, emit func([][]byte) error) e
 func (f *Feed) countReplay() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stats.Replays++
+	f.stats.CatchUps++
 }
 
 // rejoin is true when Due can go on: it will, or it will return a *ResetError.
@@ -55,7 +55,7 @@ func (s *Subscription) finishPartial(ctx context.Context, emit func([][]byte) er
 	if p.xid == 0 {
 		return nil
 	}
-	r, err := s.query(ctx, func() (Reading, error) { return s.feed.log.Rest(ctx, p.cursor.epoch, p.xid, p.after) })
+	r, err := s.query(ctx, func() (Reading, error) { return s.feed.log.ReadTransaction(ctx, p.cursor.epoch, p.xid, p.after) })
 	if err != nil {
 		return err
 	}

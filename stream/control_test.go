@@ -22,7 +22,7 @@ func TestOwnEventsWithinATransactionHaveNoID(t *testing.T) {
 			write(log, 50)
 			readOnce(t, feed)
 			var sent strings.Builder
-			bufs, err := c.sub.Due(nil, 1000)
+			bufs, err := c.sub.Pending(nil, 1000)
 			if errors.Is(err, stream.ErrBehind) {
 				err = c.sub.CatchUp(context.Background(), func(part [][]byte) error {
 					if sent.Len() > 0 {

@@ -99,7 +99,7 @@ func (c Cursor) Deliver(xid uint64, open []uint64) Cursor {
 
 // Settle returns c without the holes that are not in open: those transactions have ended and
 // left no events.
-func (c Cursor) Settle(open []uint64) Cursor {
+func (c Cursor) CloseHoles(open []uint64) Cursor {
 	if len(c.holes) == 0 {
 		return c
 	}

@@ -76,7 +76,7 @@ func TestCursorSettleKeepsWhatIsOpen(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := genCursor.Draw(t, "c")
 		open := rapid.SliceOfN(rapid.Uint64Range(0, modelLimit), 0, 20).Draw(t, "open")
-		s := c.Settle(open)
+		s := c.CloseHoles(open)
 		for x := range uint64(modelLimit + 10) {
 			want := c.Seen(x) || x < c.Next() && !slices.Contains(open, x)
 			if s.Seen(x) != want {

@@ -18,7 +18,7 @@ type FeedOptions struct {
 	// resume from memory after a restart; 50,000 if 0.
 	Fill int
 	// Replays is how many subscriptions may read from the log at the same time; 4 if 0.
-	Replays int
+	CatchUps int
 	// OnEvent is told of each event that Follow has read, on its goroutine: it must not block.
 	OnEvent func(*Event)
 	// Logger is told of resets and outages.
@@ -32,8 +32,8 @@ func (o FeedOptions) withDefaults() FeedOptions {
 	if o.Fill <= 0 {
 		o.Fill = 50_000
 	}
-	if o.Replays <= 0 {
-		o.Replays = 4
+	if o.CatchUps <= 0 {
+		o.CatchUps = 4
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(*Event) {}
@@ -58,7 +58,7 @@ type Feed struct {
 	mu         sync.RWMutex
 	ring       *ring         // guarded by mu, as are those below
 	generation uint64        // how often the feed was replaced
-	reason     string        // why it was last replaced
+	reason     ResetReason   // why it was last replaced
 	changed    chan struct{} // closed at the next change
 	stats      FeedStats
 	outage     error // why the log cannot be read, nil if it can
@@ -75,7 +75,7 @@ type FeedStats struct {
 	Withheld     uint64 `json:"withheld"`     // of them, those whose audience is nobody: none could be computed
 	Resets       uint64 `json:"resets"`       // times that every client had to start anew
 	Unannounced  uint64 `json:"unannounced"`  // events found without a notification: should stay 0
-	Replays      uint64 `json:"replays"`      // subscriptions that had to read from the log
+	CatchUps     uint64 `json:"catchUps"`     // subscriptions that had to read from the log
 }
 
 // NewFeed returns a feed of the log. It is empty until Fill has filled it.
@@ -85,7 +85,7 @@ func NewFeed(log Log, opts FeedOptions) *Feed {
 		log:     log,
 		began:   time.Now(),
 		opts:    opts,
-		replays: make(chan struct{}, opts.Replays),
+		replays: make(chan struct{}, opts.CatchUps),
 		ring:    newRing(opts.Bytes, Cursor{}),
 		changed: make(chan struct{}),
 	}
@@ -155,7 +155,7 @@ func (f *Feed) settle(head Cursor) {
 
 // replace puts another ring in the place of the one there was. Subscriptions learn of it at
 // their next Due, with the reason.
-func (f *Feed) replace(r *ring, reason string) {
+func (f *Feed) replace(r *ring, reason ResetReason) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r.first += f.ring.end()

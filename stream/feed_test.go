@@ -193,11 +193,14 @@ func (w *world) connect(t *rapid.T) {
 
 func (w *world) connectTo(t *rapid.T, c *client, s *server) {
 	c.Client.Disconnect()
-	cursor, err := stream.Cursor{}, error(nil)
+	var cursor stream.Cursor
 	if c.Cursor != "" {
-		cursor, err = stream.ParseCursor(c.Cursor)
+		var err error
+		if cursor, err = stream.ParseCursor(c.Cursor); err != nil {
+			t.Fatal(err)
+		}
 	}
-	sub, sync, err := s.feed.Subscribe(context.Background(), cursor, err, c.filter)
+	sub, sync, err := s.feed.Subscribe(context.Background(), cursor, c.filter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,17 +246,17 @@ func (w *world) heartbeat(t *rapid.T) {
 // pass serves all clients as a shard does: with one pass for each feed, to sockets that take a part.
 func (w *world) pass(t *rapid.T) {
 	limit := rapid.IntRange(1, 2000).Draw(t, "limit")
-	passes := make(map[*stream.Feed]*stream.Pass)
+	passes := make(map[*stream.Feed]*stream.FanOutPass)
 	for _, c := range w.clients {
 		if c.sub == nil {
 			continue
 		}
 		feed := stream.FeedOf(c.sub)
 		if passes[feed] == nil {
-			passes[feed] = feed.Pass(limit)
+			passes[feed] = feed.NewFanOutPass(limit)
 		}
 		before := *c.sub
-		data, _, err := passes[feed].Due(c.sub)
+		data, _, err := passes[feed].Pending(c.sub)
 		if err != nil && !errors.Is(err, stream.ErrBehind) {
 			t.Fatal(err)
 		}
@@ -267,7 +270,7 @@ func (w *world) pass(t *rapid.T) {
 				t.Fatal(err)
 			}
 		}
-		c.take(t, [][]byte{data[:n], passes[feed].Cut(c.sub, &before, data, n)})
+		c.take(t, [][]byte{data[:n], passes[feed].Rewind(c.sub, &before, data, n)})
 	}
 }
 
@@ -275,7 +278,7 @@ var errBroken = errors.New("connection broke")
 
 // step is one round of what a connection does. It reports whether something came.
 func (c *client) step(t *rapid.T, limit, breakAfter int) bool {
-	bufs, err := c.sub.Due(nil, limit)
+	bufs, err := c.sub.Pending(nil, limit)
 	c.take(t, bufs)
 	if errors.Is(err, stream.ErrBehind) {
 		err = c.sub.CatchUp(context.Background(), func(bufs [][]byte) error {

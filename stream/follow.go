@@ -27,7 +27,7 @@ func (f *Feed) Fill(ctx context.Context) error { return f.refill(ctx, "") }
 // of the log is not an error: it is logged and outlasted, and what was missed is read after it.
 // wake must not be closed. nextPass tells when somebody reads the feed next, as far as that is known:
 // until shortly before, a wake-up waits. nil means that this is not known.
-func (f *Feed) Follow(ctx context.Context, wake <-chan struct{}, nextPass func() time.Time) {
+func (f *Feed) Run(ctx context.Context, wake <-chan struct{}, nextPass func() time.Time) {
 	fallback := time.NewTicker(fallbackInterval)
 	defer fallback.Stop()
 	var unwoken int // events found by a fallback read, for which no wake-up has come yet
@@ -136,7 +136,7 @@ func (f *Feed) readOn(ctx context.Context) (int, error) {
 
 // refill makes a new ring of the newest part of the log. With a reason, subscriptions are told
 // to reset.
-func (f *Feed) refill(ctx context.Context, reason string) error {
+func (f *Feed) refill(ctx context.Context, reason ResetReason) error {
 	floor, err := f.log.Tail(ctx, f.opts.Fill)
 	if err != nil {
 		return fmt.Errorf("find the newest events: %w", err)

@@ -23,7 +23,7 @@ func followFor(f *stream.Feed, nextPass func() time.Time) (wake chan struct{}, s
 	wake = make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { f.Follow(ctx, wake, nextPass) })
+	running.Go(func() { f.Run(ctx, wake, nextPass) })
 	return wake, func() { cancel(); running.Wait() }
 }
 

@@ -24,7 +24,7 @@ func (f *Feed) mark() Mark { return Mark{generation: f.generation, pos: f.ring.e
 // Written appends when each event behind the mark was written, in Unix nanoseconds of Postgres's
 // clock, and returns the new end of the feed. Events that the feed only refers to the log for are
 // left out, and so is all that was there when the feed was replaced.
-func (f *Feed) Written(dst []int64, since Mark) ([]int64, Mark) {
+func (f *Feed) WrittenSince(dst []int64, since Mark) ([]int64, Mark) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	r, end := f.ring, f.mark()

@@ -20,7 +20,7 @@ func TestWritten(t *testing.T) {
 	check := func(what string, want ...int64) {
 		t.Helper()
 		var got []int64
-		got, mark = feed.Written(nil, mark)
+		got, mark = feed.WrittenSince(nil, mark)
 		for i := range got {
 			got[i] /= int64(time.Millisecond)
 		}

@@ -22,9 +22,9 @@ type Log interface {
 	// Read begins to read everything visible now that from has not seen. Its error wraps
 	// ErrOtherLog, ErrPruned or ErrFuture if the cursor cannot be honoured.
 	Read(ctx context.Context, from Cursor) (Reading, error)
-	// Rest begins to read the events of one committed transaction whose ids are above after, in
+	// ReadTransaction begins to read the events of one committed transaction whose ids are above after, in
 	// the log of the given epoch. The Transactions it yields have no Cursor.
-	Rest(ctx context.Context, epoch string, xid uint64, after int64) (Reading, error)
+	ReadTransaction(ctx context.Context, epoch string, xid uint64, after int64) (Reading, error)
 	// Tail returns the cursor after which about the given number of events follow: with 0, the
 	// end of the log.
 	Tail(ctx context.Context, events int) (Cursor, error)
@@ -44,18 +44,15 @@ type Reading interface {
 	Cursor() Cursor
 }
 
-// resetReason puts into one word, for clients, why a cursor cannot be honoured; it is empty for
-// any other error.
-func resetReason(err error) string {
+// resetReason returns the reset reason that the log's error stands for, and "" for any other error.
+func resetReason(err error) ResetReason {
 	switch {
-	case errors.Is(err, ErrMalformedCursor):
-		return "malformed"
 	case errors.Is(err, ErrOtherLog):
-		return "other_log"
+		return ResetOtherLog
 	case errors.Is(err, ErrPruned):
-		return "pruned"
+		return ResetPruned
 	case errors.Is(err, ErrFuture):
-		return "future"
+		return ResetFuture
 	}
 	return ""
 }

@@ -14,7 +14,7 @@ const (
 // comparison each and allocates nothing. Where events are not for everyone, it is put together once
 // for all whose grants make the same difference. It is for one walk over the subscriptions, and for
 // one goroutine.
-type Pass struct {
+type FanOutPass struct {
 	feed     *Feed
 	limit    int
 	crowds   map[place]*crowd
@@ -43,17 +43,17 @@ type portion struct {
 }
 
 // Pass begins a pass that gives each subscription about limit bytes at a time.
-func (f *Feed) Pass(limit int) *Pass {
-	return &Pass{feed: f, limit: limit, crowds: make(map[place]*crowd)}
+func (f *Feed) NewFanOutPass(limit int) *FanOutPass {
+	return &FanOutPass{feed: f, limit: limit, crowds: make(map[place]*crowd)}
 }
 
 // Sent is how many events Due returned in this pass, to all subscriptions together.
-func (p *Pass) Sent() uint64 { return p.sent }
+func (p *FanOutPass) SentEvents() uint64 { return p.sent }
 
 // Due returns what is due to s as Subscription.Due does, in one piece, and moves s on. more is true
 // if s may be due more at once. The bytes are shared: they must not be changed, and whoever keeps
 // them keeps up to limit bytes and a frame alive.
-func (p *Pass) Due(s *Subscription) (data []byte, more bool, err error) {
+func (p *FanOutPass) Pending(s *Subscription) (data []byte, more bool, err error) {
 	if s.aside != nil && (!s.aside.start.IsZero() || s.aside.reading != nil) {
 		own := p.compute(s, &crowd{end: p.feed.end()}) // its id lines are its own, or it must catch up
 		return p.move(s, own)
@@ -65,7 +65,7 @@ func (p *Pass) Due(s *Subscription) (data []byte, more bool, err error) {
 	return p.move(s, p.portionFor(s))
 }
 
-func (p *Pass) at(at place, limit int) *crowd {
+func (p *FanOutPass) at(at place, limit int) *crowd {
 	if known, ok := p.crowds[at]; ok {
 		return known
 	}
@@ -76,7 +76,7 @@ func (p *Pass) at(at place, limit int) *crowd {
 
 // portionFor returns what is due to the crowd that s stands in, or to the part of it that has the
 // same of the grants that matter.
-func (p *Pass) portionFor(s *Subscription) *portion {
+func (p *FanOutPass) portionFor(s *Subscription) *portion {
 	c := p.crowd
 	if c.tags == nil {
 		if c.public == nil {
@@ -98,7 +98,7 @@ func (p *Pass) portionFor(s *Subscription) *portion {
 
 // keep counts a portion that is kept for others. If it is one too many, all are forgotten: those who
 // come have them put together again.
-func (p *Pass) keep(fresh *portion) *portion {
+func (p *FanOutPass) keep(fresh *portion) *portion {
 	p.portions++
 	p.kept += len(fresh.bytes)
 	if p.portions > maxPortions || p.kept > maxKept {
@@ -109,7 +109,7 @@ func (p *Pass) keep(fresh *portion) *portion {
 }
 
 // compute finds out on a copy of s what is due to it, of what the crowd knows.
-func (p *Pass) compute(s *Subscription, c *crowd) *portion {
+func (p *FanOutPass) compute(s *Subscription, c *crowd) *portion {
 	trial := *s
 	bufs, err := trial.due(nil, p.limit, c.end)
 	data := slices.Concat(bufs...)
@@ -119,7 +119,7 @@ func (p *Pass) compute(s *Subscription, c *crowd) *portion {
 
 // move puts s where one stands after the portion. The filter stays its own: others with other grants
 // may be sent the same.
-func (p *Pass) move(s *Subscription, by *portion) ([]byte, bool, error) {
+func (p *FanOutPass) move(s *Subscription, by *portion) ([]byte, bool, error) {
 	sent, filter := s.sent+by.sent, s.filter
 	*s = by.after
 	s.sent, s.filter = sent, filter
@@ -132,7 +132,7 @@ func (p *Pass) move(s *Subscription, by *portion) ([]byte, bool, error) {
 // two, to be sent before anything else, and moves s to behind that frame, so that a client that does not read
 // keeps one frame alive and not a portion. Of batches and conflated events it keeps the portion. What is due
 // again does not count as sent.
-func (p *Pass) Cut(s, before *Subscription, portion []byte, n int) (rest []byte) {
+func (p *FanOutPass) Rewind(s, before *Subscription, portion []byte, n int) (rest []byte) {
 	sent := s.sent
 	rest = s.cut(before, portion, n)
 	p.sent -= sent - s.sent
@@ -144,7 +144,7 @@ func (s *Subscription) cut(before *Subscription, portion []byte, n int) (rest []
 		return slices.Clip(portion[n:]) // what is due would be put together in another way by now
 	}
 	trial := *before
-	bufs, err := trial.Due(nil, n)
+	bufs, err := trial.Pending(nil, n)
 	m := 0
 	for _, b := range bufs {
 		m += len(b)

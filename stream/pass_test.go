@@ -16,11 +16,11 @@ import (
 // tells it of what it has left.
 func (c *follower) serve(f *stream.Feed) {
 	c.t.Helper()
-	p := f.Pass(1 << 18)
+	p := f.NewFanOutPass(1 << 18)
 	for more := true; more; {
 		var data []byte
 		var err error
-		data, more, err = p.Due(c.sub)
+		data, more, err = p.Pending(c.sub)
 		c.take([][]byte{data})
 		if errors.Is(err, stream.ErrBehind) {
 			more, err = true, c.sub.CatchUp(context.Background(), func(bufs [][]byte) error { c.take(bufs); return nil })
@@ -72,18 +72,18 @@ func TestPassCountsWhatWasSent(t *testing.T) {
 	readOnce(t, feed)
 	var sent uint64
 	for len(c.Transactions) == 0 {
-		p := feed.Pass(1 << 18)
+		p := feed.NewFanOutPass(1 << 18)
 		before := *c.sub
-		data, _, err := p.Due(c.sub)
+		data, _, err := p.Pending(c.sub)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if n := len(data) / 2; n > 1000 {
-			c.take([][]byte{data[:n], p.Cut(c.sub, &before, data, n)})
+			c.take([][]byte{data[:n], p.Rewind(c.sub, &before, data, n)})
 		} else {
 			c.take([][]byte{data})
 		}
-		sent += p.Sent()
+		sent += p.SentEvents()
 	}
 	if sent != 100 || c.sub.Sent() != 100 {
 		t.Errorf("passes have counted %d events, and the client %d", sent, c.sub.Sent())
@@ -99,15 +99,15 @@ func TestClientsShareTheRestOfALargeFrame(t *testing.T) {
 	tx.Append(stream.Event{Type: "a", Data: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)})
 	tx.Commit()
 	readOnce(t, feed)
-	p := feed.Pass(1 << 18)
+	p := feed.NewFanOutPass(1 << 18)
 	var rests [][]byte
 	for _, c := range []*follower{one, two} {
 		before := *c.sub
-		data, _, err := p.Due(c.sub)
+		data, _, err := p.Pending(c.sub)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rests = append(rests, p.Cut(c.sub, &before, data, 1000))
+		rests = append(rests, p.Rewind(c.sub, &before, data, 1000))
 		c.take([][]byte{data[:1000], rests[len(rests)-1]})
 	}
 	if &rests[0][0] != &rests[1][0] {

@@ -6,47 +6,55 @@ import (
 	"time"
 )
 
-// The modes of a sync event: what the client may believe about what it has.
+// SyncMode says what a sync event means for the data that the client has.
+type SyncMode string
+
 const (
-	// ModeLive: the client came without a cursor and gets what happens from now on.
-	ModeLive = "live"
-	// ModeResumed: the client's cursor is honoured; what it missed follows.
-	ModeResumed = "resumed"
-	// ModeReset: the cursor cannot be honoured; fetch everything anew.
-	ModeReset = "reset"
-	// ModeExpired: the right to hear the stream has ended; come again with a new token.
-	ModeExpired = "expired"
-	// ModeDraining: the server shuts down; reconnect, and resume elsewhere.
-	ModeDraining = "draining"
+	// ModeLive means that the client sent no cursor: it receives events from now on.
+	ModeLive SyncMode = "live"
+	// ModeResumed means that the server honours the client's cursor: the missed events follow.
+	ModeResumed SyncMode = "resumed"
+	// ModeReset means that the server cannot honour the client's cursor: fetch all data again.
+	ModeReset SyncMode = "reset"
+	// ModeExpired means that the client's lease has ended: reconnect with a new token.
+	ModeExpired SyncMode = "expired"
+	// ModeDraining means that the server shuts down: reconnect and resume at another server.
+	ModeDraining SyncMode = "draining"
 )
 
-// Sync is the data of a sync event, the first of every stream.
+// ResetReason says why a client cannot resume.
+type ResetReason string
+
+const (
+	ResetMalformed ResetReason = "malformed" // the text is no cursor
+	ResetOtherLog  ResetReason = "other_log" // ErrOtherLog
+	ResetPruned    ResetReason = "pruned"    // ErrPruned
+	ResetFuture    ResetReason = "future"    // ErrFuture
+)
+
+// Sync is the data of a sync event, the first event of every stream.
 type Sync struct {
-	Mode string `json:"mode"`
-	// Reason says in one word why a reset was needed: malformed, other_log, pruned or future.
-	Reason string `json:"reason,omitempty"`
-	// Events is how many events follow that were missed. It is absent where that is not known
-	// without reading them: a resume that the memory does not reach back to, if the client has chosen
-	// events or not all are for everyone.
+	Mode SyncMode `json:"mode"`
+	// Reason is set for ModeReset only.
+	Reason ResetReason `json:"reason,omitempty"`
+	// Events is the number of missed events that follow. It is nil where only reading them would
+	// tell: the client resumes from the log, and either its filter selects or some of the events
+	// have an audience.
 	Events *int `json:"events,omitempty"`
-	// Connection names the stream of somebody whose right to hear it ends, so that it can be renewed.
+	// Connection names a stream that has a lease, so that its client can renew it.
 	Connection string `json:"connection,omitempty"`
-	// Expires is when the right to hear the stream ends, in Unix milliseconds, if it does.
+	// Expires is the end of the lease in Unix milliseconds, 0 without a lease.
 	Expires int64 `json:"expires,omitempty"`
 }
 
-// Subscribe returns a subscription that continues after the cursor, and what to tell the client
-// about it. A zero cursor, with a nil err, is a client that comes for the first time. err is
-// what ParseCursor said of the client's cursor.
+// Subscribe returns a subscription that continues after the cursor, and the sync event to begin the
+// stream with. With the zero Cursor it continues at the head of the feed.
 //
-// A cursor that cannot be honoured is no error: the client is told to reset, and hears what
-// happens from then on. An error means that the log had to be asked and did not answer.
-func (f *Feed) Subscribe(ctx context.Context, c Cursor, err error, filter Filter) (*Subscription, Sync, error) {
-	if err != nil {
-		return f.subscribeAtHead(filter, Sync{Mode: ModeReset, Reason: resetReason(err)})
-	}
+// Subscribe answers a cursor that cannot be honoured with a reset, not with an error. It returns an
+// error if it has to read the log and cannot.
+func (f *Feed) Subscribe(ctx context.Context, c Cursor, filter Filter) (*Subscription, Sync, error) {
 	if c.IsZero() {
-		return f.subscribeAtHead(filter, Sync{Mode: ModeLive})
+		return f.subscribeAtHead(filter), Sync{Mode: ModeLive}, nil
 	}
 	if s, events, ok := f.subscribeInFeed(c, filter); ok {
 		return s, resumed(events), nil
@@ -58,7 +66,8 @@ func (f *Feed) Subscribe(ctx context.Context, c Cursor, err error, filter Filter
 	defer release()
 	r, err := f.log.Read(ctx, c)
 	if reason := resetReason(err); reason != "" {
-		return f.subscribeAtHead(filter, Sync{Mode: ModeReset, Reason: reason})
+		s, sync := f.SubscribeReset(filter, reason)
+		return s, sync, nil
 	}
 	if err != nil {
 		return nil, Sync{}, err
@@ -68,6 +77,12 @@ func (f *Feed) Subscribe(ctx context.Context, c Cursor, err error, filter Filter
 		events = -1
 	}
 	return f.subscribeInLog(c, r, filter), resumed(events), nil
+}
+
+// SubscribeReset returns a subscription at the head of the feed for a client whose cursor cannot be
+// honoured, and the sync event that says so.
+func (f *Feed) SubscribeReset(filter Filter, reason ResetReason) (*Subscription, Sync) {
+	return f.subscribeAtHead(filter), Sync{Mode: ModeReset, Reason: reason}
 }
 
 // Reaches reports whether Subscribe can answer from memory. If not, it will ask the log, and that
@@ -85,12 +100,12 @@ func resumed(events int) Sync {
 	return Sync{Mode: ModeResumed, Events: &events}
 }
 
-func (f *Feed) subscribeAtHead(filter Filter, sync Sync) (*Subscription, Sync, error) {
+func (f *Feed) subscribeAtHead(filter Filter) *Subscription {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	s := &Subscription{feed: f, filter: filter}
 	s.moveToHead()
-	return s, sync, nil
+	return s
 }
 
 // subscribeInFeed is false if the feed does not reach back to c, or cannot tell whether c is
@@ -175,6 +190,6 @@ var ErrBehind = errors.New("subscription is behind the feed")
 
 // ResetError is returned by Due when the feed had to be replaced: send the client a reset, and
 // go on.
-type ResetError struct{ Reason string }
+type ResetError struct{ Reason ResetReason }
 
-func (e *ResetError) Error() string { return "feed was replaced: " + e.Reason }
+func (e *ResetError) Error() string { return "feed was replaced: " + string(e.Reason) }

@@ -49,16 +49,16 @@ type follower struct {
 func (c *follower) connect(f *stream.Feed, text string) *follower {
 	c.t.Helper()
 	c.Disconnect()
-	cursor, malformed := stream.Cursor{}, error(nil)
+	cursor, err := stream.Cursor{}, error(nil)
 	if text != "" {
-		cursor, malformed = stream.ParseCursor(text)
+		cursor, err = stream.ParseCursor(text)
 	}
-	sub, sync, err := f.Subscribe(context.Background(), cursor, malformed, stream.Filter{})
 	if err != nil {
+		c.sub, c.sync = f.SubscribeReset(stream.Filter{}, stream.ResetMalformed)
+	} else if c.sub, c.sync, err = f.Subscribe(context.Background(), cursor, stream.Filter{}); err != nil {
 		c.t.Fatal(err)
 	}
-	c.sub, c.sync = sub, sync
-	c.take([][]byte{sub.Sync(nil, sync, epochTime)})
+	c.take([][]byte{c.sub.Sync(nil, c.sync, epochTime)})
 	return c
 }
 
@@ -75,7 +75,7 @@ func (c *follower) drain() []int {
 	c.t.Helper()
 	before := len(c.Transactions)
 	for {
-		bufs, err := c.sub.Due(nil, 1<<20)
+		bufs, err := c.sub.Pending(nil, 1<<20)
 		c.take(bufs)
 		if errors.Is(err, stream.ErrBehind) {
 			err = c.sub.CatchUp(context.Background(), func(bufs [][]byte) error { c.take(bufs); return nil })
@@ -115,7 +115,7 @@ func TestCursorOfAServerThatIsAhead(t *testing.T) {
 	c.connect(behind, c.Cursor)
 	late.Commit()
 	readOnce(t, behind)
-	bufs, err := c.sub.Due(nil, 1) // late alone
+	bufs, err := c.sub.Pending(nil, 1) // late alone
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestResumeFromTheLogWhenTheFeedDoesNotReachBack(t *testing.T) {
 	if diff := cmp.Diff(want, c.drain()); diff != "" {
 		t.Fatal(diff)
 	}
-	if feed.Stats().Replays == 0 {
+	if feed.Stats().CatchUps == 0 {
 		t.Fatal("the test is meant to read from the log")
 	}
 }
@@ -211,7 +211,7 @@ func TestPrunedCursorIsReset(t *testing.T) {
 	write(log, 1)
 	readOnce(t, feed)
 	log.Prune()
-	_, err := c.sub.Due(nil, 1<<20)
+	_, err := c.sub.Pending(nil, 1<<20)
 	if !errors.Is(err, stream.ErrBehind) {
 		t.Fatalf("got %v", err)
 	}
@@ -233,7 +233,7 @@ func TestFailoverResetsEveryone(t *testing.T) {
 	log.Replace("e2")
 	write(log, 1)
 	readOnce(t, feed)
-	_, err := c.sub.Due(nil, 1<<20)
+	_, err := c.sub.Pending(nil, 1<<20)
 	var reset *stream.ResetError
 	if !errors.As(err, &reset) || reset.Reason != "other_log" {
 		t.Fatalf("got %v", err)
@@ -254,7 +254,7 @@ func TestSubscribeSaysWhenTheLogDoesNotAnswer(t *testing.T) {
 	down := errors.New("down")
 	log.Break(down)
 	ahead := stream.NewCursor("e1", 900, nil)
-	if _, _, err := feed.Subscribe(context.Background(), ahead, nil, stream.Filter{}); !errors.Is(err, down) {
+	if _, _, err := feed.Subscribe(context.Background(), ahead, stream.Filter{}); !errors.Is(err, down) {
 		t.Fatalf("got %v", err)
 	}
 }

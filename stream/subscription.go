@@ -73,7 +73,7 @@ func (s *Subscription) Sent() uint64 { return s.sent }
 // nothing is due: wait for Feed.Changed then. The bytes are shared and must not be changed.
 //
 // It returns ErrBehind or a *ResetError when the feed cannot serve the subscription as it is.
-func (s *Subscription) Due(dst [][]byte, limit int) ([][]byte, error) {
+func (s *Subscription) Pending(dst [][]byte, limit int) ([][]byte, error) {
 	return s.due(dst, limit, math.MaxUint64)
 }
 

@@ -34,7 +34,7 @@ func (g gatherer) feed(s stream.FeedStats) {
 	g.counter("feed_replacements_total", "Times that the log could not continue the feed, and every client had to begin anew.", float64(s.Resets))
 	g.counter("unannounced_events_total", "Events that the read of each second found and no notification had announced: should stay 0.", float64(s.Unannounced))
 	g.counter("withheld_events_total", "Events that went to nobody, because their audience is nobody or could not be computed.", float64(s.Withheld))
-	g.counter("catchups_total", "Times that a client had to read from the log.", float64(s.Replays))
+	g.counter("catchups_total", "Times that a client had to read from the log.", float64(s.CatchUps))
 }
 
 func (g gatherer) listener(l Listener) {

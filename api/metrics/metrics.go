@@ -51,7 +51,7 @@ func New(version string) *Metrics {
 		registry: prometheus.NewRegistry(),
 		open:     gauge("connections", "Streams that are open."),
 		opened: counters("connections_opened_total", "Streams that were opened, by what the client was told first.",
-			"mode", stream.ModeLive, stream.ModeResumed, stream.ModeReset),
+			"mode", string(stream.ModeLive), string(stream.ModeResumed), string(stream.ModeReset)),
 		closed: counters("connections_closed_total", "Streams that have ended, by reason.", "reason", append(closeReasons, other)...),
 		resets: counters("resets_total", "Times that a client was told to begin anew, by reason.", "reason", resetReasons...),
 		refused: counters("connections_refused_total", "Requests for a stream that were refused because of a limit, by limit.",
@@ -91,9 +91,9 @@ func (m *Metrics) Read(e *stream.Event) {
 // Opened is told of each stream that begins, and what its client was told.
 func (m *Metrics) Opened(s stream.Sync) {
 	m.open.Inc()
-	m.opened.WithLabelValues(s.Mode).Inc()
+	m.opened.WithLabelValues(string(s.Mode)).Inc()
 	if s.Mode == stream.ModeReset {
-		m.Reset(s.Reason)
+		m.Reset(string(s.Reason))
 	}
 }
 

@@ -38,7 +38,7 @@ func TestStreamThatEndsWithinAFrame(t *testing.T) {
 	for buf := make([]byte, 64<<10); ; {
 		n, err := unix.Read(peer, buf)
 		if errors.Is(err, unix.EAGAIN) {
-			f.shard.read(message{client: c, kind: changed}, f.feed.Pass(maxWrite))
+			f.shard.read(message{client: c, kind: changed}, f.feed.NewFanOutPass(maxWrite))
 			continue
 		}
 		if err != nil {

@@ -56,13 +56,13 @@ func (c *client) writable() {
 }
 
 // serve sends what is due. It returns when nothing more is, or when the client must wait.
-func (c *client) serve(p *stream.Pass) {
+func (c *client) serve(p *stream.FanOutPass) {
 	if c.away.Load() != nil || c.stalled != 0 || c.gathers() {
 		return
 	}
 	for {
 		before := c.sub
-		data, more, err := p.Due(&c.sub)
+		data, more, err := p.Pending(&c.sub)
 		if len(data) > 0 && !c.send(p, data, &before) {
 			return
 		}
@@ -89,10 +89,10 @@ func (c *client) survives(err error) bool {
 
 // send sends a portion that is due. If the socket has no room for all of it, only the rest of one
 // frame is kept.
-func (c *client) send(p *stream.Pass, data []byte, before *stream.Subscription) bool {
+func (c *client) send(p *stream.FanOutPass, data []byte, before *stream.Subscription) bool {
 	n, ok := c.write(data)
 	if n < len(data) && ok {
-		c.rest = p.Cut(&c.sub, before, data, n)
+		c.rest = p.Rewind(&c.sub, before, data, n)
 		c.stall()
 	}
 	return ok && n == len(data)

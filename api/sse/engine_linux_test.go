@@ -36,7 +36,7 @@ func TestClientThatDoesNotTakeTheFirstEvent(t *testing.T) {
 	}
 	here, there := net.Pipe()
 	t.Cleanup(func() { _ = there.Close() })
-	sub, sync, err := f.Subscribe(t.Context(), stream.Cursor{}, nil, stream.Filter{})
+	sub, sync, err := f.Subscribe(t.Context(), stream.Cursor{}, stream.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func fanOf(tb testing.TB, feed stream.FeedOptions) *fan {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.shard = newShard(&shards{server: &Server{opts: opts, ctx: ctx, start: time.Now()}, poller: poller})
 	var following sync.WaitGroup
-	following.Go(func() { f.feed.Follow(ctx, f.wake, nil) })
+	following.Go(func() { f.feed.Run(ctx, f.wake, nil) })
 	tb.Cleanup(func() {
 		cancel()
 		following.Wait()
@@ -67,7 +67,7 @@ func (f *fan) add(n int) (peers []int) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		sub, _, err := f.feed.Subscribe(f.Context(), stream.Cursor{}, nil, stream.Filter{})
+		sub, _, err := f.feed.Subscribe(f.Context(), stream.Cursor{}, stream.Filter{})
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -161,7 +161,7 @@ func (g *goroutine) gather(ctx context.Context, window time.Duration) error {
 
 // advance writes what is due now, and reports whether there may be more already.
 func (g *goroutine) advance(ctx context.Context) (bool, error) {
-	bufs, err := g.stream.Sub.Due(nil, maxWrite)
+	bufs, err := g.stream.Sub.Pending(nil, maxWrite)
 	if len(bufs) > 0 {
 		if err := g.write(bufs); err != nil {
 			return false, err
@@ -182,7 +182,7 @@ func (g *goroutine) advance(ctx context.Context) (bool, error) {
 
 // reset is the frame that tells a client to begin anew.
 func (s *Server) reset(sub *stream.Subscription, why *stream.ResetError) []byte {
-	s.opts.Meter.Reset(why.Reason)
+	s.opts.Meter.Reset(string(why.Reason))
 	s.opts.Logger.Info("stream reset", "reason", why.Reason)
 	return sub.Sync(nil, stream.Sync{Mode: stream.ModeReset, Reason: why.Reason}, s.opts.Now())
 }

@@ -53,7 +53,7 @@ func addLeased(t *testing.T, s *shard, lease *Lease, ended func(End)) int {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Close(pair[1]) })
-	sub, _, err := s.server.opts.Feed.Subscribe(t.Context(), stream.Cursor{}, nil, stream.Filter{})
+	sub, _, err := s.server.opts.Feed.Subscribe(t.Context(), stream.Cursor{}, stream.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ type freshness struct {
 }
 
 // look remembers what is new. Call it before a pass: it then tells of nothing that is not in it.
-func (f *freshness) look() { f.at, f.mark = f.feed.Written(f.at[:0], f.mark) }
+func (f *freshness) look() { f.at, f.mark = f.feed.WrittenSince(f.at[:0], f.mark) }
 
 // tell tells of what look has seen: after a pass over some clients.
 func (f *freshness) tell(now time.Time) {

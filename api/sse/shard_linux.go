@@ -113,7 +113,7 @@ func (s *shard) pass() <-chan struct{} {
 	watch := startWatch()
 	next := s.server.opts.Feed.Changed() // before the pass, or what comes during it is missed
 	s.fresh.look()
-	p := s.server.opts.Feed.Pass(maxWrite)
+	p := s.server.opts.Feed.NewFanOutPass(maxWrite)
 	for i := len(s.clients) - 1; i >= 0; i-- { // one that ends makes room for one already served
 		s.clients[i].serve(p)
 	}
@@ -130,14 +130,14 @@ func (s *shard) pass() <-chan struct{} {
 }
 
 // each is how many events a pass has sent to each client.
-func (s *shard) each(p *stream.Pass) int { return int(p.Sent()) / max(1, len(s.clients)) }
+func (s *shard) each(p *stream.FanOutPass) int { return int(p.SentEvents()) / max(1, len(s.clients)) }
 
 // count tells the meter what went out, once for many clients.
-func (s *shard) count(p *stream.Pass) {
-	if s.sent == 0 && p.Sent() == 0 {
+func (s *shard) count(p *stream.FanOutPass) {
+	if s.sent == 0 && p.SentEvents() == 0 {
 		return
 	}
-	s.server.opts.Meter.Sent(s.sent, p.Sent())
+	s.server.opts.Meter.Sent(s.sent, p.SentEvents())
 	s.sent = 0
 }
 
@@ -147,7 +147,7 @@ func (s *shard) readMail() bool {
 	inbox := s.inbox
 	s.inbox = nil
 	s.mu.Unlock()
-	p := s.server.opts.Feed.Pass(maxWrite)
+	p := s.server.opts.Feed.NewFanOutPass(maxWrite)
 	for _, m := range inbox {
 		s.read(m, p)
 	}
@@ -158,7 +158,7 @@ func (s *shard) readMail() bool {
 	return s.stops
 }
 
-func (s *shard) read(m message, p *stream.Pass) {
+func (s *shard) read(m message, p *stream.FanOutPass) {
 	c := m.client
 	switch m.kind {
 	case arrived:

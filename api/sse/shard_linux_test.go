@@ -107,7 +107,7 @@ func (f *fan) readsOn(c *client, peer, events int) {
 		if _, err := got.Write([]byte(text)); err != nil {
 			f.Fatal(err)
 		}
-		f.shard.read(message{client: c, kind: changed}, f.feed.Pass(maxWrite))
+		f.shard.read(message{client: c, kind: changed}, f.feed.NewFanOutPass(maxWrite))
 	}
 	for i, e := range got.Events() {
 		if e.ID != int64(i+1) {

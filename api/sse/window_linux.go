@@ -32,7 +32,7 @@ func (s *shard) flushBy(at int64, now time.Time) {
 func (s *shard) flush() {
 	s.nextFlush = 0
 	watch := startWatch()
-	p := s.server.opts.Feed.Pass(maxWrite)
+	p := s.server.opts.Feed.NewFanOutPass(maxWrite)
 	for i := len(s.clients) - 1; i >= 0; i-- {
 		c := s.clients[i]
 		switch {

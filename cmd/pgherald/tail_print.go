@@ -103,11 +103,11 @@ func syncText(s stream.Sync) string {
 	case stream.ModeResumed:
 		return resumedText(s.Events)
 	case stream.ModeReset:
-		return "RESET: events may be missing before this line: " + resetText(s.Reason) + "; live from now on"
+		return "RESET: events may be missing before this line: " + resetText(string(s.Reason)) + "; live from now on"
 	case stream.ModeDraining:
 		return "the server is shutting down; going on elsewhere"
 	default:
-		return "sync " + s.Mode
+		return "sync " + string(s.Mode)
 	}
 }
 

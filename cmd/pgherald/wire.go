@@ -161,7 +161,7 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	defer running.Wait()
 	defer stop()
 	running.Go(func() { s.listener.Run(ctx) })
-	running.Go(func() { s.feed.Follow(ctx, s.listener.Wake(), s.api.NextPass) })
+	running.Go(func() { s.feed.Run(ctx, s.listener.Wake(), s.api.NextPass) })
 	running.Go(func() { s.waker.Run(ctx) })
 	running.Go(func() { s.pruner.Run(ctx) })
 	running.Go(func() { s.presence.Run(ctx) })

@@ -88,8 +88,8 @@ func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, err
 	return l.complete(from, page), nil
 }
 
-// Rest begins to read the events of one transaction above the given id.
-func (l *Log) Rest(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
+// ReadTransaction begins to read the events of one transaction above the given id.
+func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
 	return &reading{log: l, epoch: epoch, events: -1, size: max(1, l.readEvents/2), part: part{xid: xid, after: after}}, nil
 }
 

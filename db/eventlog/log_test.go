@@ -292,7 +292,7 @@ func TestRest(t *testing.T) {
 	if err != nil || !first.More {
 		t.Fatalf("got %+v, %v", first, err)
 	}
-	rest, err := log.Rest(t.Context(), from.Epoch(), first.XID, first.Events[len(first.Events)-1].ID)
+	rest, err := log.ReadTransaction(t.Context(), from.Epoch(), first.XID, first.Events[len(first.Events)-1].ID)
 	if err != nil {
 		t.Fatal(err)
 	}

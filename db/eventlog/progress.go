@@ -41,4 +41,4 @@ func (p *progress) deliver(xid uint64) stream.Cursor {
 }
 
 // settled is the cursor when everything was delivered: only what was running is open.
-func (p *progress) settled() stream.Cursor { return p.cursor.Settle(p.running) }
+func (p *progress) settled() stream.Cursor { return p.cursor.CloseHoles(p.running) }

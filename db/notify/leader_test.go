@@ -107,13 +107,13 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 		t.Fatal(err)
 	}
 	var sync stream.Sync
-	if s.sub, sync, err = s.feed.Subscribe(t.Context(), s.feed.Head(), nil, stream.Filter{}); err != nil {
+	if s.sub, sync, err = s.feed.Subscribe(t.Context(), s.feed.Head(), stream.Filter{}); err != nil {
 		t.Fatal(err)
 	}
 	s.write(s.sub.Sync(nil, sync, time.Now()))
 	background(t, s.listener.Run)
 	background(t, func(ctx context.Context) { s.bell.follow(ctx, s.listener.Wake(), wake) })
-	background(t, func(ctx context.Context) { s.feed.Follow(ctx, wake, nil) })
+	background(t, func(ctx context.Context) { s.feed.Run(ctx, wake, nil) })
 	if !opts.noWaker {
 		background(t, s.waker.Run)
 	}
@@ -317,7 +317,7 @@ func (s *site) gets(conn *pgx.Conn) {
 	timeout := time.After(30 * time.Second)
 	for {
 		changed := s.feed.Changed()
-		bufs, err := s.sub.Due(nil, 1<<30)
+		bufs, err := s.sub.Pending(nil, 1<<30)
 		if err != nil {
 			s.t.Fatal(err)
 		}

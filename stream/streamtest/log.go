@@ -182,12 +182,12 @@ func (l *Log) Read(_ context.Context, from stream.Cursor) (stream.Reading, error
 		cursor = cursor.Deliver(t.XID, open)
 		r.add(t.XID, t.Events, cursor, l.PartSize)
 	}
-	r.cursor = cursor.Settle(l.running())
+	r.cursor = cursor.CloseHoles(l.running())
 	return r, nil
 }
 
 // Rest implements stream.Log.
-func (l *Log) Rest(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
+func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.Reads++

@@ -17,7 +17,7 @@ import (
 // serverStats is what we read of GET /api/stats.
 type serverStats struct {
 	Feed struct {
-		Replays     uint64 `json:"replays"`
+		CatchUps    uint64 `json:"catchUps"`
 		Unannounced uint64 `json:"unannounced"`
 		Limit       int64  `json:"limit"`
 	} `json:"feed"`

@@ -202,7 +202,7 @@ func (r *Resume) figures(l *lab, s *subject, u usage, report loadReport, clients
 	}
 	if s.name == ours {
 		if stats, err := s.stats(l.ctx); err == nil {
-			values["from_log"] = float64(stats.Feed.Replays)
+			values["from_log"] = float64(stats.Feed.CatchUps)
 		}
 	}
 	return values
