@@ -57,7 +57,7 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	if s.logPool, err = db.OpenLogPool(ctx, c.ListenDatabaseURL, logConns); err != nil {
 		return s, err
 	}
-	log := eventlog.NewLog(s.logPool)
+	log := eventlog.New(s.logPool)
 	if renewed, err := log.ResetIfForeign(a.ctx); err != nil {
 		return s, err
 	} else if renewed {
@@ -86,7 +86,7 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	if s.apiPool, err = openPool(ctx, c.DatabaseURL); err != nil {
 		return s, fmt.Errorf("open connections for the API: %w", err)
 	}
-	config.Engine, config.Head = s.apiPool, log.Head
+	config.Engine, config.Head = s.apiPool, log.SnapshotCursor
 	if c.Spec == "" { // the activities are there
 		if config.Pool, err = s.openActivities(ctx); err != nil {
 			return s, err

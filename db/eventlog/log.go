@@ -16,10 +16,10 @@ import (
 
 // Sizes of a read. A Log has its own copies of the first three, so that tests can make them small.
 const (
-	readEvents = 1000    // more than this, and a read is planned and done in pages
-	planSize   = 20_000  // transactions that one plan holds
-	pageBytes  = 1 << 20 // about what a page holds
-	maxBytes   = 8 << 20 // what a page may hold by mistake before it is read again, smaller
+	readEvents   = 1000    // more than this, and a read is planned and done in pages
+	planSize     = 20_000  // transactions that one plan holds
+	pageBytes    = 1 << 20 // about what a page holds
+	maxPageBytes = 8 << 20 // what a page may hold by mistake before it is read again, smaller
 )
 
 // A connection can die without anybody being told. A read waits this long, then tries another.
@@ -40,7 +40,7 @@ type Log struct {
 var _ stream.Log = (*Log)(nil)
 
 // NewLog returns the log in the database of a pool that OpenLogPool has opened.
-func NewLog(pool *pgxpool.Pool) *Log {
+func New(pool *pgxpool.Pool) *Log {
 	return &Log{pool: pool, cluster: new(atomic.Pointer[string]), readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
 }
 
@@ -75,22 +75,22 @@ func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, err
 	if holes := from.Holes(); len(holes) > 0 {
 		sql, args = readSQL, append(args, holes)
 	}
-	page, err := l.query(ctx, sql, l.readEvents, maxBytes, args...)
+	page, err := l.query(ctx, sql, l.readEvents, maxPageBytes, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
-	if err := page.state.honours(from); err != nil {
+	if err := page.state.validateCursor(from); err != nil {
 		return nil, err
 	}
-	if page.cut {
-		return l.inPages(ctx, from, page)
+	if page.truncated {
+		return l.readInPages(ctx, from, page)
 	}
-	return l.complete(from, page), nil
+	return l.readAtOnce(from, page), nil
 }
 
 // ReadTransaction begins to read the events of one transaction above the given id.
 func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
-	return &reading{log: l, epoch: epoch, events: -1, size: max(1, l.readEvents/2), part: part{xid: xid, after: after}}, nil
+	return &reading{log: l, epoch: epoch, events: -1, size: max(1, l.readEvents/2), partial: partialRead{xid: xid, after: after}}, nil
 }
 
 // The newest of the transactions that are to be left out, by counting events from the end.
@@ -108,8 +108,8 @@ from pgherald.log as l`
 // seen a transaction that was running.
 func (l *Log) Tail(ctx context.Context, events int) (stream.Cursor, error) {
 	var c stream.Cursor
-	err := l.with(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
-		c, err = tail(ctx, conn, db.ClusterOf(conn), events)
+	err := l.withConn(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		c, err = queryTail(ctx, conn, db.ClusterOf(conn), events)
 		return err
 	})
 	return c, err
@@ -118,15 +118,15 @@ func (l *Log) Tail(ctx context.Context, events int) (stream.Cursor, error) {
 // Head returns the cursor of the transaction's snapshot: whoever has read tables in it has seen
 // exactly what the cursor has seen, if it is REPEATABLE READ. The transaction may be of any pool of
 // the same database; it must not wait for those who read the log.
-func (l *Log) Head(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
+func (l *Log) SnapshotCursor(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
 	cluster := l.cluster.Load()
 	if cluster == nil {
 		return stream.Cursor{}, errors.New("find the end of the log: it was never read")
 	}
-	return tail(ctx, tx.Conn(), *cluster, 0)
+	return queryTail(ctx, tx.Conn(), *cluster, 0)
 }
 
-func tail(ctx context.Context, conn *pgx.Conn, cluster string, events int) (stream.Cursor, error) {
+func queryTail(ctx context.Context, conn *pgx.Conn, cluster string, events int) (stream.Cursor, error) {
 	var raw rawState
 	var newest *uint64
 	err := conn.QueryRow(ctx, tailSQL, events).Scan(&raw.logID, &raw.timeline, &raw.prunedBelow, &raw.snapshot, &newest)
@@ -146,12 +146,12 @@ func tail(ctx context.Context, conn *pgx.Conn, cluster string, events int) (stre
 
 // with runs do on a connection of the pool, and puts errors into words. When do takes too long
 // the other idle connections are given up too: they have probably died with this one.
-func (l *Log) with(ctx context.Context, timeout time.Duration, do func(context.Context, *pgx.Conn) error) error {
+func (l *Log) withConn(ctx context.Context, timeout time.Duration, do func(context.Context, *pgx.Conn) error) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := l.pool.Acquire(limited)
 	if err == nil {
-		l.remember(db.ClusterOf(conn.Conn()))
+		l.rememberCluster(db.ClusterOf(conn.Conn()))
 		err = do(limited, conn.Conn())
 		conn.Release()
 	}
@@ -162,7 +162,7 @@ func (l *Log) with(ctx context.Context, timeout time.Duration, do func(context.C
 	return db.Explain(err)
 }
 
-func (l *Log) remember(cluster string) {
+func (l *Log) rememberCluster(cluster string) {
 	if known := l.cluster.Load(); known == nil || *known != cluster {
 		l.cluster.Store(&cluster)
 	}

@@ -27,7 +27,7 @@ func openLog(t *testing.T, url string) *eventlog.Log {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return eventlog.NewLog(pool)
+	return eventlog.New(pool)
 }
 
 // emit writes n events as one statement of a transaction.

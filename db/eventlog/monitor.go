@@ -74,7 +74,7 @@ func (m *Monitor) Run(ctx context.Context) {
 	interval := time.NewTicker(m.opts.Interval)
 	defer interval.Stop()
 	for {
-		status, err := m.look(ctx)
+		status, err := m.query(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -103,7 +103,7 @@ select
     ), 0)::float8 as oldest_age,
     pg_total_relation_size('pgherald.events') as log_bytes`
 
-func (m *Monitor) look(ctx context.Context) (s MonitorStatus, err error) {
+func (m *Monitor) query(ctx context.Context) (s MonitorStatus, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.opts.Timeout)
 	defer cancel()
 	var age float64

@@ -33,11 +33,11 @@ const eventsBranch = `
 
 // page is what one statement returned.
 type page struct {
-	state  state
-	events []event // in the order of their ids
-	bytes  int
-	cut    bool // there was more than fits
-	missed int  // bytes that came and did not fit
+	state        state
+	events       []event // in the order of their ids
+	bytes        int
+	truncated    bool // there was more than fits
+	skippedBytes int  // bytes that came and did not fit
 }
 
 // event is a row of the log with its transaction.
@@ -50,7 +50,7 @@ type event struct {
 // and says if it had to cut.
 func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...any) (*page, error) {
 	p := &page{}
-	err := l.with(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+	err := l.withConn(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) error {
 		result, err := conn.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
 		if err != nil {
 			return err
@@ -61,7 +61,7 @@ func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...an
 			if err := p.add(result.RawValues(), &raw, conn.TypeMap(), rows, bytes); err != nil {
 				return err
 			}
-			if p.missed > bytes { // there is no other way to stop Postgres from sending it all
+			if p.skippedBytes > bytes { // there is no other way to stop Postgres from sending it all
 				_ = conn.Close(ctx)
 				break
 			}
@@ -79,8 +79,8 @@ func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...an
 // add keeps what a row says, as far as there is room for it.
 func (p *page) add(r row, raw *rawState, types *pgtype.Map, maxRows, maxBytes int) error {
 	size := len(r[dataColumn])
-	if p.cut {
-		p.missed += size
+	if p.truncated {
+		p.skippedBytes += size
 		return nil
 	}
 	found, isState, err := r.state()
@@ -89,7 +89,7 @@ func (p *page) add(r row, raw *rawState, types *pgtype.Map, maxRows, maxBytes in
 		return err
 	}
 	if len(p.events) == maxRows || len(p.events) > 0 && p.bytes+size > maxBytes {
-		p.cut = true
+		p.truncated = true
 		return nil
 	}
 	e, err := r.event(types)

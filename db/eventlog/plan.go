@@ -49,7 +49,7 @@ type plan struct {
 	events       int       // in all, -1 if some are not for everyone
 	transactions int       // in all
 	chosen       []planned // in the order of their last ids
-	later        []uint64  // not chosen, but below the cursor when the chosen are delivered
+	skipped      []uint64  // not chosen, but below the cursor when the chosen are delivered
 }
 
 // planned is a transaction that is to be fetched.
@@ -62,7 +62,7 @@ type planned struct {
 // plan decides what to read after the cursor.
 func (l *Log) plan(ctx context.Context, from stream.Cursor) (*plan, error) {
 	var p *plan
-	err := l.with(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+	err := l.withConn(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, planSQL, from.Next(), l.planSize, holes(from))
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (l *Log) plan(ctx context.Context, from stream.Cursor) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan a read of the log: %w", err)
 	}
-	return p, p.state.honours(from)
+	return p, p.state.validateCursor(from)
 }
 
 func scanPlan(rows pgx.Rows) (*plan, rawState, error) {
@@ -95,7 +95,7 @@ func scanPlan(rows pgx.Rows) (*plan, rawState, error) {
 			raw = rawState{logID: *logID, timeline: *timeline, snapshot: *snapshot, prunedBelow: *prunedBelow}
 			p.events, p.transactions = int(*events), int(*last)
 		case last == nil:
-			p.later = append(p.later, *xid)
+			p.skipped = append(p.skipped, *xid)
 		default:
 			p.chosen = append(p.chosen, planned{*xid, int(*events), *last})
 		}
@@ -105,8 +105,8 @@ func scanPlan(rows pgx.Rows) (*plan, rawState, error) {
 }
 
 // unread are all transactions that the plan knows of.
-func (p *plan) unread() []uint64 {
-	xids := slices.Clone(p.later)
+func (p *plan) xids() []uint64 {
+	xids := slices.Clone(p.skipped)
 	for _, t := range p.chosen {
 		xids = append(xids, t.xid)
 	}

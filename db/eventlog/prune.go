@@ -108,14 +108,14 @@ func (p *Pruner) Prune(ctx context.Context) (int64, error) {
 	for total := int64(0); ; {
 		n, err := p.pruneChunk(ctx)
 		total += n
-		p.note(n, err)
+		p.record(n, err)
 		if err != nil || n == 0 {
 			return total, err
 		}
 	}
 }
 
-func (p *Pruner) note(n int64, err error) {
+func (p *Pruner) record(n int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status.Pruned += uint64(n)

@@ -53,7 +53,7 @@ func age(t *testing.T, pool *pgxpool.Pool, key string, by time.Duration) {
 func TestPruneByAge(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool := openPool(t, url)
-	log := eventlog.NewLog(pool)
+	log := eventlog.New(pool)
 	start := head(t, log, 0)
 	emit(t, pool, "old 1", 5)
 	emit(t, pool, "old 2", 50) // more than a chunk
@@ -82,7 +82,7 @@ func TestPruneByAge(t *testing.T) {
 // A client that has everything must not be reset because everything was pruned.
 func TestPruneOfEverythingKeepsClientsThatAreUpToDate(t *testing.T) {
 	pool := openPool(t, pgtest.NewDatabase(t))
-	log := eventlog.NewLog(pool)
+	log := eventlog.New(pool)
 	emit(t, pool, "old", 5)
 	cursor := head(t, log, 0)
 	age(t, pool, "old", 25*time.Hour)
@@ -103,7 +103,7 @@ func TestPruneOfEverythingKeepsClientsThatAreUpToDate(t *testing.T) {
 func TestPruneWaitsForRunningTransactions(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool := openPool(t, url)
-	log := eventlog.NewLog(pool)
+	log := eventlog.New(pool)
 	long := pgtest.Begin(t, url)
 	emit(t, long, "long", 1)
 	emit(t, pool, "old", 5)

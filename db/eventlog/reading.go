@@ -13,32 +13,32 @@ import (
 // reading yields what a cursor has not seen. A small read holds all of it from the start; a large
 // one holds a plan, which transactions in which order, and fetches them in pages.
 type reading struct {
-	log      *Log
-	epoch    string
-	events   int                  // in all, when it began; -1 if some are not for everyone
-	ready    []stream.Transaction // to be yielded next
-	planned  []planned            // to be fetched after those
-	more     bool                 // there is more behind the plan
-	progress progress
-	part     part // the transaction that is being fetched in parts
-	size     int  // events in the next page
+	log           *Log
+	epoch         string
+	events        int                  // in all, when it began; -1 if some are not for everyone
+	ready         []stream.Transaction // to be yielded next
+	planned       []planned            // to be fetched after those
+	planTruncated bool                 // there is more behind the plan
+	progress      cursorWalk
+	partial       partialRead // the transaction that is being fetched in parts
+	size          int         // events in the next page
 }
 
 // part says how far a transaction has been fetched; its xid is zero when none is.
-type part struct {
+type partialRead struct {
 	xid     uint64
 	after   int64
 	planned bool // the cursor moves on with it
 }
 
 // complete returns the reading of a page that holds everything.
-func (l *Log) complete(from stream.Cursor, p *page) *reading {
+func (l *Log) readAtOnce(from stream.Cursor, p *page) *reading {
 	r := &reading{log: l, epoch: p.state.epoch, events: len(p.events)}
 	if slices.ContainsFunc(p.events, func(e event) bool { return e.Audience != nil }) {
 		r.events = -1
 	}
 	order, grouped := group(p.events)
-	r.progress = newProgress(from, p.state.snapshot.Running, order)
+	r.progress = newCursorWalk(from, p.state.snapshot.Running, order)
 	for _, xid := range order {
 		r.ready = append(r.ready, stream.Transaction{XID: xid, Events: grouped[xid], Cursor: r.progress.deliver(xid)})
 	}
@@ -62,19 +62,19 @@ func group(events []event) ([]uint64, map[uint64][]stream.Event) {
 }
 
 // inPages begins a reading that is too large for one page, of which the first is known.
-func (l *Log) inPages(ctx context.Context, from stream.Cursor, first *page) (*reading, error) {
+func (l *Log) readInPages(ctx context.Context, from stream.Cursor, first *page) (*reading, error) {
 	r := &reading{log: l, epoch: from.Epoch(), size: max(1, l.readEvents/2)}
 	if first.bytes > 0 {
 		r.size = min(r.size, max(1, l.pageBytes*len(first.events)/first.bytes))
 	}
-	if err := r.follow(ctx, from); err != nil {
+	if err := r.planAfter(ctx, from); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
 // follow plans what comes after the cursor.
-func (r *reading) follow(ctx context.Context, from stream.Cursor) error {
+func (r *reading) planAfter(ctx context.Context, from stream.Cursor) error {
 	p, err := r.log.plan(ctx, from)
 	if err != nil {
 		return err
@@ -82,8 +82,8 @@ func (r *reading) follow(ctx context.Context, from stream.Cursor) error {
 	if r.events == 0 {
 		r.events = p.events
 	}
-	r.planned, r.more = p.chosen, p.transactions > len(p.chosen)
-	r.progress = newProgress(from, p.state.snapshot.Running, p.unread())
+	r.planned, r.planTruncated = p.chosen, p.transactions > len(p.chosen)
+	r.progress = newCursorWalk(from, p.state.snapshot.Running, p.xids())
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (r *reading) follow(ctx context.Context, from stream.Cursor) error {
 func (r *reading) Events() int { return r.events }
 
 // Cursor is the cursor after everything that was yielded, once Next has returned io.EOF.
-func (r *reading) Cursor() stream.Cursor { return r.progress.settled() }
+func (r *reading) Cursor() stream.Cursor { return r.progress.end() }
 
 // Next returns the next transaction, or a part of one.
 func (r *reading) Next(ctx context.Context) (stream.Transaction, error) {
@@ -109,25 +109,25 @@ func (r *reading) Next(ctx context.Context) (stream.Transaction, error) {
 // fetch makes the next page ready, or takes a step towards that; io.EOF means that there is none.
 func (r *reading) fetch(ctx context.Context) error {
 	switch {
-	case r.part.xid != 0:
-		return r.fetchPart(ctx)
+	case r.partial.xid != 0:
+		return r.fetchPartial(ctx)
 	case len(r.planned) > 0 && r.planned[0].events > r.size:
-		r.startPart()
+		r.startPartial()
 		return nil
 	case len(r.planned) > 0:
 		return r.fetchPage(ctx)
-	case r.more:
-		return r.follow(ctx, r.progress.cursor)
+	case r.planTruncated:
+		return r.planAfter(ctx, r.progress.cursor)
 	}
 	return io.EOF
 }
 
-func (r *reading) startPart() {
-	r.part = part{xid: r.planned[0].xid, planned: true}
+func (r *reading) startPartial() {
+	r.partial = partialRead{xid: r.planned[0].xid, planned: true}
 	r.planned = r.planned[1:]
 }
 
-const partSQL = eventsSQL + `
+const partialSQL = eventsSQL + `
 (` + eventsBranch + `
     where e.xid = $1 and e.id > $2
     order by e.id
@@ -135,21 +135,21 @@ const partSQL = eventsSQL + `
 )`
 
 // fetchPart fetches the next events of a large transaction.
-func (r *reading) fetchPart(ctx context.Context) error {
-	p, err := r.query(ctx, partSQL, r.part.xid, r.size, r.part.xid, r.part.after, r.size+1)
+func (r *reading) fetchPartial(ctx context.Context) error {
+	p, err := r.query(ctx, partialSQL, r.partial.xid, r.size, r.partial.xid, r.partial.after, r.size+1)
 	if err != nil {
 		return err
 	}
-	t := stream.Transaction{XID: r.part.xid, More: p.cut}
+	t := stream.Transaction{XID: r.partial.xid, More: p.truncated}
 	for _, e := range p.events {
 		t.Events = append(t.Events, e.Event)
-		r.part.after = e.ID
+		r.partial.after = e.ID
 	}
 	if !t.More {
-		if r.part.planned {
+		if r.partial.planned {
 			t.Cursor = r.progress.deliver(t.XID)
 		}
-		r.part = part{}
+		r.partial = partialRead{}
 	}
 	r.ready = append(r.ready, t)
 	return nil
@@ -169,9 +169,9 @@ func (r *reading) fetchPage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.cut { // much larger events than before: take fewer, at last a part of one transaction
+	if p.truncated { // much larger events than before: take fewer, at last a part of one transaction
 		if len(xids) == 1 {
-			r.startPart()
+			r.startPartial()
 		}
 		r.size = max(1, r.size/8)
 		return nil
@@ -187,7 +187,7 @@ func (r *reading) fetchPage(ctx context.Context) error {
 // query fetches events, of transactions from oldest on, and adapts the size of the next page to
 // what came.
 func (r *reading) query(ctx context.Context, sql string, oldest uint64, rows int, args ...any) (*page, error) {
-	p, err := r.log.query(ctx, sql, rows, maxBytes, args...)
+	p, err := r.log.query(ctx, sql, rows, maxPageBytes, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}

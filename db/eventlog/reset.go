@@ -11,7 +11,7 @@ import (
 
 // Is there anything that this cluster cannot have written? What is visible to a snapshot is below its
 // end. Locked, so that of several servers one decides.
-const foreignSQL = `
+const isForeignSQL = `
 select
     l.pruned_below > pg_snapshot_xmax(pg_current_snapshot())
     or exists (
@@ -22,22 +22,22 @@ for update of l`
 
 // Everything that is visible goes: which of it was restored, and which was written since, cannot be
 // told. Nobody has a cursor of the new name, so nobody misses it.
-const renewSQL = `
+const resetSQL = `
 with emptied as (
     delete from pgherald.events
 )
 update pgherald.log set id = gen_random_uuid(), pruned_below = '0'`
 
 // renewTimeout is for millions of events that are deleted.
-const renewTimeout = 10 * time.Minute
+const resetTimeout = 10 * time.Minute
 
 // Renew empties a log that came from another cluster, as with a dump that was restored, and gives it a
 // new name: transactions that have higher numbers than those of this cluster would hide everything that
 // is written here. It reports whether it did. It is to be called before the log is read.
 func (l *Log) ResetIfForeign(ctx context.Context) (renewed bool, err error) {
-	err = l.with(ctx, renewTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+	err = l.withConn(ctx, resetTimeout, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			err := tx.QueryRow(ctx, foreignSQL).Scan(&renewed)
+			err := tx.QueryRow(ctx, isForeignSQL).Scan(&renewed)
 			if errors.Is(err, pgx.ErrNoRows) { // whoever reads the log says what to do
 				return nil
 			}
@@ -47,7 +47,7 @@ func (l *Log) ResetIfForeign(ctx context.Context) (renewed bool, err error) {
 			if _, err := tx.Exec(ctx, noStatementTimeout); err != nil {
 				return err
 			}
-			_, err = tx.Exec(ctx, renewSQL)
+			_, err = tx.Exec(ctx, resetSQL)
 			return err
 		})
 	})

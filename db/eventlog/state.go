@@ -26,7 +26,7 @@ const stateColumns = `
     pg_current_snapshot()::text as snapshot`
 
 // honours returns nil if the log can continue exactly after the cursor.
-func (s *state) honours(c stream.Cursor) error {
+func (s *state) validateCursor(c stream.Cursor) error {
 	switch {
 	case c.Epoch() != s.epoch:
 		return fmt.Errorf("%w: it says %s, this is %s", stream.ErrOtherLog, c.Epoch(), s.epoch)

@@ -18,7 +18,7 @@ func openLog(t *testing.T, url string) *eventlog.Log {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return eventlog.NewLog(pool)
+	return eventlog.New(pool)
 }
 
 // addressOf returns the network address of a database.

@@ -101,7 +101,7 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 		t.Fatal(err)
 	}
 	s.waker.OnConnect(s.backend.Store)
-	log, wake := eventlog.NewLog(pool), make(chan struct{}, 1)
+	log, wake := eventlog.New(pool), make(chan struct{}, 1)
 	s.feed, s.bell = stream.NewFeed(log, stream.FeedOptions{}), newBell(t, log)
 	if err := s.feed.Fill(t.Context()); err != nil {
 		t.Fatal(err)
