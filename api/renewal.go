@@ -64,25 +64,25 @@ func (a *API) renewHere(connection string, id auth.Identity) (time.Time, error) 
 const askSQL = `
 with pruned as (
     delete from pgherald.renewals as r
-    where r.asked < now() - interval '1 minute'
+    where r.requested_at < now() - interval '1 minute'
         and r.connection <> @connection
 ),
-asked as (
-    insert into pgherald.renewals as r (connection, rights, until)
+requested as (
+    insert into pgherald.renewals as r (connection, rights_hash, until)
     values (@connection, @rights, @until)
     on conflict (connection) do update
-    set rights = excluded.rights, until = excluded.until, asked = excluded.asked, renewed = null
+    set rights_hash = excluded.rights_hash, until = excluded.until, requested_at = excluded.requested_at, accepted = null
     returning r.connection
 )
-select pg_notify('pgherald_control', a.connection)
-from asked as a`
+select pg_notify('pgherald_control', r.connection)
+from requested as r`
 
 const answeredSQL = `
-select r.renewed, r.until
+select r.accepted, r.until
 from pgherald.renewals as r
 where r.connection = @connection
-    and r.rights = @rights
-    and r.renewed is not null`
+    and r.rights_hash = @rights
+    and r.accepted is not null`
 
 // renewElsewhere asks the server that holds the stream, whichever that is.
 func (a *API) renewElsewhere(ctx context.Context, connection string, id auth.Identity) (time.Time, error) {
@@ -157,11 +157,11 @@ func (a *API) RunRenewals(ctx context.Context) {
 // Whoever asked is told when the stream ends, which may be later than what they asked for.
 const answerSQL = `
 update pgherald.renewals as r
-set renewed = (r.rights = @rights),
+set accepted = (r.rights_hash = @rights),
     until = greatest(r.until, @end)
 where r.connection = @connection
-    and r.renewed is null
-returning r.renewed, r.until`
+    and r.accepted is null
+returning r.accepted, r.until`
 
 // answerRenewal renews the stream if the question is there and the token is the right one. The end is
 // put off first: who is told so must not be able to find that it is not.

@@ -145,7 +145,7 @@ func TestRenewalsArePruned(t *testing.T) {
 	l := here.synced("", bearer(token(t, nil))...)
 	for range 3 {
 		other.renew(200, "", l.connection(), bearer(token(t, nil))...)
-		d.exec(`update pgherald.renewals set asked = now() - interval '2 minutes'`)
+		d.exec(`update pgherald.renewals set requested_at = now() - interval '2 minutes'`)
 	}
 	d.exec(`insert into pgherald.renewals select i::text, '', now(), now() - interval '2 minutes' from generate_series(1, 100) as i`)
 	other.renew(200, "", l.connection(), bearer(token(t, nil))...)

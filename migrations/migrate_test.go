@@ -159,9 +159,12 @@ func TestStatusAndRepair(t *testing.T) {
 	up(t, url)
 }
 
-// oldWorkload brings a database to the workload's version 2, as an older pgherald has left it.
-func oldWorkload(t *testing.T, conn *pgx.Conn) {
+// oldWorkload brings a database to version 2 of the workload, as an older pgherald left it.
+func oldWorkload(t *testing.T, url string, conn *pgx.Conn) {
 	t.Helper()
+	if err := migrations.Up(t.Context(), url, migrations.Engine()); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"0001_activities", "0002_touch"} {
 		sql, err := fs.ReadFile(migrations.Workload().Files(), name+".up.sql")
 		if err != nil {
@@ -192,7 +195,7 @@ func TestActivitiesOfUsers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			url := pgtest.EmptyDatabase(t)
 			conn := pgtest.Connect(t, url)
-			oldWorkload(t, conn)
+			oldWorkload(t, url, conn)
 			pgtest.Exec(t, conn, sql)
 			file := filenode(t, conn)
 			up(t, url)
@@ -226,7 +229,7 @@ func filenode(t *testing.T, conn *pgx.Conn) (node uint32) {
 func TestAFileThatFailsIsNotHalfWay(t *testing.T) {
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)
-	oldWorkload(t, conn)
+	oldWorkload(t, url, conn)
 	pgtest.Exec(t, conn, `create domain public.activity_category as text`) // in the way of the last file
 	for range 2 {
 		err := migrations.Up(t.Context(), url, sets()...)

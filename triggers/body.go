@@ -21,7 +21,7 @@ func step(statement string) string {
 // updateSteps are those of an update. Most are of one row, and there the full join that pairs any
 // number of rows, with a branch for keys that change, costs as much as all the rest.
 func updateSteps(t Table, rel relation) string {
-	return fmt.Sprintf(`-- One row that keeps its key: there is nothing to pair.
+	return fmt.Sprintf(`-- Fast path: one row, and its key did not change.
 if not exists (select from new_rows offset 1) then
 %s
 end if;
@@ -42,23 +42,24 @@ begin
 %s
     return null;
 end
-`, indent(steps, 1), indent(ring(op, table), 1)))
+`, indent(steps, 1), indent(wakeUp(op, table), 1)))
 }
 
-// WakerLock is the advisory lock of the waker, a server that looks at the log every few milliseconds
-// and rings for everybody while writers write often: package db has the same number, and the proof
-// that no event is late.
-const WakerLock int64 = 0x7067686572616c02
+// LeaderLock is the advisory lock of the notify leader: the server that polls the log every few
+// milliseconds while writers write often, and sends the wake-ups for them. Package db has the same
+// number, and the proof that no event is late.
+const LeaderLock int64 = 0x7067686572616c02
 
-// ring is the doorbell, once for a statement that wrote events, and not while a waker is up: a COMMIT
-// with a NOTIFY takes a lock of the whole cluster. Its payload is bounded, since a NOTIFY of more than
-// 8000 bytes would fail the write. This is the one place that knows when to ring.
+// wakeUp generates the NOTIFY of a statement that wrote events. A writer skips it while the notify
+// leader holds its lock, because a COMMIT with a NOTIFY takes a lock of the whole cluster. The payload
+// is bounded, since Postgres refuses a NOTIFY of 8000 bytes and the write would fail.
 //
-// The lock is asked for after the insert, when the transaction is one that the waker knows of. It is
-// taken and given back within one expression, where no cancel can come in between: a session that
-// kept it would keep wakers out.
-func ring(op string, table Name) string {
-	return fmt.Sprintf(`-- Nobody need ring while a waker holds this lock: it has to find what was written before.
+// The writer tries the lock after its insert: then the leader finds the events of every writer that
+// saw the lock held. The writer takes and releases the lock within one expression, where no cancel
+// can interrupt it: a session that kept the lock would keep leaders out.
+func wakeUp(op string, table Name) string {
+	return fmt.Sprintf(`-- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+-- the events and sends the wake-up.
 if written > 0 and (case when pg_try_advisory_lock_shared(%[3]d) then pg_advisory_unlock_shared(%[3]d) end) then
     perform pg_notify('pgherald', json_build_object(
         'table', %[1]s,
@@ -66,7 +67,7 @@ if written > 0 and (case when pg_try_advisory_lock_shared(%[3]d) then pg_advisor
         'rows', written,
         'xid', pg_current_xact_id()::text
     )::text);
-end if;`, quoteLiteral(table.String()), quoteLiteral(op), WakerLock)
+end if;`, quoteLiteral(table.String()), quoteLiteral(op), LeaderLock)
 }
 
 // insertInto is how every statement begins.
@@ -96,7 +97,7 @@ from (select %s as "table") as payload`, insertInto, typ, table)
 	}
 	return fmt.Sprintf(`%[1]sselect %[2]s, null, null, to_json(payload.*)
 from (select %[3]s as "table", %[4]s as partition) as payload
--- Not after the same event for the whole table, if that is the last thing this transaction wrote.
+-- Skip the event if the last event of this transaction reports the whole table as truncated.
 where not exists (
     select
     from (

@@ -33,11 +33,11 @@ func statement(t Table, rel relation, op string) string {
 func updateStatement(t Table, rel relation, branches []branch) string {
 	return insertInto + `select event.type, event.key, event.audience, event.data
 from new_rows
--- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
--- update of one row must also do for one of many.
+-- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
+-- one row is also good for an update of many rows.
 full join old_rows on ` + keyEquality(rel, "new_rows", "old_rows") + "\n" + lateral(t, rel, branches) + `
--- Rows that did not change give no event. Their images are compared, as not every type has an
--- equality; and no condition out here is strict, or the join would cease to be full.
+-- Skip rows that did not change. *<> compares row images, since not every type has an equality
+-- operator. A strict condition here would turn the full join into an inner join.
 where (new_rows.* *<> old_rows.*) is distinct from false`
 }
 
@@ -84,7 +84,7 @@ func updateBranches(t Table, rel relation) []branch {
 	changed.where = fmt.Sprintf("num_nulls(new_rows.%s, old_rows.%s) = 0", id, id)
 	if len(t.Insert) == 0 {
 		changed.where = fmt.Sprintf("num_nulls(new_rows.%s) = 0", id)
-		changed.comment = "The row changed, or has a new key (then o is null)."
+		changed.comment = "The row changed, or its key changed (then o is null)."
 	} else if len(t.Insert)+len(t.Delete) > 0 {
 		changed.comment = "The row changed."
 	}
@@ -92,11 +92,11 @@ func updateBranches(t Table, rel relation) []branch {
 		branchesOf(t.Update, changed),
 		branchesOf(t.Insert, branch{
 			n: "new_rows", where: "old_rows." + id + " is null",
-			comment: "The key itself changed: this is the new one.",
+			comment: "The key changed: this row has the new key.",
 		}),
 		branchesOf(t.Delete, branch{
 			n: "old_rows", o: "old_rows", where: "new_rows." + id + " is null",
-			comment: "The key itself changed: this is the old one.",
+			comment: "The key changed: this row had the old key.",
 		}),
 	)
 }
@@ -122,7 +122,7 @@ func lateral(t Table, rel relation, branches []branch) string {
 	}
 	text := strings.Join(selects, "\nunion all\n")
 	if len(branches) == 1 {
-		text += "\n-- Keeps the planner from taking this apart and planning it for many rows.\noffset 0"
+		text += "\n-- An optimization fence: the planner must plan this subquery for one row.\noffset 0"
 	}
 	return "cross join lateral (\n" + indent(text, 1) + "\n) as event (type, key, audience, data)"
 }

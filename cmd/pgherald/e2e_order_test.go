@@ -34,7 +34,7 @@ func TestExactlyOnceInOrder(t *testing.T) {
 			t.Parallel()
 			tr := newTrial(t, pgtest.NewDatabase(t), c.load)
 			if c.resting { // as the writers do for an instant each: no waker gets the lock
-				pgtest.Exec(t, pgtest.Connect(t, tr.url), `select pg_advisory_lock_shared($1)`, triggers.WakerLock)
+				pgtest.Exec(t, pgtest.Connect(t, tr.url), `select pg_advisory_lock_shared($1)`, triggers.LeaderLock)
 			}
 			a, small, mortal := tr.node(tr.url), tr.node(tr.url, "--feed-bytes=24KiB"), tr.node(tr.url)
 			startNodes(tr.ctx, t, a, small, mortal)

@@ -163,7 +163,7 @@ func TestPresenceOfAKilledReplica(t *testing.T) {
 	l.logged(false, nil)
 	// It would be dead 35 s after its last sign of life. Half a minute of that has passed:
 	pgtest.Exec(t, l.conn, `
-		update pgherald.replicas set seen = seen - interval '30 seconds'
+		update pgherald.replicas set last_seen = last_seen - interval '30 seconds'
 		where id in (select replica from pgherald.presence where user_id = 'alone-0')`)
 	began := time.Now()
 	l.hears(alone, false)

@@ -230,7 +230,7 @@ func (p *Presence) Run(ctx context.Context) {
 func (p *Presence) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	const sql = `update pgherald.replicas set seen = clock_timestamp() - make_interval(secs => $2) where id = $1`
+	const sql = `update pgherald.replicas set last_seen = clock_timestamp() - make_interval(secs => $2) where id = $1`
 	_, err := p.pool.Exec(ctx, sql, p.replica, (p.opts.Dead - p.opts.Grace).Seconds())
 	if err != nil {
 		p.opts.Logger.Info("presence could not be handed over; the users of this server stay online for a while", "error", err)

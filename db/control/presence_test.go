@@ -144,10 +144,10 @@ func TestPresenceOfAServerThatWasKilled(t *testing.T) {
 	w.turn(a, 0)
 	w.turn(b, 0)
 	w.hears("ann on", "bob on")
-	pgtest.Exec(t, w.conn, `update pgherald.replicas set seen = seen - interval '30 seconds' where id = $1`, a.Replica())
+	pgtest.Exec(t, w.conn, `update pgherald.replicas set last_seen = last_seen - interval '30 seconds' where id = $1`, a.Replica())
 	w.turn(b, 0)
 	w.hears()
-	pgtest.Exec(t, w.conn, `update pgherald.replicas set seen = seen - interval '6 seconds' where id = $1`, a.Replica())
+	pgtest.Exec(t, w.conn, `update pgherald.replicas set last_seen = last_seen - interval '6 seconds' where id = $1`, a.Replica())
 	w.turn(b, 0)
 	w.hears("ann off")
 	a.Opened("joe")
@@ -175,11 +175,11 @@ func TestPresenceOfAServerThatStops(t *testing.T) {
 	w.turn(b, 0)
 	w.hears()
 	var left float64
-	const sql = `select extract(epoch from seen - clock_timestamp() + interval '35 seconds')::float8 from pgherald.replicas where id = $1`
+	const sql = `select extract(epoch from last_seen - clock_timestamp() + interval '35 seconds')::float8 from pgherald.replicas where id = $1`
 	if err := w.conn.QueryRow(t.Context(), sql, a.Replica()).Scan(&left); err != nil || left < 1 || left > 15 {
 		t.Errorf("%v seconds are left of the grace, %v", left, err)
 	}
-	pgtest.Exec(t, w.conn, `update pgherald.replicas set seen = seen - interval '15 seconds' where id = $1`, a.Replica())
+	pgtest.Exec(t, w.conn, `update pgherald.replicas set last_seen = last_seen - interval '15 seconds' where id = $1`, a.Replica())
 	w.turn(b, 0)
 	w.hears("bob off")
 }

@@ -55,7 +55,7 @@ select
 // A row that is gone was buried by others, who have told everybody that its users are offline.
 const presenceBeatSQL = `
 with beat as (
-    update pgherald.replicas set seen = clock_timestamp() where id = $1 returning id
+    update pgherald.replicas set last_seen = clock_timestamp() where id = $1 returning id
 )
 insert into pgherald.replicas (id)
 select $1 where not exists (select from beat)`
@@ -89,7 +89,7 @@ where not exists (select from pgherald.presence as p where p.user_id = g.user_id
 const presenceBurySQL = `
 with dead as materialized (
     select r.id from pgherald.replicas as r
-    where r.seen < clock_timestamp() - make_interval(secs => $1)
+    where r.last_seen < clock_timestamp() - make_interval(secs => $1)
 ),
 buried as (
     delete from pgherald.replicas as r using dead as d where r.id = d.id
@@ -124,8 +124,8 @@ func (p *Presence) write(ctx context.Context, c change) (alive bool, err error) 
 		if err != nil || events == 0 {
 			return err
 		}
-		const ring = `select pgherald.ring(json_build_object('op', 'presence', 'rows', $1::bigint, 'xid', pg_current_xact_id()::text))`
-		_, err = tx.Exec(ctx, ring, events)
+		const wake = `select pgherald.wake(json_build_object('op', 'presence', 'rows', $1::bigint, 'xid', pg_current_xact_id()::text))`
+		_, err = tx.Exec(ctx, wake, events)
 		return err
 	})
 	return alive, err

@@ -80,7 +80,7 @@ func TestPublishChecksItsArguments(t *testing.T) {
 	conn := pgtest.Connect(t, pgtest.NewDatabase(t))
 	for args, column := range map[string]string{
 		`null, '1'`: "type", `'', '1'`: "type", `'A', '1'`: "type", `'ä', '1'`: "type", `E'a\n', '1'`: "type",
-		`'heartbeat', '1'`: "type", `'batch', '1'`: "type", `'assignment_changed', '1'`: "type", `'a', null`: "data",
+		`'heartbeat', '1'`: "type", `'batch', '1'`: "type", `'table_truncated', '1'`: "type", `'a', null`: "data",
 	} {
 		_, err := conn.Exec(t.Context(), `select pgherald.publish(`+args+`)`)
 		var pg *pgconn.PgError
@@ -106,7 +106,7 @@ func TestWhoMayPublish(t *testing.T) {
 	})
 	for _, test := range []struct{ role, sql, code string }{
 		{"pgherald_press", `select pgherald.publish('note', '1')`, ""},
-		{"pgherald_press", `select pgherald.ring('1')`, "42501"},
+		{"pgherald_press", `select pgherald.wake('1')`, "42501"},
 		{"pgherald_press", `select * from pgherald.events`, "42501"},
 		{"pgherald_press", `insert into pgherald.events (type, data) values ('sync', '1')`, "42501"},
 		{"pgherald_passer_by", `select pgherald.publish('note', '1')`, "42501"},

@@ -179,12 +179,6 @@ func hear(t *testing.T, url string) func() string {
 // long is a waker that stays up.
 var long = notify.LeaderOptions{Window: time.Hour}
 
-func TestLockOfWakerAndTriggers(t *testing.T) {
-	if notify.LeaderLock != triggers.WakerLock {
-		t.Errorf("the waker locks %d, the triggers ask for %d", int64(notify.LeaderLock), triggers.WakerLock)
-	}
-}
-
 // While a waker is up, it rings and the writers do not. When it rests, they do again.
 func TestWakerRingsForWriters(t *testing.T) {
 	url := watched(t)

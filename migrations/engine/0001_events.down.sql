@@ -1,3 +1,3 @@
--- The schema holds the trigger functions too, so CASCADE removes the triggers from every
--- watched table. The tables themselves are left alone.
+-- The trigger functions live in this schema too, so CASCADE removes the triggers from every watched
+-- table. The tables themselves stay.
 drop schema pgherald cascade;

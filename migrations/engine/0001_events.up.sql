@@ -1,19 +1,19 @@
--- The engine: the log of events, and one row about that log.
+-- The engine: the event log, and one row that describes the log.
 
 create schema pgherald;
 
 comment on schema pgherald is
     'pgherald: the event log, and the trigger functions that append to it';
 
--- Nobody but the owner looks in here. Writers need no right on this schema: the trigger
--- functions are SECURITY DEFINER.
+-- Only the owner may use this schema. Writers need no right on it: the trigger functions are
+-- SECURITY DEFINER.
 revoke all on schema pgherald from public;
 
--- Insert-only. The primary key answers the two look-ups of a read (xid >= next, and
--- xid = any(holes)) and keeps the events of one transaction together, in the order written.
+-- Insert-only. The primary key serves both look-ups of a read (xid >= next, and xid = any(holes))
+-- and keeps the events of one transaction together, in the order of writing.
 --
--- The id sequence must keep CACHE 1: transactions are put in the order of their last id, and
--- that is the commit order of every row only if a later insert always draws a larger id.
+-- The id sequence must keep CACHE 1. Transactions are delivered in the order of their last id, and
+-- that is the commit order for each row only if a later insert always draws a larger id.
 create table pgherald.events (
     id bigint generated always as identity (cache 1),
     xid xid8 not null default pg_current_xact_id(),
@@ -25,10 +25,10 @@ create table pgherald.events (
     primary key (xid, id)
 )
 with (
-    -- Never updated, so pages may be filled to the brim.
+    -- Rows are never updated, so pages need no free space.
     fillfactor = 100,
-    -- Insert-only tables need vacuum for the visibility map and for freezing; thresholds by
-    -- share of the table would come too rarely on a large log.
+    -- Vacuum sets the visibility map and freezes rows. Thresholds that grow with the table would
+    -- start it too rarely on a large log.
     autovacuum_vacuum_insert_scale_factor = 0.0,
     autovacuum_vacuum_insert_threshold = 200000,
     autovacuum_vacuum_scale_factor = 0.0,
@@ -36,22 +36,22 @@ with (
 );
 
 comment on table pgherald.events is
-    'What happened, appended by triggers in the writer''s own transaction. Pruned by pgherald.';
+    'The event log. Triggers append to it in the writer''s own transaction; pgherald prunes it.';
 comment on column pgherald.events.xid is 'The transaction that wrote the event.';
-comment on column pgherald.events.at is 'The wall clock when the event was written.';
-comment on column pgherald.events.key is 'Which row the event is about.';
-comment on column pgherald.events.audience is 'Who may hear it; null means everyone.';
+comment on column pgherald.events.at is 'The wall-clock time of the write.';
+comment on column pgherald.events.key is 'Identifies the row that the event is about.';
+comment on column pgherald.events.audience is 'Tags of those who may receive the event; null means everyone.';
 
--- One row about the log: which log it is, and how far back it reaches.
+-- One row: the identity of the log, and how far back it reaches.
 create table pgherald.log (
     singleton boolean primary key default true check (singleton),
-    -- Names this log. A log that was dropped and made again has another id, so cursors into
-    -- the old one are recognised.
+    -- Identifies this log. A log that was dropped and created again has another id, which makes
+    -- cursors into the old log recognizable.
     id uuid not null default gen_random_uuid(),
-    -- Events of transactions below this may be gone.
+    -- Events of transactions below this one may have been pruned.
     pruned_below xid8 not null default '0'
 );
 
-comment on table pgherald.log is 'One row: which log this is, and how far back it reaches.';
+comment on table pgherald.log is 'One row: the identity of the log, and how far back it reaches.';
 
 insert into pgherald.log default values;

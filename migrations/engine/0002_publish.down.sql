@@ -1,2 +1,3 @@
 drop function pgherald.publish(text, json, text, text[]);
-drop function pgherald.ring(json);
+drop table pgherald.reserved_types;
+drop function pgherald.wake(json);

@@ -1,9 +1,9 @@
--- Events that no table stands behind: whoever may call publish appends them to the same log.
+-- Events without a table behind them: a role with the right to call publish appends them to the log.
 
--- The doorbell, as the trigger functions have it inline; see triggers/body.go for why it may stay
--- silent. Call it after the insert: the number is the waker's lock, and the waker finds what was
--- written before somebody saw it held.
-create function pgherald.ring(payload json) returns void
+-- Sends a wake-up, as the trigger functions do inline; triggers/body.go explains the lock. The number
+-- is the notify leader's advisory lock. Call this after the insert: then the leader finds the events
+-- of every transaction that saw its lock.
+create function pgherald.wake(payload json) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -14,12 +14,24 @@ begin
 end
 $$;
 
-comment on function pgherald.ring(json) is
-    'Tells servers that the log has grown, unless one of them looks every few milliseconds anyway.';
+comment on function pgherald.wake(json) is
+    'Notifies servers that the log has grown, unless the notify leader polls the log at the moment.';
 
-revoke execute on function pgherald.ring(json) from public;
+revoke execute on function pgherald.wake(json) from public;
 
--- Runs with its owner's rights, as the trigger functions do. To let a role publish:
+-- Event types that publish refuses, since clients trust their origin. The engine reserves the types
+-- of the stream itself; another set of migrations adds the types that its triggers write.
+create table pgherald.reserved_types (
+    type text primary key
+);
+
+comment on table pgherald.reserved_types is
+    'Event types that pgherald.publish refuses: clients trust that only servers and triggers write them.';
+
+insert into pgherald.reserved_types (type)
+values ('sync'), ('heartbeat'), ('batch'), ('presence_updated'), ('table_truncated');
+
+-- Runs with the rights of its owner, as the trigger functions do. To let a role publish:
 --     grant usage on schema pgherald to some_role;
 --     grant execute on function pgherald.publish to some_role;
 create function pgherald.publish(type text, data json, key text default null, audience text[] default null)
@@ -37,11 +49,7 @@ begin
             column = 'type',
             message = 'an event type must be a lower-case letter and then up to 62 of a-z, 0-9, _ . : -';
     end if;
-    -- Clients trust these: the stream's own, and what the triggers of the activities say.
-    if publish.type in (
-        'sync', 'heartbeat', 'batch', 'presence_updated', 'table_truncated',
-        'activity_created', 'activity_updated', 'activity_deleted', 'assignment_changed'
-    ) then
+    if exists (select from pgherald.reserved_types as r where r.type = publish.type) then
         raise exception using
             errcode = 'invalid_parameter_value',
             column = 'type',
@@ -56,12 +64,12 @@ begin
     insert into pgherald.events (type, key, audience, data)
     values (publish.type, publish.key, publish.audience, publish.data)
     returning id into written;
-    perform pgherald.ring(json_build_object('op', 'publish', 'type', publish.type, 'xid', pg_current_xact_id()::text));
+    perform pgherald.wake(json_build_object('op', 'publish', 'type', publish.type, 'xid', pg_current_xact_id()::text));
     return written;
 end
 $$;
 
 comment on function pgherald.publish(text, json, text, text[]) is
-    'Appends an event to the log in the caller''s transaction, and returns its id. Without an audience it is for everyone.';
+    'Appends an event to the log in the caller''s transaction and returns its id. Without an audience, everyone may receive it.';
 
 revoke execute on function pgherald.publish(text, json, text, text[]) from public;

@@ -1,13 +1,13 @@
--- Who is online: which users have a stream open, and at which server.
+-- Presence: which users have a stream open, and at which server.
 
 create table pgherald.replicas (
     id text primary key,
-    -- When the server last wrote here. The others bury one that has not for a while: it was killed,
-    -- or cannot reach the database.
-    seen timestamptz not null default clock_timestamp()
+    -- When the server last wrote here. Other servers expire one that has stopped writing: it was
+    -- killed, or cannot reach the database.
+    last_seen timestamptz not null default clock_timestamp()
 );
 
-comment on table pgherald.replicas is 'The servers that have streams open, and when each was last heard of.';
+comment on table pgherald.replicas is 'The servers with open streams, and when each of them last wrote here.';
 
 create table pgherald.presence (
     user_id text,
@@ -16,8 +16,8 @@ create table pgherald.presence (
     primary key (user_id, replica)
 );
 
--- What a server that is buried leaves behind.
+-- Finds the users of a server that expired.
 create index presence_by_replica on pgherald.presence (replica);
 
 comment on table pgherald.presence is
-    'A row for each user and server where that user has a stream open, or had until moments ago.';
+    'One row for each user and server: the user has a stream open there, or closed the last one moments ago.';

@@ -1,15 +1,17 @@
--- A new token for a stream that another server holds. The table, and not the notification that
--- points to it, says what counts: every role of the database may send notifications.
+-- Requests to renew the lease of a stream that another server serves. A notification points to the
+-- row, but only the row counts: every role of the database may send notifications. A request lives
+-- for moments, and a crash may lose it without harm: so the table is not written to the WAL.
 create unlogged table pgherald.renewals (
     connection text primary key,
-    -- Whose token it is and what it grants, hashed: it must be as the stream's is.
-    rights bytea not null,
-    -- When the new token ends.
+    -- Hash of the new token's user and grants. The server that serves the stream accepts the renewal
+    -- only if its own stream has the same.
+    rights_hash bytea not null,
+    -- When the new token expires.
     until timestamptz not null,
-    asked timestamptz not null default clock_timestamp(),
-    -- What the server that holds the stream says: null until it has.
-    renewed boolean
+    requested_at timestamptz not null default clock_timestamp(),
+    -- The answer of the server that serves the stream; null until it answers.
+    accepted boolean
 );
 
 comment on table pgherald.renewals is
-    'New tokens for streams at other servers. A row lives for moments.';
+    'Requests to renew the lease of a stream at another server, each with its answer.';

@@ -11,18 +11,18 @@ create table public.activities (
     updated_at timestamptz not null default now() check (isfinite(updated_at))
 );
 
--- The list is read newest first, in pages.
+-- The list of activities is read in pages, newest first.
 create index activities_created_at_id on public.activities (created_at desc, id desc);
 create index activities_status on public.activities (status);
 
--- Whoever updates a row, the API or a person in psql, updated_at tells when. A statement that
--- changes nothing must not change this column either, or it would cease to be a no-op.
+-- Sets updated_at for every update, by the API or in psql. An update without a change must leave
+-- this column alone too, or it would give an event.
 create function public.activities_touch() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-    new.updated_at := clock_timestamp(); -- not now(): a writer that waited must not set an earlier one
+    new.updated_at := clock_timestamp(); -- not now(): a writer that waited for a lock must not set an earlier time
     return new;
 end
 $$;
@@ -33,7 +33,7 @@ for each row
 when (old.* is distinct from new.* and old.updated_at is not distinct from new.updated_at)
 execute function public.activities_touch();
 
--- Who works on an activity now. Insert: assigned. Update: handed over. Delete: unassigned.
+-- The current assignee of each activity. Insert: assigned. Update: handed over. Delete: unassigned.
 create table public.assignments (
     activity_id uuid primary key references public.activities (id) on delete cascade,
     assignee_id text not null check (length(assignee_id) between 1 and 200),
@@ -43,7 +43,7 @@ create table public.assignments (
 
 create index assignments_assignee_id on public.assignments (assignee_id);
 
--- What was said about an activity. Append-only.
+-- Notes about an activity. Append-only.
 create table public.activity_updates (
     id bigint generated always as identity primary key,
     activity_id uuid not null references public.activities (id) on delete cascade,
@@ -55,3 +55,7 @@ create table public.activity_updates (
 );
 
 create index activity_updates_activity_id on public.activity_updates (activity_id, id desc);
+
+-- The event types that the triggers on these tables write: pgherald.publish refuses them.
+insert into pgherald.reserved_types (type)
+values ('activity_created'), ('activity_updated'), ('activity_deleted'), ('assignment_changed');

@@ -13,12 +13,13 @@ begin
     set search_path = pg_catalog, pg_temp
     as $touch$
     begin
-        new.updated_at := clock_timestamp(); -- not now(): a writer that waited must not set an earlier one
+        new.updated_at := clock_timestamp(); -- not now(): a writer that waited for a lock must not set an earlier time
         return new;
     end
     $touch$;
 exception
-    -- Where the table has generated columns there can be no such condition: all stays as it is.
+    -- Postgres refuses this condition on a table with generated columns. Then the trigger and its
+    -- function stay unchanged.
     when invalid_object_definition then
         raise notice 'activities_touch stays: %', sqlerrm;
 end

@@ -1,12 +1,14 @@
--- The condition of activities_touch stands in the function and not in a WHEN of the trigger, which
--- Postgres reads anew for every statement; and the function needs no search_path, as it has its
--- caller's rights only. Together they were 8 % of what an update cost.
+-- Makes activities_touch cheaper; together these two changes saved 8 % of an update's cost:
+--   * The condition moves from the trigger's WHEN, which Postgres parses for every statement, into the
+--     function.
+--   * The function loses its search_path setting. It does not need one, since it runs with the rights
+--     of its caller.
 create or replace function public.activities_touch() returns trigger
 language plpgsql
 as $$
 begin
     if old.updated_at is not distinct from new.updated_at and old.* is distinct from new.* then
-        -- Not now(): a writer that waited must not set an earlier one.
+        -- Not now(): a writer that waited for a lock must not set an earlier time.
         new.updated_at := pg_catalog.clock_timestamp();
     end if;
     return new;

@@ -1,5 +1,6 @@
--- Where the rules have stayed checks there is nothing to do, and where something keeps the types of the
--- columns from being changed they stay domains, until their table goes.
+-- Turns the domains back into check constraints. Does nothing where the up migration kept the checks.
+-- Keeps the domains where something prevents a change of the columns' types: dropping the table
+-- removes them.
 do $$
 begin
     if to_regtype('public.activity_category') is null then
@@ -25,6 +26,6 @@ begin
     drop domain public.activity_reporter;
 exception
     when feature_not_supported or syntax_error then
-        raise notice 'the rules of public.activities stay domains: %', sqlerrm;
+        raise notice 'public.activities keeps its domains: %', sqlerrm;
 end
 $$;

@@ -33,7 +33,8 @@ begin
 lines' as multi
     ) as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', '"Order Items"."select.from"',
@@ -105,7 +106,8 @@ lines' as multi
         ) as payload
     ) as event (type, key, audience, data);
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', '"Order Items"."select.from"',
@@ -138,7 +140,8 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select '"Order Items"."select.from"' as "table") as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', '"Order Items"."select.from"',

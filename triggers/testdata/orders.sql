@@ -27,7 +27,8 @@ begin
             n.total as total
     ) as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.orders',
@@ -56,7 +57,7 @@ as $pgherald$
 declare
     written bigint = 0;
 begin
-    -- One row that keeps its key: there is nothing to pair.
+    -- Fast path: one row, and its key did not change.
     if not exists (select from new_rows offset 1) then
         insert into pgherald.events (type, key, audience, data)
         select
@@ -80,8 +81,8 @@ begin
         insert into pgherald.events (type, key, audience, data)
         select event.type, event.key, event.audience, event.data
         from new_rows
-        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-        -- update of one row must also do for one of many.
+        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
+        -- one row is also good for an update of many rows.
         full join old_rows on new_rows.id = old_rows.id
         cross join lateral (
             -- The row changed.
@@ -99,7 +100,7 @@ begin
             ) as payload
             where num_nulls(new_rows.id, old_rows.id) = 0
             union all
-            -- The key itself changed: this is the new one.
+            -- The key changed: this row has the new key.
             select
                 'order_created',
                 n.id::text,
@@ -114,7 +115,7 @@ begin
             ) as payload
             where old_rows.id is null
             union all
-            -- The key itself changed: this is the old one.
+            -- The key changed: this row had the old key.
             select
                 'order_deleted',
                 n.id::text,
@@ -129,12 +130,13 @@ begin
             ) as payload
             where new_rows.id is null
         ) as event (type, key, audience, data)
-        -- Rows that did not change give no event. Their images are compared, as not every type has an
-        -- equality; and no condition out here is strict, or the join would cease to be full.
+        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
+        -- operator. A strict condition here would turn the full join into an inner join.
         where (new_rows.* *<> old_rows.*) is distinct from false;
         get diagnostics written = row_count;
     end if;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.orders',
@@ -177,7 +179,8 @@ begin
             n.total as total
     ) as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.orders',
@@ -210,7 +213,8 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'public.orders' as "table") as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.orders',

@@ -21,7 +21,8 @@ begin
         to_json(n.*)
     from new_rows as n;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.lines',
@@ -50,7 +51,7 @@ as $pgherald$
 declare
     written bigint = 0;
 begin
-    -- One row that keeps its key: there is nothing to pair.
+    -- Fast path: one row, and its key did not change.
     if not exists (select from new_rows offset 1) then
         insert into pgherald.events (type, key, audience, data)
         select
@@ -69,8 +70,8 @@ begin
         insert into pgherald.events (type, key, audience, data)
         select event.type, event.key, event.audience, event.data
         from new_rows
-        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-        -- update of one row must also do for one of many.
+        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
+        -- one row is also good for an update of many rows.
         full join old_rows on new_rows.order_id = old_rows.order_id
             and new_rows.sku operator(public.=) old_rows.sku
         cross join lateral (
@@ -83,7 +84,7 @@ begin
             from (select new_rows.*) as n
             where num_nulls(new_rows.order_id, old_rows.order_id) = 0
             union all
-            -- The key itself changed: this is the new one.
+            -- The key changed: this row has the new key.
             select
                 'line_added',
                 json_build_array(n.order_id, n.sku)::text,
@@ -92,7 +93,7 @@ begin
             from (select new_rows.*) as n
             where old_rows.order_id is null
             union all
-            -- The key itself changed: this is the old one.
+            -- The key changed: this row had the old key.
             select
                 'line_removed',
                 json_build_array(n.order_id, n.sku)::text,
@@ -101,12 +102,13 @@ begin
             from (select old_rows.*) as n
             where new_rows.order_id is null
         ) as event (type, key, audience, data)
-        -- Rows that did not change give no event. Their images are compared, as not every type has an
-        -- equality; and no condition out here is strict, or the join would cease to be full.
+        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
+        -- operator. A strict condition here would turn the full join into an inner join.
         where (new_rows.* *<> old_rows.*) is distinct from false;
         get diagnostics written = row_count;
     end if;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.lines',
@@ -143,7 +145,8 @@ begin
         to_json(n.*)
     from old_rows as n;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.lines',
@@ -176,7 +179,8 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'shop.lines' as "table") as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.lines',
@@ -208,7 +212,7 @@ begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'shop.lines' as "table", 'shop.lines_2025' as partition) as payload
-    -- Not after the same event for the whole table, if that is the last thing this transaction wrote.
+    -- Skip the event if the last event of this transaction reports the whole table as truncated.
     where not exists (
         select
         from (
@@ -223,7 +227,8 @@ begin
             and last.data ->> 'partition' is null
     );
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.lines',
@@ -255,7 +260,7 @@ begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'shop.lines' as "table", 'shop.lines_2026' as partition) as payload
-    -- Not after the same event for the whole table, if that is the last thing this transaction wrote.
+    -- Skip the event if the last event of this transaction reports the whole table as truncated.
     where not exists (
         select
         from (
@@ -270,7 +275,8 @@ begin
             and last.data ->> 'partition' is null
     );
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.lines',
@@ -302,7 +308,7 @@ begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'shop.lines' as "table", 'shop.lines_2026_01' as partition) as payload
-    -- Not after the same event for the whole table, if that is the last thing this transaction wrote.
+    -- Skip the event if the last event of this transaction reports the whole table as truncated.
     where not exists (
         select
         from (
@@ -317,7 +323,8 @@ begin
             and last.data ->> 'partition' is null
     );
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.lines',
@@ -354,7 +361,8 @@ begin
         to_json(n.*)
     from old_rows as n;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.stock',
@@ -392,7 +400,8 @@ begin
         to_json(n.*)
     from old_rows as n;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.stock',
@@ -430,7 +439,8 @@ begin
         to_json(n.*)
     from old_rows as n;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'shop.stock',

@@ -13,7 +13,7 @@ as $pgherald$
 declare
     written bigint = 0;
 begin
-    -- One row that keeps its key: there is nothing to pair.
+    -- Fast path: one row, and its key did not change.
     if not exists (select from new_rows offset 1) then
         insert into pgherald.events (type, key, audience, data)
         select event.type, event.key, event.audience, event.data
@@ -65,11 +65,11 @@ begin
         insert into pgherald.events (type, key, audience, data)
         select event.type, event.key, event.audience, event.data
         from new_rows
-        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-        -- update of one row must also do for one of many.
+        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
+        -- one row is also good for an update of many rows.
         full join old_rows on new_rows.id = old_rows.id
         cross join lateral (
-            -- The row changed, or has a new key (then o is null).
+            -- The row changed, or its key changed (then o is null).
             select
                 'user.renamed',
                 ('user-' || n.id)::text,
@@ -108,12 +108,13 @@ begin
             ) as payload
             where num_nulls(new_rows.id) = 0
         ) as event (type, key, audience, data)
-        -- Rows that did not change give no event. Their images are compared, as not every type has an
-        -- equality; and no condition out here is strict, or the join would cease to be full.
+        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
+        -- operator. A strict condition here would turn the full join into an inner join.
         where (new_rows.* *<> old_rows.*) is distinct from false;
         get diagnostics written = row_count;
     end if;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.users',
@@ -146,7 +147,8 @@ begin
     select 'users.gone', null, null, to_json(payload.*)
     from (select 'public.users' as "table") as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.users',

@@ -36,7 +36,8 @@ begin
             to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
     ) as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activities',
@@ -65,7 +66,7 @@ as $pgherald$
 declare
     written bigint = 0;
 begin
-    -- One row that keeps its key: there is nothing to pair.
+    -- Fast path: one row, and its key did not change.
     if not exists (select from new_rows offset 1) then
         insert into pgherald.events (type, key, audience, data)
         select
@@ -106,8 +107,8 @@ begin
         insert into pgherald.events (type, key, audience, data)
         select event.type, event.key, event.audience, event.data
         from new_rows
-        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-        -- update of one row must also do for one of many.
+        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
+        -- one row is also good for an update of many rows.
         full join old_rows on new_rows.id = old_rows.id
         cross join lateral (
             -- The row changed.
@@ -143,7 +144,7 @@ begin
             ) as payload
             where num_nulls(new_rows.id, old_rows.id) = 0
             union all
-            -- The key itself changed: this is the new one.
+            -- The key changed: this row has the new key.
             select
                 'activity_created',
                 n.id::text,
@@ -167,7 +168,7 @@ begin
             ) as payload
             where old_rows.id is null
             union all
-            -- The key itself changed: this is the old one.
+            -- The key changed: this row had the old key.
             select
                 'activity_deleted',
                 n.id::text,
@@ -181,12 +182,13 @@ begin
             ) as payload
             where new_rows.id is null
         ) as event (type, key, audience, data)
-        -- Rows that did not change give no event. Their images are compared, as not every type has an
-        -- equality; and no condition out here is strict, or the join would cease to be full.
+        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
+        -- operator. A strict condition here would turn the full join into an inner join.
         where (new_rows.* *<> old_rows.*) is distinct from false;
         get diagnostics written = row_count;
     end if;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activities',
@@ -228,7 +230,8 @@ begin
             to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
     ) as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activities',
@@ -271,7 +274,8 @@ begin
             to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
     ) as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activities',
@@ -360,7 +364,8 @@ begin
         ) as payload
     ) as event (type, key, audience, data);
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.assignments',
@@ -389,7 +394,7 @@ as $pgherald$
 declare
     written bigint = 0;
 begin
-    -- One row that keeps its key: there is nothing to pair.
+    -- Fast path: one row, and its key did not change.
     if not exists (select from new_rows offset 1) then
         insert into pgherald.events (type, key, audience, data)
         select event.type, event.key, event.audience, event.data
@@ -464,8 +469,8 @@ begin
         insert into pgherald.events (type, key, audience, data)
         select event.type, event.key, event.audience, event.data
         from new_rows
-        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-        -- update of one row must also do for one of many.
+        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
+        -- one row is also good for an update of many rows.
         full join old_rows on new_rows.activity_id = old_rows.activity_id
         cross join lateral (
             -- The row changed.
@@ -530,7 +535,7 @@ begin
             ) as payload
             where num_nulls(new_rows.activity_id, old_rows.activity_id) = 0
             union all
-            -- The key itself changed: this is the new one.
+            -- The key changed: this row has the new key.
             select
                 'assignment_changed',
                 n.activity_id::text,
@@ -588,7 +593,7 @@ begin
             ) as payload
             where old_rows.activity_id is null
             union all
-            -- The key itself changed: this is the old one.
+            -- The key changed: this row had the old key.
             select
                 'assignment_changed',
                 n.activity_id::text,
@@ -646,12 +651,13 @@ begin
             ) as payload
             where new_rows.activity_id is null
         ) as event (type, key, audience, data)
-        -- Rows that did not change give no event. Their images are compared, as not every type has an
-        -- equality; and no condition out here is strict, or the join would cease to be full.
+        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
+        -- operator. A strict condition here would turn the full join into an inner join.
         where (new_rows.* *<> old_rows.*) is distinct from false;
         get diagnostics written = row_count;
     end if;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.assignments',
@@ -740,7 +746,8 @@ begin
         ) as payload
     ) as event (type, key, audience, data);
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.assignments',
@@ -773,7 +780,8 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'public.assignments' as "table") as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.assignments',
@@ -836,11 +844,12 @@ begin
                 ) as "latestUpdate",
                 to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
         ) as payload
-        -- Keeps the planner from taking this apart and planning it for many rows.
+        -- An optimization fence: the planner must plan this subquery for one row.
         offset 0
     ) as event (type, key, audience, data);
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activity_updates',
@@ -869,7 +878,7 @@ as $pgherald$
 declare
     written bigint = 0;
 begin
-    -- One row that keeps its key: there is nothing to pair.
+    -- Fast path: one row, and its key did not change.
     if not exists (select from new_rows offset 1) then
         insert into pgherald.events (type, key, audience, data)
         select event.type, event.key, event.audience, event.data
@@ -907,7 +916,7 @@ begin
                     to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
             ) as payload
             where new_rows.id = old_rows.id
-            -- Keeps the planner from taking this apart and planning it for many rows.
+            -- An optimization fence: the planner must plan this subquery for one row.
             offset 0
         ) as event (type, key, audience, data)
         where new_rows.* *<> old_rows.*;
@@ -917,8 +926,8 @@ begin
         insert into pgherald.events (type, key, audience, data)
         select event.type, event.key, event.audience, event.data
         from new_rows
-        -- A full join, since Postgres can only hash or merge it: the plan that a session caches for an
-        -- update of one row must also do for one of many.
+        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
+        -- one row is also good for an update of many rows.
         full join old_rows on new_rows.id = old_rows.id
         cross join lateral (
             -- The row changed.
@@ -954,7 +963,7 @@ begin
             ) as payload
             where num_nulls(new_rows.id, old_rows.id) = 0
             union all
-            -- The key itself changed: this is the new one.
+            -- The key changed: this row has the new key.
             select
                 'activity_updated',
                 n.activity_id::text,
@@ -987,7 +996,7 @@ begin
             ) as payload
             where old_rows.id is null
             union all
-            -- The key itself changed: this is the old one.
+            -- The key changed: this row had the old key.
             select
                 'activity_updated',
                 n.activity_id::text,
@@ -1020,12 +1029,13 @@ begin
             ) as payload
             where new_rows.id is null
         ) as event (type, key, audience, data)
-        -- Rows that did not change give no event. Their images are compared, as not every type has an
-        -- equality; and no condition out here is strict, or the join would cease to be full.
+        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
+        -- operator. A strict condition here would turn the full join into an inner join.
         where (new_rows.* *<> old_rows.*) is distinct from false;
         get diagnostics written = row_count;
     end if;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activity_updates',
@@ -1088,11 +1098,12 @@ begin
                 'general' as "updateType",
                 to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
         ) as payload
-        -- Keeps the planner from taking this apart and planning it for many rows.
+        -- An optimization fence: the planner must plan this subquery for one row.
         offset 0
     ) as event (type, key, audience, data);
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activity_updates',
@@ -1125,7 +1136,8 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'public.activity_updates' as "table") as payload;
     get diagnostics written = row_count;
-    -- Nobody need ring while a waker holds this lock: it has to find what was written before.
+    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
+    -- the events and sends the wake-up.
     if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
         perform pg_notify('pgherald', json_build_object(
             'table', 'public.activity_updates',
