@@ -45,10 +45,10 @@ end
 `, indent(steps, 1), indent(wakeUp(op, table), 1)))
 }
 
-// LeaderLock is the advisory lock of the notify leader: the server that polls the log every few
-// milliseconds while writers write often, and sends the wake-ups for them. Package db has the same
+// leaderLock is the advisory lock of the notify leader: the server that polls the log every few
+// milliseconds while writers write often, and sends the wake-ups for them. Package db/notify has the same
 // number, and the proof that no event is late.
-const LeaderLock int64 = 0x7067686572616c02
+const leaderLock int64 = 0x7067686572616c02
 
 // wakeUp generates the NOTIFY of a statement that wrote events. A writer skips it while the notify
 // leader holds its lock, because a COMMIT with a NOTIFY takes a lock of the whole cluster. The payload
@@ -67,7 +67,7 @@ if written > 0 and (case when pg_try_advisory_lock_shared(%[3]d) then pg_advisor
         'rows', written,
         'xid', pg_current_xact_id()::text
     )::text);
-end if;`, quoteLiteral(table.String()), quoteLiteral(op), LeaderLock)
+end if;`, quoteLiteral(table.String()), quoteLiteral(op), leaderLock)
 }
 
 // insertInto is how every statement begins.

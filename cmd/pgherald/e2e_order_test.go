@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/db/pgtest"
-	"github.com/pgherald/pgherald/triggers"
 )
 
 // TestExactlyOnceInOrder has a dozen writers fight for sixteen rows, with savepoints, rollbacks, rows
@@ -34,7 +34,7 @@ func TestExactlyOnceInOrder(t *testing.T) {
 			t.Parallel()
 			tr := newTrial(t, pgtest.NewDatabase(t), c.load)
 			if c.resting { // as the writers do for an instant each: no waker gets the lock
-				pgtest.Exec(t, pgtest.Connect(t, tr.url), `select pg_advisory_lock_shared($1)`, triggers.LeaderLock)
+				pgtest.Exec(t, pgtest.Connect(t, tr.url), `select pg_advisory_lock_shared($1)`, int64(notify.LeaderLock))
 			}
 			a, small, mortal := tr.node(tr.url), tr.node(tr.url, "--feed-bytes=24KiB"), tr.node(tr.url)
 			startNodes(tr.ctx, t, a, small, mortal)
