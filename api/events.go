@@ -14,7 +14,7 @@ import (
 )
 
 // events serves GET /api/events.
-func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s *seat) {
+func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s *streamSlot) {
 	query, err := eventsQuery(r.URL.RawQuery)
 	if err != nil {
 		writeProblem(w, r, err)
@@ -25,8 +25,8 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s
 		writeProblem(w, r, err)
 		return
 	}
-	if err := s.Name(id.User); err != nil {
-		a.turnAway(w, r, err)
+	if err := s.SetUser(id.User); err != nil {
+		a.reject(w, r, err)
 		return
 	}
 	filter, err := filterOf(query)
@@ -76,14 +76,14 @@ func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f
 	return a.config.Feed.Subscribe(ctx, c, f)
 }
 
-func (a *API) serve(re *sse.Response, s *seat, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {
+func (a *API) serve(re *sse.Response, s *streamSlot, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {
 	user := id.Name()
 	var lease *sse.Lease // nil is for ever
 	if !id.Expires.IsZero() {
 		sync.Connection, lease = a.leases.open(id)
 		sync.Expires = id.Expires.UnixMilli()
 	}
-	s.Keep()
+	s.Retain()
 	a.connections.open(user)
 	a.config.Presence.Opened(id.User)
 	a.config.Metrics.Opened(sync)
@@ -93,10 +93,10 @@ func (a *API) serve(re *sse.Response, s *seat, id auth.Identity, sub *stream.Sub
 
 // onEnd is what happens when a stream has ended. It is kept as long as the stream, as is all that it
 // names: a hundred thousand times.
-func (a *API) onEnd(s *seat, user, connection string) func(sse.End) {
+func (a *API) onEnd(s *streamSlot, user, connection string) func(sse.End) {
 	return func(e sse.End) {
 		name := auth.Identity{User: user}.Name()
-		s.Leave()
+		s.Release()
 		a.leases.close(connection)
 		a.connections.close(name)
 		a.config.Presence.Closed(user)

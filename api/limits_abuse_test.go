@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/api"
-	gates "github.com/pgherald/pgherald/api/limit"
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/metrics"
 )
 
@@ -20,11 +20,11 @@ import (
 const patience = time.Minute
 
 // limited is a station with limits, on which everybody comes from a proxy on loopback.
-func limited(t *testing.T, o gates.Options) (*station, *metrics.Metrics) {
+func limited(t *testing.T, o admission.Options) (*station, *metrics.Metrics) {
 	t.Helper()
 	o.Proxies.Trusted = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	m := metrics.New("")
-	return newStation(t, stationOptions{config: func(c *api.Config) { c.Limits, c.Metrics = gates.New(o), m }}), m
+	return newStation(t, stationOptions{config: func(c *api.Config) { c.Admission, c.Metrics = admission.New(o), m }}), m
 }
 
 // turnedAway asks for a stream that must be refused, and looks at when it may come again.
@@ -55,7 +55,7 @@ func (s *station) eventually(target string, header ...string) *listener {
 
 // Too many streams: who comes is refused, who is there stays and hears everything.
 func TestTooManyStreams(t *testing.T) {
-	s, m := limited(t, gates.Options{Total: 3})
+	s, m := limited(t, admission.Options{Total: 3})
 	var there []*listener
 	for range 3 {
 		there = append(there, s.synced(""))
@@ -80,7 +80,7 @@ func TestTooManyStreams(t *testing.T) {
 // One user with many tabs does not keep the others out, nor does one that only says the name wrongly keep a
 // seat.
 func TestTooManyStreamsOfAUser(t *testing.T) {
-	s, _ := limited(t, gates.Options{PerUser: 1, Total: 4})
+	s, _ := limited(t, admission.Options{PerUser: 1, Total: 4})
 	alice := s.synced("?user=alice")
 	for range 5 {
 		s.turnedAway(http.StatusTooManyRequests, "limit_user", "?user=alice")
@@ -95,7 +95,7 @@ func TestTooManyStreamsOfAUser(t *testing.T) {
 }
 
 func TestTooManyStreamsFromAnAddress(t *testing.T) {
-	s, _ := limited(t, gates.Options{PerAddress: 2})
+	s, _ := limited(t, admission.Options{PerAddress: 2})
 	s.synced("", "X-Forwarded-For", "192.0.2.1")
 	last := s.synced("", "X-Forwarded-For", "192.0.2.1")
 	s.turnedAway(http.StatusTooManyRequests, "limit_address", "", "X-Forwarded-For", "192.0.2.1")
@@ -108,7 +108,7 @@ func TestTooManyStreamsFromAnAddress(t *testing.T) {
 
 // A client that comes again and again without reading costs a refusal, whatever it asks for.
 func TestStreamsTooFast(t *testing.T) {
-	s, _ := limited(t, gates.Options{Rate: 0.001})
+	s, _ := limited(t, admission.Options{Rate: 0.001})
 	healthy := s.synced("", "X-Forwarded-For", "192.0.2.2")
 	for i := range 10 {
 		s.ask(http.MethodGet, fmt.Sprintf("/api/events?nonsense=%d", i), "X-Forwarded-For", "192.0.2.1")

@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
 
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/auth"
-	"github.com/pgherald/pgherald/api/limit"
 )
 
 // maxFieldErrors bounds an answer to a body that is wrong in a thousand places.
@@ -90,7 +90,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 func problemOf(err error) *Problem {
 	var problem *Problem
 	var refused *auth.Error
-	var full *limit.Refusal
+	var full *admission.Rejection
 	var tooLarge *http.MaxBytesError
 	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
@@ -100,7 +100,7 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &refused):
 		return &Problem{Status: refused.Status, Code: refused.Code, Detail: refused.Detail}
 	case errors.As(err, &full):
-		return &Problem{Status: full.Status, Code: "limit_" + full.Limit, Detail: full.Detail, RetryAfter: full.RetryAfter}
+		return &Problem{Status: full.Status, Code: "limit_" + string(full.Limit), Detail: full.Detail, RetryAfter: full.RetryAfter}
 	case errors.As(err, &tooLarge):
 		return bodyTooLarge(tooLarge.Limit)
 	case errors.Is(err, context.Canceled):

@@ -10,8 +10,8 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/auth"
-	"github.com/pgherald/pgherald/api/limit"
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
@@ -39,7 +39,7 @@ type Config struct {
 	// Head returns the cursor of a transaction's snapshot. Required with Pool and Engine.
 	Head Head
 	// Limits let streams in; nil lets everybody in.
-	Limits *limit.Gate
+	Admission *admission.Controller
 	// Origins are the pages of other origins that may use the API; nil is every one, to read.
 	Origins *Origins
 	// Page serves every other path; nil leaves it out.
@@ -75,8 +75,8 @@ func (c Config) withDefaults() Config {
 	if c.MaxBody <= 0 {
 		c.MaxBody = 1 << 20
 	}
-	if c.Limits == nil {
-		c.Limits = limit.New(limit.Options{})
+	if c.Admission == nil {
+		c.Admission = admission.New(admission.Options{})
 	}
 	if c.Origins == nil {
 		c.Origins = &Origins{Allowed: []string{"*"}}
@@ -168,7 +168,7 @@ func (a *API) Handler() http.Handler {
 	r.NotFoundHandler = problemHandler(http.StatusNotFound, "nothing is here: see docs/protocol.md for the paths there are")
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
 	if a.streams != nil {
-		r.HandleFunc("/api/events", a.seated(a.events)).Methods(http.MethodGet)
+		r.HandleFunc("/api/events", a.withSlot(a.events)).Methods(http.MethodGet)
 	}
 	if a.config.Engine != nil {
 		r.HandleFunc("/api/events", a.withRole(a.config.Roles.Publish, a.publish)).Methods(http.MethodPost)

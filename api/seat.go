@@ -4,40 +4,40 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/auth"
-	"github.com/pgherald/pgherald/api/limit"
 )
 
-// seat is a place for a stream, and who sits there for the log: the connection's address or, behind a
-// proxy, the client's.
-type seat struct {
-	*limit.Seat
+// streamSlot is the admission of one stream and the client's address for the log: the connection's
+// address with its port or, behind a trusted proxy, the address that the proxy reports.
+type streamSlot struct {
+	*admission.Slot
 	remote string
 }
 
-// seated lets a request in as far as limits go, before it costs anything, and then asks who it comes
-// from. handle must keep the seat if the stream outlasts it.
-func (a *API) seated(handle func(http.ResponseWriter, *http.Request, auth.Identity, *seat)) http.HandlerFunc {
+// withSlot admits a request before it costs anything, then identifies the client and calls handle.
+// handle must retain the slot if the stream outlives it.
+func (a *API) withSlot(handle func(http.ResponseWriter, *http.Request, auth.Identity, *streamSlot)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		free, err := a.config.Limits.Enter(r)
+		slot, err := a.config.Admission.Admit(r)
 		if err != nil {
-			a.turnAway(w, r, err)
+			a.reject(w, r, err)
 			return
 		}
-		defer free.Done()
-		s := &seat{Seat: free, remote: r.RemoteAddr}
-		if from, forwarded := free.From(); forwarded {
-			s.remote = from.String()
+		defer slot.ReleaseUnlessRetained()
+		s := &streamSlot{Slot: slot, remote: r.RemoteAddr}
+		if client, forwarded := slot.ClientAddr(); forwarded {
+			s.remote = client.String()
 		}
 		a.identifiedBy(a.identifyStream, func(w http.ResponseWriter, r *http.Request, id auth.Identity) { handle(w, r, id, s) })(w, r)
 	}
 }
 
-// turnAway answers whoever a limit has refused.
-func (a *API) turnAway(w http.ResponseWriter, r *http.Request, err error) {
-	var refusal *limit.Refusal
-	if errors.As(err, &refusal) {
-		a.config.Metrics.Refused(refusal.Limit)
+// reject answers a request for a stream that a limit forbids, and counts it.
+func (a *API) reject(w http.ResponseWriter, r *http.Request, err error) {
+	var rejection *admission.Rejection
+	if errors.As(err, &rejection) {
+		a.config.Metrics.Rejected(rejection.Limit)
 	}
 	a.refuse(w, r, err)
 }

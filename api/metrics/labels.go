@@ -10,9 +10,6 @@ import (
 // namespace is what each of our metrics begins with.
 const namespace = "pgherald"
 
-// Limits are what a request for a stream can be refused for.
-var Limits = []string{"total", "user", "address", "rate"}
-
 func gauge(name, help string, labels ...string) prometheus.Gauge {
 	constant := prometheus.Labels{}
 	for i := 0; i+1 < len(labels); i += 2 {
@@ -31,10 +28,10 @@ func histogram(name, help string, buckets []float64) prometheus.Histogram {
 
 // counters are there from the start for the values that are known: a rate of something that appears
 // out of nowhere misses its first time.
-func counters(name, help, label string, values ...string) *prometheus.CounterVec {
+func counters[V ~string](name, help, label string, values ...V) *prometheus.CounterVec {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
 	for _, value := range values {
-		v.WithLabelValues(value)
+		v.WithLabelValues(string(value))
 	}
 	return v
 }

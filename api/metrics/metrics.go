@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/stream"
 )
 
@@ -36,7 +37,7 @@ type Metrics struct {
 	opened    *prometheus.CounterVec
 	closed    *prometheus.CounterVec
 	resets    *prometheus.CounterVec
-	refused   *prometheus.CounterVec
+	rejected  *prometheus.CounterVec
 	duration  prometheus.Histogram
 	bytes     prometheus.Counter
 	delivered prometheus.Counter
@@ -54,19 +55,19 @@ func New(version string) *Metrics {
 			"mode", string(stream.ModeLive), string(stream.ModeResumed), string(stream.ModeReset)),
 		closed: counters("connections_closed_total", "Streams that have ended, by reason.", "reason", append(closeReasons, other)...),
 		resets: counters("resets_total", "Times that a client was told to begin anew, by reason.", "reason", resetReasons...),
-		refused: counters("connections_refused_total", "Requests for a stream that were refused because of a limit, by limit.",
-			"limit", Limits...),
+		rejected: counters("connections_refused_total", "Requests for a stream that were refused because of a limit, by limit.",
+			"limit", admission.Limits()...),
 		duration: histogram("connection_duration_seconds", "How long streams lasted.",
 			[]float64{1, 5, 30, 60, 300, 900, 3600, 14400, 86400}),
 		bytes:     counter("sent_bytes_total", "Bytes written to streams."),
 		delivered: counter("sent_events_total", "Events handed to connections: an event that goes to a thousand clients counts a thousand."),
-		events:    counters("events_total", "Events of the log that were read since start, by type.", "type"),
+		events:    counters[string]("events_total", "Events of the log that were read since start, by type.", "type"),
 		latency: histogram("commit_to_write_seconds", "From the trigger's clock until an event was written to all clients that were ready for it: "+
 			"once for each event and shard, not for each client.", delays),
 		readLag: histogram("read_lag_seconds", "From the trigger's clock until an event was read from the log, once for each event.", delays),
 	}
 	m.types.known = make(map[string]prometheus.Counter)
-	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.refused, m.duration, m.bytes, m.delivered, m.events,
+	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.duration, m.bytes, m.delivered, m.events,
 		m.latency, m.readLag, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	build := gauge("build_info", "Always 1; the label says which version runs.", "version", version)
 	build.Set(1)
@@ -104,8 +105,8 @@ func (m *Metrics) Closed(reason string, after time.Duration) {
 	m.duration.Observe(after.Seconds())
 }
 
-// Refused is told of each request for a stream that a limit has refused.
-func (m *Metrics) Refused(limit string) { m.refused.WithLabelValues(limit).Inc() }
+// Rejected counts a request for a stream that a limit rejected.
+func (m *Metrics) Rejected(limit admission.Limit) { m.rejected.WithLabelValues(string(limit)).Inc() }
 
 // Reset is told of each client that has to begin anew.
 func (m *Metrics) Reset(reason string) { m.resets.WithLabelValues(oneOf(resetReasons, reason)).Inc() }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/stream"
 )
@@ -48,7 +49,7 @@ func TestLabelsAreKnown(t *testing.T) {
 	m.Opened(stream.Sync{Mode: stream.ModeLive})
 	m.Closed("slow", time.Second)
 	m.Opened(stream.Sync{Mode: stream.ModeLive})
-	m.Refused("rate")
+	m.Rejected(admission.LimitRate)
 	wants(t, m, `pgherald_connections 1`,
 		`pgherald_connections_opened_total{mode="live"} 2`,
 		`pgherald_connections_closed_total{reason="other"} 1`,

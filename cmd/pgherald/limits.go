@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/api"
-	"github.com/pgherald/pgherald/api/limit"
+	"github.com/pgherald/pgherald/api/admission"
 )
 
 // maxSilence is how long a connection may be without a successful write before it is closed.
@@ -44,8 +44,8 @@ func (f limitFlags) origins() api.Origins {
 	return api.Origins{Allowed: allowed, Credentials: f.CORSCredentials}
 }
 
-func (f limitFlags) proxies() (limit.Proxies, error) {
-	p := limit.Proxies{Header: f.ForwardedHeader}
+func (f limitFlags) proxies() (admission.Proxies, error) {
+	p := admission.Proxies{Header: f.ForwardedHeader}
 	for _, text := range f.TrustedProxies {
 		prefix, err := netip.ParsePrefix(text)
 		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
@@ -59,14 +59,14 @@ func (f limitFlags) proxies() (limit.Proxies, error) {
 	return p, nil
 }
 
-// gate lets streams in. The flags must have been checked.
-func (f limitFlags) gate() *limit.Gate {
+// admission returns the controller of these limits. checkLimits must have accepted the flags.
+func (f limitFlags) admission() *admission.Controller {
 	total := f.MaxConnections
 	if total == 0 {
 		total = maxFiles() / 10 * 9
 	}
 	proxies, _ := f.proxies()
-	return limit.New(limit.Options{
+	return admission.New(admission.Options{
 		Total: total, PerUser: f.MaxConnectionsPerUser, PerAddress: f.MaxConnectionsPerAddress,
 		Rate: f.ConnectionRate, Proxies: proxies,
 	})

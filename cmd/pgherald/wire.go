@@ -115,7 +115,7 @@ func (s *server) openActivities(ctx context.Context) (*pgxpool.Pool, error) {
 }
 
 func (s *server) apiConfig(logger *slog.Logger) api.Config {
-	gate := s.flags.gate()
+	controller := s.flags.admission()
 	origins := s.flags.origins()
 	config := api.Config{
 		Feed:         s.feed,
@@ -126,7 +126,7 @@ func (s *server) apiConfig(logger *slog.Logger) api.Config {
 		Heartbeat:    s.flags.Heartbeat,
 		WriteTimeout: s.flags.WriteTimeout,
 		Metrics:      s.metrics,
-		Limits:       gate,
+		Admission:    controller,
 		Origins:      &origins,
 		Logger:       logger,
 		Roles:        s.flags.roles(),

@@ -1,0 +1,196 @@
+// Package admission decides whether a request may open another stream. It limits the streams of the
+// server, of one user and of one address, and how fast an address opens them.
+//
+// # Promises
+//
+//   - An admitted stream is never closed to make room for another.
+//   - A rejection carries a random Retry-After, so that clients that were rejected together do not
+//     return together.
+//   - A client's address is the connection's, or what a trusted proxy says. What the client itself
+//     says never counts.
+//   - Memory is bounded by the open streams and the addresses that opened one lately.
+package admission
+
+import (
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Options are the limits of a Controller. A limit of 0 is off.
+type Options struct {
+	// Total limits the open streams of the server.
+	Total int
+	// PerUser limits the open streams of one user. Anonymous streams do not count.
+	PerUser int
+	// PerAddress limits the open streams of one IPv4 address or one /64 network of IPv6.
+	PerAddress int
+	// Rate limits how many streams an address may open per second on average. A burst may have
+	// twice as many, and at least 10.
+	Rate float64
+	// Proxies determine the address that a request comes from.
+	Proxies Proxies
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Controller admits streams. Make one with New. It is safe for concurrent use.
+type Controller struct {
+	opts  Options
+	burst int
+
+	mu        sync.Mutex
+	total     int
+	users     map[string]int
+	addresses map[netip.Addr]*address
+	sweepAt   int // the size of addresses at which those that are idle are deleted
+}
+
+// address counts the streams of one address.
+type address struct {
+	open    int
+	limiter *rate.Limiter // nil without Options.Rate
+}
+
+// minSweep is the smallest number of addresses for which a sweep is worth its time.
+const minSweep = 1024
+
+// New returns a Controller with no open streams.
+func New(o Options) *Controller {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Controller{
+		opts: o, burst: max(10, int(2*o.Rate)), sweepAt: minSweep,
+		users: make(map[string]int), addresses: make(map[netip.Addr]*address),
+	}
+}
+
+// Admit reserves a slot for the stream that a request opens. The caller must release it. The error
+// is a *Rejection.
+func (c *Controller) Admit(r *http.Request) (*Slot, error) {
+	client, forwarded := c.opts.Proxies.Client(r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.address(networkOf(client))
+	switch {
+	case a.limiter != nil && !a.limiter.AllowN(c.opts.Now(), 1):
+		return nil, tooFast()
+	case c.opts.PerAddress > 0 && a.open >= c.opts.PerAddress:
+		return nil, tooMany(LimitAddress, "your address")
+	case c.opts.Total > 0 && c.total >= c.opts.Total:
+		return nil, full()
+	}
+	a.open++
+	c.total++
+	return &Slot{controller: c, client: client, forwarded: forwarded}, nil
+}
+
+// address returns the counters of an address. The caller holds mu.
+func (c *Controller) address(key netip.Addr) *address {
+	if a, ok := c.addresses[key]; ok {
+		return a
+	}
+	if len(c.addresses) >= c.sweepAt {
+		c.sweep()
+	}
+	a := new(address)
+	if c.opts.Rate > 0 {
+		a.limiter = rate.NewLimiter(rate.Limit(c.opts.Rate), c.burst)
+	}
+	c.addresses[key] = a
+	return a
+}
+
+// sweep deletes the addresses without streams whose limiter is full again: a new entry would equal
+// them. It runs when the map has doubled since the last sweep, so that its cost per address is
+// constant. The caller holds mu.
+func (c *Controller) sweep() {
+	now := c.opts.Now()
+	for key, a := range c.addresses {
+		if a.open == 0 && (a.limiter == nil || a.limiter.TokensAt(now) >= float64(c.burst)) {
+			delete(c.addresses, key)
+		}
+	}
+	c.sweepAt = max(minSweep, 2*len(c.addresses))
+}
+
+// networkOf returns the key under which an address is counted: an IPv4 address itself, and the /64
+// network of an IPv6 address, of which one subscriber usually has all 2^64 addresses.
+func networkOf(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if !a.Is6() {
+		return a
+	}
+	p, err := a.Prefix(64)
+	if err != nil {
+		return a
+	}
+	return p.Addr()
+}
+
+// Slot is the admission of one stream. Only one goroutine may use it at a time.
+type Slot struct {
+	controller *Controller
+	client     netip.Addr
+	user       string
+
+	forwarded, retained, released bool
+}
+
+// ClientAddr returns the address that the request comes from, and whether a proxy said it.
+func (s *Slot) ClientAddr() (addr netip.Addr, forwarded bool) { return s.client, s.forwarded }
+
+// SetUser counts the stream for a user; empty is anonymous. The error is a *Rejection. SetUser must
+// be called at most once.
+func (s *Slot) SetUser(user string) error {
+	if user == "" {
+		return nil
+	}
+	c := s.controller
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.opts.PerUser > 0 && c.users[user] >= c.opts.PerUser {
+		return tooMany(LimitUser, "this user")
+	}
+	s.user = user
+	c.users[user]++
+	return nil
+}
+
+// Retain hands the slot over to an owner that outlives the handler: ReleaseUnlessRetained does
+// nothing from then on, and the owner must call Release.
+func (s *Slot) Retain() { s.retained = true }
+
+// ReleaseUnlessRetained releases the slot unless Retain was called.
+func (s *Slot) ReleaseUnlessRetained() {
+	if !s.retained {
+		s.Release()
+	}
+}
+
+// Release frees the slot for another stream. Further calls do nothing.
+func (s *Slot) Release() {
+	c := s.controller
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.released {
+		return
+	}
+	s.released = true
+	c.total--
+	key := networkOf(s.client)
+	a := c.addresses[key]
+	if a.open--; a.open == 0 && a.limiter == nil {
+		delete(c.addresses, key)
+	}
+	if s.user == "" {
+		return
+	}
+	if c.users[s.user]--; c.users[s.user] == 0 {
+		delete(c.users, s.user)
+	}
+}
