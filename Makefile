@@ -10,8 +10,8 @@ help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: ## build bin/pgherald
-	go build -o bin/pgherald ./cmd/pgherald
+build: ## build bin/pgherald and bin/pgherald-bench
+	go build -o bin/ ./cmd/pgherald ./cmd/pgherald-bench
 
 .PHONY: demo
 demo: build ## show everything working; ARGS="--ephemeral --simulate=0"
@@ -50,6 +50,10 @@ lint: ## check formatting, modules and import rules
 .PHONY: bench
 bench: ## run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem ./stream ./api/sse
+
+.PHONY: measure
+measure: build ## measure the server; ARGS="latency --ephemeral"
+	bin/pgherald-bench $(or $(ARGS),--help)
 
 .PHONY: cover
 cover: setup ## say how much of each function the tests reach

@@ -30,7 +30,6 @@ type cli struct {
 	Migrate  migrateCmd  `cmd:"" help:"Create, remove or repair pgherald's tables."`
 	Triggers triggersCmd `cmd:"" help:"Show, install, remove or check the triggers of watched tables."`
 	Tail     tailCmd     `cmd:"" help:"Follow a stream in the terminal."`
-	Bench    benchCmd    `cmd:"" help:"Measure pgherald beside baselines, on this machine and a scratch PostgreSQL."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
@@ -75,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	a := &app{ctx: ctx, stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}
 	a.level.Set(c.LogLevel)
 	a.logger = newLogger(stderr, c.LogFormat, a.level)
-	if err := command.Run(a, a.bench()); err != nil && !errors.Is(err, context.Canceled) {
+	if err := command.Run(a); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintf(stderr, "pgherald: %v\n", err)
 		return 1
 	}

@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -165,8 +167,17 @@ func (l *lab) machine() Machine {
 	}
 	return Machine{
 		Processor: processorName(), Processors: runtime.NumCPU(), ServerCPUs: len(l.serverCPUs), Kernel: kernel(),
-		Postgres: version, Go: runtime.Version(), Pgherald: l.app.Version,
+		Postgres: version, Go: runtime.Version(), Pgherald: serverVersion(l.ctx, l.server),
 	}
+}
+
+// serverVersion returns what the measured binary prints as its version.
+func serverVersion(ctx context.Context, path string) string {
+	out, err := exec.CommandContext(ctx, path, "version").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "pgherald ")
 }
 
 // table prints it for people.

@@ -1,4 +1,4 @@
-package main
+package tail
 
 import (
 	"io"
@@ -8,10 +8,10 @@ import (
 	"golang.org/x/term"
 )
 
-// style is the parameter of an escape sequence that colours text; empty means none.
+// style is the parameter of an ANSI escape sequence (SGR); empty means no sequence.
 type style string
 
-// The styles in use: the 8 colours that every terminal has, in whatever shade its owner chose.
+// Styles from the 8 colours of every terminal, whose shades its user chooses.
 const (
 	styleNone    style = ""
 	styleBold    style = "1"
@@ -24,23 +24,23 @@ const (
 	styleCyan    style = "36"
 )
 
-// line is one line of output, which never becomes wider than the terminal. What is added to it
-// may be anyone's text.
+// line builds one line of output that is never wider than the terminal. It makes all text safe for a
+// terminal.
 type line struct {
 	b     strings.Builder
 	color bool
 	left  int  // columns
-	wide  bool // there is no limit
+	wide  bool // without a limit
 	full  bool
 }
 
-// newLine returns an empty line of at most width columns; 0 means that there is no limit. The
-// last column is for the sign that something was cut.
+// newLine returns an empty line of at most width columns; 0 means no limit. The last column is
+// reserved for the ellipsis of a cut line.
 func newLine(width int, color bool) *line {
 	return &line{color: color, left: width - 1, wide: width <= 0}
 }
 
-// add appends text in a style, made safe, and cuts it where the line is full.
+// add appends text in a style and cuts it where the line is full.
 func (l *line) add(s style, text string) *line {
 	if l.full || text == "" {
 		return l
@@ -55,15 +55,15 @@ func (l *line) add(s style, text string) *line {
 	return l
 }
 
-// space appends a space between two parts.
+// space appends a space.
 func (l *line) space() *line { return l.add(styleNone, " ") }
 
-// fit returns as much of text as fits. It looks no further, however long the text is.
+// fit returns the part of text that fits. It reads no more than that, however long the text is.
 func (l *line) fit(text string) string {
 	for i, r := range text {
 		n := columns(r)
 		if isUnsafe(r) {
-			n = len(spelled(r))
+			n = len(escape(r))
 		}
 		if n > l.left {
 			l.full = true
@@ -74,10 +74,10 @@ func (l *line) fit(text string) string {
 	return text
 }
 
-// String returns the line with its end.
+// String returns the line and its newline.
 func (l *line) String() string { return l.b.String() + "\n" }
 
-// wantsColor decides --color for one of the two outputs.
+// wantsColor reports whether to colour an output, for a value of --color.
 func wantsColor(flag string, w io.Writer) bool {
 	switch flag {
 	case "always":
@@ -89,7 +89,14 @@ func wantsColor(flag string, w io.Writer) bool {
 	}
 }
 
-// widthOf returns a function that tells how wide the terminal is now, or 0 if w is none.
+// isTerminal reports whether w is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// widthOf returns a function that measures the terminal's present width, in columns; 0 if w is not a
+// terminal.
 func widthOf(w io.Writer) func() int {
 	f, ok := w.(*os.File)
 	if !ok || !isTerminal(w) {

@@ -70,7 +70,7 @@ func (l *lab) openActivities(rows int) (*activities, error) {
 }
 
 // doorbell is what a generated function does after the insert into the log.
-var doorbell = regexp.MustCompile(`(?m)^(?:    -- Nobody need ring.*\n)?    if written > 0 and .*\n(?:        .*\n)*    end if;\n`)
+var doorbell = regexp.MustCompile(`(?m)^(?:    --.*\n)*    if written > 0 and .*\n(?:        .*\n)*    end if;\n`)
 
 // load reads what the server has installed.
 func (a *activities) load(ctx context.Context) error {

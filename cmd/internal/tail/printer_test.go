@@ -1,4 +1,4 @@
-package main
+package tail
 
 import (
 	"encoding/json"
@@ -10,21 +10,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTailPrintsLinesForPeople(t *testing.T) {
+func TestEventLine(t *testing.T) {
 	activity := `"id":"8c1f02aa-9d1c-4c39-9d53-0f7f5b1c3f11","category":"network","subcategory":"switch","location":"Hall 4","status":"open","reporter":"ana",`
 	tests := []struct{ name, kind, data, want string }{
 		{"created", "activity_created", `{` + activity + `"assignedTo":null}`,
 			"activity_created    8c1f02aa  open  network/switch  @ Hall 4  by ana"},
-		{"created for someone", "activity_created", `{` + activity + `"assignedTo":"bob"}`,
+		{"created and assigned", "activity_created", `{` + activity + `"assignedTo":"bob"}`,
 			"activity_created    8c1f02aa  open  network/switch  @ Hall 4  → bob  by ana"},
 		{"updated", "activity_updated", `{` + activity + `"assignedTo":"bob","updateType":"status","latestUpdate":{"notes":"on\nit","authorId":"bob","updateType":"status"}}`,
 			`activity_updated    8c1f02aa  open  network/switch  @ Hall 4  → bob  bob: “on\nit”`},
 		{"unassigned", "activity_updated", `{` + activity + `"assignedTo":null,"updateType":"assignment","latestUpdate":null}`,
-			"activity_updated    8c1f02aa  open  network/switch  @ Hall 4  → nobody"},
+			"activity_updated    8c1f02aa  open  network/switch  @ Hall 4  → Unassigned"},
 		{"handed over", "assignment_changed", `{` + activity + `"assignedTo":"eve","oldAssigneeId":"bob","newAssigneeId":"eve"}`,
 			"assignment_changed  8c1f02aa  open  network/switch  @ Hall 4  bob → eve"},
 		{"assigned", "assignment_changed", `{` + activity + `"newAssigneeId":"eve"}`,
-			"assignment_changed  8c1f02aa  open  network/switch  @ Hall 4  nobody → eve"},
+			"assignment_changed  8c1f02aa  open  network/switch  @ Hall 4  Unassigned → eve"},
 		{"deleted", "activity_deleted", `{"id":"8c1f02aa-9d1c-4c39-9d53-0f7f5b1c3f11","timestamp":"x"}`,
 			"activity_deleted    8c1f02aa"},
 		{"presence", "presence_updated", `{"userId":"bob","isOnline":true}`, "presence_updated    bob  online"},
@@ -45,10 +45,10 @@ func TestTailPrintsLinesForPeople(t *testing.T) {
 	}
 }
 
-// hostile begins escape sequences in every way there is, turns text around and breaks lines.
+// hostile contains every way to begin an escape sequence, reverse text and break a line.
 const hostile = "a\x1b]0;owned\x07b\u009b2Jc\rd\ne\u202ef\u2028g\U000e0041h\x7fi"
 
-func TestTailLetsNoEscapeSequenceThrough(t *testing.T) {
+func TestOutputHasNoUnsafeCharacters(t *testing.T) {
 	data, err := json.Marshal(map[string]any{"id": hostile, "status": hostile, hostile: 1, "latestUpdate": map[string]any{"notes": hostile, "authorId": hostile}})
 	if err != nil {
 		t.Fatal(err)
@@ -57,24 +57,24 @@ func TestTailLetsNoEscapeSequenceThrough(t *testing.T) {
 	for _, kind := range []string{"activity_updated", "custom" + hostile} {
 		e := &envelope{Type: kind, Data: data, Timestamp: 1764000000123}
 		for _, width := range []int{0, 40, 100} {
-			mustBePlain(t, strings.TrimSuffix(eventLine(e, newLine(width, false)), "\n"))
+			checkPlain(t, strings.TrimSuffix(eventLine(e, newLine(width, false)), "\n"))
 		}
 	}
-	mustBePlain(t, plainJSON(raw))
-	mustBePlain(t, plain(hostile+"\xff\x9b"))
+	checkPlain(t, plainJSON(raw))
+	checkPlain(t, plain(hostile+"\xff\x9b"))
 }
 
-func mustBePlain(t *testing.T, s string) {
+func checkPlain(t *testing.T, s string) {
 	t.Helper()
 	if i := strings.IndexFunc(s, isUnsafe); i >= 0 || !utf8.ValidString(s) {
-		t.Errorf("not safe at %d: %q", i, s)
+		t.Errorf("unsafe at %d: %q", i, s)
 	}
 }
 
-func TestTailKeepsTheMeaningOfJSON(t *testing.T) {
+func TestPlainJSONKeepsTheValue(t *testing.T) {
 	raw := "{\"a\":\"x\u009b\u202e\u2028\U000e0041\x7f é 👩\u200d💻 12345678901234567890\",\n\t\"b\":\r1e400}"
 	got := plainJSON(raw)
-	mustBePlain(t, got)
+	checkPlain(t, got)
 	var want, have map[string]any
 	for text, to := range map[string]*map[string]any{raw: &want, got: &have} {
 		d := json.NewDecoder(strings.NewReader(text))
@@ -88,7 +88,7 @@ func TestTailKeepsTheMeaningOfJSON(t *testing.T) {
 	}
 }
 
-func TestTailCutsLinesAtTheWidth(t *testing.T) {
+func TestLineIsCutAtTheWidth(t *testing.T) {
 	tests := []struct {
 		width int
 		text  string
@@ -112,36 +112,37 @@ func TestTailCutsLinesAtTheWidth(t *testing.T) {
 	}
 }
 
-func TestTailShowsControlEventsWhereAskedTo(t *testing.T) {
-	stream := sends(at("c0", syncFrame(`{"mode":"live"}`)), at("c0", heartbeatFrame), at("c1", row(1)))
+func TestControlEventsFollowTheFlags(t *testing.T) {
+	stream := send(withID("c0", syncFrame(`{"mode":"live"}`)), withID("c0", heartbeatFrame), withID("c1", row(1)))
 	tests := []struct {
 		name    string
-		options tailPrintOptions
+		options printOptions
 		stdout  int // lines
 		stderr  string
 	}{
-		{"json", tailPrintOptions{json: true}, 1, "connecting, live"},
-		{"json, all", tailPrintOptions{json: true, syncs: true, heartbeats: true}, 3, "connecting, live"},
-		{"people", tailPrintOptions{}, 1, "connecting, live"},
-		{"people, heartbeats", tailPrintOptions{heartbeats: true}, 1, "connecting, live, heartbeat"},
-		{"people, quiet", tailPrintOptions{quiet: true, heartbeats: true}, 1, ""},
+		{"json", printOptions{json: true}, 1, "connecting, live"},
+		{"json, all", printOptions{json: true, syncs: true, heartbeats: true}, 3, "connecting, live"},
+		{"people", printOptions{}, 1, "connecting, live"},
+		{"people, heartbeats", printOptions{heartbeats: true}, 1, "connecting, live, heartbeat"},
+		{"people, quiet", printOptions{quiet: true, heartbeats: true}, 1, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := &script{steps: []step{stream}}
 			test.options.count = 1
-			tl := newTail(t, s.serve(t), tailHTTPClient(), test.options)
-			tl.followAll(t)
-			if n := strings.Count(tl.stdout.String(), "\n"); n != test.stdout {
-				t.Errorf("%d lines on stdout, want %d:\n%s", n, test.stdout, &tl.stdout)
+			f := newRecordedFollower(t, s.serve(t), newHTTPClient(), test.options)
+			f.followAll(t)
+			if n := strings.Count(f.stdout.String(), "\n"); n != test.stdout {
+				t.Errorf("%d lines on stdout, want %d:\n%s", n, test.stdout, &f.stdout)
 			}
-			if got := firstWords(tl.stderr.String()); got != test.stderr {
-				t.Errorf("stderr says %q, want %q:\n%s", got, test.stderr, &tl.stderr)
+			if got := firstWords(f.stderr.String()); got != test.stderr {
+				t.Errorf("the lines of stderr begin with %q, want %q:\n%s", got, test.stderr, &f.stderr)
 			}
 		})
 	}
 }
 
+// firstWords returns the first word of each status line.
 func firstWords(lines string) string {
 	var words []string
 	for line := range strings.Lines(lines) {

@@ -13,5 +13,4 @@ type App struct {
 	Stderr   io.Writer // progress
 	Terminal bool      // Stderr is one
 	Logger   *slog.Logger
-	Version  string
 }

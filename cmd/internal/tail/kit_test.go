@@ -1,4 +1,4 @@
-package main
+package tail
 
 import (
 	"bytes"
@@ -15,22 +15,21 @@ import (
 	"time"
 )
 
-// step is how a scripted server answers one request.
+// step answers one request.
 type step func(w http.ResponseWriter, r *http.Request)
 
-// script is a server that answers each request with the next step, and remembers what cursor
-// each came with. After the last step it answers 410, which ends a tail.
+// script is a server that answers each request with the next step, and records the cursor of each request. After the last step it answers 410, which ends a tail.
 type script struct {
 	mu      sync.Mutex
 	steps   []step
 	cursors []string
-	types   []string
+	header  http.Header // of the last request
 }
 
 func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.cursors = append(s.cursors, r.Header.Get("Last-Event-ID"))
-	s.types = append(s.types, r.URL.Query().Get("types"))
+	s.header = r.Header
 	n := len(s.cursors) - 1
 	s.mu.Unlock()
 	if n >= len(s.steps) {
@@ -47,24 +46,25 @@ func (s *script) serve(t *testing.T) string {
 	return server.URL
 }
 
-// sends is a stream that ends properly.
-func sends(frames ...string) step {
+// send answers with a stream that ends after the frames.
+func send(frames ...string) step {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		io.WriteString(w, "retry: 0\n\n"+strings.Join(frames, ""))
 	}
 }
 
-// tears is a stream that breaks off behind the frames.
-func tears(frames ...string) step {
+// sendAndAbort answers with a stream whose connection breaks after the frames.
+func sendAndAbort(frames ...string) step {
 	return func(w http.ResponseWriter, r *http.Request) {
-		sends(frames...)(w, r)
+		send(frames...)(w, r)
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
 }
 
-func refuses(status int, header ...string) step {
+// refuse answers with a status and header fields.
+func refuse(status int, header ...string) step {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
@@ -73,10 +73,10 @@ func refuses(status int, header ...string) step {
 	}
 }
 
-// at returns a frame with an id line before it.
-func at(cursor, frame string) string { return "id: " + cursor + "\n" + frame }
+// withID puts an id line before a frame.
+func withID(cursor, frame string) string { return "id: " + cursor + "\n" + frame }
 
-// row returns the frame of an event in the log.
+// row returns the frame of an event of the log.
 func row(id int) string {
 	return fmt.Sprintf(`data: {"id":%d,"type":"order_created","data":{"n":%[1]d},"timestamp":1764000000000}`+"\n\n", id)
 }
@@ -87,13 +87,14 @@ func syncFrame(data string) string {
 
 const heartbeatFrame = `data: {"type":"heartbeat","data":{},"timestamp":1764000000000}` + "\n\n"
 
-// tail is a follower whose output can be looked at.
-type tail struct {
+// recordedFollower is a follower whose output is recorded.
+type recordedFollower struct {
 	*follower
 	stdout, stderr bytes.Buffer
 }
 
-func newTail(t *testing.T, server string, client *http.Client, o tailPrintOptions) *tail {
+// newRecordedFollower returns a follower without random delays, whose clock stands still.
+func newRecordedFollower(t *testing.T, server string, client *http.Client, o printOptions) *recordedFollower {
 	t.Helper()
 	u, err := url.Parse(server + eventsPath)
 	if err != nil {
@@ -101,30 +102,30 @@ func newTail(t *testing.T, server string, client *http.Client, o tailPrintOption
 	}
 	o.now = func() time.Time { return time.UnixMilli(1764000000000) }
 	o.width = func() int { return 0 }
-	tl := &tail{}
-	tl.follower = &follower{
+	f := &recordedFollower{}
+	f.follower = &follower{
 		client: client,
 		url:    u,
 		idle:   75 * time.Second,
-		out:    newTailPrinter(&tl.stdout, &tl.stderr, o),
+		out:    newPrinter(&f.stdout, &f.stderr, o),
 		jitter: func(time.Duration) time.Duration { return 0 },
-		once:   newOnceGuard(),
+		once:   newOnceFilter(),
 	}
-	return tl
+	return f
 }
 
-// followAll follows until all events are counted, and fails the test if it ends otherwise.
-func (tl *tail) followAll(t *testing.T) {
+// followAll follows until the requested number of events is printed, and fails the test otherwise.
+func (f *recordedFollower) followAll(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if err := tl.follow(ctx); !errors.Is(err, errCounted) {
-		t.Fatalf("follow = %v, stderr:\n%s", err, &tl.stderr)
+	if err := f.follow(ctx); !errors.Is(err, errCountReached) {
+		t.Fatalf("follow = %v, stderr:\n%s", err, &f.stderr)
 	}
 }
 
-// transport answers requests without a network, so that a test may run in a bubble of its own
-// time. The body ends when the request is cancelled, as one from a network does.
+// transport answers requests without a network, so that tests can run in a synctest bubble. It
+// writes the body, which ends when the request is cancelled.
 type transport func(*http.Request, *io.PipeWriter)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -141,7 +142,7 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// waitingBody waits, when closed, for whoever writes it.
+// waitingBody is a body whose Close waits for its writer.
 type waitingBody struct {
 	io.ReadCloser
 	wait func()

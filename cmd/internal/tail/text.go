@@ -1,32 +1,31 @@
-package main
+package tail
 
 import (
 	"fmt"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/width"
 )
 
-// isUnsafe is true for what must not reach a terminal as it is: control characters, which can
-// begin an escape sequence, and invisible ones, which can make text look like other text. The
-// joiner within many emoji is no danger.
+// isUnsafe reports whether a terminal must not receive r: control characters can begin an escape
+// sequence, and invisible ones can make text look like other text. The zero-width joiner, part of
+// many emoji, is allowed.
 func isUnsafe(r rune) bool {
 	const zeroWidthJoiner = '\u200d'
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) && r != zeroWidthJoiner
 }
 
-// plain returns s as a terminal may show it: what is unsafe is spelled out.
+// plain returns s with unsafe characters escaped, and invalid bytes replaced.
 func plain(s string) string {
 	if strings.IndexFunc(s, isUnsafe) < 0 && utf8.ValidString(s) {
 		return s
 	}
 	var b strings.Builder
-	for _, r := range s { // an invalid byte comes as U+FFFD
+	for _, r := range s { // range yields U+FFFD for an invalid byte
 		if isUnsafe(r) {
-			b.WriteString(spelled(r))
+			b.WriteString(escape(r))
 		} else {
 			b.WriteRune(r)
 		}
@@ -34,7 +33,8 @@ func plain(s string) string {
 	return b.String()
 }
 
-func spelled(r rune) string {
+// escape returns r as an escape of a Go string.
+func escape(r rune) string {
 	switch {
 	case r == '\n':
 		return `\n`
@@ -49,9 +49,8 @@ func spelled(r rune) string {
 	}
 }
 
-// plainJSON returns a JSON text on one line, with what is unsafe escaped in JSON's own way: to
-// a JSON parser it is the same value. Only within strings can anything be unsafe but the line
-// breaks between tokens.
+// plainJSON returns a JSON text of the same value on one line, with unsafe characters escaped as JSON.
+// Outside of strings only whitespace can be unsafe, which becomes spaces.
 func plainJSON(s string) string {
 	if strings.IndexFunc(s, isUnsafe) < 0 && utf8.ValidString(s) {
 		return s
@@ -73,7 +72,7 @@ func plainJSON(s string) string {
 	return b.String()
 }
 
-// columns is how many columns a terminal gives a rune.
+// columns returns the width of a rune on a terminal.
 func columns(r rune) int {
 	if r == '\u200d' || unicode.In(r, unicode.Mn, unicode.Me) {
 		return 0
@@ -84,12 +83,4 @@ func columns(r rune) int {
 	default:
 		return 1
 	}
-}
-
-// brief writes a duration as a person would say it.
-func brief(d time.Duration) string {
-	if d < time.Second {
-		return d.Round(10 * time.Millisecond).String()
-	}
-	return d.Round(100 * time.Millisecond).String()
 }

@@ -9,21 +9,26 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/pgherald/pgherald/cmd/pgherald/internal/bench"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/bench"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
+
+// patience bounds each run of a benchmark.
+const patience = 100 * time.Second
 
 // TestBench runs each benchmark with the real program, for a moment and with few clients: what is
 // delivered must be complete, and each figure must be there.
 func TestBench(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "pgherald")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	dir := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", dir, ".", "../pgherald").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	binary := filepath.Join(dir, "pgherald-bench")
 	for _, test := range []struct {
 		args   string
 		want   []string // scenario: subject
@@ -73,7 +78,7 @@ func runBench(t *testing.T, binary string, args ...string) bench.Report {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	database := pgtest.NewDatabase(t)
-	cmd := exec.CommandContext(ctx, binary, slices.Concat([]string{"bench"}, args, []string{"--json", "--database-url=" + database})...)
+	cmd := exec.CommandContext(ctx, binary, slices.Concat(args, []string{"--json", "--database-url=" + database})...)
 	cmd.Env = []string{"LC_ALL=C", "TMPDIR=" + t.TempDir()}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -158,7 +163,8 @@ func TestBenchRefuses(t *testing.T) {
 		want string
 		code int
 	}{
-		{[]string{"--database-url=" + database}, "--yes", 1},
+		{[]string{"--database-url=" + database, "--pgherald=/proc/self/exe"}, "--yes", 1},
+		{[]string{"--database-url=" + database}, "make build", 1},
 		{nil, "--ephemeral", 2},
 		{[]string{"--ephemeral", "--database-url=" + database}, "does not go with", 2},
 		{[]string{"--database-url=" + database, "--rates=0"}, "--rates", 2},
@@ -168,7 +174,7 @@ func TestBenchRefuses(t *testing.T) {
 		{[]string{"--database-url=" + database, "--duration=1ns"}, "--duration", 2},
 	} {
 		var out, log bytes.Buffer
-		args := append([]string{"bench", "fanout"}, test.args...)
+		args := append([]string{"fanout"}, test.args...)
 		if code := run(t.Context(), args, &out, &log); code != test.code || !strings.Contains(log.String(), test.want) || out.Len() > 0 {
 			t.Errorf("%q ended with %d and said\n%s", args, code, log.String())
 		}

@@ -29,7 +29,8 @@ type lab struct {
 	app     *App
 	flags   *Flags
 	ctx     context.Context
-	exe     string
+	exe     string // of this program, which runs itself for its child processes
+	server  string // path of the pgherald binary
 	dir     string
 	url     string // of the lab's own database
 	name    string // of it
@@ -55,7 +56,10 @@ func (f *Flags) open(app *App, cpus int) (_ *lab, err error) {
 		}
 	}()
 	if l.exe, err = os.Executable(); err != nil {
-		return nil, fmt.Errorf("find the program itself: %w", err)
+		return nil, fmt.Errorf("find the path of this program: %w", err)
+	}
+	if l.server, err = f.findServer(l.exe); err != nil {
+		return nil, err
 	}
 	if l.dir, err = os.MkdirTemp("", "pgherald-bench-"); err != nil {
 		return nil, fmt.Errorf("make a directory: %w", err)
@@ -69,6 +73,18 @@ func (f *Flags) open(app *App, cpus int) (_ *lab, err error) {
 		return nil, err
 	}
 	return l, l.split(cpus)
+}
+
+// findServer returns the path of the pgherald binary: --pgherald, or the one beside this program.
+func (f *Flags) findServer(exe string) (string, error) {
+	if f.Pgherald != "" {
+		return f.Pgherald, nil
+	}
+	path := filepath.Join(filepath.Dir(exe), "pgherald")
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("find the pgherald binary beside this program: %w; run make build, or name it with --pgherald", err)
+	}
+	return path, nil
 }
 
 // close undoes everything, the last thing first.

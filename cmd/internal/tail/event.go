@@ -1,4 +1,4 @@
-package main
+package tail
 
 import (
 	"bytes"
@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// tailTime is how the time of an event is written.
-const tailTime = "15:04:05.000"
+// timeLayout formats the time of an event, in local time.
+const timeLayout = "15:04:05.000"
 
-// typeColumns is the width of the longest of the seed's types, so that what follows is aligned.
+// typeColumns is the width of the longest type of the example, so that the rest of a line is aligned.
 const typeColumns = len("assignment_changed")
 
-// fields is the data of an event. Someone may give their own tables our types, so nothing is
-// sure about what is in it.
+// fields holds the data of an event. Any table may use the types of the example, so any field may be
+// absent or have another JSON type.
 type fields map[string]json.RawMessage
 
-// text returns a string field's value, any other value as JSON, and nothing for null and for
-// what is not there.
+// text returns the value of a string field, nothing for null and for an absent field, and any other
+// value as JSON.
 func (f fields) text(name string) string {
 	raw := f[name]
 	var s string
@@ -29,9 +29,9 @@ func (f fields) text(name string) string {
 	return string(raw)
 }
 
-// eventLine adds an event to a line, for people: when, what, which, and what tells most.
+// eventLine formats an event as a line of text: time, type, row, and its most telling fields.
 func eventLine(e *envelope, l *line) string {
-	l.add(styleDim, time.UnixMilli(e.Timestamp).Format(tailTime)).space()
+	l.add(styleDim, time.UnixMilli(e.Timestamp).Format(timeLayout)).space()
 	l.add(typeStyle(e.Type), fmt.Sprintf("%-*s", typeColumns, e.Type)).add(styleNone, "  ")
 	var f fields
 	if err := json.Unmarshal(e.Data, &f); err != nil {
@@ -65,10 +65,10 @@ func typeStyle(kind string) style {
 	}
 }
 
-// compactData is for types that nothing is known about.
+// compactData adds the data as JSON, for types that are not the example's.
 func compactData(e *envelope, l *line) string {
 	var b bytes.Buffer
-	if err := json.Compact(&b, e.Data); err != nil { // there is no data
+	if err := json.Compact(&b, e.Data); err != nil { // absent data
 		return l.String()
 	}
 	return l.add(styleNone, b.String()).String()
@@ -82,9 +82,9 @@ func activityLine(kind string, f fields, l *line) {
 	part(l, styleNone, prefixed("@ ", f.text("location")))
 	switch {
 	case kind == "assignment_changed":
-		part(l, styleBold, orNobody(f.text("oldAssigneeId"))+" → "+orNobody(f.text("newAssigneeId")))
+		part(l, styleBold, orUnassigned(f.text("oldAssigneeId"))+" → "+orUnassigned(f.text("newAssigneeId")))
 	case kind == "activity_updated" && update == "assignment":
-		part(l, styleBold, "→ "+orNobody(f.text("assignedTo")))
+		part(l, styleBold, "→ "+orUnassigned(f.text("assignedTo")))
 	default:
 		part(l, styleNone, prefixed("→ ", f.text("assignedTo")))
 	}
@@ -94,7 +94,7 @@ func activityLine(kind string, f fields, l *line) {
 	noteLine(f, l)
 }
 
-// statusStyle makes the status stand out where it is what changed.
+// statusStyle emphasizes the status if the update changed it.
 func statusStyle(update string) style {
 	if update == "status" {
 		return styleBold
@@ -127,7 +127,7 @@ func presenceLine(f fields, l *line) {
 	}
 }
 
-// part adds a field behind two spaces, unless there is nothing to add.
+// part adds two spaces and a field, unless the field is empty.
 func part(l *line, s style, text string) {
 	if text != "" {
 		l.add(styleNone, "  ").add(s, text)
@@ -145,15 +145,15 @@ func joined(separator string, parts ...string) string {
 	return strings.Trim(strings.Join(parts, separator), separator)
 }
 
-func orNobody(who string) string {
-	if who == "" {
-		return "nobody"
+func orUnassigned(user string) string {
+	if user == "" {
+		return "Unassigned"
 	}
-	return who
+	return user
 }
 
-// shortID returns the first part of a UUID, which is enough to tell a few rows apart, and
-// anything else as it is. --json has it all.
+// shortID returns the first part of a UUID, enough to distinguish a few rows, and any other id
+// unchanged. --json prints ids in full.
 func shortID(id string) string {
 	const uuid = len("00000000-0000-0000-0000-000000000000")
 	if len(id) == uuid && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' {

@@ -84,7 +84,7 @@ func (l *lab) startChild(name, role string, config any) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(command{name: "the baseline " + name, path: l.exe, args: []string{"bench", "child", role, string(text)}, cpus: l.serverCPUs})
+	p, err := startProcess(command{name: "the baseline " + name, path: l.exe, args: []string{"child", role, string(text)}, cpus: l.serverCPUs})
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (l *lab) serve(args ...string) (*subject, error) {
 		return nil, err
 	}
 	args = slices.Concat([]string{"--log-level=warn", "serve", "--database-url=" + l.url, "--addr=" + addr}, args, l.flags.ServeArg)
-	p, err := startProcess(command{name: "pgherald serve", path: l.exe, args: args, cpus: l.serverCPUs})
+	p, err := startProcess(command{name: "pgherald serve", path: l.server, args: args, cpus: l.serverCPUs})
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (l *lab) gather(s *subject, g gathering) (*crowd, error) {
 			return nil, err
 		}
 		l.crowds = (l.crowds + 1) % 50000
-		p, err := startProcess(command{name: "the load", path: l.exe, args: []string{"bench", "child", "load", string(config)}, cpus: l.otherCPUs})
+		p, err := startProcess(command{name: "the load", path: l.exe, args: []string{"child", "load", string(config)}, cpus: l.otherCPUs})
 		if err != nil {
 			c.stop()
 			return nil, err

@@ -140,7 +140,7 @@ func (r *writing) start() (err error) {
 	if err != nil {
 		return err
 	}
-	r.writers, err = startProcess(command{name: "the writers", path: l.exe, args: []string{"bench", "child", "writers", string(config)}})
+	r.writers, err = startProcess(command{name: "the writers", path: l.exe, args: []string{"child", "writers", string(config)}})
 	if err == nil {
 		stopLater(r.writers.stop)
 	}

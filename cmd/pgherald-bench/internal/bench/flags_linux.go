@@ -13,6 +13,7 @@ type Flags struct {
 	Yes         bool     `help:"Go on although the database has tables: its server will be under full load."`
 	JSON        bool     `name:"json" help:"Print JSON, not a table."`
 	Rounds      int      `default:"3" help:"How often all is measured, in turns; medians are shown."`
+	Pgherald    string   `type:"existingfile" placeholder:"PATH" help:"Server binary to measure; the pgherald beside this program if not given."`
 	ServeArg    []string `sep:"none" placeholder:"ARG" help:"Another argument for pgherald serve, as --serve-arg=--feed-bytes=256MiB; repeatable."`
 
 	settings map[string]string // of a server that --ephemeral starts

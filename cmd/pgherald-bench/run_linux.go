@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/alecthomas/kong"
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/bench"
+)
+
+// description is the head of --help.
+const description = `pgherald-bench measures pgherald beside baselines, on this machine and a scratch PostgreSQL.
+
+It starts the server program itself, so both binaries must be built:
+
+    make build
+    bin/pgherald-bench latency --ephemeral`
+
+// cli is the command line: flags before environment variables before defaults.
+type cli struct {
+	Bulk    bench.Bulk    `cmd:"" help:"Measure one statement that changes many rows, until every client has received all of them."`
+	Fanout  bench.Fanout  `cmd:"" help:"Measure the CPU time and the delay of a delivery, at several rates."`
+	Latency bench.Latency `cmd:"" help:"Measure the time from a write to the clients, at several rates."`
+	Memory  bench.Memory  `cmd:"" help:"Measure the memory of an idle connection."`
+	Resume  bench.Resume  `cmd:"" help:"Measure a restart after which all clients reconnect at once."`
+	Writers bench.Writers `cmd:"" help:"Measure what the triggers cost writers."`
+
+	Child bench.Child `cmd:"" hidden:"" help:"Run one of the benchmarks' own processes."`
+}
+
+// exit carries the code of kong's exit hook out of Parse, as --help returns no error.
+type exit int
+
+// run runs one command and returns the exit code: 0 for success, 1 for an error, 2 for an invalid
+// command line.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case exit:
+			code = int(r)
+		default:
+			panic(r)
+		}
+	}()
+	parser, err := kong.New(&cli{}, kong.Name("pgherald-bench"), kong.Description(description),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.UsageOnError())
+	if err != nil {
+		fmt.Fprintln(stderr, "pgherald-bench:", err)
+		return 1
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "pgherald-bench: %v\n", err)
+		return 2
+	}
+	terminal := isTerminal(stderr)
+	logger := slog.New(tint.NewTextHandler(stderr, &tint.Options{TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != ""}))
+	app := &bench.App{Ctx: ctx, Stdout: stdout, Stderr: stderr, Terminal: terminal, Logger: logger}
+	if err := command.Run(app); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintf(stderr, "pgherald-bench: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
