@@ -10,20 +10,21 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// MinVersion is the oldest PostgreSQL that works, as in server_version_num: xid8 and
+// MinVersion is the oldest supported PostgreSQL, as in server_version_num: xid8 and
 // pg_current_snapshot came with 13.
 const MinVersion = 130000
 
-// ErrStandby is returned for a server that is in recovery: it can neither LISTEN nor write.
+// ErrStandby reports a server in recovery. Such a server accepts neither LISTEN nor writes.
 var ErrStandby = errors.New("the server is a standby: connect to the primary")
 
-// logPoolSettings are for statements on the log alone. The log grows while connections last,
-// and its statistics lag behind: a plan that was cheap on a small table must never turn into a
-// scan of a large one. Each statement here has an index that it must use.
+// logSessionSettings apply to sessions that only run statements on the event log.
 //
-// Whatever the database's default is, they are not serializable: a reader that were would be a part of
-// the writers' conflicts, and make transactions of theirs fail.
-const logPoolSettings = `
+// The planner settings pin index scans. The log grows while a session lasts and its statistics lag
+// behind, so a cached plan that was cheap on a small table could become a scan of a large one.
+//
+// READ COMMITTED overrides the database's default. A serializable reader takes part in the writers'
+// conflicts and can make their transactions fail.
+const logSessionSettings = `
 set default_transaction_isolation = 'read committed';
 set enable_seqscan = off;
 set plan_cache_mode = force_generic_plan;
@@ -31,21 +32,22 @@ set max_parallel_workers_per_gather = 0;
 set jit = off;
 set statement_timeout = '60s'`
 
-// mayBeIdleSQL keeps the server from ending a session of ours that has nothing to do. The setting came
-// with PostgreSQL 14.
+// AllowIdleSQL keeps the server from ending an idle session. The setting came with PostgreSQL 14;
+// the statement does nothing on 13.
 const AllowIdleSQL = `
 select set_config(s.name, '0', false)
 from pg_settings as s
 where s.name = 'idle_session_timeout'`
 
-// introduce says who connects.
+// SetApplicationName sets the name under which the session appears in pg_stat_activity, and its
+// encoding: see UseUTF8.
 func SetApplicationName(config *pgx.ConnConfig, name string) {
 	config.RuntimeParams["application_name"] = name
 	UseUTF8(config)
 }
 
-// SpeakUTF8 is for a database of another encoding: what comes from a spec or a request is UTF-8, and JSON
-// has to be.
+// UseUTF8 sets the session's encoding, whatever the database's encoding is. Specs, requests and JSON
+// are UTF-8.
 func UseUTF8(config *pgx.ConnConfig) { config.RuntimeParams["client_encoding"] = "UTF8" }
 
 // clusterKey is the key of a connection's custom data that holds the name of its cluster and database.
@@ -57,11 +59,11 @@ func ClusterOf(conn *pgx.Conn) string {
 	return name
 }
 
-// OpenLogPool opens the connections that read and prune the log, at most size of them. They
-// keep settings for the session, so url must not lead through a transaction-mode pooler.
+// OpenLogPool opens a pool of at most size connections for statements on the event log. The
+// connections keep session settings, so url must not lead through a transaction-mode pooler.
 //
-// It connects once, and returns an error that says what to do if the server is too old, is a
-// standby or cannot be reached.
+// It connects once. The error says what to do if the server is too old, is a standby or cannot be
+// reached.
 func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -71,7 +73,7 @@ func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, erro
 	SetApplicationName(config.ConnConfig, "pgherald log")
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	config.PingTimeout = 2 * time.Second
-	config.AfterConnect = prepareLogConn
+	config.AfterConnect = prepareLogSession
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open connections to the log: %w", err)
@@ -83,13 +85,13 @@ func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, erro
 	return pool, nil
 }
 
-func prepareLogConn(ctx context.Context, conn *pgx.Conn) error {
-	cluster, err := inspect(ctx, conn)
+func prepareLogSession(ctx context.Context, conn *pgx.Conn) error {
+	cluster, err := inspectServer(ctx, conn)
 	if err != nil {
 		return err
 	}
 	conn.PgConn().CustomData()[clusterKey] = cluster
-	if _, err := conn.Exec(ctx, logPoolSettings+";"+AllowIdleSQL); err != nil {
+	if _, err := conn.Exec(ctx, logSessionSettings+";"+AllowIdleSQL); err != nil {
 		return fmt.Errorf("set up connection: %w", err)
 	}
 	return nil
@@ -105,33 +107,34 @@ select
 from pg_database as d
 where d.datname = current_database()`
 
-// inspect refuses a server that cannot work, and returns a name of the cluster and database.
-func inspect(ctx context.Context, conn *pgx.Conn) (string, error) {
+// inspectServer returns a name of the cluster and database, or an error if CheckServer would. The
+// name is the database's oid alone where the role may not read the cluster's system identifier.
+func inspectServer(ctx context.Context, conn *pgx.Conn) (string, error) {
 	var number int
 	var version, database string
-	var standby, mayAsk bool
+	var isStandby, canIdentify bool
 	row := conn.QueryRow(ctx, inspectSQL)
-	if err := row.Scan(&number, &version, &standby, &database, &mayAsk); err != nil {
-		return "", fmt.Errorf("ask the server for its version: %w", err)
+	if err := row.Scan(&number, &version, &isStandby, &database, &canIdentify); err != nil {
+		return "", fmt.Errorf("read the server's version: %w", err)
 	}
 	if number < MinVersion {
 		return "", fmt.Errorf("PostgreSQL %s is too old: pgherald needs 13 or newer", version)
 	}
-	if standby {
+	if isStandby {
 		return "", ErrStandby
 	}
-	if !mayAsk {
+	if !canIdentify {
 		return database, nil
 	}
 	var system string
 	if err := conn.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&system); err != nil {
-		return "", fmt.Errorf("ask the server for its identity: %w", err)
+		return "", fmt.Errorf("read the server's system identifier: %w", err)
 	}
 	return system + "/" + database, nil
 }
 
-// Check refuses a server that cannot work: too old, or a standby.
+// CheckServer returns an error if the server is older than MinVersion, or ErrStandby.
 func CheckServer(ctx context.Context, conn *pgx.Conn) error {
-	_, err := inspect(ctx, conn)
+	_, err := inspectServer(ctx, conn)
 	return err
 }

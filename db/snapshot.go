@@ -6,13 +6,14 @@ import (
 	"strings"
 )
 
-// snapshot is a pg_snapshot: which transactions had ended when a statement began.
+// Snapshot is a pg_snapshot: it tells which transactions had ended when a statement began. Every
+// transaction below Xmax that is not in Running had ended.
 type Snapshot struct {
-	Xmax    uint64   // none from here on had ended
-	Running []uint64 // those below that had not
+	Xmax    uint64
+	Running []uint64 // ascending, as PostgreSQL lists them
 }
 
-// ParseSnapshot reads the text form, xmin:xmax:xip_list.
+// ParseSnapshot parses the text form, xmin:xmax:xip_list.
 func ParseSnapshot(s string) (Snapshot, error) {
 	parts := strings.Split(s, ":")
 	if len(parts) != 3 {

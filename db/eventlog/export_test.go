@@ -6,18 +6,18 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// WithSizes makes the log's pages small, so that little data takes every path.
+// WithSizes returns a log with small pages, so that little data reaches every path.
 func (l *Log) WithSizes(readEvents, planSize, pageBytes int) *Log {
 	return &Log{pool: l.pool, cluster: l.cluster, readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
 }
 
-// PruneLock is the advisory lock of whoever prunes.
+// PruneLock is the key of the pruner's advisory lock.
 const PruneLock = pruneLock
 
-// ReadSQL is what Log.Read asks.
+// ReadSQL is the statement of Log.Read for a cursor with holes.
 const ReadSQL = readSQL
 
-// DecodeRow reads a row of the log as Postgres sends it.
+// DecodeRow decodes a row of the log in PostgreSQL's binary format.
 func DecodeRow(columns [][]byte) (stream.Event, error) {
 	e, err := row(columns).event(pgtype.NewMap())
 	return e.Event, err

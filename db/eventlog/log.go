@@ -14,24 +14,24 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Sizes of a read. A Log has its own copies of the first three, so that tests can make them small.
+// Sizes of a read. Each Log holds its own copies of the first three; tests make them small.
 const (
-	readEvents   = 1000    // more than this, and a read is planned and done in pages
-	planSize     = 20_000  // transactions that one plan holds
-	pageBytes    = 1 << 20 // about what a page holds
-	maxPageBytes = 8 << 20 // what a page may hold by mistake before it is read again, smaller
+	readEvents   = 1000    // a read of more events is planned and fetched in pages
+	planSize     = 20_000  // transactions in one plan
+	pageBytes    = 1 << 20 // target size of a page
+	maxPageBytes = 8 << 20 // a page that exceeds this is truncated and fetched again, smaller
 )
 
-// A connection can die without anybody being told. A read waits this long, then tries another.
+// A statement on a dead connection would wait forever. After these limits the Log tries another one.
 const (
 	readTimeout = 10 * time.Second
-	planTimeout = time.Minute // a plan may have to count millions of events
+	planTimeout = time.Minute // a plan may count millions of events
 )
 
-// Log reads pgherald.events. It implements stream.Log.
+// Log reads pgherald.events. It implements stream.Log, and is safe for concurrent use.
 type Log struct {
 	pool       *pgxpool.Pool
-	cluster    *atomic.Pointer[string] // what the pool was last connected to
+	cluster    *atomic.Pointer[string] // name of the cluster that the pool was last connected to
 	readEvents int
 	planSize   int
 	pageBytes  int
@@ -39,29 +39,29 @@ type Log struct {
 
 var _ stream.Log = (*Log)(nil)
 
-// NewLog returns the log in the database of a pool that OpenLogPool has opened.
+// New returns the log in the database of a pool opened by db.OpenLogPool.
 func New(pool *pgxpool.Pool) *Log {
 	return &Log{pool: pool, cluster: new(atomic.Pointer[string]), readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
 }
 
-// endedHoles are those of the transactions in parameter $3 that have ended: the others have nothing to
-// show yet, and a bulk load may have written a million rows that each read would look at in vain.
+// endedHoles selects the transactions of parameter $3 that have ended. A running one has no visible
+// events, yet a bulk load may have written a million rows that each read would inspect.
 const endedHoles = `array(
         select h.xid
         from unnest($3::xid8[]) as h (xid)
         where pg_visible_in_snapshot(h.xid, pg_current_snapshot())
     )`
 
-// What is new to a cursor without holes, in one statement, so that the events and the snapshot that
-// explains them are of the same moment.
+// readNewSQL returns what is new to a cursor without holes. It is one statement, so the events and the
+// snapshot that explains them are of the same moment.
 const readNewSQL = eventsSQL + `
 (` + eventsBranch + `
     where e.xid >= $1
     limit $2
 )`
 
-// What is new to a cursor with holes: another look-up in the index, which Postgres would prepare also for
-// none, and a reader that was woken for one event has to wait for that.
+// readSQL returns what is new to a cursor with holes. It is separate from readNewSQL because PostgreSQL
+// would set up the second look-up for an empty array too, which delays the common read of one event.
 const readSQL = readNewSQL + `
 union all
 (` + eventsBranch + `
@@ -69,7 +69,8 @@ union all
     limit $2
 )`
 
-// Read begins to read everything visible now that from has not seen.
+// Read starts to read everything that is visible now and that from has not seen. The error wraps
+// stream.ErrOtherLog, stream.ErrPruned or stream.ErrFuture if the log cannot honour the cursor.
 func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
 	sql, args := readNewSQL, []any{from.Next(), l.readEvents + 1}
 	if holes := from.Holes(); len(holes) > 0 {
@@ -88,12 +89,13 @@ func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, err
 	return l.readAtOnce(from, page), nil
 }
 
-// ReadTransaction begins to read the events of one transaction above the given id.
+// ReadTransaction starts to read the events of one committed transaction with ids above after. The
+// parts that it yields have no cursor.
 func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
 	return &reading{log: l, epoch: epoch, events: -1, size: max(1, l.readEvents/2), partial: partialRead{xid: xid, after: after}}, nil
 }
 
-// The newest of the transactions that are to be left out, by counting events from the end.
+// tailSQL returns the newest transaction that is not among the last $1 events.
 const tailSQL = `
 select` + stateColumns + `,
     (
@@ -104,8 +106,8 @@ select` + stateColumns + `,
     ) as xid
 from pgherald.log as l`
 
-// Tail returns the cursor after which about the given number of events follow. It never has
-// seen a transaction that was running.
+// Tail returns the cursor after which about the given number of events follow. The cursor has not seen
+// any transaction that was running.
 func (l *Log) Tail(ctx context.Context, events int) (stream.Cursor, error) {
 	var c stream.Cursor
 	err := l.withConn(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
@@ -115,9 +117,9 @@ func (l *Log) Tail(ctx context.Context, events int) (stream.Cursor, error) {
 	return c, err
 }
 
-// Head returns the cursor of the transaction's snapshot: whoever has read tables in it has seen
-// exactly what the cursor has seen, if it is REPEATABLE READ. The transaction may be of any pool of
-// the same database; it must not wait for those who read the log.
+// SnapshotCursor returns the cursor of the transaction's snapshot. If tx is REPEATABLE READ, the cursor
+// has seen exactly the transactions whose effects can be read in tx. tx may belong to any pool of the
+// same database; this call does not wait for a connection of the log's pool.
 func (l *Log) SnapshotCursor(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
 	cluster := l.cluster.Load()
 	if cluster == nil {
@@ -144,8 +146,8 @@ func queryTail(ctx context.Context, conn *pgx.Conn, cluster string, events int) 
 	return stream.NewCursor(st.epoch, next, st.snapshot.Running), nil
 }
 
-// with runs do on a connection of the pool, and puts errors into words. When do takes too long
-// the other idle connections are given up too: they have probably died with this one.
+// withConn runs do on a connection of the pool and adds advice to its error. On a timeout it also
+// resets the pool's idle connections: they have probably died with this one.
 func (l *Log) withConn(ctx context.Context, timeout time.Duration, do func(context.Context, *pgx.Conn) error) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -11,13 +11,13 @@ import (
 	"github.com/pgherald/pgherald/db"
 )
 
-// MonitorOptions are a monitor's times. Zero values mean the defaults.
+// MonitorOptions configures a Monitor. Zero values mean the defaults.
 type MonitorOptions struct {
-	// Interval is the time between two looks; 10 s if 0.
+	// Interval is the time between two queries; 10 s if 0.
 	Interval time.Duration
-	// Timeout is how long a look may take; 5 s if 0.
+	// Timeout bounds a query; 5 s if 0.
 	Timeout time.Duration
-	// Logger is told when the database does not answer.
+	// Logger receives failed queries, at level debug.
 	Logger *slog.Logger
 }
 
@@ -34,8 +34,8 @@ func (o MonitorOptions) withDefaults() MonitorOptions {
 	return o
 }
 
-// Monitor asks the database now and then for figures that nobody else knows, so that whoever wants
-// them need not wait for it.
+// Monitor queries figures that only the database knows, at intervals, so that a scrape of the metrics
+// does not wait for the database.
 type Monitor struct {
 	pool *pgxpool.Pool
 	opts MonitorOptions
@@ -45,31 +45,30 @@ type Monitor struct {
 	known  bool
 }
 
-// MonitorStatus is what the database said.
+// MonitorStatus holds the figures of one query.
 type MonitorStatus struct {
-	// QueueUsage is how full the cluster's notification queue is, from 0 to 1. At 1 every COMMIT
+	// QueueUsage is the used share of the cluster's notification queue, from 0 to 1. At 1 every COMMIT
 	// with a NOTIFY fails.
 	QueueUsage float64
-	// OldestAge is the age of the oldest event in the log; 0 if there is none.
+	// OldestAge is the age of the oldest event in the log; 0 if the log is empty.
 	OldestAge time.Duration
 	// LogBytes is the size of the log on disk, with its indexes.
 	LogBytes int64
 }
 
-// NewMonitor returns a monitor of the pool's database.
+// NewMonitor returns a monitor of the pool's database. Run it.
 func NewMonitor(pool *pgxpool.Pool, opts MonitorOptions) *Monitor {
 	return &Monitor{pool: pool, opts: opts.withDefaults()}
 }
 
-// Status is what the database said last; false if it did not answer the last time, or was not asked
-// yet.
+// Status returns the figures of the last query, and false if that failed or none was made yet.
 func (m *Monitor) Status() (MonitorStatus, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.status, m.known
 }
 
-// Run asks until ctx ends.
+// Run queries at intervals until ctx ends.
 func (m *Monitor) Run(ctx context.Context) {
 	interval := time.NewTicker(m.opts.Interval)
 	defer interval.Stop()
@@ -79,7 +78,7 @@ func (m *Monitor) Run(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			m.opts.Logger.Debug("database did not tell its figures", "error", err)
+			m.opts.Logger.Debug("monitor query failed", "error", err)
 		}
 		m.mu.Lock()
 		m.status, m.known = status, err == nil

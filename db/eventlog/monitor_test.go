@@ -9,7 +9,7 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// TestMonitor reads its figures, and knows nothing once the database is away.
+// TestMonitor checks the figures, and that they become unknown when the database is unreachable.
 func TestMonitor(t *testing.T) {
 	pool := openPool(t, pgtest.NewDatabase(t))
 	if _, err := pool.Exec(t.Context(), `insert into pgherald.events (type, at, data) values ('a', now() - interval '1 hour', '{}')`); err != nil {
@@ -17,7 +17,7 @@ func TestMonitor(t *testing.T) {
 	}
 	m := eventlog.NewMonitor(pool, eventlog.MonitorOptions{Interval: time.Millisecond})
 	if _, known := m.Status(); known {
-		t.Error("it knows something before it has looked")
+		t.Error("figures are known before the first query")
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -33,19 +33,19 @@ func TestMonitor(t *testing.T) {
 			select {
 			case <-tick.C:
 			case <-t.Context().Done():
-				t.Fatal("it never came to that")
+				t.Fatalf("timed out waiting for known = %v", want)
 			}
 		}
 	}
 	s := until(true)
 	if s.QueueUsage < 0 || s.QueueUsage > 1 || s.OldestAge < time.Hour || s.OldestAge > 2*time.Hour || s.LogBytes <= 0 {
-		t.Errorf("it says %+v", s)
+		t.Errorf("got %+v", s)
 	}
 	pool.Close()
 	until(false)
 }
 
-// TestPrunerStatus counts what was deleted, and what did not work.
+// TestPrunerStatus checks the counts of deleted events and of failures.
 func TestPrunerStatus(t *testing.T) {
 	pool := openPool(t, pgtest.NewDatabase(t))
 	if _, err := pool.Exec(t.Context(), `insert into pgherald.events (type, at, data) select 'a', now() - interval '2 days', '{}' from generate_series(1, 25)`); err != nil {
@@ -57,13 +57,13 @@ func TestPrunerStatus(t *testing.T) {
 	}
 	good := p.Status()
 	if good.Pruned != 25 || good.Failures != 0 || time.Since(good.Last) > time.Minute {
-		t.Errorf("after a prune it says %+v", good)
+		t.Errorf("after a prune got %+v", good)
 	}
 	pool.Close()
 	if _, err := p.Prune(t.Context()); err == nil {
-		t.Fatal("a prune without a database worked")
+		t.Fatal("a prune without a database succeeded")
 	}
 	if bad := p.Status(); bad.Failures != 1 || !bad.Last.Equal(good.Last) {
-		t.Errorf("after a failure it says %+v", bad)
+		t.Errorf("after a failure got %+v", bad)
 	}
 }

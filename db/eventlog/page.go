@@ -3,7 +3,10 @@ package eventlog
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -12,8 +15,8 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// eventsSQL is how each statement begins that returns events: one row with the state, then the
-// events of the branch that follows.
+// eventsSQL is the head of each statement that returns events: one row with the state. An eventsBranch
+// follows.
 const eventsSQL = `
 select` + stateColumns + `,
     null::bigint as id,
@@ -26,18 +29,33 @@ select` + stateColumns + `,
 from pgherald.log as l
 union all`
 
-// eventsBranch is how each branch begins that follows.
+// eventsBranch selects events; a condition on e follows.
 const eventsBranch = `
     select null, null, null, null, e.id, e.xid, e.at, e.type, e.key, e.audience, e.data::text
     from pgherald.events as e`
 
-// page is what one statement returned.
+// The columns of a statement that begins with eventsSQL.
+const (
+	logIDColumn = iota
+	timelineColumn
+	prunedBelowColumn
+	snapshotColumn
+	idColumn
+	xidColumn
+	atColumn
+	typeColumn
+	keyColumn
+	audienceColumn
+	dataColumn
+)
+
+// page is the result of one statement.
 type page struct {
 	state        state
-	events       []event // in the order of their ids
-	bytes        int
-	truncated    bool // there was more than fits
-	skippedBytes int  // bytes that came and did not fit
+	events       []event // ordered by id
+	bytes        int     // of the events' data
+	truncated    bool    // the result exceeded the limits
+	skippedBytes int     // received beyond the limits and dropped
 }
 
 // event is a row of the log with its transaction.
@@ -46,8 +64,8 @@ type event struct {
 	stream.Event
 }
 
-// query runs a statement that begins with eventsSQL. It keeps at most the given rows and bytes,
-// and says if it had to cut.
+// query runs a statement that begins with eventsSQL. It keeps at most the given number of rows and
+// bytes of data, and marks the page as truncated if there was more.
 func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...any) (*page, error) {
 	p := &page{}
 	err := l.withConn(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) error {
@@ -61,7 +79,7 @@ func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...an
 			if err := p.add(result.RawValues(), &raw, conn.TypeMap(), rows, bytes); err != nil {
 				return err
 			}
-			if p.skippedBytes > bytes { // there is no other way to stop Postgres from sending it all
+			if p.skippedBytes > bytes { // only a closed connection stops PostgreSQL from sending the rest
 				_ = conn.Close(ctx)
 				break
 			}
@@ -76,7 +94,7 @@ func (l *Log) query(ctx context.Context, sql string, rows, bytes int, args ...an
 	return p, err
 }
 
-// add keeps what a row says, as far as there is room for it.
+// add keeps the row if the page has room for it.
 func (p *page) add(r row, raw *rawState, types *pgtype.Map, maxRows, maxBytes int) error {
 	size := len(r[dataColumn])
 	if p.truncated {
@@ -101,12 +119,75 @@ func (p *page) add(r row, raw *rawState, types *pgtype.Map, maxRows, maxBytes in
 	return nil
 }
 
-// holes are the cursor's holes as a parameter: an empty array, never null.
-func holes(c stream.Cursor) []uint64 {
-	if h := c.Holes(); h != nil {
-		return h
+// row is a row of such a statement in PostgreSQL's binary format, valid until the next row is read.
+//
+// It is decoded here because pgx's Scan resolves the decoder of each column anew for each statement: on
+// an idle machine that takes longer than everything else that happens to an event.
+type row [][]byte
+
+// state returns the state, and false if the row is an event.
+func (r row) state() (raw rawState, ok bool, err error) {
+	if r[idColumn] != nil {
+		return rawState{}, false, nil
 	}
-	return []uint64{}
+	raw = rawState{logID: string(r[logIDColumn]), timeline: string(r[timelineColumn]), snapshot: string(r[snapshotColumn])}
+	raw.prunedBelow, err = r.uint64(prunedBelowColumn)
+	return raw, true, err
+}
+
+// event returns a copy of the event.
+func (r row) event(types *pgtype.Map) (e event, err error) {
+	id, err := r.uint64(idColumn)
+	if err != nil {
+		return e, err
+	}
+	if e.xid, err = r.uint64(xidColumn); err != nil {
+		return e, err
+	}
+	at, err := r.uint64(atColumn)
+	if err != nil {
+		return e, err
+	}
+	var audience []*string
+	if r[audienceColumn] != nil {
+		if err := types.Scan(pgtype.TextArrayOID, pgtype.BinaryFormatCode, r[audienceColumn], &audience); err != nil {
+			return e, fmt.Errorf("read an event's audience: %w", err)
+		}
+	}
+	e.Event = stream.Event{
+		ID: int64(id), Type: string(r[typeColumn]), Key: string(r[keyColumn]), Audience: nonNullTags(audience),
+		Data: append([]byte{}, r[dataColumn]...), At: timestamp(int64(at)),
+	}
+	return e, nil
+}
+
+// uint64 decodes a bigint, an xid8 or a timestamptz: eight bytes in network order.
+func (r row) uint64(column int) (uint64, error) {
+	if len(r[column]) != 8 {
+		return 0, fmt.Errorf("read column %d of the log: it has %d bytes, not 8", column+1, len(r[column]))
+	}
+	return binary.BigEndian.Uint64(r[column]), nil
+}
+
+// timestamp converts a timestamptz: microseconds since the start of the year 2000, UTC.
+func timestamp(micros int64) time.Time {
+	const y2k = 946_684_800 // Unix seconds
+	return time.Unix(y2k+micros/1_000_000, micros%1_000_000*1000)
+}
+
+// nonNullTags drops null tags, which match no grant. A null array (nil) admits every client; an array
+// without tags admits none.
+func nonNullTags(audience []*string) []string {
+	if audience == nil {
+		return nil
+	}
+	out := make([]string, 0, len(audience))
+	for _, tag := range audience {
+		if tag != nil {
+			out = append(out, *tag)
+		}
+	}
+	return out
 }
 
 func sortByID(events []event) {

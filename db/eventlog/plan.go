@@ -12,9 +12,9 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// A plan: the unseen transactions in the order of their last ids, at most $2 of them, and those
-// that come after them but will be below the cursor, where they stay holes. (There is no max of
-// an xid8 before PostgreSQL 15.)
+// planSQL returns the unseen transactions, at most $2, in the order of their last event ids. It also
+// returns the unseen transactions that come later and have an xid below the cursor that results: they
+// must stay holes. (PostgreSQL has no max of xid8 before 15.)
 const planSQL = `
 with unseen as materialized (
     select u.xid, count(*) as events, max(u.id) as last, bool_or(u.restricted) as restricted
@@ -43,27 +43,27 @@ where
     last > (select max(last) from chosen)
     and xid < greatest((select xid from chosen order by xid desc limit 1), $1)`
 
-// plan is what a large read is going to do.
+// plan lists the transactions of a large read.
 type plan struct {
 	state        state
-	events       int       // in all, -1 if some are not for everyone
+	events       int       // in all; -1 if some have an audience
 	transactions int       // in all
-	chosen       []planned // in the order of their last ids
-	skipped      []uint64  // not chosen, but below the cursor when the chosen are delivered
+	chosen       []planned // ordered by last event id
+	skipped      []uint64  // not chosen, and below the cursor once the chosen ones are delivered
 }
 
-// planned is a transaction that is to be fetched.
+// planned is a transaction to fetch.
 type planned struct {
 	xid    uint64
 	events int
-	last   int64
+	last   int64 // id of its last event
 }
 
 // plan decides what to read after the cursor.
 func (l *Log) plan(ctx context.Context, from stream.Cursor) (*plan, error) {
 	var p *plan
 	err := l.withConn(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, planSQL, from.Next(), l.planSize, holes(from))
+		rows, err := conn.Query(ctx, planSQL, from.Next(), l.planSize, holesParam(from))
 		if err != nil {
 			return err
 		}
@@ -78,6 +78,14 @@ func (l *Log) plan(ctx context.Context, from stream.Cursor) (*plan, error) {
 		return nil, fmt.Errorf("plan a read of the log: %w", err)
 	}
 	return p, p.state.validateCursor(from)
+}
+
+// holesParam returns the cursor's holes as a parameter: an empty array, never null.
+func holesParam(c stream.Cursor) []uint64 {
+	if h := c.Holes(); h != nil {
+		return h
+	}
+	return []uint64{}
 }
 
 func scanPlan(rows pgx.Rows) (*plan, rawState, error) {
@@ -104,7 +112,7 @@ func scanPlan(rows pgx.Rows) (*plan, rawState, error) {
 	return p, raw, rows.Err()
 }
 
-// unread are all transactions that the plan knows of.
+// xids returns all transactions that the plan names.
 func (p *plan) xids() []uint64 {
 	xids := slices.Clone(p.skipped)
 	for _, t := range p.chosen {
@@ -112,3 +120,40 @@ func (p *plan) xids() []uint64 {
 	}
 	return xids
 }
+
+// cursorWalk advances a cursor through the transactions of one read. At each step the open transactions
+// are those that were running, and those of this read that are delivered later. Of the latter only the
+// ones below the cursor matter; they are few, because xids are assigned nearly in the order of commits.
+type cursorWalk struct {
+	cursor  stream.Cursor
+	running []uint64
+	above   []uint64 // undelivered, at or above the cursor's next; ascending
+	below   []uint64 // undelivered, below it
+}
+
+// newCursorWalk starts at from. undelivered holds every transaction of the read, in any order.
+func newCursorWalk(from stream.Cursor, running, undelivered []uint64) cursorWalk {
+	above := slices.Clone(undelivered)
+	slices.Sort(above)
+	w := cursorWalk{cursor: from, running: running, above: above}
+	w.advance(from.Next())
+	return w
+}
+
+// advance moves the transactions below next from above to below.
+func (w *cursorWalk) advance(next uint64) {
+	n, _ := slices.BinarySearch(w.above, next)
+	w.below = append(w.below, w.above[:n]...)
+	w.above = w.above[n:]
+}
+
+// deliver returns the cursor after the delivery of xid.
+func (w *cursorWalk) deliver(xid uint64) stream.Cursor {
+	w.advance(xid + 1)
+	w.below = slices.DeleteFunc(w.below, func(x uint64) bool { return x == xid })
+	w.cursor = w.cursor.Deliver(xid, append(slices.Clip(w.below), w.running...))
+	return w.cursor
+}
+
+// end returns the cursor after everything was delivered: only the running transactions are holes.
+func (w *cursorWalk) end() stream.Cursor { return w.cursor.CloseHoles(w.running) }

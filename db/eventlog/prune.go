@@ -13,25 +13,26 @@ import (
 	"github.com/pgherald/pgherald/db"
 )
 
-// pruneLock is the advisory lock of whoever prunes: "pgherald" in ASCII, less its last letter,
-// and a number.
+// pruneLock is the key of the advisory lock that a pruning server holds: "pghera" and "l" in ASCII, and
+// a number.
 const pruneLock = 0x7067686572616c01
 
-// noStatementTimeout is for a transaction that deletes as many events as one transaction of a writer had.
+// noStatementTimeout precedes a delete that takes as long as it must: it may remove all events of one
+// large transaction.
 const noStatementTimeout = `set local statement_timeout = 0`
 
-// PrunerOptions say what is kept. Zero values mean the defaults.
+// PrunerOptions configures a Pruner. Zero values mean the defaults.
 type PrunerOptions struct {
-	// MaxAge is how old an event may become; 24 h if 0. It is how long a client may be away and
-	// still resume.
+	// MaxAge is the age above which events are pruned; 24 h if 0. A client that was away for less can
+	// resume.
 	MaxAge time.Duration
-	// MaxBytes is about how large the log may become; 0 means that only age counts.
+	// MaxBytes is the approximate size above which the oldest events are pruned; 0 is no limit.
 	MaxBytes int64
-	// Interval is the time between two looks at the log; 1 min if 0.
+	// Interval is the time between two prunes; 1 min if 0.
 	Interval time.Duration
-	// Chunk is how many events one transaction deletes; 10,000 if 0.
+	// Chunk is the number of events that one transaction deletes; 10,000 if 0.
 	Chunk int
-	// Logger is told what was pruned.
+	// Logger receives the number of pruned events, and failures.
 	Logger *slog.Logger
 }
 
@@ -51,7 +52,8 @@ func (o PrunerOptions) withDefaults() PrunerOptions {
 	return o
 }
 
-// Pruner deletes old events. Any number of servers may run one: whichever holds the lock prunes.
+// Pruner deletes old events. Any number of servers may run one; the server that holds the advisory lock
+// prunes.
 type Pruner struct {
 	pool *pgxpool.Pool
 	opts PrunerOptions
@@ -60,26 +62,26 @@ type Pruner struct {
 	status PrunerStatus
 }
 
-// PrunerStatus says what a pruner has done.
+// PrunerStatus counts the work of a Pruner.
 type PrunerStatus struct {
 	Pruned   uint64    // events deleted
-	Failures uint64    // prunes that did not work
-	Last     time.Time // when one last worked; zero if none has
+	Failures uint64    // prunes that ended with an error
+	Last     time.Time // of the last prune without an error; zero before it
 }
 
-// Status says what the pruner has done.
+// Status returns the counts since start.
 func (p *Pruner) Status() PrunerStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.status
 }
 
-// NewPruner returns a pruner of the log in the pool's database.
+// NewPruner returns a pruner of the log in the pool's database. Run it.
 func NewPruner(pool *pgxpool.Pool, opts PrunerOptions) *Pruner {
 	return &Pruner{pool: pool, opts: opts.withDefaults()}
 }
 
-// Run prunes until ctx ends. A prune that does not work is logged and tried again later.
+// Run prunes at intervals until ctx ends. It logs a failed prune and retries at the next interval.
 func (p *Pruner) Run(ctx context.Context) {
 	interval := time.NewTicker(p.opts.Interval)
 	defer interval.Stop()
@@ -89,10 +91,10 @@ func (p *Pruner) Run(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			p.opts.Logger.Warn("log could not be pruned", "error", err)
+			p.opts.Logger.Warn("prune failed", "error", err)
 		}
 		if n > 0 {
-			p.opts.Logger.Info("log pruned", "events", n, "max_age", p.opts.MaxAge)
+			p.opts.Logger.Info("log pruned", "events", n, "max_age_ms", p.opts.MaxAge.Milliseconds())
 		}
 		select {
 		case <-interval.C:
@@ -102,8 +104,8 @@ func (p *Pruner) Run(ctx context.Context) {
 	}
 }
 
-// Prune deletes everything that is too old or too much, in chunks, and returns how many events
-// that were: 0 if another server is pruning.
+// Prune deletes the events above the limits of age and size, in chunks. It returns their number, which
+// is 0 while another server prunes.
 func (p *Pruner) Prune(ctx context.Context) (int64, error) {
 	for total := int64(0); ; {
 		n, err := p.pruneChunk(ctx)
@@ -128,8 +130,8 @@ func (p *Pruner) record(n int64, err error) {
 
 func (p *Pruner) pruneChunk(ctx context.Context) (n int64, err error) {
 	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		var mine bool
-		if err := tx.QueryRow(ctx, `select pg_try_advisory_xact_lock($1)`, int64(pruneLock)).Scan(&mine); err != nil || !mine {
+		var locked bool
+		if err := tx.QueryRow(ctx, `select pg_try_advisory_xact_lock($1)`, int64(pruneLock)).Scan(&locked); err != nil || !locked {
 			return err
 		}
 		excess, err := p.excess(ctx, tx)
@@ -149,8 +151,8 @@ func (p *Pruner) pruneChunk(ctx context.Context) (n int64, err error) {
 	return n, nil
 }
 
-// The size of the log, by the newest events and the range of the ids. The files would not tell:
-// they keep the size that they once had.
+// sizeSQL estimates the size of the log from the newest events and the range of ids. The size of the
+// files does not shrink with the log.
 const sizeSQL = `
 select
     coalesce((select e.id from pgherald.events as e order by e.xid desc, e.id desc limit 1), 0)
@@ -161,7 +163,7 @@ select
         from (select e.* from pgherald.events as e order by e.xid desc, e.id desc limit 1000) as n
     ), 0)::float8 as bytes`
 
-// excess is about how many events are too many.
+// excess estimates the number of events above MaxBytes.
 func (p *Pruner) excess(ctx context.Context, tx pgx.Tx) (int64, error) {
 	if p.opts.MaxBytes <= 0 {
 		return 0, nil
@@ -174,8 +176,8 @@ func (p *Pruner) excess(ctx context.Context, tx pgx.Tx) (int64, error) {
 	return max(0, events-int64(float64(p.opts.MaxBytes)/bytes)), nil
 }
 
-// The oldest transactions. None that was running, nor any younger than one that was: a server
-// still waits for its events.
+// oldestSQL returns the oldest transactions below the snapshot's xmin. A cursor may hold a running
+// transaction as a hole, and the horizon must stay below it.
 const oldestSQL = `
 select o.xid, max(o.at) < now() - make_interval(secs => $2) as old, count(*) as events
 from (
@@ -188,8 +190,8 @@ from (
 group by o.xid
 order by o.xid`
 
-// horizon returns the transaction below which everything is to go, 0 if nothing is. Transactions
-// go as a whole.
+// horizon returns the xid below which one chunk is deleted, 0 if there is nothing to delete. It never
+// splits a transaction.
 func (p *Pruner) horizon(ctx context.Context, tx pgx.Tx, excess int64) (uint64, error) {
 	limit := int64(p.opts.Chunk) + 1
 	rows, err := tx.Query(ctx, oldestSQL, limit, p.opts.MaxAge.Seconds())
@@ -207,8 +209,8 @@ func (p *Pruner) horizon(ctx context.Context, tx pgx.Tx, excess int64) (uint64, 
 			return 0, err
 		}
 		seen += events
-		cut := seen == limit && horizon != 0 // perhaps not all of it: leave it to the next chunk
-		if cut || !old && seen > excess {
+		mayBePartial := seen == limit && horizon != 0 // leave it to the next chunk
+		if mayBePartial || !old && seen > excess {
 			break
 		}
 		horizon = xid + 1
@@ -217,8 +219,9 @@ func (p *Pruner) horizon(ctx context.Context, tx pgx.Tx, excess int64) (uint64, 
 	return horizon, rows.Err()
 }
 
-// deleteBelow raises the log's horizon and deletes, so that nobody sees one without the other. It takes
-// its time: a transaction of ten million events would otherwise be tried for ever, and stop all pruning.
+// deleteBelow raises the log's horizon and deletes in one transaction, so that a reader sees both or
+// neither. It runs without a statement timeout: a transaction of ten million events would exceed it at
+// every attempt, and pruning would stop.
 func deleteBelow(ctx context.Context, tx pgx.Tx, horizon uint64) (int64, error) {
 	if _, err := tx.Exec(ctx, noStatementTimeout); err != nil {
 		return 0, err

@@ -79,8 +79,9 @@ func TestPruneByAge(t *testing.T) {
 	}
 }
 
-// A client that has everything must not be reset because everything was pruned.
-func TestPruneOfEverythingKeepsClientsThatAreUpToDate(t *testing.T) {
+// TestPruneOfEverythingKeepsCurrentCursors checks that a cursor at the end of the log survives a prune of
+// all events.
+func TestPruneOfEverythingKeepsCurrentCursors(t *testing.T) {
 	pool := openPool(t, pgtest.NewDatabase(t))
 	log := eventlog.New(pool)
 	emit(t, pool, "old", 5)
@@ -94,12 +95,12 @@ func TestPruneOfEverythingKeepsClientsThatAreUpToDate(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	if c := head(t, log, 1000); c.Next() < cursor.Next() {
-		t.Errorf("the log begins at %s, before what was pruned", c)
+		t.Errorf("the log starts at %s, below the horizon", c)
 	}
 }
 
-// A transaction that began before the old events may still commit events: it must not be pruned
-// away unseen, nor may a cursor that has it as a hole be reset.
+// TestPruneWaitsForRunningTransactions holds a transaction open that began before the old events. Its
+// events must not be pruned before they are read, and a cursor with it as a hole must not be reset.
 func TestPruneWaitsForRunningTransactions(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool := openPool(t, url)
@@ -126,11 +127,11 @@ func TestPruneBySize(t *testing.T) {
 	n := prune(t, pool, eventlog.PrunerOptions{MaxBytes: 50_000, Chunk: 100})
 	left := count(t, pool)
 	if int(n)+left != 1000 || left < 100 || left > 600 {
-		t.Errorf("pruned %d events, %d are left", n, left)
+		t.Errorf("pruned %d events, %d remain", n, left)
 	}
 }
 
-func TestOnlyOnePrunes(t *testing.T) {
+func TestOnlyOneServerPrunes(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool := openPool(t, url)
 	emit(t, pool, "old", 5)
@@ -148,8 +149,9 @@ func TestOnlyOnePrunes(t *testing.T) {
 	}
 }
 
-// A transaction goes as a whole, however long that takes.
-func TestPruneTakesItsTime(t *testing.T) {
+// TestPruneIgnoresStatementTimeout checks that a delete which exceeds the session's statement timeout
+// still succeeds.
+func TestPruneIgnoresStatementTimeout(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool, err := db.OpenLogPool(t.Context(), url, 1)
 	if err != nil {

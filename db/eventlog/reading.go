@@ -10,44 +10,44 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// reading yields what a cursor has not seen. A small read holds all of it from the start; a large
-// one holds a plan, which transactions in which order, and fetches them in pages.
+// reading yields what a cursor has not seen. A small read holds all of it from the start. A large one
+// holds a plan and fetches the planned transactions in pages.
 type reading struct {
 	log           *Log
 	epoch         string
-	events        int                  // in all, when it began; -1 if some are not for everyone
-	ready         []stream.Transaction // to be yielded next
-	planned       []planned            // to be fetched after those
-	planTruncated bool                 // there is more behind the plan
-	progress      cursorWalk
-	partial       partialRead // the transaction that is being fetched in parts
-	size          int         // events in the next page
+	events        int                  // in all, when the reading began; -1 if unknown or if some have an audience
+	ready         []stream.Transaction // to yield next
+	planned       []planned            // to fetch after those
+	planTruncated bool                 // the log holds more than the plan
+	walk          cursorWalk
+	partial       partialRead
+	size          int // events in the next page
 }
 
-// part says how far a transaction has been fetched; its xid is zero when none is.
+// partialRead is the progress in a transaction that is fetched in parts; its xid is 0 if there is none.
 type partialRead struct {
 	xid     uint64
-	after   int64
-	planned bool // the cursor moves on with it
+	after   int64 // id of the last event fetched
+	planned bool  // the cursor advances with it
 }
 
-// complete returns the reading of a page that holds everything.
+// readAtOnce returns the reading of a page that holds everything.
 func (l *Log) readAtOnce(from stream.Cursor, p *page) *reading {
 	r := &reading{log: l, epoch: p.state.epoch, events: len(p.events)}
 	if slices.ContainsFunc(p.events, func(e event) bool { return e.Audience != nil }) {
 		r.events = -1
 	}
-	order, grouped := group(p.events)
-	r.progress = newCursorWalk(from, p.state.snapshot.Running, order)
+	order, grouped := groupByTransaction(p.events)
+	r.walk = newCursorWalk(from, p.state.snapshot.Running, order)
 	for _, xid := range order {
-		r.ready = append(r.ready, stream.Transaction{XID: xid, Events: grouped[xid], Cursor: r.progress.deliver(xid)})
+		r.ready = append(r.ready, stream.Transaction{XID: xid, Events: grouped[xid], Cursor: r.walk.deliver(xid)})
 	}
 	return r
 }
 
-// group puts events, which are in the order of their ids, into their transactions, and those
-// in the order of their last ids.
-func group(events []event) ([]uint64, map[uint64][]stream.Event) {
+// groupByTransaction groups events, which are ordered by id. It returns the transactions in the order of
+// their last event ids.
+func groupByTransaction(events []event) ([]uint64, map[uint64][]stream.Event) {
 	grouped := make(map[uint64][]stream.Event)
 	for _, e := range events {
 		grouped[e.xid] = append(grouped[e.xid], e.Event)
@@ -61,7 +61,7 @@ func group(events []event) ([]uint64, map[uint64][]stream.Event) {
 	return order, grouped
 }
 
-// inPages begins a reading that is too large for one page, of which the first is known.
+// readInPages starts a reading that exceeds one page. first, which is discarded, tells the size of events.
 func (l *Log) readInPages(ctx context.Context, from stream.Cursor, first *page) (*reading, error) {
 	r := &reading{log: l, epoch: from.Epoch(), size: max(1, l.readEvents/2)}
 	if first.bytes > 0 {
@@ -73,7 +73,7 @@ func (l *Log) readInPages(ctx context.Context, from stream.Cursor, first *page) 
 	return r, nil
 }
 
-// follow plans what comes after the cursor.
+// planAfter plans what follows the cursor.
 func (r *reading) planAfter(ctx context.Context, from stream.Cursor) error {
 	p, err := r.log.plan(ctx, from)
 	if err != nil {
@@ -83,18 +83,18 @@ func (r *reading) planAfter(ctx context.Context, from stream.Cursor) error {
 		r.events = p.events
 	}
 	r.planned, r.planTruncated = p.chosen, p.transactions > len(p.chosen)
-	r.progress = newCursorWalk(from, p.state.snapshot.Running, p.xids())
+	r.walk = newCursorWalk(from, p.state.snapshot.Running, p.xids())
 	return nil
 }
 
-// Events is how many events the reading had to yield when it began, -1 if that is not known or if
-// some are not for everyone.
+// Events returns how many events the reading had to yield when it began, -1 if that is unknown or if
+// some have an audience.
 func (r *reading) Events() int { return r.events }
 
-// Cursor is the cursor after everything that was yielded, once Next has returned io.EOF.
-func (r *reading) Cursor() stream.Cursor { return r.progress.end() }
+// Cursor returns the cursor after everything that was yielded, once Next has returned io.EOF.
+func (r *reading) Cursor() stream.Cursor { return r.walk.end() }
 
-// Next returns the next transaction, or a part of one.
+// Next returns the next transaction or a part of one, and io.EOF after the last.
 func (r *reading) Next(ctx context.Context) (stream.Transaction, error) {
 	for len(r.ready) == 0 {
 		if err := r.fetch(ctx); err != nil {
@@ -106,18 +106,19 @@ func (r *reading) Next(ctx context.Context) (stream.Transaction, error) {
 	return t, nil
 }
 
-// fetch makes the next page ready, or takes a step towards that; io.EOF means that there is none.
+// fetch makes one step: it fetches a page or a part, plans, or shrinks the next page. It returns io.EOF
+// when nothing is left.
 func (r *reading) fetch(ctx context.Context) error {
 	switch {
 	case r.partial.xid != 0:
-		return r.fetchPartial(ctx)
+		return r.fetchPart(ctx)
 	case len(r.planned) > 0 && r.planned[0].events > r.size:
 		r.startPartial()
 		return nil
 	case len(r.planned) > 0:
 		return r.fetchPage(ctx)
 	case r.planTruncated:
-		return r.planAfter(ctx, r.progress.cursor)
+		return r.planAfter(ctx, r.walk.cursor)
 	}
 	return io.EOF
 }
@@ -127,7 +128,7 @@ func (r *reading) startPartial() {
 	r.planned = r.planned[1:]
 }
 
-const partialSQL = eventsSQL + `
+const partSQL = eventsSQL + `
 (` + eventsBranch + `
     where e.xid = $1 and e.id > $2
     order by e.id
@@ -135,8 +136,8 @@ const partialSQL = eventsSQL + `
 )`
 
 // fetchPart fetches the next events of a large transaction.
-func (r *reading) fetchPartial(ctx context.Context) error {
-	p, err := r.query(ctx, partialSQL, r.partial.xid, r.size, r.partial.xid, r.partial.after, r.size+1)
+func (r *reading) fetchPart(ctx context.Context) error {
+	p, err := r.query(ctx, partSQL, r.partial.xid, r.size, r.partial.xid, r.partial.after, r.size+1)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (r *reading) fetchPartial(ctx context.Context) error {
 	}
 	if !t.More {
 		if r.partial.planned {
-			t.Cursor = r.progress.deliver(t.XID)
+			t.Cursor = r.walk.deliver(t.XID)
 		}
 		r.partial = partialRead{}
 	}
@@ -158,7 +159,8 @@ func (r *reading) fetchPartial(ctx context.Context) error {
 const pageSQL = eventsSQL + eventsBranch + `
     where e.xid = any($1)`
 
-// fetchPage fetches the next transactions of the plan, as many as fit in a page.
+// fetchPage fetches the next transactions of the plan, as many as fit in a page. If the events are much
+// larger than those before, it fetches nothing and shrinks the page, down to a part of one transaction.
 func (r *reading) fetchPage(ctx context.Context) error {
 	var xids []uint64
 	for n := 0; len(xids) < len(r.planned) && n+r.planned[len(xids)].events <= r.size; {
@@ -169,33 +171,33 @@ func (r *reading) fetchPage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.truncated { // much larger events than before: take fewer, at last a part of one transaction
+	if p.truncated {
 		if len(xids) == 1 {
 			r.startPartial()
 		}
 		r.size = max(1, r.size/8)
 		return nil
 	}
-	_, grouped := group(p.events)
+	_, grouped := groupByTransaction(p.events)
 	for _, xid := range xids {
-		r.ready = append(r.ready, stream.Transaction{XID: xid, Events: grouped[xid], Cursor: r.progress.deliver(xid)})
+		r.ready = append(r.ready, stream.Transaction{XID: xid, Events: grouped[xid], Cursor: r.walk.deliver(xid)})
 	}
 	r.planned = r.planned[len(xids):]
 	return nil
 }
 
-// query fetches events, of transactions from oldest on, and adapts the size of the next page to
-// what came.
+// query fetches events of transactions from oldest on, checks that the log still holds them, and adapts
+// the size of the next page to the events' size.
 func (r *reading) query(ctx context.Context, sql string, oldest uint64, rows int, args ...any) (*page, error) {
 	p, err := r.log.query(ctx, sql, rows, maxPageBytes, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
 	if p.state.epoch != r.epoch {
-		return nil, fmt.Errorf("%w: it changed to %s while it was read", stream.ErrOtherLog, p.state.epoch)
+		return nil, fmt.Errorf("%w: it changed to %s during the read", stream.ErrOtherLog, p.state.epoch)
 	}
 	if oldest < p.state.prunedBelow {
-		return nil, fmt.Errorf("%w: events below %d were pruned while it was read", stream.ErrPruned, p.state.prunedBelow)
+		return nil, fmt.Errorf("%w: events below %d were pruned during the read", stream.ErrPruned, p.state.prunedBelow)
 	}
 	if len(p.events) > 0 && p.bytes > 0 {
 		r.size = min(max(1, r.log.pageBytes*len(p.events)/p.bytes), 2*r.log.readEvents)

@@ -9,8 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Is there anything that this cluster cannot have written? What is visible to a snapshot is below its
-// end. Locked, so that of several servers one decides.
+// isForeignSQL reports whether the log names a transaction that this cluster has not started yet. Its
+// own visible transactions are all below the snapshot's xmax. The row lock lets one server decide at a
+// time.
 const isForeignSQL = `
 select
     l.pruned_below > pg_snapshot_xmax(pg_current_snapshot())
@@ -20,28 +21,28 @@ select
 from pgherald.log as l
 for update of l`
 
-// Everything that is visible goes: which of it was restored, and which was written since, cannot be
-// told. Nobody has a cursor of the new name, so nobody misses it.
+// resetSQL deletes every visible event, because it cannot distinguish restored from new events. No client
+// has a cursor with the new id, so no client misses them silently.
 const resetSQL = `
 with emptied as (
     delete from pgherald.events
 )
 update pgherald.log set id = gen_random_uuid(), pruned_below = '0'`
 
-// renewTimeout is for millions of events that are deleted.
+// resetTimeout allows for the deletion of millions of events.
 const resetTimeout = 10 * time.Minute
 
-// Renew empties a log that came from another cluster, as with a dump that was restored, and gives it a
-// new name: transactions that have higher numbers than those of this cluster would hide everything that
-// is written here. It reports whether it did. It is to be called before the log is read.
-func (l *Log) ResetIfForeign(ctx context.Context) (renewed bool, err error) {
+// ResetIfForeign empties a log that came from another cluster, as with a dump that was restored, and
+// gives it a new id. Its transactions have higher xids than those of this cluster and would hide what
+// is written here. It reports whether it reset the log. Call it before the log is read.
+func (l *Log) ResetIfForeign(ctx context.Context) (isForeign bool, err error) {
 	err = l.withConn(ctx, resetTimeout, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			err := tx.QueryRow(ctx, isForeignSQL).Scan(&renewed)
-			if errors.Is(err, pgx.ErrNoRows) { // whoever reads the log says what to do
+			err := tx.QueryRow(ctx, isForeignSQL).Scan(&isForeign)
+			if errors.Is(err, pgx.ErrNoRows) { // the first read reports the missing row, with advice
 				return nil
 			}
-			if err != nil || !renewed {
+			if err != nil || !isForeign {
 				return err
 			}
 			if _, err := tx.Exec(ctx, noStatementTimeout); err != nil {
@@ -52,7 +53,7 @@ func (l *Log) ResetIfForeign(ctx context.Context) (renewed bool, err error) {
 		})
 	})
 	if err != nil {
-		return false, fmt.Errorf("see if the log is of this cluster: %w", err)
+		return false, fmt.Errorf("check that the log belongs to this cluster: %w", err)
 	}
-	return renewed, nil
+	return isForeign, nil
 }

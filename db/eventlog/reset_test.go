@@ -10,13 +10,12 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// A dump that was restored in a younger cluster brings a log from the future with it: its transactions
-// have higher numbers than those that write now, and hid them.
-func TestALogOfAnotherClusterBeginsAnew(t *testing.T) {
+// TestResetIfForeign restores a log into a cluster with lower xids: its events would hide the new ones.
+func TestResetIfForeign(t *testing.T) {
 	for name, sql := range map[string]string{
-		"events":                  `update pgherald.events set xid = '9000000000'`,
-		"events, some of them":    `update pgherald.events set xid = '9000000000' where id > 2`,
-		"that it had pruned once": `update pgherald.log set pruned_below = '9000000000'`,
+		"events":               `update pgherald.events set xid = '9000000000'`,
+		"events, some of them": `update pgherald.events set xid = '9000000000' where id > 2`,
+		"a horizon":            `update pgherald.log set pruned_below = '9000000000'`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := pgtest.NewDatabase(t)
@@ -24,14 +23,14 @@ func TestALogOfAnotherClusterBeginsAnew(t *testing.T) {
 			writer := pgtest.Connect(t, url)
 			emit(t, writer, "restored", 5)
 			old := head(t, log, 0)
-			if renewed, err := log.ResetIfForeign(t.Context()); err != nil || renewed {
-				t.Fatalf("its own log: got %v, %v", renewed, err)
+			if isForeign, err := log.ResetIfForeign(t.Context()); err != nil || isForeign {
+				t.Fatalf("its own log: got %v, %v", isForeign, err)
 			}
 			pgtest.Exec(t, writer, sql)
 			open := pgtest.Begin(t, url)
 			emit(t, open, "open", 1)
-			if renewed, err := log.ResetIfForeign(t.Context()); err != nil || !renewed {
-				t.Fatalf("got %v, %v", renewed, err)
+			if isForeign, err := log.ResetIfForeign(t.Context()); err != nil || !isForeign {
+				t.Fatalf("got %v, %v", isForeign, err)
 			}
 			start := head(t, log, 1000)
 			emit(t, writer, "new", 1)
@@ -47,8 +46,8 @@ func TestALogOfAnotherClusterBeginsAnew(t *testing.T) {
 			if _, err := log.Read(t.Context(), old); !errors.Is(err, stream.ErrOtherLog) {
 				t.Errorf("a cursor of the restored log: got %v, want ErrOtherLog", err)
 			}
-			if renewed, err := log.ResetIfForeign(t.Context()); err != nil || renewed {
-				t.Errorf("a second time: got %v, %v", renewed, err)
+			if isForeign, err := log.ResetIfForeign(t.Context()); err != nil || isForeign {
+				t.Errorf("a second time: got %v, %v", isForeign, err)
 			}
 		})
 	}

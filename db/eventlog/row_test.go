@@ -13,8 +13,8 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// What the log yields is what Postgres says it holds, whatever that is.
-func TestReadYieldsWhatIsThere(t *testing.T) {
+// TestReadDecodesEveryColumn compares what a read yields with what SQL returns, for extreme values.
+func TestReadDecodesEveryColumn(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	log, conn := openLog(t, url), pgtest.Connect(t, url)
 	start := head(t, log, 0)
@@ -50,7 +50,7 @@ func TestReadYieldsWhatIsThere(t *testing.T) {
 	}
 }
 
-// FuzzDecodeRow finds that no bytes make a read panic, and that an event is its row.
+// FuzzDecodeRow checks that no bytes make the decoder panic, and that a decoded event equals its row.
 func FuzzDecodeRow(f *testing.F) {
 	number := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 	f.Add(number(1), number(700), number(1<<62), []byte(nil), []byte(`{}`))

@@ -8,7 +8,7 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// As in a database of another encoding than UTF-8, where that is the default.
+// TestReadIsUTF8 sets another client encoding as the default, as a database of another encoding has.
 func TestReadIsUTF8(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	writer := pgtest.Connect(t, url)
@@ -22,8 +22,9 @@ func TestReadIsUTF8(t *testing.T) {
 	}
 }
 
-// A reader that were serializable as well would be a part of the writers' conflicts: this writer has
-// read what another has changed, which alone is none.
+// TestReadDisturbsNoSerializableWriter checks that a read is not part of the writers' conflicts. This
+// writer has read a row that another one changed, which alone is no conflict; with a serializable reader
+// it would become one.
 func TestReadDisturbsNoSerializableWriter(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	admin := pgtest.Connect(t, url)

@@ -11,10 +11,10 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// state is what every statement on the log returns besides events, as of one snapshot.
+// state describes the log as of one snapshot. Every statement on the log returns it beside its events.
 type state struct {
 	epoch       string
-	prunedBelow uint64
+	prunedBelow uint64 // events of transactions below may be gone
 	snapshot    db.Snapshot
 }
 
@@ -25,11 +25,12 @@ const stateColumns = `
     l.pruned_below,
     pg_current_snapshot()::text as snapshot`
 
-// honours returns nil if the log can continue exactly after the cursor.
+// validateCursor returns nil if the log can continue exactly after the cursor. Otherwise the error wraps
+// stream.ErrOtherLog, stream.ErrFuture or stream.ErrPruned.
 func (s *state) validateCursor(c stream.Cursor) error {
 	switch {
 	case c.Epoch() != s.epoch:
-		return fmt.Errorf("%w: it says %s, this is %s", stream.ErrOtherLog, c.Epoch(), s.epoch)
+		return fmt.Errorf("%w: it names %s, this is %s", stream.ErrOtherLog, c.Epoch(), s.epoch)
 	case c.Next() > s.snapshot.Xmax:
 		return fmt.Errorf("%w: it has seen up to %d, the next is %d", stream.ErrFuture, c.Next(), s.snapshot.Xmax)
 	case c.Next() < s.prunedBelow, len(c.Holes()) > 0 && c.Holes()[0] < s.prunedBelow:
@@ -38,16 +39,15 @@ func (s *state) validateCursor(c stream.Cursor) error {
 	return nil
 }
 
-// epoch names a log on a timeline of a cluster: in a dump that was restored elsewhere, or after
-// a failover to a server that had not received everything, the same numbers mean other
-// transactions.
+// epoch names a log on a timeline of a cluster. After a restore elsewhere, or a failover to a server
+// that had not received everything, the same xids belong to other transactions.
 func epoch(cluster, logID, timeline string) string {
 	sum := sha256.Sum256([]byte(cluster + "/" + logID + "/" + timeline))
 	text := strconv.FormatUint(binary.BigEndian.Uint64(sum[:8]), 36)
 	return ("000000" + text)[len(text):]
 }
 
-// rawState is a state as Postgres returns it.
+// rawState is a state as PostgreSQL returns it.
 type rawState struct {
 	logID, timeline, snapshot string
 	prunedBelow               uint64

@@ -11,9 +11,9 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// A transaction that runs and has written much costs a read nothing: it is a hole, and nobody looks
-// what is in it before it has ended.
-func TestReadDoesNotLookIntoRunningTransactions(t *testing.T) {
+// TestReadSkipsRunningTransactions checks that a read does not inspect the rows of a hole whose
+// transaction is still running, however many it has written.
+func TestReadSkipsRunningTransactions(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	log, conn := openLog(t, url), pgtest.Connect(t, url)
 	large := pgtest.Begin(t, url)
@@ -29,7 +29,7 @@ func TestReadDoesNotLookIntoRunningTransactions(t *testing.T) {
 	}
 	pgtest.Exec(t, conn, `set enable_seqscan = off`)
 	if got := blocksRead(t, conn, seen.Next(), seen.Holes()); got > 50 {
-		t.Errorf("a read looked at %d blocks", got)
+		t.Errorf("a read touched %d blocks", got)
 	}
 	pgtest.Commit(t, large)
 	got, _ := collect(t, log, seen)
@@ -38,7 +38,7 @@ func TestReadDoesNotLookIntoRunningTransactions(t *testing.T) {
 	}
 }
 
-// blocksRead says how many blocks of tables and indexes a read looks at.
+// blocksRead returns how many blocks of tables and indexes a read touches.
 func blocksRead(t *testing.T, conn *pgx.Conn, next uint64, holes []uint64) (n int) {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), `explain (analyze, buffers, costs off, timing off, summary off) `+eventlog.ReadSQL, next, 1001, holes)

@@ -42,7 +42,7 @@ func emit(t *testing.T, tx interface {
 	}
 }
 
-// collect reads everything that the cursor has not seen, as "key×events" for each transaction.
+// collect reads everything that the cursor has not seen and returns "key×events" for each transaction.
 func collect(t *testing.T, log *eventlog.Log, from stream.Cursor) ([]string, stream.Cursor) {
 	t.Helper()
 	got, cursor, err := tryCollect(t.Context(), log, from)
@@ -92,7 +92,7 @@ func head(t *testing.T, log *eventlog.Log, events int) stream.Cursor {
 	return c
 }
 
-// sizesOfReads makes the same test go through one page, through many, and through parts.
+// sizesOfReads runs a test with one page, with many, with parts of transactions, and with short plans.
 var sizesOfReads = map[string]func(*eventlog.Log) *eventlog.Log{
 	"one page":    func(l *eventlog.Log) *eventlog.Log { return l },
 	"pages":       func(l *eventlog.Log) *eventlog.Log { return l.WithSizes(10, 1000, 1<<20) },
@@ -107,7 +107,7 @@ func TestReadYieldsCommitsOutOfOrder(t *testing.T) {
 			log := sized(openLog(t, url))
 			start := head(t, log, 0)
 			a, b, c, d := pgtest.Begin(t, url), pgtest.Begin(t, url), pgtest.Begin(t, url), pgtest.Begin(t, url)
-			emit(t, a, "a", 3) // the lowest number, the last to commit
+			emit(t, a, "a", 3) // the lowest xid, the last to commit
 			emit(t, b, "b", 2)
 			emit(t, c, "c", 1)
 			emit(t, d, "d", 7)
@@ -239,7 +239,7 @@ func TestTail(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	log := openLog(t, url)
 	if c := head(t, log, 100); c.Next() != 0 {
-		t.Fatalf("an empty log begins at %s", c)
+		t.Fatalf("an empty log starts at %s", c)
 	}
 	conn := pgtest.Connect(t, url)
 	for i := range 10 {
@@ -279,7 +279,7 @@ func TestReadRefusesCursors(t *testing.T) {
 	}
 }
 
-func TestRest(t *testing.T) {
+func TestReadTransaction(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	log := openLog(t, url).WithSizes(4, 10, 1000)
 	emit(t, pgtest.Connect(t, url), "a", 20)
@@ -312,8 +312,8 @@ func TestRest(t *testing.T) {
 	}
 }
 
-// A hole above everything that a short plan chose is below the cursor nevertheless: forgetting it
-// would lose its transaction.
+// TestShortPlanKeepsHolesBelowTheCursor covers a hole that is above everything a short plan chose and
+// still below the cursor: dropping it would lose its transaction.
 func TestShortPlanKeepsHolesBelowTheCursor(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	log := openLog(t, url).WithSizes(1, 1, 1<<20)
@@ -336,7 +336,8 @@ func TestShortPlanKeepsHolesBelowTheCursor(t *testing.T) {
 	}
 }
 
-// Nulls among the tags are nobody. A null array is everyone, and one without tags must not be that.
+// TestReadAudiences checks that null tags are dropped, and that an array without tags stays different
+// from a null array, which admits every client.
 func TestReadAudiences(t *testing.T) {
 	for name, sized := range sizesOfReads {
 		t.Run(name, func(t *testing.T) {
@@ -352,7 +353,7 @@ func TestReadAudiences(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := r.Events(); got != -1 {
-				t.Errorf("%d events for everyone, want that this is not known", got)
+				t.Errorf("got %d events, want -1: the number each client receives is unknown", got)
 			}
 			var got [][]string
 			for {

@@ -16,7 +16,7 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// meter stands before a server and counts the bytes that come from it.
+// meter is a TCP proxy that counts the bytes the server sends.
 type meter struct {
 	listener tcp.Listener
 	target   string
@@ -24,8 +24,8 @@ type meter struct {
 	bytes    atomic.Int64
 }
 
-// newMeter returns the meter and the database's URL through it. Whoever is connected when the test
-// ends must be gone by then.
+// newMeter returns a meter and the database's URL through it. Connections through it must be closed
+// before the test's cleanup.
 func newMeter(t *testing.T, databaseURL string) (*meter, string) {
 	t.Helper()
 	u, err := url.Parse(databaseURL)
@@ -65,15 +65,15 @@ func (m *meter) accept() {
 	}
 }
 
-// Write counts.
+// Write counts the bytes.
 func (m *meter) Write(b []byte) (int, error) {
 	m.bytes.Add(int64(len(b)))
 	return len(b), nil
 }
 
-// A read of few, but huge events does not fetch them all in order to find that they are too many
-// for a page: that would take longer than a read may, and would never succeed.
-func TestReadOfHugeEventsFetchesThemOnceOrNearlySo(t *testing.T) {
+// TestReadOfHugeEventsFetchesThemAboutOnce reads few, but huge events. A read must not fetch them all
+// to find that they exceed a page: that would run into the read timeout at every attempt.
+func TestReadOfHugeEventsFetchesThemAboutOnce(t *testing.T) {
 	const events, size = 100, 1 << 20
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -90,7 +90,7 @@ func TestReadOfHugeEventsFetchesThemOnceOrNearlySo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := meter.bytes.Load(); got > 32<<20 {
-		t.Errorf("the read began with fetching %d MiB", got>>20)
+		t.Errorf("the first statement fetched %d MiB", got>>20)
 	}
 	seen, last := 0, int64(0)
 	for {
@@ -113,7 +113,7 @@ func TestReadOfHugeEventsFetchesThemOnceOrNearlySo(t *testing.T) {
 	}
 	t.Logf("%d events of 1 MiB: %d MiB fetched", events, meter.bytes.Load()>>20)
 	if got := meter.bytes.Load(); got > 2*events*size+32<<20 { // each page asks for one event more than it takes
-		t.Errorf("all in all %d MiB were fetched", got>>20)
+		t.Errorf("%d MiB were fetched in total", got>>20)
 	}
 }
 
