@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"time"
 
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/sse"
@@ -101,8 +100,12 @@ func (a *API) onEnd(s *streamSlot, user, connection string) func(sse.End) {
 		a.connections.close(name)
 		a.config.Presence.Closed(user)
 		a.config.Metrics.Closed(e.Reason, e.Duration)
-		a.config.Logger.Info("stream closed", "remote", s.remote, "user", name, "reason", e.Reason,
-			"duration", e.Duration.Round(time.Millisecond), "events", e.Events, "bytes", e.Bytes)
+		logger := a.config.Logger
+		if e.Err != nil {
+			logger = logger.With("error", e.Err)
+		}
+		logger.Info("stream closed", "remote", s.remote, "user", name, "reason", e.Reason,
+			"duration_ms", e.Duration.Milliseconds(), "events", e.Events, "bytes", e.Bytes)
 	}
 }
 
@@ -110,11 +113,11 @@ func (a *API) onEnd(s *streamSlot, user, connection string) func(sse.End) {
 func refusal(r *http.Request, err error) string {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "slow"
+		return string(sse.CloseSlow)
 	case r.Context().Err() != nil:
-		return "client gone"
+		return string(sse.CloseClientGone)
 	case errors.Is(err, context.Canceled):
-		return "draining"
+		return string(sse.CloseDraining)
 	}
 	return err.Error()
 }

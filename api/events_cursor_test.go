@@ -166,7 +166,7 @@ func TestClientLeavesBeforeTheFirstEvent(t *testing.T) {
 	if _, err := io.Copy(io.Discard, l.in); err == nil {
 		t.Error("the stream ended by itself")
 	}
-	s.logs.await(t, 1, "client gone")
+	s.logs.await(t, 1, "client_gone")
 	if n, _ := s.logs.count("level=WARN"); n > 0 {
 		t.Errorf("a warning about a client that left:\n%s", s.logs)
 	}

@@ -103,7 +103,7 @@ func TestTooManyStreamsFromAnAddress(t *testing.T) {
 	s.synced("", "X-Forwarded-For", "192.0.2.2")
 	last.hangUp()
 	s.eventually("", "X-Forwarded-For", "192.0.2.1").until(`"sync"`)
-	s.logs.await(t, 1, "stream closed", "remote=192.0.2.1", "client gone")
+	s.logs.await(t, 1, "stream closed", "remote=192.0.2.1", "client_gone")
 }
 
 // A client that comes again and again without reading costs a refusal, whatever it asks for.

@@ -37,9 +37,9 @@ func TestStatsCountStreams(t *testing.T) {
 		t.Errorf("with two streams (-want +got):\n%s", diff)
 	}
 	first.hangUp()
-	s.logs.await(t, 1, "stream closed", `reason="client gone"`)
+	s.logs.await(t, 1, "stream closed", "reason=client_gone")
 	second.hangUp()
-	s.logs.await(t, 2, "stream closed", `reason="client gone"`)
+	s.logs.await(t, 2, "stream closed", "reason=client_gone")
 	s.ask(http.MethodGet, "/api/events?nonsense=1") // is no stream
 	s.stopAll()                                     // when all handlers have returned, and not before, the count is sure
 	recorder := s.local(http.MethodGet, "/api/stats")

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/pgherald/pgherald/api/admission"
+	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 )
 
@@ -21,9 +22,6 @@ const other = "other"
 
 // delays are the buckets of the histograms, in seconds.
 var delays = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
-
-// closeReasons are why a stream ends, as api/sse says it.
-var closeReasons = []string{"client gone", "slow", "draining", "expired", "server closed"}
 
 // resetReasons are why a client has to begin anew, as package stream says it.
 var resetReasons = []string{"malformed", "other_log", "pruned", "future"}
@@ -53,7 +51,7 @@ func New(version string) *Metrics {
 		open:     gauge("connections", "Streams that are open."),
 		opened: counters("connections_opened_total", "Streams that were opened, by what the client was told first.",
 			"mode", string(stream.ModeLive), string(stream.ModeResumed), string(stream.ModeReset)),
-		closed: counters("connections_closed_total", "Streams that have ended, by reason.", "reason", append(closeReasons, other)...),
+		closed: counters("connections_closed_total", "Streams that have ended, by reason.", "reason", sse.CloseReasons()...),
 		resets: counters("resets_total", "Times that a client was told to begin anew, by reason.", "reason", resetReasons...),
 		rejected: counters("connections_refused_total", "Requests for a stream that were refused because of a limit, by limit.",
 			"limit", admission.Limits()...),
@@ -94,14 +92,14 @@ func (m *Metrics) Opened(s stream.Sync) {
 	m.open.Inc()
 	m.opened.WithLabelValues(string(s.Mode)).Inc()
 	if s.Mode == stream.ModeReset {
-		m.Reset(string(s.Reason))
+		m.Reset(s.Reason)
 	}
 }
 
 // Closed is told of each stream that has ended.
-func (m *Metrics) Closed(reason string, after time.Duration) {
+func (m *Metrics) Closed(reason sse.CloseReason, after time.Duration) {
 	m.open.Dec()
-	m.closed.WithLabelValues(oneOf(closeReasons, reason)).Inc()
+	m.closed.WithLabelValues(string(reason)).Inc()
 	m.duration.Observe(after.Seconds())
 }
 
@@ -109,7 +107,9 @@ func (m *Metrics) Closed(reason string, after time.Duration) {
 func (m *Metrics) Rejected(limit admission.Limit) { m.rejected.WithLabelValues(string(limit)).Inc() }
 
 // Reset is told of each client that has to begin anew.
-func (m *Metrics) Reset(reason string) { m.resets.WithLabelValues(oneOf(resetReasons, reason)).Inc() }
+func (m *Metrics) Reset(reason stream.ResetReason) {
+	m.resets.WithLabelValues(oneOf(resetReasons, string(reason))).Inc()
+}
 
 // Sent is told what was written to clients.
 func (m *Metrics) Sent(bytes int64, events uint64) {

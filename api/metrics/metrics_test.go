@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/metrics"
+	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 )
 
@@ -45,9 +46,9 @@ func TestTypesAreBounded(t *testing.T) {
 func TestLabelsAreKnown(t *testing.T) {
 	m := metrics.New("")
 	m.Opened(stream.Sync{Mode: stream.ModeReset, Reason: "pruned"})
-	m.Closed("read the log: connection refused", time.Second)
+	m.Closed(sse.CloseOther, time.Second)
 	m.Opened(stream.Sync{Mode: stream.ModeLive})
-	m.Closed("slow", time.Second)
+	m.Closed(sse.CloseSlow, time.Second)
 	m.Opened(stream.Sync{Mode: stream.ModeLive})
 	m.Rejected(admission.LimitRate)
 	wants(t, m, `pgherald_connections 1`,

@@ -23,7 +23,7 @@ func (c *client) depart() {
 	a.ctx, a.cancel = context.WithCancelCause(c.shard.server.ctx)
 	c.away.Store(a)
 	if c.gone.Load() { // the poller may have come just before
-		a.cancel(errGone)
+		a.cancel(CloseClientGone)
 	}
 	c.shard.engine.running.Go(a.run)
 }
@@ -78,7 +78,7 @@ func (a *catchUp) send(b []byte) error {
 			return nil
 		}
 		if err != nil && !errors.Is(err, unix.EAGAIN) {
-			return errGone
+			return CloseClientGone
 		}
 		if err != nil {
 			if err := a.wait(); err != nil {
@@ -96,7 +96,7 @@ func (a *catchUp) wait() error {
 	case <-a.room:
 		return nil
 	case <-patience.C:
-		return errSlow
+		return CloseSlow
 	case <-a.ctx.Done():
 		return context.Cause(a.ctx)
 	}

@@ -40,7 +40,7 @@ type client struct {
 func (c *client) hungUp() {
 	c.gone.Store(true)
 	if away := c.away.Load(); away != nil {
-		away.cancel(errGone)
+		away.cancel(CloseClientGone)
 		return
 	}
 	c.shard.post(message{client: c, kind: changed})
@@ -120,7 +120,7 @@ func (c *client) write(b []byte) (int, bool) {
 	if err == nil || errors.Is(err, unix.EAGAIN) {
 		return n, true
 	}
-	c.end(errGone)
+	c.end(CloseClientGone)
 	return n, false
 }
 
@@ -155,7 +155,7 @@ func (c *client) leave(why error) {
 	if c.leaving {
 		return
 	}
-	c.leaving, c.expired = true, errors.Is(why, errExpired)
+	c.leaving, c.expired = true, errors.Is(why, CloseExpired)
 	if frame := c.shard.server.farewell(&c.sub, why); frame != nil && !c.control(frame) {
 		return
 	}
@@ -167,9 +167,9 @@ func (c *client) leave(why error) {
 // reason is why a client that is leaving leaves.
 func (c *client) reason() error {
 	if c.expired {
-		return errExpired
+		return CloseExpired
 	}
-	return errDraining
+	return CloseDraining
 }
 
 // end closes the socket and forgets the client.
@@ -181,7 +181,5 @@ func (c *client) end(why error) {
 // over tells that the stream has ended.
 func (c *client) over(why error) {
 	lasted := time.Duration(c.shard.server.since(time.Now()) - c.began)
-	c.shard.server.over(c.ended, End{
-		Reason: why.Error(), Duration: lasted, Bytes: c.bytes, Events: c.sub.Sent(),
-	})
+	c.shard.server.over(c.ended, newEnd(why, lasted, c.bytes, c.sub.Sent()))
 }

@@ -53,9 +53,9 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = errSlow
+		err = CloseSlow
 	case err != nil:
-		err = errGone
+		err = CloseClientGone
 	default:
 		c.fd, err = detach(conn)
 	}

@@ -26,7 +26,7 @@ type noMeter struct{}
 
 func (noMeter) Sent(int64, uint64)         {}
 func (noMeter) Written([]int64, time.Time) {}
-func (noMeter) Reset(string)               {}
+func (noMeter) Reset(stream.ResetReason)   {}
 
 func newFan(tb testing.TB) *fan { return fanOf(tb, stream.FeedOptions{}) }
 

@@ -39,13 +39,13 @@ func (g *goroutine) begin(request context.Context) (context.Context, func()) {
 	g.server.fresh.enter()
 	g.beat = time.NewTicker(g.server.opts.Heartbeat)
 	ctx, cancel := context.WithCancelCause(request)
-	unclose := context.AfterFunc(g.server.ctx, func() { cancel(errClosed) })
+	unclose := context.AfterFunc(g.server.ctx, func() { cancel(CloseServerClosed) })
 	undrain := context.AfterFunc(g.server.draining, func() {
-		time.AfterFunc(time.Until(g.server.leaveAt(time.Now())), func() { cancel(errDraining) })
+		time.AfterFunc(time.Until(g.server.leaveAt(time.Now())), func() { cancel(CloseDraining) })
 	})
 	unlease := g.watchLease(cancel)
 	if g.server.left() {
-		cancel(errDraining)
+		cancel(CloseDraining)
 	}
 	return ctx, func() {
 		unlease()
@@ -60,9 +60,7 @@ func (g *goroutine) begin(request context.Context) (context.Context, func()) {
 
 // over tells that the stream has ended, and why.
 func (g *goroutine) over(ctx context.Context, err error) {
-	g.server.over(g.stream.Ended, End{
-		Reason: g.reason(ctx, err), Duration: time.Since(g.began), Bytes: g.bytes, Events: g.stream.Sub.Sent(),
-	})
+	g.server.over(g.stream.Ended, newEnd(g.reason(ctx, err), time.Since(g.began), g.bytes, g.stream.Sub.Sent()))
 }
 
 // watchLease cancels when the lease ends, however often that is put off.
@@ -79,7 +77,7 @@ func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
 		mu.Lock()
 		defer mu.Unlock()
 		if lease.expired(time.Now()) {
-			cancel(errExpired)
+			cancel(CloseExpired)
 			return
 		}
 		timer.Reset(time.Until(lease.Until()))
@@ -182,7 +180,7 @@ func (g *goroutine) advance(ctx context.Context) (bool, error) {
 
 // reset is the frame that tells a client to begin anew.
 func (s *Server) reset(sub *stream.Subscription, why *stream.ResetError) []byte {
-	s.opts.Meter.Reset(string(why.Reason))
+	s.opts.Meter.Reset(why.Reason)
 	s.opts.Logger.Info("stream reset", "reason", why.Reason)
 	return sub.Sync(nil, stream.Sync{Mode: stream.ModeReset, Reason: why.Reason}, s.opts.Now())
 }
@@ -242,19 +240,16 @@ func (g *goroutine) tryWrite(bufs [][]byte) error {
 	return http.NewResponseController(g.w).Flush()
 }
 
-// reason says in a word why a stream ended.
-func (g *goroutine) reason(ctx context.Context, err error) string {
-	for _, why := range []error{errDraining, errExpired, errClosed} {
-		if errors.Is(err, why) {
-			return why.Error()
-		}
-	}
+// reason returns the close reason for the error that ended the stream, or else the error.
+func (g *goroutine) reason(ctx context.Context, err error) error {
 	switch {
+	case reasonOf(err) != CloseOther:
+		return reasonOf(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errSlow.Error()
+		return CloseSlow
 	case ctx.Err() != nil && g.lost != nil, errors.Is(err, context.Canceled):
-		return errGone.Error()
+		return CloseClientGone
 	default:
-		return err.Error()
+		return err
 	}
 }

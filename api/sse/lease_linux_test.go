@@ -26,7 +26,7 @@ func TestLeaseOfAShardsClient(t *testing.T) {
 	opts := Options{Feed: feed, Heartbeat: 24 * time.Hour, WriteTimeout: time.Hour, Now: time.Now, Meter: noMeter{}}
 	s := newShard(&shards{server: &Server{opts: opts, start: time.Now()}, poller: p})
 	t.Cleanup(s.sweeper.Stop)
-	began, reason := time.Now(), ""
+	began, reason := time.Now(), CloseReason("")
 	lease := NewLease(began.Add(time.Minute))
 	peer := addLeased(t, s, lease, func(e End) { reason = e.Reason })
 

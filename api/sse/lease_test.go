@@ -19,7 +19,7 @@ func TestLeaseOfAGoroutine(t *testing.T) {
 		defer g.watchLease(cancel)()
 		time.AfterFunc(59*time.Second, func() { lease.Renew(began.Add(time.Hour)) })
 		<-ctx.Done()
-		if lasted := time.Since(began); lasted != time.Hour || !errors.Is(context.Cause(ctx), errExpired) {
+		if lasted := time.Since(began); lasted != time.Hour || !errors.Is(context.Cause(ctx), CloseExpired) {
 			t.Errorf("ended after %v, with %v", lasted, context.Cause(ctx))
 		}
 	})

@@ -16,7 +16,7 @@ type Meter interface {
 	// there, in Unix nanoseconds.
 	Written(at []int64, now time.Time)
 	// Reset is told when a client had to begin anew in the middle of its stream.
-	Reset(reason string)
+	Reset(reason stream.ResetReason)
 }
 
 // maxKept bounds the memory that is kept for the times of events; a bulk statement may have many.

@@ -107,7 +107,7 @@ func (s *Server) extend(w http.ResponseWriter) error {
 func (s *Server) Serve(re *Response, st *Stream) {
 	began := time.Now()
 	if !s.open.enter() {
-		st.Ended(End{Reason: errClosed.Error()})
+		st.Ended(End{Reason: CloseServerClosed})
 		return
 	}
 	if s.engine == nil || s.left() || !s.engine.take(re, st, began) {
@@ -177,7 +177,7 @@ func (s *Server) Close() { s.closing.Do(s.close) }
 
 func (s *Server) close() {
 	s.open.shut()
-	s.cancel(errClosed)
+	s.cancel(CloseServerClosed)
 	if s.engine == nil {
 		<-s.open.empty()
 		return
@@ -208,9 +208,9 @@ func (s *Server) retry(end string) []byte {
 // farewell is the last frame of a stream that the server ends; nil if it says nothing.
 func (s *Server) farewell(sub *stream.Subscription, why error) []byte {
 	switch {
-	case errors.Is(why, errDraining):
+	case errors.Is(why, CloseDraining):
 		return sub.Sync(s.retry("\n"), stream.Sync{Mode: stream.ModeDraining}, s.opts.Now())
-	case errors.Is(why, errExpired):
+	case errors.Is(why, CloseExpired):
 		return sub.Sync(nil, stream.Sync{Mode: stream.ModeExpired}, s.opts.Now())
 	}
 	return nil

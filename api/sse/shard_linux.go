@@ -182,7 +182,7 @@ func (s *shard) read(m message, p *stream.FanOutPass) {
 		return
 	}
 	if c.gone.Load() {
-		c.end(errGone)
+		c.end(CloseClientGone)
 		return
 	}
 	if c.resume() {
@@ -199,7 +199,7 @@ func (s *shard) cameBack(c *client, err error, torn bool) bool {
 		c.end(err)
 	case errors.As(err, &reset):
 		return c.control(s.server.reset(&c.sub, reset))
-	case errors.Is(err, errDraining), errors.Is(err, errExpired):
+	case errors.Is(err, CloseDraining), errors.Is(err, CloseExpired):
 		c.leave(err)
 	default:
 		c.end(err)
@@ -236,7 +236,7 @@ func (s *shard) remove(c *client) {
 func (s *shard) endAll() {
 	for i := len(s.clients) - 1; i >= 0; i-- {
 		if c := s.clients[i]; c.away.Load() == nil {
-			c.end(errClosed)
+			c.end(CloseServerClosed)
 		}
 	}
 }

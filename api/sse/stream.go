@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -53,23 +52,6 @@ func (l *Lease) Renew(until time.Time) { l.until.Store(until.UnixNano()) }
 func (l *Lease) Until() time.Time { return time.Unix(0, l.until.Load()) }
 
 func (l *Lease) expired(now time.Time) bool { return l != nil && now.UnixNano() >= l.until.Load() }
-
-// End says how a stream ended.
-type End struct {
-	Reason   string // in a word or two, for logs and metrics
-	Duration time.Duration
-	Bytes    int64  // written
-	Events   uint64 // of the log, handed to the connection
-}
-
-// Why a stream ends, if it is not the log's error.
-var (
-	errGone     = errors.New("client gone")
-	errSlow     = errors.New("slow")
-	errDraining = errors.New("draining")
-	errExpired  = errors.New("expired")
-	errClosed   = errors.New("server closed")
-)
 
 // maxWrite is about how much one write to a client holds, in bytes.
 const maxWrite = 256 << 10

@@ -36,11 +36,11 @@ func (s *shard) look(c *client, now time.Time) {
 	case away != nil:
 		s.call(c, away, now)
 	case c.stalled != 0 && t-c.stalled >= int64(s.server.opts.WriteTimeout):
-		c.end(errSlow)
+		c.end(CloseSlow)
 	case c.leavesAt != 0 && t >= c.leavesAt:
-		c.leave(errDraining)
+		c.leave(CloseDraining)
 	case c.lease.expired(now):
-		c.leave(errExpired)
+		c.leave(CloseExpired)
 	case t >= c.beatAt && c.stalled == 0:
 		c.beatAt = s.server.since(now.Add(s.server.opts.Heartbeat))
 		c.control(c.sub.Heartbeat(nil, s.server.opts.Now()))
@@ -51,9 +51,9 @@ func (s *shard) look(c *client, now time.Time) {
 func (s *shard) call(c *client, away *catchUp, now time.Time) {
 	switch {
 	case c.leavesAt != 0 && s.server.since(now) >= c.leavesAt:
-		away.cancel(errDraining)
+		away.cancel(CloseDraining)
 	case c.lease.expired(now):
-		away.cancel(errExpired)
+		away.cancel(CloseExpired)
 	}
 }
 

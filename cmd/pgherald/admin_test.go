@@ -37,7 +37,7 @@ func TestMetrics(t *testing.T) {
 		`pgherald_ready 1`,
 		`pgherald_connections 0`,
 		`pgherald_connections_opened_total{mode="live"} 1`,
-		`pgherald_connections_closed_total{reason="client gone"} 1`,
+		`pgherald_connections_closed_total{reason="client_gone"} 1`,
 		`pgherald_events_total{type="activity_created"} 1`,
 		`pgherald_sent_events_total 1`,
 		`pgherald_read_lag_seconds_count 1`,
@@ -235,7 +235,7 @@ func TestLogLevelWhileRunning(t *testing.T) {
 		before := strings.Count(n.log.String(), "stream closed")
 		hearOneActivity(ctx, t, n)
 		if level == "error" {
-			for !strings.Contains(fetch(ctx, t, operators+"/metrics"), `closed_total{reason="client gone"} 1`) {
+			for !strings.Contains(fetch(ctx, t, operators+"/metrics"), `closed_total{reason="client_gone"} 1`) {
 				pause(ctx, time.Millisecond)
 			}
 			if strings.Count(n.log.String(), "stream closed") != before {
