@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Turn is one turn of a presence's Run at the given time, with a sign of life.
-func (p *Presence) Turn(ctx context.Context, now time.Time) error {
-	_, err := p.turn(ctx, now, true)
+// Flush writes what is pending at the given time, with a heartbeat.
+func (p *Presence) Flush(ctx context.Context, now time.Time) error {
+	_, err := p.flush(ctx, now, true)
 	return err
 }
 
-// Replica is what the presence's server is called.
-func (p *Presence) Replica() string { return p.replica }
+// ReplicaID returns the server's id in pgherald.replicas.
+func (p *Presence) ReplicaID() string { return p.replica }
 
-// Known is how many users the presence remembers.
-func (p *Presence) Known() int {
+// KnownUsers returns the number of users in memory.
+func (p *Presence) KnownUsers() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.users)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -11,22 +12,22 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// maxUserBytes is how long a name may be for its user's presence to be told: it is the key of an index.
+// maxUserBytes bounds a user's name: it is the key of an index.
 const maxUserBytes = 1000
 
-// PresenceOptions are the times of a Presence. Zero values mean the defaults.
+// PresenceOptions configures a Presence. Zero values mean the defaults.
 type PresenceOptions struct {
-	// Grace is how long a user without a stream stays online, so that a page which is loaded anew
-	// makes nobody flicker; 15 s if 0.
+	// Grace is how long a user stays online after the last stream closed, so that reloading a page does
+	// not flicker; 15 s if 0.
 	Grace time.Duration
-	// Flush is the time between two writes, each of which holds all that has changed; 250 ms if 0.
+	// Flush is the time between two writes, each of which holds all changes; 250 ms if 0.
 	Flush time.Duration
-	// Beat is the time between two signs of life for the other servers; 10 s if 0.
-	Beat time.Duration
-	// Dead is how long a server may give no sign of life before the others take its users for
-	// gone; 35 s if 0. It must be longer than Grace.
-	Dead time.Duration
-	// Logger is told of outages.
+	// Heartbeat is the time between two updates of the server's row in pgherald.replicas; 10 s if 0.
+	Heartbeat time.Duration
+	// Expiry is the time without a heartbeat after which the other servers expire this one; 35 s if 0. It
+	// must exceed Grace.
+	Expiry time.Duration
+	// Logger receives outages.
 	Logger *slog.Logger
 }
 
@@ -34,7 +35,7 @@ func (o PresenceOptions) withDefaults() PresenceOptions {
 	for _, d := range []struct {
 		value *time.Duration
 		usual time.Duration
-	}{{&o.Grace, 15 * time.Second}, {&o.Flush, 250 * time.Millisecond}, {&o.Beat, 10 * time.Second}, {&o.Dead, 35 * time.Second}} {
+	}{{&o.Grace, 15 * time.Second}, {&o.Flush, 250 * time.Millisecond}, {&o.Heartbeat, 10 * time.Second}, {&o.Expiry, 35 * time.Second}} {
 		if *d.value <= 0 {
 			*d.value = d.usual
 		}
@@ -45,53 +46,52 @@ func (o PresenceOptions) withDefaults() PresenceOptions {
 	return o
 }
 
-// Presence keeps pgherald.presence true for the users of one server, and appends presence_updated
-// to the log for each who comes online or goes offline: the first stream of a user on any server, and
-// Grace after the last one has closed. What it owes is written by Run, many users at a time; while the
-// database is away it waits, and nothing is forgotten.
+// Presence maintains pgherald.presence for the users of one server, and appends presence_updated to the
+// log when a user joins (the first stream on any server) or leaves (Grace after the last one closed).
+// Run writes the changes, many users at a time. During an outage of the database the changes wait.
 type Presence struct {
 	pool    *pgxpool.Pool
 	opts    PresenceOptions
-	replica string
+	replica string // id of this server in pgherald.replicas
 
-	mu      sync.Mutex
-	users   map[string]*presentUser // guarded by mu, as those below
-	changed map[string]struct{}     // whose row may have to be written or deleted
-	leaving []departure             // in the order of their times
+	mu         sync.Mutex
+	users      map[string]*userState // guarded by mu, as are the fields below
+	changed    map[string]struct{}   // users whose row may need an insert or a delete
+	departures []departure           // ordered by time
 }
 
-// presentUser is somebody who has a stream here, or had until moments ago.
-type presentUser struct {
-	streams int
-	left    time.Time // when the last one closed
-	stored  bool      // has a row
+// userState is the state of a user with a stream on this server, now or within Grace.
+type userState struct {
+	streams  int
+	closedAt time.Time // when the last stream closed
+	stored   bool      // has a row in pgherald.presence
 }
 
+// departure is the close of a user's last stream.
 type departure struct {
 	user string
 	at   time.Time
 }
 
-// NewPresence returns the presence of a server on which nobody is. The pool must be one of
-// OpenLogPool.
+// NewPresence returns a presence without users. The pool must come from db.OpenLogPool.
 func NewPresence(pool *pgxpool.Pool, opts PresenceOptions) *Presence {
 	return &Presence{
 		pool: pool, opts: opts.withDefaults(), replica: rand.Text(),
-		users: make(map[string]*presentUser), changed: make(map[string]struct{}),
+		users: make(map[string]*userState), changed: make(map[string]struct{}),
 	}
 }
 
-// Open notes that a stream of the user has begun. It never waits. A name that cannot be stored, or is
-// longer than 1000 bytes, is nobody.
+// Opened records that a stream of the user opened. It never waits. It ignores a name that is empty, is
+// longer than 1000 bytes, or cannot be stored as text.
 func (p *Presence) Opened(user string) {
-	if !presentable(user) {
+	if !isStorable(user) {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	u := p.users[user]
 	if u == nil {
-		u = &presentUser{}
+		u = &userState{}
 		p.users[user] = u
 	}
 	u.streams++
@@ -100,56 +100,48 @@ func (p *Presence) Opened(user string) {
 	}
 }
 
-// Close notes that a stream which was opened has ended.
+// Closed records that a stream of the user closed. It never waits. Each call must match a call of Opened.
 func (p *Presence) Closed(user string) {
-	if !presentable(user) {
+	if !isStorable(user) {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	u := p.users[user]
 	if u.streams--; u.streams == 0 {
-		u.left = time.Now()
-		p.leaving = append(p.leaving, departure{user, u.left})
+		u.closedAt = time.Now()
+		p.departures = append(p.departures, departure{user, u.closedAt})
 	}
 }
 
-func presentable(user string) bool {
-	if user == "" || len(user) > maxUserBytes || !utf8.ValidString(user) {
-		return false
-	}
-	for i := range len(user) {
-		if user[i] == 0 {
-			return false
-		}
-	}
-	return true
+func isStorable(user string) bool {
+	return user != "" && len(user) <= maxUserBytes && utf8.ValidString(user) && !strings.ContainsRune(user, 0)
 }
 
-// change is what a write is to do.
-type change struct{ come, leave []string }
+// change lists the users of one write.
+type change struct{ join, leave []string }
 
-// next takes what has changed until now, at most max users.
-func (p *Presence) next(now time.Time, most int) change {
+// takeChanges removes and returns the pending changes, of at most limit users.
+func (p *Presence) takeChanges(now time.Time, limit int) change {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.leaving) > 0 && now.Sub(p.leaving[0].at) >= p.opts.Grace {
-		if u := p.users[p.leaving[0].user]; u != nil && u.streams == 0 {
-			p.changed[p.leaving[0].user] = struct{}{}
+	for len(p.departures) > 0 && now.Sub(p.departures[0].at) >= p.opts.Grace {
+		if u := p.users[p.departures[0].user]; u != nil && u.streams == 0 {
+			p.changed[p.departures[0].user] = struct{}{}
 		}
-		p.leaving = p.leaving[1:]
+		p.departures = p.departures[1:]
 	}
 	var c change
 	for user := range p.changed {
-		if len(c.come)+len(c.leave) == most {
+		if len(c.join)+len(c.leave) == limit {
 			break
 		}
 		delete(p.changed, user)
 		u := p.users[user]
-		online := u.streams > 0 || now.Sub(u.left) < p.opts.Grace
+		online := u.streams > 0 || now.Sub(u.closedAt) < p.opts.Grace
 		switch {
 		case online && !u.stored:
-			c.come = append(c.come, user)
+			c.join = append(c.join, user)
 		case !online && u.stored:
 			c.leave = append(c.leave, user)
 		case !online:
@@ -159,32 +151,32 @@ func (p *Presence) next(now time.Time, most int) change {
 	return c
 }
 
-// done notes that a change is in the database.
-func (p *Presence) done(c change) {
+// markStored records that a change was committed.
+func (p *Presence) markStored(c change) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, user := range c.come {
+	for _, user := range c.join {
 		p.users[user].stored = true
 	}
 	for _, user := range c.leave {
 		p.users[user].stored = false
-		p.changed[user] = struct{}{} // may have come back while it was written, or can be forgotten
+		p.changed[user] = struct{}{} // the user may have joined again during the write; otherwise forget it
 	}
 }
 
-// undone notes that a change could not be written.
-func (p *Presence) undone(c change) {
+// retryChanges makes a change that could not be written pending again.
+func (p *Presence) retryChanges(c change) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, users := range [][]string{c.come, c.leave} {
+	for _, users := range [][]string{c.join, c.leave} {
 		for _, user := range users {
 			p.changed[user] = struct{}{}
 		}
 	}
 }
 
-// buried notes that others took this server for dead: none of its rows is there any more.
-func (p *Presence) buried() {
+// rejoin makes all users pending: another server has expired this one and deleted their rows.
+func (p *Presence) rejoin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for user, u := range p.users {
@@ -193,46 +185,45 @@ func (p *Presence) buried() {
 	}
 }
 
-// Run writes what changes until ctx ends. Then it leaves the users to their grace: the other servers,
-// or the next one to start, take those for gone who have not come to them by then.
+// Run writes changes and heartbeats until ctx ends. It then hands over: the users who do not open a
+// stream elsewhere within Grace are expired by another server, or by the next one to start.
 func (p *Presence) Run(ctx context.Context) {
-	flush := time.NewTicker(p.opts.Flush)
-	defer flush.Stop()
-	var beatAt, retryAt time.Time
+	ticker := time.NewTicker(p.opts.Flush)
+	defer ticker.Stop()
+	var heartbeatAt, retryAt time.Time
 	var outage error
 	for {
 		now := time.Now()
-		if beat := !now.Before(beatAt); !now.Before(retryAt) {
-			wrote, err := p.turn(ctx, now, beat)
+		if heartbeat := !now.Before(heartbeatAt); !now.Before(retryAt) {
+			wrote, err := p.flush(ctx, now, heartbeat)
 			switch {
 			case ctx.Err() != nil:
 			case err != nil:
 				retryAt = now.Add(time.Second)
 				if outage == nil {
-					p.opts.Logger.Warn("presence cannot be written; it will be", "error", err)
+					p.opts.Logger.Warn("presence not written; retrying", "error", err)
 				}
 			case wrote:
-				beatAt = now.Add(p.opts.Beat)
+				heartbeatAt = now.Add(p.opts.Heartbeat)
 			}
 			outage = err
 		}
 		select {
-		case <-flush.C:
+		case <-ticker.C:
 		case <-ctx.Done():
-			p.leave()
+			p.handOver()
 			return
 		}
 	}
 }
 
-// leave makes the server's sign of life so old that it counts as dead when the grace of those who were
-// here is over.
-func (p *Presence) leave() {
+// handOver dates the server's heartbeat back, so that it expires when the grace of its users ends.
+func (p *Presence) handOver() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	const sql = `update pgherald.replicas set last_seen = clock_timestamp() - make_interval(secs => $2) where id = $1`
-	_, err := p.pool.Exec(ctx, sql, p.replica, (p.opts.Dead - p.opts.Grace).Seconds())
+	_, err := p.pool.Exec(ctx, sql, p.replica, (p.opts.Expiry - p.opts.Grace).Seconds())
 	if err != nil {
-		p.opts.Logger.Info("presence could not be handed over; the users of this server stay online for a while", "error", err)
+		p.opts.Logger.Info("presence not handed over; this server's users stay online until it expires", "error", err)
 	}
 }

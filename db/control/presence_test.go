@@ -20,15 +20,15 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// ward is a database where users come and go at several servers.
-type ward struct {
+// presenceTest holds a database at which several servers write presence.
+type presenceTest struct {
 	*testing.T
 	conn *pgx.Conn
 	pool *pgxpool.Pool
-	last int64 // the newest event that was looked at
+	last int64 // id of the newest event already compared
 }
 
-func newWard(t *testing.T) *ward {
+func newPresenceTest(t *testing.T) *presenceTest {
 	t.Helper()
 	url := pgtest.NewDatabase(t)
 	pool, err := db.OpenLogPool(t.Context(), url, 4)
@@ -36,23 +36,23 @@ func newWard(t *testing.T) *ward {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return &ward{T: t, conn: pgtest.Connect(t, url), pool: pool}
+	return &presenceTest{T: t, conn: pgtest.Connect(t, url), pool: pool}
 }
 
-func (w *ward) server() *control.Presence {
+func (w *presenceTest) server() *control.Presence {
 	return control.NewPresence(w.pool, control.PresenceOptions{})
 }
 
-// turn writes what the server has to write, as if it were later by the given time.
-func (w *ward) turn(p *control.Presence, later time.Duration) {
+// flush writes the pending changes of a server, as if the given time had passed.
+func (w *presenceTest) flush(p *control.Presence, later time.Duration) {
 	w.Helper()
-	if err := p.Turn(w.Context(), time.Now().Add(later)); err != nil {
+	if err := p.Flush(w.Context(), time.Now().Add(later)); err != nil {
 		w.Fatal(err)
 	}
 }
 
-// hears compares what was written to the log since the last call, in any order.
-func (w *ward) hears(want ...string) {
+// expectEvents compares the events logged since the last call, in any order.
+func (w *presenceTest) expectEvents(want ...string) {
 	w.Helper()
 	rows, err := w.conn.Query(w.Context(), `
 		select id, concat_ws(' ', type, key, data::text, audience::text)
@@ -78,125 +78,126 @@ func (w *ward) hears(want ...string) {
 
 const afterGrace = 16 * time.Second
 
-func TestPresenceIsOfUsersAndNotOfStreams(t *testing.T) {
-	w := newWard(t)
+func TestPresenceCountsUsersNotStreams(t *testing.T) {
+	w := newPresenceTest(t)
 	a, b := w.server(), w.server()
 	a.Opened("ann")
 	a.Opened("ann")
 	a.Opened("bob")
-	w.turn(a, 0)
-	w.hears("ann on", "bob on")
+	w.flush(a, 0)
+	w.expectEvents("ann on", "bob on")
 	b.Opened("ann")
-	w.turn(b, 0)
+	w.flush(b, 0)
 	a.Closed("ann")
 	a.Closed("ann")
 	a.Closed("bob")
-	w.turn(a, 0)
-	w.turn(a, 14*time.Second)
-	w.hears()
-	w.turn(a, afterGrace) // ann is still with b
-	w.hears("bob off")
+	w.flush(a, 0)
+	w.flush(a, 14*time.Second)
+	w.expectEvents()
+	w.flush(a, afterGrace) // ann has a stream at b
+	w.expectEvents("bob off")
 	b.Closed("ann")
-	w.turn(b, afterGrace)
-	w.hears("ann off")
-	w.turn(a, afterGrace)
-	w.turn(b, afterGrace)
-	if a.Known()+b.Known() > 0 {
-		t.Errorf("%d and %d users are remembered", a.Known(), b.Known())
+	w.flush(b, afterGrace)
+	w.expectEvents("ann off")
+	w.flush(a, afterGrace)
+	w.flush(b, afterGrace)
+	if a.KnownUsers()+b.KnownUsers() > 0 {
+		t.Errorf("%d and %d users remain in memory", a.KnownUsers(), b.KnownUsers())
 	}
 }
 
 func TestPresenceDoesNotFlicker(t *testing.T) {
-	w := newWard(t)
+	w := newPresenceTest(t)
 	a, b := w.server(), w.server()
 	a.Opened("ann")
-	w.turn(a, 0)
-	w.hears("ann on")
+	w.flush(a, 0)
+	w.expectEvents("ann on")
 	for range 3 { // reloads
 		a.Closed("ann")
-		w.turn(a, 5*time.Second)
+		w.flush(a, 5*time.Second)
 		a.Opened("ann")
-		w.turn(a, 10*time.Second)
+		w.flush(a, 10*time.Second)
 	}
-	a.Closed("ann") // and goes on at another server
-	w.turn(a, 3*time.Second)
+	a.Closed("ann") // and opens a stream at another server
+	w.flush(a, 3*time.Second)
 	b.Opened("ann")
-	w.turn(b, 3*time.Second)
-	w.turn(a, afterGrace)
-	w.hears()
-	a.Opened("eve") // came and went before anything was written
+	w.flush(b, 3*time.Second)
+	w.flush(a, afterGrace)
+	w.expectEvents()
+	a.Opened("eve") // opened and closed before anything was written
 	a.Closed("eve")
-	w.turn(a, 0)
-	w.hears("eve on")
-	w.turn(a, afterGrace)
-	w.hears("eve off")
+	w.flush(a, 0)
+	w.expectEvents("eve on")
+	w.flush(a, afterGrace)
+	w.expectEvents("eve off")
 }
 
-// A server that gives no sign of life is buried by any other, and its users are gone unless they are
-// elsewhere. If it lives after all, it says so again.
-func TestPresenceOfAServerThatWasKilled(t *testing.T) {
-	w := newWard(t)
+// TestPresenceExpiresADeadServer checks that a server without a heartbeat is expired by another one with
+// the users who are online nowhere else, and that it adds its users again if it is alive.
+func TestPresenceExpiresADeadServer(t *testing.T) {
+	w := newPresenceTest(t)
 	a, b := w.server(), w.server()
 	for _, user := range []string{"ann", "bob"} {
 		a.Opened(user)
 	}
 	b.Opened("bob")
-	w.turn(a, 0)
-	w.turn(b, 0)
-	w.hears("ann on", "bob on")
-	pgtest.Exec(t, w.conn, `update pgherald.replicas set last_seen = last_seen - interval '30 seconds' where id = $1`, a.Replica())
-	w.turn(b, 0)
-	w.hears()
-	pgtest.Exec(t, w.conn, `update pgherald.replicas set last_seen = last_seen - interval '6 seconds' where id = $1`, a.Replica())
-	w.turn(b, 0)
-	w.hears("ann off")
+	w.flush(a, 0)
+	w.flush(b, 0)
+	w.expectEvents("ann on", "bob on")
+	pgtest.Exec(t, w.conn, `update pgherald.replicas set last_seen = last_seen - interval '30 seconds' where id = $1`, a.ReplicaID())
+	w.flush(b, 0)
+	w.expectEvents()
+	pgtest.Exec(t, w.conn, `update pgherald.replicas set last_seen = last_seen - interval '6 seconds' where id = $1`, a.ReplicaID())
+	w.flush(b, 0)
+	w.expectEvents("ann off")
 	a.Opened("joe")
 	a.Opened("bob")
-	w.turn(a, 0)
-	w.hears("ann on", "joe on")
+	w.flush(a, 0)
+	w.expectEvents("ann on", "joe on")
 	var rows int
 	if err := w.conn.QueryRow(t.Context(), `select count(*) from pgherald.presence`).Scan(&rows); err != nil || rows != 4 {
 		t.Errorf("%d rows, %v", rows, err)
 	}
 }
 
-// A server that stops leaves its users their grace: who comes to another one in time never was away.
-func TestPresenceOfAServerThatStops(t *testing.T) {
-	w := newWard(t)
+// TestPresenceHandsOverAtShutdown checks that the users of a server that stops keep their grace: those who
+// open a stream elsewhere within it stay online without an event.
+func TestPresenceHandsOverAtShutdown(t *testing.T) {
+	w := newPresenceTest(t)
 	a, b := w.server(), w.server()
 	ctx, stop := context.WithCancel(t.Context())
 	a.Opened("ann")
 	a.Opened("bob")
-	w.turn(a, 0)
-	w.hears("ann on", "bob on")
+	w.flush(a, 0)
+	w.expectEvents("ann on", "bob on")
 	stop()
 	a.Run(ctx)
 	b.Opened("ann")
-	w.turn(b, 0)
-	w.hears()
+	w.flush(b, 0)
+	w.expectEvents()
 	var left float64
 	const sql = `select extract(epoch from last_seen - clock_timestamp() + interval '35 seconds')::float8 from pgherald.replicas where id = $1`
-	if err := w.conn.QueryRow(t.Context(), sql, a.Replica()).Scan(&left); err != nil || left < 1 || left > 15 {
-		t.Errorf("%v seconds are left of the grace, %v", left, err)
+	if err := w.conn.QueryRow(t.Context(), sql, a.ReplicaID()).Scan(&left); err != nil || left < 1 || left > 15 {
+		t.Errorf("%v seconds of the grace remain, %v", left, err)
 	}
-	pgtest.Exec(t, w.conn, `update pgherald.replicas set last_seen = last_seen - interval '15 seconds' where id = $1`, a.Replica())
-	w.turn(b, 0)
-	w.hears("bob off")
+	pgtest.Exec(t, w.conn, `update pgherald.replicas set last_seen = last_seen - interval '15 seconds' where id = $1`, a.ReplicaID())
+	w.flush(b, 0)
+	w.expectEvents("bob off")
 }
 
-// Ten thousand who come at once are one transaction, and so are ten thousand who leave.
-func TestPresenceOfManyIsOneWrite(t *testing.T) {
-	w := newWard(t)
+// TestPresenceBatchesWrites checks that 10,000 users who join, or leave, at once take one transaction.
+func TestPresenceBatchesWrites(t *testing.T) {
+	w := newPresenceTest(t)
 	a := w.server()
-	w.turn(a, 0)
+	w.flush(a, 0)
 	for i := range 10_000 {
 		a.Opened(fmt.Sprint("user-", i))
 	}
-	w.turn(a, 0)
+	w.flush(a, 0)
 	for i := range 10_000 {
 		a.Closed(fmt.Sprint("user-", i))
 	}
-	w.turn(a, afterGrace)
+	w.flush(a, afterGrace)
 	var events, transactions int
 	const sql = `select count(*), count(distinct xid::text) from pgherald.events`
 	if err := w.conn.QueryRow(t.Context(), sql).Scan(&events, &transactions); err != nil || events != 20_000 || transactions != 2 {
@@ -204,28 +205,28 @@ func TestPresenceOfManyIsOneWrite(t *testing.T) {
 	}
 }
 
-func TestPresenceOutlastsAnOutage(t *testing.T) {
-	w := newWard(t)
+func TestPresenceSurvivesAnOutage(t *testing.T) {
+	w := newPresenceTest(t)
 	a := w.server()
 	a.Opened("ann")
 	a.Opened("bob")
-	w.turn(a, 0)
-	w.hears("ann on", "bob on")
+	w.flush(a, 0)
+	w.expectEvents("ann on", "bob on")
 	down, cancel := context.WithCancel(t.Context())
 	cancel()
 	a.Closed("ann")
 	a.Opened("eve")
 	for range 3 {
-		if a.Turn(down, time.Now().Add(afterGrace)) == nil {
+		if a.Flush(down, time.Now().Add(afterGrace)) == nil {
 			t.Fatal("wrote without a database")
 		}
 	}
-	w.turn(a, afterGrace)
-	w.hears("ann off", "eve on")
+	w.flush(a, afterGrace)
+	w.expectEvents("ann off", "eve on")
 }
 
-func TestPresenceOfNobody(t *testing.T) {
-	w := newWard(t)
+func TestPresenceIgnoresUnstorableNames(t *testing.T) {
+	w := newPresenceTest(t)
 	a := w.server()
 	for _, user := range []string{"", "a\x00b", "\xff", strings.Repeat("x", 1001)} {
 		a.Opened(user)
@@ -233,14 +234,14 @@ func TestPresenceOfNobody(t *testing.T) {
 	}
 	long := strings.Repeat("語", 333)
 	a.Opened(long)
-	w.turn(a, 0)
-	w.hears(long + " on")
+	w.flush(a, 0)
+	w.expectEvents(long + " on")
 }
 
-// Servers that write at the same time never leave somebody online who is not, or the other way
-// round: what was said last of each user is the truth.
-func TestPresenceOfServersThatWriteAtTheSameTime(t *testing.T) {
-	w := newWard(t)
+// TestPresenceOfConcurrentServers checks that the last event about each user is true when several servers
+// write at the same time.
+func TestPresenceOfConcurrentServers(t *testing.T) {
+	w := newPresenceTest(t)
 	const servers, users, rounds = 3, 6, 40
 	var running sync.WaitGroup
 	all := make([]*control.Presence, servers)
@@ -257,7 +258,7 @@ func TestPresenceOfServersThatWriteAtTheSameTime(t *testing.T) {
 					all[i].Opened(user)
 					open[i][user]++
 				}
-				if err := all[i].Turn(t.Context(), time.Now().Add(afterGrace)); err != nil {
+				if err := all[i].Flush(t.Context(), time.Now().Add(afterGrace)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -282,7 +283,7 @@ func TestPresenceOfServersThatWriteAtTheSameTime(t *testing.T) {
 	if _, err := pgx.ForEachRow(rows, []any{&user, &online}, func() error { got[user] = online; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	maps.DeleteFunc(want, func(user string, online bool) bool { _, said := got[user]; return !online && !said })
+	maps.DeleteFunc(want, func(user string, online bool) bool { _, logged := got[user]; return !online && !logged })
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// logOf is the log, a line for each event.
-func logOf(t *testing.T, conn *pgx.Conn) []string {
+// readLog returns the log, one line per event.
+func readLog(t *testing.T, conn *pgx.Conn) []string {
 	t.Helper()
 	rows, err := conn.Query(t.Context(), `
 		select concat_ws(' ', id, type, coalesce(key, '-'), coalesce(audience::text, '-'), data::text)
@@ -30,8 +30,9 @@ func logOf(t *testing.T, conn *pgx.Conn) []string {
 	return lines
 }
 
-// What is published is in the log when its transaction is: not before, and not if that is undone.
-func TestPublishIsOfItsTransaction(t *testing.T) {
+// TestPublishIsTransactional checks that an event is visible when its transaction commits, and never after
+// a rollback.
+func TestPublishIsTransactional(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	conn, listening := pgtest.Connect(t, url), pgtest.Connect(t, url)
 	pgtest.Exec(t, listening, `listen pgherald`)
@@ -41,7 +42,7 @@ func TestPublishIsOfItsTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := logOf(t, conn); len(got) > 0 {
+	if got := readLog(t, conn); len(got) > 0 {
 		t.Errorf("before the commit: %v", got)
 	}
 	pgtest.Rollback(t, lost)
@@ -52,7 +53,7 @@ func TestPublishIsOfItsTransaction(t *testing.T) {
 	}
 	pgtest.Commit(t, kept)
 	want := []string{`2 note - - {"a": 1}`, `3 note k {user:1,NULL} null`}
-	if diff := cmp.Diff(want, logOf(t, conn)); diff != "" || id != 3 {
+	if diff := cmp.Diff(want, readLog(t, conn)); diff != "" || id != 3 {
 		t.Errorf("id %d, %s", id, diff)
 	}
 	n, err := listening.WaitForNotification(t.Context())
@@ -61,14 +62,15 @@ func TestPublishIsOfItsTransaction(t *testing.T) {
 	}
 }
 
-// While a waker is up, publish does not ring, as the triggers do not: it asks for the same lock.
-func TestPublishDoesNotRingWhileAWakerIsUp(t *testing.T) {
+// TestPublishSendsNoWakeUpUnderALeader checks that publish skips NOTIFY while the leader's lock is held, as
+// the triggers do.
+func TestPublishSendsNoWakeUpUnderALeader(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	conn, waker := pgtest.Connect(t, url), pgtest.Connect(t, url)
+	conn, leader := pgtest.Connect(t, url), pgtest.Connect(t, url)
 	pgtest.Exec(t, conn, `listen pgherald`)
-	pgtest.Exec(t, waker, `select pg_advisory_lock(`+strconv.FormatInt(notify.LeaderLock, 10)+`)`)
+	pgtest.Exec(t, leader, `select pg_advisory_lock(`+strconv.FormatInt(notify.LeaderLock, 10)+`)`)
 	pgtest.Exec(t, conn, `select pgherald.publish('silent', '1')`)
-	pgtest.Exec(t, waker, `select pg_advisory_unlock(`+strconv.FormatInt(notify.LeaderLock, 10)+`)`)
+	pgtest.Exec(t, leader, `select pg_advisory_unlock(`+strconv.FormatInt(notify.LeaderLock, 10)+`)`)
 	pgtest.Exec(t, conn, `select pgherald.publish('loud', '1')`)
 	n, err := conn.WaitForNotification(t.Context())
 	if err != nil || !strings.Contains(n.Payload, `"loud"`) {
@@ -88,28 +90,28 @@ func TestPublishChecksItsArguments(t *testing.T) {
 			t.Errorf("%s: %v", args, err)
 		}
 	}
-	if got := logOf(t, conn); len(got) > 0 {
+	if got := readLog(t, conn); len(got) > 0 {
 		t.Errorf("logged %v", got)
 	}
 }
 
-// A role that was given the function can publish and do nothing else; others can do nothing.
-func TestWhoMayPublish(t *testing.T) {
+// TestPublishPrivileges checks that execute on publish grants nothing else, and that other roles may not call it.
+func TestPublishPrivileges(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	conn := pgtest.Connect(t, url)
 	pgtest.Exec(t, conn, `
-		create role pgherald_press; create role pgherald_passer_by;
-		grant usage on schema pgherald to pgherald_press;
-		grant execute on function pgherald.publish to pgherald_press`)
+		create role pgherald_publisher; create role pgherald_other;
+		grant usage on schema pgherald to pgherald_publisher;
+		grant execute on function pgherald.publish to pgherald_publisher`)
 	t.Cleanup(func() {
-		pgtest.Exec(t, conn, `reset role; drop owned by pgherald_press; drop role pgherald_press, pgherald_passer_by`)
+		pgtest.Exec(t, conn, `reset role; drop owned by pgherald_publisher; drop role pgherald_publisher, pgherald_other`)
 	})
 	for _, test := range []struct{ role, sql, code string }{
-		{"pgherald_press", `select pgherald.publish('note', '1')`, ""},
-		{"pgherald_press", `select pgherald.wake('1')`, "42501"},
-		{"pgherald_press", `select * from pgherald.events`, "42501"},
-		{"pgherald_press", `insert into pgherald.events (type, data) values ('sync', '1')`, "42501"},
-		{"pgherald_passer_by", `select pgherald.publish('note', '1')`, "42501"},
+		{"pgherald_publisher", `select pgherald.publish('note', '1')`, ""},
+		{"pgherald_publisher", `select pgherald.wake('1')`, "42501"},
+		{"pgherald_publisher", `select * from pgherald.events`, "42501"},
+		{"pgherald_publisher", `insert into pgherald.events (type, data) values ('sync', '1')`, "42501"},
+		{"pgherald_other", `select pgherald.publish('note', '1')`, "42501"},
 	} {
 		pgtest.Exec(t, conn, `set role `+test.role)
 		_, err := conn.Exec(t.Context(), test.sql)
