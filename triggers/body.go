@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// rowBody is the body of the function for an insert, update or delete.
+// rowBody generates the body of the function for an insert, update or delete.
 func rowBody(t Table, rel relation, op string) string {
 	if op == opUpdate && len(t.Update) > 0 {
 		return body(op, rel.name, updateSteps(t, rel))
@@ -13,13 +13,14 @@ func rowBody(t Table, rel relation, op string) string {
 	return body(op, rel.name, step(statement(t, rel, op)))
 }
 
-// step is a statement that writes events, and counts them.
+// step generates a statement that writes events and counts them.
 func step(statement string) string {
 	return statement + ";\nget diagnostics written = row_count;"
 }
 
-// updateSteps are those of an update. Most are of one row, and there the full join that pairs any
-// number of rows, with a branch for keys that change, costs as much as all the rest.
+// updateSteps generates the steps of an update: a fast path for one row, then the general statement. Most
+// updates change one row, and for these the general statement would double the cost of the trigger: it
+// pairs any number of rows with a full join and has branches for changed keys.
 func updateSteps(t Table, rel relation) string {
 	return fmt.Sprintf(`-- Fast path: one row, and its key did not change.
 if not exists (select from new_rows offset 1) then
@@ -30,10 +31,10 @@ if written = 0 then
 end if;`, indent(step(oneRowStatement(t, rel)), 1), indent(step(statement(t, rel, opUpdate)), 1))
 }
 
-// body wraps the steps that write the events into plpgsql. A column of the spec that is called like a
-// variable here means the column.
+// body wraps the steps that write events into plpgsql. If a column of the spec has the name of a variable,
+// the name means the column.
 func body(op string, table Name, steps string) string {
-	return release(fmt.Sprintf(`
+	return restoreLineBreaks(fmt.Sprintf(`
 #variable_conflict use_column
 declare
     written bigint = 0;
@@ -46,8 +47,8 @@ end
 }
 
 // leaderLock is the advisory lock of the notify leader: the server that polls the log every few
-// milliseconds while writers write often, and sends the wake-ups for them. Package db/notify has the same
-// number, and the proof that no event is late.
+// milliseconds while writers write often, and sends the wake-ups for them. Package db/notify has the
+// same number, and the proof that no event is late.
 const leaderLock int64 = 0x7067686572616c02
 
 // wakeUp generates the NOTIFY of a statement that wrote events. A writer skips it while the notify
@@ -70,10 +71,10 @@ if written > 0 and (case when pg_try_advisory_lock_shared(%[3]d) then pg_advisor
 end if;`, quoteLiteral(table.String()), quoteLiteral(op), leaderLock)
 }
 
-// insertInto is how every statement begins.
+// insertInto begins every statement.
 const insertInto = "insert into pgherald.events (type, key, audience, data)\n"
 
-// truncateBody is the body of the function for TRUNCATE on one table of the tree of t.
+// truncateBody generates the body of the function for a TRUNCATE of member: t itself or a partition of it.
 func truncateBody(t Table, rel relation, member Name) string {
 	if t.Truncate.AsDeletes {
 		return body(opTruncate, rel.name, step(truncatedRows(t, rel, member)))
@@ -81,14 +82,15 @@ func truncateBody(t Table, rel relation, member Name) string {
 	return body(opTruncate, rel.name, step(truncatedTable(t, member)))
 }
 
-// truncatedRows gives the delete events. It runs before the rows are gone, and reads them from the
-// table itself.
+// truncatedRows generates the statement that writes the delete events. It runs before the TRUNCATE and
+// reads the rows from the table itself.
 func truncatedRows(t Table, rel relation, member Name) string {
 	return fmt.Sprintf("with old_rows as (select * from only %s)\n", member) + statement(t, rel, opDelete)
 }
 
-// truncatedTable gives one event. A TRUNCATE of a parent fires here for every partition as well,
-// the parent first: whoever was just told that the whole table is empty need not hear of its parts.
+// truncatedTable generates the statement that writes one event. A TRUNCATE of a parent also fires the
+// triggers of its partitions, after its own: the statement of a partition skips its event if the event
+// for the whole table precedes it.
 func truncatedTable(t Table, member Name) string {
 	typ, table := quoteLiteral(t.Truncate.Type), quoteLiteral(t.Name.String())
 	if member == t.Name {
@@ -113,12 +115,12 @@ where not exists (
 )`, insertInto, typ, table, quoteLiteral(member.String()))
 }
 
-// A line break inside a string or a quoted name must survive indenting: hold hides those of an
-// expression behind a byte that no SQL can have, and release brings them back in the end.
-func hold(expr string) string    { return strings.ReplaceAll(expr, "\n", "\x00") }
-func release(text string) string { return strings.ReplaceAll(text, "\x00", "\n") }
+// A line break inside a string or a quoted name must survive indenting: hideLineBreaks replaces it by a
+// byte that SQL cannot contain, and restoreLineBreaks puts it back into the finished text.
+func hideLineBreaks(expr string) string    { return strings.ReplaceAll(expr, "\n", "\x00") }
+func restoreLineBreaks(text string) string { return strings.ReplaceAll(text, "\x00", "\n") }
 
-// indent moves every line but empty ones to the right.
+// indent indents every line that is not empty.
 func indent(text string, levels int) string {
 	prefix := strings.Repeat("    ", levels)
 	lines := strings.Split(text, "\n")

@@ -10,7 +10,29 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// loadRelations looks up the tables of a spec. Its error names every table that cannot be watched.
+// relation describes a watched table as the catalog knows it, as far as the generated SQL needs it.
+type relation struct {
+	name        Name
+	key         []keyColumn
+	partitioned bool
+	partitions  []partition // at every level, in order of name
+	// columns are readable in a trigger. virtual are not: they are virtual generated columns, which
+	// transition tables lack.
+	columns, virtual []string
+}
+
+// keyColumn is a column of the key, with the equality operator of its unique index.
+type keyColumn struct {
+	name, equals string
+}
+
+type partition struct {
+	name        Name
+	partitioned bool
+}
+
+// loadRelations reads the tables of a spec from the catalog. Its error names every table that cannot be
+// watched.
 func loadRelations(ctx context.Context, tx pgx.Tx, spec Spec) ([]relation, error) {
 	relations := make([]relation, len(spec.Tables))
 	var errs []error
@@ -40,10 +62,10 @@ func loadRelation(ctx context.Context, tx pgx.Tx, t Table) (relation, error) {
 	return rel, err
 }
 
-// findTable gives the oid of a table that can have our triggers, or says why it cannot.
+// findTable returns the oid and relkind of a table, or an error if the table cannot have triggers.
 func findTable(ctx context.Context, tx pgx.Tx, name Name) (oid uint32, kind string, err error) {
 	if name.Schema == "pgherald" {
-		return 0, "", errors.New("the log cannot watch itself")
+		return 0, "", errors.New("the log cannot be watched")
 	}
 	var persistence, parent string
 	err = tx.QueryRow(ctx, `
@@ -91,15 +113,16 @@ func kindName(kind string) string {
 	return "no table"
 }
 
-// uniqueIndex is a unique index that can tell rows apart at any moment: valid, without condition,
-// without expressions, not deferrable.
+// uniqueIndex is an index that identifies every row at any moment: unique, valid, not partial, not on
+// expressions, not deferrable.
 type uniqueIndex struct {
 	primary  bool
 	columns  []keyColumn
 	nullable []string
 }
 
-// loadKey finds the columns that tell rows apart: those wanted, else the primary key.
+// loadKey returns the key columns: the wanted ones, or else those of the primary key. Both need a unique
+// index.
 func loadKey(ctx context.Context, tx pgx.Tx, oid uint32, want []string) ([]keyColumn, error) {
 	indexes, err := loadUniqueIndexes(ctx, tx, oid)
 	if err != nil {
@@ -123,12 +146,11 @@ func loadKey(ctx context.Context, tx pgx.Tx, oid uint32, want []string) ([]keyCo
 		strings.Join(want, ", "))
 }
 
-// inOrder gives the columns of an index in the order wanted, if they are the same ones.
-func (x uniqueIndex) inOrder(want []string) ([]keyColumn, bool) {
+// inOrder returns the columns of an index in the wanted order. ok is false if they are not the same.
+func (x uniqueIndex) inOrder(want []string) (key []keyColumn, ok bool) {
 	if len(want) != len(x.columns) {
 		return nil, false
 	}
-	var key []keyColumn
 	for _, name := range want {
 		i := slices.IndexFunc(x.columns, func(k keyColumn) bool { return k.name == name })
 		if i < 0 || slices.Contains(key, x.columns[i]) {
@@ -139,8 +161,8 @@ func (x uniqueIndex) inOrder(want []string) ([]keyColumn, bool) {
 	return key, true
 }
 
-// loadUniqueIndexes also finds by which operator each index tells values apart, since that need
-// not be in the search path of a trigger.
+// loadUniqueIndexes reads the unique indexes of a table, the primary key first. It also reads the equality
+// operator of each column, which need not be in the search path of a trigger.
 func loadUniqueIndexes(ctx context.Context, tx pgx.Tx, oid uint32) ([]uniqueIndex, error) {
 	rows, err := tx.Query(ctx, `
 		select i.indexrelid, i.indisprimary, a.attname::text, a.attnotnull,
@@ -181,7 +203,7 @@ func loadUniqueIndexes(ctx context.Context, tx pgx.Tx, oid uint32) ([]uniqueInde
 	return indexes, err
 }
 
-// operatorSQL names an operator in a way that does not depend on the search path.
+// operatorSQL returns an operator as SQL that does not depend on the search path.
 func operatorSQL(schema, operator string) string {
 	if schema == "pg_catalog" {
 		return operator
@@ -211,8 +233,8 @@ func loadColumns(ctx context.Context, tx pgx.Tx, oid uint32, rel *relation) erro
 	return err
 }
 
-// loadPartitions gives the whole tree below a table. A foreign table in it, be it a partition or a
-// child by inheritance, would make every write through the parent fail.
+// loadPartitions returns the partitions of a table at every level. A foreign table among its children, by
+// partition or by inheritance, is an error: it would make every write through the parent fail.
 func loadPartitions(ctx context.Context, tx pgx.Tx, oid uint32) ([]partition, error) {
 	rows, err := tx.Query(ctx, `
 		with recursive tree as (

@@ -80,9 +80,9 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 			`alter function pgherald."public.orders.delete"() set work_mem = '1MB'`,
 			[]string{`function pgherald."public.orders.delete" differs from the spec`},
 		},
-		"function for everybody": {
+		"function executable by every role": {
 			`grant execute on function pgherald."public.orders.delete"() to public`,
-			[]string{`function pgherald."public.orders.delete" may be used by everybody`},
+			[]string{`function pgherald."public.orders.delete" may be executed by every role`},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,49 +1,63 @@
-// Package triggers turns the declarative spec of what is watched into triggers that append events
-// to the log, in the writer's own transaction.
+// Package triggers turns a declarative spec of watched tables into triggers that append events to the
+// log, in the writer's own transaction.
 //
-// The way through the package: [Parse] reads the spec (YAML), which names tables, events and SQL
-// expressions over n (the row after the write) and o (the row before it). [Apply] compares what
-// the spec asks for with what is installed and makes the difference good in one transaction;
-// [Check] only says what differs; [Drop] takes everything of ours away again; [SQL] prints the
-// whole script for people to read. [Workload] is the first spec, and uses nothing special.
+// # Pipeline
+//
+//	spec (YAML) --Parse--> Spec --+
+//	                              +--generate--> functions and triggers --SQL--> script to read
+//	catalog --load--> relations --+                 |
+//	                                                v
+//	catalog --load--> installed objects --------> plan: the differences
+//	                                                |--Check--> report them as drift
+//	                                                +--Apply--> execute them in one transaction
+//
+// [Parse] reads the spec, which names tables, events and SQL expressions over n (the row after the
+// write) and o (the row before it). [Apply] lets Postgres validate every expression, compares the
+// generated objects with the installed ones, and executes the difference. [Check] reports the
+// difference. [Drop] removes every trigger and function of this package. [SQL] prints the whole
+// script. [Workload] returns the spec of the example; it uses no special feature.
 //
 // # What a trigger promises
 //
-//   - One event for each event of the spec, row and statement, in the transaction of the write:
-//     a rollback, also to a savepoint, takes the events with it.
-//   - An UPDATE is told by key: a row whose image did not change gives no event, and a change of
-//     the key itself is a delete of the old key and an insert of the new one. Where the spec
-//     watches updates but not inserts, the new key gives the update event with o all null.
-//   - The cost is linear in the rows of the statement, whatever plan the session cached before.
-//   - A role needs no right but the one to write to the table. The functions are SECURITY DEFINER
-//     and see only pg_catalog and what the spec qualifies; nobody but their owner may use them.
-//   - What is written does not depend on the writer's settings: TimeZone, DateStyle and the like
-//     are fixed for the time of the trigger, so a key is always spelled the same.
-//   - The doorbell (NOTIFY) carries the table, the operation, the number of rows and the
-//     transaction, never a row. It is silent while a server holds the waker's lock, and announces
-//     everything itself.
+//   - It writes one event for each event of the spec, each row and each statement, in the transaction
+//     of the write. A rollback, also to a savepoint, removes the events too.
+//   - An UPDATE pairs old and new rows by key. A row that did not change gives no event. A row whose key
+//     changed counts as a delete of the old key and an insert of the new one. Where the spec watches
+//     updates but not inserts, the new key gives the update event, with o all null.
+//   - The cost is linear in the rows of the statement, whatever plan the session has cached.
+//   - A writer needs only the right to write to the table. The functions are SECURITY DEFINER, see only
+//     pg_catalog and what the spec qualifies with a schema, and only their owner may execute them.
+//   - Events do not depend on the writer's settings. The functions fix TimeZone, DateStyle and the like,
+//     so a key always has the same spelling.
+//   - The wake-up (NOTIFY) carries the table, the operation, the number of events and the transaction,
+//     but no row. Writers skip it while the notify leader holds its lock and sends the wake-ups itself.
 //
-// # When a write can still fail because of a trigger
+// # When a trigger can make a write fail
 //
-// Everything that can be known beforehand is an error of Apply. What remains: an expression of the
-// spec that raises for some row (a division by zero, a cast of unsuitable text; `when` does not
-// guard a payload against it, CASE does); a column, function or joined table that an expression
-// names and that is dropped or renamed after Apply (Check reports it); a right on a joined table
-// that the owner loses; a lock on the log or a joined table that outlasts the writer's own
-// timeout; a disk or notification queue that is full; a row whose JSON exceeds 1 GB; and
-// PREPARE TRANSACTION, which Postgres refuses after any NOTIFY (so it works only now and then). A payload left to its default (all
-// columns) names no column, and so no change of the table breaks it.
+// Apply refuses every mistake that is visible in advance. These causes remain:
 //
-// # What is not seen
+//   - An expression that raises an error for some row, such as a division by zero or a cast of unsuitable
+//     text. `when` does not guard a payload against it; CASE does.
+//   - A column, function or joined table that an expression names and that is dropped or renamed after
+//     Apply. Check reports it. The default payload (all columns) names no column and survives every
+//     change of the table.
+//   - A right on a joined table that the owner of the functions loses.
+//   - A lock on the log or on a joined table that outlasts the writer's own timeout.
+//   - A full disk or a full notification queue.
+//   - A row whose JSON exceeds 1 GB.
+//   - PREPARE TRANSACTION. Postgres refuses it after a NOTIFY, so it works only while a notify leader
+//     holds its lock.
 //
-// Virtual generated columns (PostgreSQL 18) are not in transition tables: an expression that reads
-// one is refused. Children by old-style inheritance fire their parent's triggers when written
-// through the parent, and none when written directly, unless the spec names them as well. With
-// `truncate: as-deletes`, a transaction in REPEATABLE READ or SERIALIZABLE gives the delete events
-// of the rows in its snapshot only. A partition that is added later has no triggers until the next
-// Apply; Check reports it.
+// # What a trigger does not see
 //
-// An AFTER ROW trigger of somebody else that writes to the same row again has its own event written
-// before that of the write which fired it: Postgres fires statement triggers last, the inner
-// statement's before the outer's. The event that comes last then shows the row as it was before.
+// Transition tables lack virtual generated columns (PostgreSQL 18); Apply refuses an expression that
+// reads one. A child table by inheritance fires its parent's triggers when a write names the parent,
+// and none when a write names the child, unless the spec names the child as well. With
+// `truncate: as-deletes`, a transaction in REPEATABLE READ or SERIALIZABLE writes delete events only for
+// the rows of its snapshot. A partition that is added later has no triggers until the next Apply; Check
+// reports it.
+//
+// An application's own AFTER ROW trigger may write to the same row again. Then the event of that inner
+// write precedes the event of the write that fired the trigger, because Postgres fires statement triggers
+// last, and those of the inner statement first. So the last event shows the row as the outer write left it.
 package triggers

@@ -7,30 +7,30 @@ import (
 	"unicode/utf8"
 )
 
-// An expression is SQL by hand that is set into SQL by us. This file reads just enough of it to be
-// sure that it stays inside its place: brackets that match, strings and comments that end, no
-// semicolon, no comma on the outside. Whether it means anything is for Postgres to say (validate.go).
+// An expression is SQL from the spec, embedded into generated SQL. The scanner reads just enough of it to
+// ensure that it cannot end the SQL around it: brackets match, strings and comments end, and there is no
+// semicolon and no comma outside brackets. Postgres checks its meaning (validate.go).
 
-// shape is what the scanner learned about an expression.
+// shape describes an expression to those who embed it.
 type shape struct {
-	// outline is the expression with each string as ' and each bracket with its contents as ().
+	// outline is the expression with each string replaced by ' and each bracket with its contents by ().
 	outline string
-	// multiline: a string or a quoted name spans lines, so that indenting would change it.
+	// multiline reports a string or a quoted name with a line break, which indenting would change.
 	multiline bool
-	// comment: it holds a -- comment, so that what follows must stand on a line of its own.
+	// comment reports a -- comment: the SQL that follows needs a new line.
 	comment bool
 }
 
-// scanner walks over an expression once.
+// scanner reads an expression once, from left to right.
 type scanner struct {
 	text    string
 	pos     int
-	open    []byte // the closing brackets that are still to come
+	open    []byte // the closing brackets that are still missing
 	outline strings.Builder
 	shape   shape
 }
 
-// scanExpr reads an expression, or the error that keeps it from being one.
+// scanExpr returns the shape of an expression, or an error if the expression cannot be embedded.
 func scanExpr(text string) (shape, error) {
 	if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
 		return shape{}, errors.New("it is not valid text")
@@ -51,7 +51,7 @@ func scanExpr(text string) (shape, error) {
 	return s.shape, nil
 }
 
-// token reads one token; whatever needs no care is a token of one byte.
+// token reads one token. A byte without special meaning is a token of its own.
 func (s *scanner) token() error {
 	rest := s.text[s.pos:]
 	switch c := rest[0]; {
@@ -113,7 +113,7 @@ func (s *scanner) lineComment(rest string) error {
 	return nil
 }
 
-// blockComment skips a comment, which may hold others.
+// blockComment skips a comment and the comments nested in it.
 func (s *scanner) blockComment(rest string) error {
 	depth := 0
 	for i := 0; i < len(rest); i++ {
@@ -134,8 +134,8 @@ func (s *scanner) blockComment(rest string) error {
 	return errors.New("a comment does not end")
 }
 
-// quoted skips a string or a quoted name. A quote written twice reads as two strings in a row,
-// which is the same to us.
+// quoted skips a string or a quoted name. It reads a doubled quote as two strings in a row, which makes
+// no difference here.
 func (s *scanner) quoted(quote byte, escapes bool) error {
 	for i := s.pos + 1; i < len(s.text); i++ {
 		switch c := s.text[i]; {
@@ -152,7 +152,7 @@ func (s *scanner) quoted(quote byte, escapes bool) error {
 	return fmt.Errorf("a %c does not end", quote)
 }
 
-// isEscapeString says whether the quote here opens an E'...' string.
+// isEscapeString reports whether the quote at the current position opens an E'...' string.
 func (s *scanner) isEscapeString() bool {
 	if s.pos == 0 || s.text[s.pos-1]|0x20 != 'e' {
 		return false
@@ -164,7 +164,7 @@ func (s *scanner) afterIdent() bool {
 	return s.pos > 0 && isIdentByte(s.text[s.pos-1], false)
 }
 
-// dollar skips a $tag$ string. A $1 is refused: there is nobody to give it a value.
+// dollar skips a $tag$ string. It refuses a parameter such as $1, which has no value in a trigger.
 func (s *scanner) dollar(rest string) error {
 	tag := dollarTag(rest)
 	if tag == "" {
@@ -181,7 +181,7 @@ func (s *scanner) dollar(rest string) error {
 	return nil
 }
 
-// dollarTag gives the $tag$ at the start of text, or nothing.
+// dollarTag returns the $tag$ at the start of text, or an empty string.
 func dollarTag(text string) string {
 	for i := 1; i < len(text); i++ {
 		switch c := text[i]; {
@@ -192,4 +192,94 @@ func dollarTag(text string) string {
 		}
 	}
 	return ""
+}
+
+// embed returns an expression for use inside generated SQL: unchanged if it is a name, a call or a
+// literal, else in brackets. Both are safe, since Parse checked that its own brackets match and that it
+// has no comma outside them.
+func embed(expr string) string {
+	s, err := scanExpr(expr)
+	if s.multiline {
+		expr = hideLineBreaks(expr)
+	}
+	if err == nil && !s.comment && isSelfContained(s.outline) {
+		return expr
+	}
+	if !s.comment && !strings.Contains(expr, "\n") {
+		return "(" + expr + ")"
+	}
+	return "(\n" + indent(expr, 1) + "\n)"
+}
+
+// isSelfContained recognizes a.b, f(...), 'text' and 1, each with casts, from the outline of an expression.
+func isSelfContained(outline string) bool {
+	first, casts, _ := strings.Cut(outline, "::")
+	call, found := strings.CutSuffix(first, "()")
+	if first != "'" && (!isDotted(call) || !found && isKeyword(strings.ToLower(call))) {
+		return false
+	}
+	for cast := range strings.SplitSeq(casts, "::") {
+		if casts != "" && !isDotted(strings.TrimSuffix(strings.TrimSuffix(cast, "[]"), "()")) {
+			return false
+		}
+	}
+	return !strings.HasSuffix(outline, "::")
+}
+
+// isDotted recognizes names and numbers: letters, digits, underscores and dots.
+func isDotted(text string) bool {
+	for i := range len(text) {
+		if text[i] != '.' && !isIdentByte(text[i], false) {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// joinsSQL returns the joins of the spec, one on each line.
+func joinsSQL(joins []Join) string {
+	var b strings.Builder
+	for _, j := range joins {
+		if j.Left {
+			b.WriteString("left ")
+		}
+		b.WriteString("join " + embedJoin(j.SQL) + "\n")
+	}
+	return b.String()
+}
+
+func embedJoin(sql string) string {
+	if s, err := scanExpr(sql); err == nil && s.multiline {
+		return hideLineBreaks(sql)
+	}
+	return sql
+}
+
+// usesOld reports whether an event may read o. It searches for the word o anywhere, also in strings:
+// joining an unused row costs little, and a missing one would be an SQL error.
+func usesOld(t Table, event Event) bool {
+	texts := []string{event.When, event.Key, event.Audience}
+	for _, f := range event.Payload {
+		texts = append(texts, f.SQL)
+	}
+	for _, j := range t.Joins {
+		texts = append(texts, j.SQL)
+	}
+	for _, text := range texts {
+		if hasWordO(text) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasWordO(text string) bool {
+	for i := range len(text) {
+		before := i == 0 || !isIdentByte(text[i-1], false)
+		after := i+1 == len(text) || !isIdentByte(text[i+1], false)
+		if text[i]|0x20 == 'o' && before && after {
+			return true
+		}
+	}
+	return false
 }

@@ -43,7 +43,7 @@ func FuzzEmbed(f *testing.F) {
 		if _, err := scanExpr(expr); err != nil {
 			return
 		}
-		text := release(embed(expr))
+		text := restoreLineBreaks(embed(expr))
 		if !strings.Contains(text, strings.TrimSpace(strings.SplitN(expr, "\n", 2)[0])) {
 			t.Errorf("%q became %q", expr, text)
 		}

@@ -6,34 +6,12 @@ import (
 	"strings"
 )
 
-// relation is what the catalog says about a watched table, as far as the generated SQL needs it.
-// With it the generator is a pure function.
-type relation struct {
-	name        Name
-	key         []keyColumn
-	partitioned bool
-	partitions  []partition // the whole tree below, in order of name
-	// columns are those that a trigger can read, and virtual those it cannot: the virtual generated
-	// ones, whose values transition tables do not have.
-	columns, virtual []string
-}
-
-// keyColumn is a column of the key and the operator by which its unique index tells values apart.
-type keyColumn struct {
-	name, equals string
-}
-
-type partition struct {
-	name        Name
-	partitioned bool
-}
-
-// function is a trigger function of ours. Its name is unique in the schema pgherald.
+// function is a generated trigger function. Its name is unique in the schema pgherald.
 type function struct {
 	name, body string
 }
 
-// trigger is a trigger of ours on one table.
+// trigger is a generated trigger on one table.
 type trigger struct {
 	table    Name
 	op       string
@@ -41,61 +19,61 @@ type trigger struct {
 	function string
 }
 
-// objects is everything that a spec puts into a database.
+// objects holds everything that a spec installs in a database.
 type objects struct {
 	functions []function
 	triggers  []trigger
 }
 
-// generate turns one table of the spec into functions and triggers. A partition has triggers of
-// its own, since a write that names the partition fires only those; they share the functions of
-// the parent.
+// generate turns one table of the spec into functions and triggers. It is a pure function of the spec and
+// the catalog. A partition needs its own triggers, since a write that names the partition fires only
+// those; they share the functions of the parent.
 func generate(t Table, rel relation) objects {
-	var made objects
-	for _, op := range t.watches() {
+	var objs objects
+	for _, op := range t.watchedOps() {
 		if op == opTruncate {
-			made.addTruncate(t, rel)
+			objs.addTruncate(t, rel)
 			continue
 		}
 		name := functionName(t.Name, op)
-		made.functions = append(made.functions, function{name, rowBody(t, rel, op)})
-		made.triggers = append(made.triggers, trigger{table: t.Name, op: op, function: name})
+		objs.functions = append(objs.functions, function{name, rowBody(t, rel, op)})
+		objs.triggers = append(objs.triggers, trigger{table: t.Name, op: op, function: name})
 		for _, p := range rel.partitions {
-			made.triggers = append(made.triggers, trigger{table: p.name, op: op, function: name})
+			objs.triggers = append(objs.triggers, trigger{table: p.name, op: op, function: name})
 		}
 	}
-	return made
+	return objs
 }
 
-// addTruncate adds a function for each table of the tree. A TRUNCATE of the parent fires the
-// triggers of the parent and of every partition, so each must speak for its own rows only.
-func (made *objects) addTruncate(t Table, rel relation) {
+// addTruncate adds a function for the table and one for each of its partitions. A TRUNCATE of the parent
+// fires the triggers of the parent and of every partition, so each function covers only its own rows.
+func (objs *objects) addTruncate(t Table, rel relation) {
 	tree := append([]partition{{rel.name, rel.partitioned}}, rel.partitions...)
 	for _, member := range tree {
 		if t.Truncate.AsDeletes && member.partitioned {
-			continue // has no rows of its own
+			continue // a partitioned table holds no rows itself
 		}
 		name := functionName(member.name, opTruncate)
-		made.functions = append(made.functions, function{name, truncateBody(t, rel, member.name)})
-		made.triggers = append(made.triggers, trigger{
+		objs.functions = append(objs.functions, function{name, truncateBody(t, rel, member.name)})
+		objs.triggers = append(objs.triggers, trigger{
 			table: member.name, op: opTruncate, before: t.Truncate.AsDeletes, function: name,
 		})
 	}
 }
 
-// generateAll keeps the order of the spec.
+// generateAll generates the objects of all tables, in the order of the spec.
 func generateAll(spec Spec, relations []relation) objects {
-	var made objects
+	var objs objects
 	for i, t := range spec.Tables {
 		one := generate(t, relations[i])
-		made.functions = append(made.functions, one.functions...)
-		made.triggers = append(made.triggers, one.triggers...)
+		objs.functions = append(objs.functions, one.functions...)
+		objs.triggers = append(objs.triggers, one.triggers...)
 	}
-	return made
+	return objs
 }
 
-// settings are in force while a trigger function runs. The first keeps a writer from slipping us
-// tables or functions of his own; the others, from spelling our keys and payloads his own way.
+// settings returns the parameters that a trigger function sets for its run. search_path prevents a writer
+// from substituting tables or functions; the others fix the spelling of keys and payloads.
 func settings() []setting {
 	return []setting{
 		{"search_path", "pg_catalog, pg_temp"},
@@ -113,12 +91,12 @@ type setting struct {
 	name, value string
 }
 
-// stored is how the catalog (pg_proc.proconfig) keeps a setting.
+// stored returns the setting as the catalog (pg_proc.proconfig) stores it.
 func (s setting) stored() string {
 	return s.name + "=" + strings.Trim(s.value, "'")
 }
 
-// create is the statement that makes the function, or replaces what it was.
+// create generates the statement that creates or replaces the function.
 func (f function) create() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "create or replace function %s() returns trigger\nlanguage plpgsql\nsecurity definer\n", f.sqlName())
@@ -133,7 +111,8 @@ func (f function) create() string {
 	return b.String()
 }
 
-// revoke keeps everybody from using the function in a trigger of their own.
+// revoke generates the statement that denies the function to other roles: they could use it in a trigger of
+// their own.
 func (f function) revoke() string {
 	return "revoke execute on function " + f.sqlName() + "() from public"
 }
@@ -144,8 +123,8 @@ func (f function) sqlName() string {
 
 func (t trigger) name() string { return "pgherald_" + t.op }
 
-// create is the statement that makes the trigger. Truncate has no transition tables; the others
-// have those that exist for the operation.
+// create generates the statement that creates the trigger. Its transition tables are those that Postgres
+// has for the operation; TRUNCATE has none.
 func (t trigger) create() string {
 	var b strings.Builder
 	when := "after"
@@ -175,14 +154,14 @@ func (t trigger) transitionTables() []string {
 	return tables
 }
 
-// script is everything at once, for people to read. It can be run, and run again.
-func (made objects) script() string {
+// script generates the statements for all objects as one readable script. Running it again is harmless.
+func (objs objects) script() string {
 	var b strings.Builder
-	for _, f := range made.functions {
+	for _, f := range objs.functions {
 		fmt.Fprintf(&b, "%s;\n%s;\n\n", f.create(), f.revoke())
 	}
-	for _, table := range made.tables() {
-		for _, t := range made.triggers {
+	for _, table := range objs.tables() {
+		for _, t := range objs.triggers {
 			if t.table == table {
 				fmt.Fprintf(&b, "%s;\n%s;\n\n", t.drop(), t.create())
 			}
@@ -191,10 +170,10 @@ func (made objects) script() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// tables lists the tables with triggers, in order of appearance.
-func (made objects) tables() []Name {
+// tables returns the tables with triggers, in order of appearance.
+func (objs objects) tables() []Name {
 	var names []Name
-	for _, t := range made.triggers {
+	for _, t := range objs.triggers {
 		if !slices.Contains(names, t.table) {
 			names = append(names, t.table)
 		}

@@ -7,8 +7,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// installed is what of ours is in the database: the trigger functions in the schema pgherald, and
-// whatever triggers call them.
+// errNoLog reports a database without the engine's migrations.
+const errNoLog = constError("find the log pgherald.events: it does not exist; run `pgherald migrate up` first")
+
+// constError is an error that no other package can change.
+type constError string
+
+func (e constError) Error() string { return string(e) }
+
+// installed holds the trigger functions in the schema pgherald, and all triggers that call them.
 type installed struct {
 	functions []installedFunction
 	triggers  []installedTrigger
@@ -19,8 +26,10 @@ type installedFunction struct {
 	definer  bool
 	plpgsql  bool
 	settings []string
-	public   bool // everybody may use it
-	may      bool // its owner may write to the log
+	// publicMayExecute reports that every role may execute the function.
+	publicMayExecute bool
+	// ownerMayWrite reports that the owner of the function may insert into the log.
+	ownerMayWrite bool
 }
 
 type installedTrigger struct {
@@ -28,7 +37,7 @@ type installedTrigger struct {
 	name        string
 	kind        int16 // pg_trigger.tgtype
 	transitions [2]string
-	plain       bool // no arguments, no columns, no condition
+	plain       bool // without arguments, columns or condition
 	enabled     bool
 }
 
@@ -68,10 +77,10 @@ func loadFunctions(ctx context.Context, tx pgx.Tx) ([]installedFunction, error) 
 	}
 	var functions []installedFunction
 	var f installedFunction
-	targets := []any{&f.name, &f.body, &f.definer, &f.plpgsql, &f.settings, &f.public, &f.may}
+	targets := []any{&f.name, &f.body, &f.definer, &f.plpgsql, &f.settings, &f.publicMayExecute, &f.ownerMayWrite}
 	_, err = pgx.ForEachRow(rows, targets, func() error {
 		functions = append(functions, f)
-		f.settings = nil // the next row must not write into this one's
+		f.settings = nil // or the next row would overwrite this slice
 		return nil
 	})
 	return functions, err
@@ -105,7 +114,7 @@ func loadTriggers(ctx context.Context, tx pgx.Tx) ([]installedTrigger, error) {
 	return triggers, err
 }
 
-// same says whether an installed function is the one wanted.
+// same reports whether an installed function equals the wanted one.
 func (f installedFunction) same(want function) bool {
 	if f.body != want.body || !f.definer || !f.plpgsql || len(f.settings) != len(settings()) {
 		return false
@@ -118,13 +127,13 @@ func (f installedFunction) same(want function) bool {
 	return true
 }
 
-// same says whether an installed trigger is the one wanted, enabled or not.
+// same reports whether an installed trigger, enabled or not, equals the wanted one.
 func (t installedTrigger) same(want trigger) bool {
 	return t.plain && t.function == want.function && t.kind == want.kind() &&
 		t.transitions == want.transitions()
 }
 
-// kind is pg_trigger.tgtype: a statement trigger has no bit for rows.
+// kind returns pg_trigger.tgtype, the bits of a trigger. A statement trigger lacks the bit for rows.
 func (t trigger) kind() int16 {
 	bits := map[string]int16{opInsert: 1 << 2, opDelete: 1 << 3, opUpdate: 1 << 4, opTruncate: 1 << 5}
 	kind := bits[t.op]

@@ -1,23 +1,25 @@
 package triggers
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 )
 
-// A Name names a relation: a schema and a table, as the catalog spells them (without quotes).
+// A Name identifies a table by schema and name, as the catalog spells them: without quotes.
 type Name struct {
 	Schema, Table string
 }
 
-// String gives the name as SQL spells it, quoted where it has to be.
+// String returns the name as SQL, quoted where necessary.
 func (n Name) String() string {
 	return quoteIdent(n.Schema) + "." + quoteIdent(n.Table)
 }
 
-// parseName reads `schema.table` as SQL would: a part without quotes folds to lower case.
+// parseName reads `schema.table` as Postgres would: a part without quotes folds to lower case.
 func parseName(text string) (Name, error) {
 	first, rest, err := parseIdent(text)
 	if err != nil {
@@ -39,8 +41,8 @@ func parseName(text string) (Name, error) {
 	return Name{Schema: first, Table: second}, nil
 }
 
-// parseColumn reads a column of a key. It is a name, not SQL, so its case counts; double quotes
-// around it are taken off for those who think of it as SQL.
+// parseColumn reads a column of a key. Its case counts, since it is a name and not SQL. Double quotes
+// around it are accepted too, and removed.
 func parseColumn(text string) (string, error) {
 	if !strings.HasPrefix(text, `"`) {
 		return text, checkIdent(text)
@@ -84,7 +86,7 @@ func parseQuoted(text string) (name, rest string, err error) {
 	return "", "", fmt.Errorf("read name %s: the closing quote is missing", text)
 }
 
-// checkIdent refuses what cannot be the name of anything in Postgres.
+// checkIdent returns an error for a text that Postgres does not accept as a name.
 func checkIdent(name string) error {
 	switch {
 	case name == "":
@@ -97,7 +99,7 @@ func checkIdent(name string) error {
 	return nil
 }
 
-// foldASCII is how Postgres folds an unquoted identifier in a UTF-8 database.
+// foldASCII folds a letter as Postgres does in an unquoted identifier of a UTF-8 database.
 func foldASCII(r rune) rune {
 	if 'A' <= r && r <= 'Z' {
 		return r + 'a' - 'A'
@@ -108,4 +110,96 @@ func foldASCII(r rune) rune {
 func isIdentByte(c byte, first bool) bool {
 	letter := c == '_' || c >= 0x80 || 'a' <= c|0x20 && c|0x20 <= 'z'
 	return letter || !first && (c == '$' || '0' <= c && c <= '9')
+}
+
+// maxIdent is the length limit of an identifier in bytes.
+const maxIdent = 63
+
+// quoteIdent returns a name of the catalog as SQL. It quotes only where necessary, so that the generated
+// SQL reads like SQL written by hand.
+func quoteIdent(name string) string {
+	if isPlainIdent(name) && !isKeyword(name) {
+		return name
+	}
+	quoted := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	if strings.ContainsAny(name, "\r\n") { // keep it on one line: indenting would change it
+		return "U&" + strings.NewReplacer(`\`, `\\`, "\n", `\000A`, "\r", `\000D`).Replace(quoted)
+	}
+	return quoted
+}
+
+// isPlainIdent reports whether Postgres reads the unquoted name back unchanged.
+func isPlainIdent(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := c == '_' || 'a' <= c && c <= 'z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// quoteLiteral returns text as an SQL literal on one line. It means the same under every setting of
+// standard_conforming_strings.
+func quoteLiteral(text string) string {
+	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	if strings.ContainsAny(text, "\\\r\n") {
+		return "E" + strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(quoted)
+	}
+	return quoted
+}
+
+// functionName returns the name of the trigger function for a table and an operation, such as
+// public.orders.update. A hash makes the name unique where it would be ambiguous or too long.
+func functionName(table Name, op string) string {
+	plain := table.Schema + "." + table.Table
+	full := plain + "." + op
+	ambiguous := strings.Contains(table.Schema, ".") || strings.Contains(table.Table, ".")
+	if !ambiguous && len(full) <= maxIdent {
+		return full
+	}
+	sum := sha256.Sum256([]byte(table.Schema + "\x00" + table.Table))
+	suffix := "." + op + "." + hex.EncodeToString(sum[:4])
+	return cut(plain, maxIdent-len(suffix)) + suffix
+}
+
+// cut shortens text to at most size bytes without splitting a character.
+func cut(text string, size int) string {
+	if len(text) <= size {
+		return text
+	}
+	for size > 0 && !utf8.RuneStart(text[size]) {
+		size--
+	}
+	return text[:size]
+}
+
+// isKeyword reports whether a word needs quotes as a name. It knows the reserved words of SQL
+// (pg_get_keywords of PostgreSQL 13 to 18) and of plpgsql.
+func isKeyword(word string) bool {
+	switch word {
+	case "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization",
+		"begin", "between", "bigint", "binary", "bit", "boolean", "both", "by", "case", "cast", "char",
+		"character", "check", "coalesce", "collate", "collation", "column", "concurrently", "constraint",
+		"create", "cross", "current_catalog", "current_date", "current_role", "current_schema",
+		"current_time", "current_timestamp", "current_user", "dec", "decimal", "declare", "default",
+		"deferrable", "desc", "distinct", "do", "else", "end", "except", "execute", "exists", "extract",
+		"false", "fetch", "float", "for", "foreach", "foreign", "freeze", "from", "full", "grant",
+		"greatest", "group", "grouping", "having", "if", "ilike", "in", "initially", "inner", "inout",
+		"int", "integer", "intersect", "interval", "into", "is", "isnull", "join", "json", "json_array",
+		"json_arrayagg", "json_exists", "json_object", "json_objectagg", "json_query", "json_scalar",
+		"json_serialize", "json_table", "json_value", "lateral", "leading", "least", "left", "like",
+		"limit", "localtime", "localtimestamp", "loop", "merge_action", "national", "natural", "nchar",
+		"new", "none", "normalize", "not", "notnull", "null", "nullif", "numeric", "offset", "old", "on",
+		"only", "or", "order", "out", "outer", "overlaps", "overlay", "placing", "position", "precision",
+		"primary", "real", "references", "returning", "right", "row", "select", "session_user", "setof",
+		"similar", "smallint", "some", "strict", "substring", "symmetric", "system_user", "table",
+		"tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim", "true", "union",
+		"unique", "user", "using", "values", "varchar", "variadic", "verbose", "when", "where", "while",
+		"window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists", "xmlforest",
+		"xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable":
+		return true
+	}
+	return false
 }

@@ -3,13 +3,14 @@ package triggers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Parse reads a spec. Its error joins a [Problem] for every mistake that can be told without a
-// database; whether names and expressions mean anything is for [Apply] to find out.
+// Parse reads a spec from YAML. Its error joins a [Problem] for every mistake that is visible without a
+// database. [Apply] checks names and expressions against the database.
 func Parse(data []byte) (Spec, error) {
 	d, err := openDocument(data)
 	if err != nil {
@@ -39,7 +40,7 @@ func (d *document) spec() Spec {
 		case e.key == "tables":
 			found = true
 			spec.Tables = d.tables(e.value)
-		case strings.HasPrefix(e.key, "x-"): // room for anchors
+		case strings.HasPrefix(e.key, "x-"): // for anchors
 		default:
 			d.unknown(e, "tables, and keys that begin with x-")
 		}
@@ -69,7 +70,7 @@ func (d *document) tables(n ast.Node) []Table {
 	return tables
 }
 
-// table reads one table. Its events inherit from it, so they are read when all else is known.
+// table reads one table. Its events inherit from the other fields, so it reads them last.
 func (d *document) table(n ast.Node) Table {
 	entries, ok := d.mapping(n)
 	if !ok {
@@ -116,16 +117,6 @@ func (d *document) finishTable(n ast.Node, t *Table, on *entry, inherited Event)
 	d.operations(on.value, t, inherited)
 }
 
-func (d *document) has(n ast.Node, key string) bool {
-	entries, _ := d.mapping(n)
-	for _, e := range entries {
-		if e.key == key {
-			return true
-		}
-	}
-	return false
-}
-
 func (d *document) tableName(n ast.Node) Name {
 	text, _, ok := d.scalar(n)
 	if !ok {
@@ -165,8 +156,7 @@ func (d *document) joins(n ast.Node, left bool) []Join {
 	return joins
 }
 
-// expr reads SQL that must stay inside its place. Where null is allowed, it takes back what would
-// have been inherited.
+// expr reads an SQL expression. A null, where allowed, clears the inherited value.
 func (d *document) expr(n ast.Node, field string, nullable bool) string {
 	text, isNull, ok := d.scalar(n)
 	switch {
@@ -182,7 +172,7 @@ func (d *document) expr(n ast.Node, field string, nullable bool) string {
 	return text
 }
 
-// payload reads the fields, in order. Null is the default: all columns.
+// payload reads the fields in order. A null restores the default, all columns.
 func (d *document) payload(n ast.Node) []Field {
 	if _, isNull, _ := d.scalar(n); isNull {
 		return nil
@@ -202,6 +192,105 @@ func (d *document) payload(n ast.Node) []Field {
 	return fields
 }
 
-func (d *document) unknown(e entry, known string) {
-	d.problem(e.at, "unknown field %q (known here: %s)", e.key, known)
+// operations reads the mapping named on.
+func (d *document) operations(n ast.Node, t *Table, inherited Event) {
+	entries, ok := d.mapping(n)
+	if !ok || len(entries) == 0 {
+		d.problem(n, "on must be a mapping from insert, update, delete or truncate to events")
+		return
+	}
+	truncate := false
+	for _, e := range entries {
+		switch e.key {
+		case opInsert:
+			t.Insert = d.events(e.value, inherited)
+		case opUpdate:
+			t.Update = d.events(e.value, inherited)
+		case opDelete:
+			t.Delete = d.events(e.value, inherited)
+		case opTruncate:
+			truncate = true
+			t.Truncate = d.truncate(e.value)
+		default:
+			d.unknown(e, "insert, update, delete, truncate")
+		}
+	}
+	if !truncate && len(t.Delete) > 0 {
+		t.Truncate.Type = truncatedType
+	}
+	if t.Truncate.AsDeletes && len(t.Delete) == 0 {
+		d.problem(n, "truncate: as-deletes needs events under delete")
+	}
+}
+
+// truncate reads an event type, as-deletes, or null for no event.
+func (d *document) truncate(n ast.Node) Truncate {
+	text, isNull, ok := d.scalar(n)
+	switch {
+	case isNull:
+		return Truncate{}
+	case !ok:
+		d.problem(n, "truncate must be an event type, as-deletes or null")
+		return Truncate{}
+	case text == "as-deletes":
+		return Truncate{AsDeletes: true}
+	}
+	return Truncate{Type: d.eventType(n)}
+}
+
+// events reads an event type, an event, or a list of them.
+func (d *document) events(n ast.Node, inherited Event) []Event {
+	var events []Event
+	for _, item := range d.items(n) {
+		events = append(events, d.event(item, inherited))
+	}
+	if len(events) == 0 {
+		d.problem(n, "this list of events is empty")
+	}
+	return events
+}
+
+func (d *document) event(n ast.Node, inherited Event) Event {
+	event := inherited
+	entries, ok := d.mapping(n)
+	if !ok {
+		event.Type = d.eventType(n)
+		return event
+	}
+	typed := false
+	for _, e := range entries {
+		switch e.key {
+		case "type":
+			typed = true
+			event.Type = d.eventType(e.value)
+		case "when":
+			event.When = d.expr(e.value, "when", true)
+		case "key":
+			event.Key = d.expr(e.value, "key", true)
+		case "payload":
+			event.Payload = d.payload(e.value)
+		case "audience":
+			event.Audience = d.expr(e.value, "audience", true)
+		default:
+			d.unknown(e, "type, when, key, payload, audience")
+		}
+	}
+	if !typed {
+		d.problem(n, "an event needs a type")
+	}
+	return event
+}
+
+// eventType reads an event type. It refuses the types that the stream itself sends.
+func (d *document) eventType(n ast.Node) string {
+	text, isNull, ok := d.scalar(n)
+	switch {
+	case !ok || isNull:
+		d.problem(n, "an event is a type, such as order_created, or a mapping with a type")
+	case !isEventType(text):
+		d.problem(n, "event type %q must be a lower-case letter and then up to 62 of a-z, 0-9, _ . : -", text)
+	case slices.Contains([]string{"sync", "heartbeat", "presence_updated", "batch"}, text):
+		d.problem(n, "event type %q belongs to the stream itself; choose another", text)
+	}
+	return text
 }

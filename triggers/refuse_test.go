@@ -21,7 +21,7 @@ func TestTablesThatCannotBeWatched(t *testing.T) {
 		"public.view":       "table public.view: it is a view",
 		"public.stored":     "table public.stored: it is a materialized view",
 		"public.seq":        "table public.seq: it is a sequence",
-		"pgherald.events":   "table pgherald.events: the log cannot watch itself",
+		"pgherald.events":   "table pgherald.events: the log cannot be watched",
 		temp + ".temporary": "it is temporary",
 	} {
 		b.refuses(`tables: [{ name: `+table+`, on: { insert: created } }]`, want)

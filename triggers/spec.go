@@ -1,40 +1,41 @@
 package triggers
 
-// A Spec says which tables are watched and which events their writes give. Only [Parse] makes one.
+// A Spec lists the watched tables and the events that their writes give. [Parse] makes one.
 type Spec struct {
 	Tables []Table
 }
 
-// A Table is one watched table. Inheritance from the table to its events is already done: each
-// event holds the key, payload and audience that apply to it.
+// A Table is one watched table. Parse has already applied inheritance: each event holds its own key,
+// payload and audience.
 type Table struct {
 	Name Name
-	// Key names the columns that tell one row from another; none means the primary key.
+	// Key names the columns that identify a row. Empty means the primary key.
 	Key []string
-	// Joins are set after n and o in the FROM clause of every event.
+	// Joins follow n and o in the FROM clause of every event.
 	Joins []Join
-	// Insert, Update and Delete are the events of one row, in the order they are written.
+	// Insert, Update and Delete are the events of one row, in the order of writing.
 	Insert, Update, Delete []Event
 	Truncate               Truncate
 }
 
-// A Join brings a further table into scope, such as `public.activities a on a.id = n.activity_id`.
+// A Join brings another table into scope, such as `public.activities a on a.id = n.activity_id`.
 type Join struct {
-	// Left keeps the event when nothing matches; otherwise there is no event.
+	// Left keeps the event if no row matches. An inner join drops it.
 	Left bool
 	SQL  string
 }
 
-// An Event is what one row of a statement gives. Everything but Type is SQL over n and o.
+// An Event describes what the trigger writes for one row. Every field but Type is SQL over n and o.
 type Event struct {
 	Type string
-	// When is a condition; empty means always.
+	// When is a condition. Empty means always.
 	When string
-	// Key is cast to text; empty means the key of the table.
+	// Key is cast to text. Empty means the key of the table.
 	Key string
-	// Payload holds the fields of the JSON object, in order; none means all columns of n.
+	// Payload holds the fields of the JSON object, in order. Empty means all columns of n.
 	Payload []Field
-	// Audience is a text[]; where it comes out as null, nobody hears the event. Empty means everyone.
+	// Audience is a text[]. Empty means everyone. If the expression yields null, the event has an empty
+	// audience and reaches no client.
 	Audience string
 }
 
@@ -43,14 +44,18 @@ type Field struct {
 	Name, SQL string
 }
 
-// Truncate says what a TRUNCATE gives: nothing (the zero value), one event without a key, or the
-// delete events of every row.
+// Truncate describes what a TRUNCATE gives: no event (the zero value), one event without a key, or a
+// delete event for every row.
 type Truncate struct {
 	Type      string
 	AsDeletes bool
 }
 
-// The operations, as they appear in the names of functions and triggers.
+// truncatedType is the default event of a TRUNCATE on a table whose deletes are watched: without it,
+// rows would disappear without an event.
+const truncatedType = "table_truncated"
+
+// The operations, as spelled in the names of functions and triggers.
 const (
 	opInsert   = "insert"
 	opUpdate   = "update"
@@ -58,18 +63,18 @@ const (
 	opTruncate = "truncate"
 )
 
-// watches lists the operations that need a trigger on this table.
-func (t Table) watches() []string {
+// watchedOps lists the operations that need a trigger on this table.
+func (t Table) watchedOps() []string {
 	var ops []string
 	for _, op := range []string{opInsert, opUpdate, opDelete, opTruncate} {
-		if t.watched(op) {
+		if t.isWatched(op) {
 			ops = append(ops, op)
 		}
 	}
 	return ops
 }
 
-func (t Table) watched(op string) bool {
+func (t Table) isWatched(op string) bool {
 	if op == opTruncate {
 		return t.Truncate != Truncate{}
 	}
@@ -86,4 +91,17 @@ func (t Table) events(op string) []Event {
 		return t.Delete
 	}
 	return nil
+}
+
+// isEventType accepts the same names as the SQL function pgherald.publish.
+func isEventType(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		letter := 'a' <= c && c <= 'z'
+		other := '0' <= c && c <= '9' || c == '_' || c == '.' || c == ':' || c == '-'
+		if !letter && (i == 0 || !other) {
+			return false
+		}
+	}
+	return 0 < len(text) && len(text) <= 63
 }

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// branch is one SELECT: one event of the spec for the rows of a statement.
+// branch is one SELECT of a statement: it writes one event of the spec for the rows it selects.
 type branch struct {
 	comment string
 	event   Event
-	// n and o are the transition tables that the two rows come from; no o is a row of nulls.
+	// n and o name the transition tables of the two rows. An empty o is a row of nulls.
 	n, o string
-	// where picks the rows that the branch is for.
+	// where selects the rows of the branch.
 	where string
 }
 
-// statement is the INSERT that writes the events of one operation.
+// statement generates the INSERT that writes the events of one operation.
 func statement(t Table, rel relation, op string) string {
 	branches := branchesFor(t, rel, op)
 	switch {
@@ -41,7 +41,7 @@ full join old_rows on ` + keyEquality(rel, "new_rows", "old_rows") + "\n" + late
 where (new_rows.* *<> old_rows.*) is distinct from false`
 }
 
-// oneRowStatement is the INSERT for an update of one row. It writes nothing if the key changed.
+// oneRowStatement generates the INSERT for an update of one row. It writes no event if the key changed.
 func oneRowStatement(t Table, rel relation) string {
 	if len(t.Update) == 1 && len(t.Joins) == 0 {
 		b := branch{event: t.Update[0], n: "new_rows", o: "old_rows"}
@@ -66,7 +66,7 @@ func keyEquality(rel relation, n, o string) string {
 	return strings.Join(parts, "\n    and ")
 }
 
-// branchesFor lists the branches of one operation.
+// branchesFor returns the branches of one operation.
 func branchesFor(t Table, rel relation, op string) []branch {
 	switch op {
 	case opInsert:
@@ -77,7 +77,8 @@ func branchesFor(t Table, rel relation, op string) []branch {
 	return updateBranches(t, rel)
 }
 
-// updateBranches tells by key what became of a row.
+// updateBranches returns the branches of an update. The pairing by key decides the kind of event: both
+// rows, an update; only the new one, an insert; only the old one, a delete.
 func updateBranches(t Table, rel relation) []branch {
 	id := quoteIdent(rel.key[0].name)
 	changed := branch{n: "new_rows", o: "old_rows"}
@@ -101,10 +102,11 @@ func updateBranches(t Table, rel relation) []branch {
 	)
 }
 
-func branchesOf(events []Event, like branch) []branch {
+// branchesOf returns a copy of the template for each event.
+func branchesOf(events []Event, template branch) []branch {
 	branches := make([]branch, len(events))
 	for i, event := range events {
-		branches[i] = like
+		branches[i] = template
 		branches[i].event = event
 		if i > 0 {
 			branches[i].comment = ""
@@ -113,8 +115,8 @@ func branchesOf(events []Event, like branch) []branch {
 	return branches
 }
 
-// lateral joins each row to its events. It is planned for one row at a time, so a joined table is
-// looked up by index whatever the first statement of the session was like.
+// lateral generates the join of each row to its events. Postgres plans a lateral subquery for one row, so
+// it looks up joined tables by index, however many rows the session's first statement had.
 func lateral(t Table, rel relation, branches []branch) string {
 	selects := make([]string, len(branches))
 	for i, b := range branches {
@@ -127,7 +129,7 @@ func lateral(t Table, rel relation, branches []branch) string {
 	return "cross join lateral (\n" + indent(text, 1) + "\n) as event (type, key, audience, data)"
 }
 
-// lateralSelect is a branch inside lateral, where the transition tables are already in scope.
+// lateralSelect generates a branch inside lateral, where the transition tables are already in scope.
 func lateralSelect(t Table, rel relation, b branch) string {
 	from := "from (select " + b.n + ".*) as n\n"
 	if usesOld(t, b.event) {
@@ -140,7 +142,7 @@ func lateralSelect(t Table, rel relation, b branch) string {
 	return strings.TrimSuffix(text, "\n")
 }
 
-// directSelect is the only branch of an insert or delete, read straight from the transition table.
+// directSelect generates the only branch of an insert or delete, without a lateral join.
 func directSelect(t Table, rel relation, b branch) string {
 	from := "from " + b.n + " as n\n"
 	if usesOld(t, b.event) {
@@ -153,7 +155,7 @@ func directSelect(t Table, rel relation, b branch) string {
 	return strings.TrimSuffix(b.selectList(rel, "n")+from+b.payload()+b.conditions(), "\n")
 }
 
-// oldRow is the row o: that of source, or one of nulls.
+// oldRow generates the row o: the row of source, or a row of nulls if o is empty.
 func oldRow(rel relation, o, source string) string {
 	if o == "" {
 		return "(select (null::" + rel.name.String() + ").*)"
@@ -161,16 +163,16 @@ func oldRow(rel relation, o, source string) string {
 	return "(select " + source + ".*)"
 }
 
-// selectList is the SELECT of a branch; row is how the whole row n is called in its scope.
+// selectList generates the SELECT list of a branch. row names the whole row n in its scope.
 func (b branch) selectList(rel relation, row string) string {
-	// With .* these are rows, even where there is a column of that name.
+	// The .* makes these rows, even if a column has the same name.
 	data := "to_json(payload.*)"
 	if len(b.event.Payload) == 0 {
 		data = "to_json(" + row + ".*)"
 	}
 	audience := "null::text[]"
 	if b.event.Audience != "" {
-		// Null would be everyone: an audience that cannot be computed is nobody.
+		// A null audience would mean everyone: an expression that yields null denies everyone instead.
 		audience = "coalesce(" + embed(b.event.Audience) + ", '{}')"
 	}
 	items := []string{quoteLiteral(b.event.Type), b.key(rel), audience, data}
@@ -191,7 +193,7 @@ func (b branch) key(rel relation) string {
 	return "json_build_array(" + strings.Join(columns, ", ") + ")::text"
 }
 
-// payload makes the object as a row of its own: no limit of 50 fields as in json_build_object, and
+// payload generates the payload as a row. Unlike json_build_object, a row has no limit of 50 fields, and
 // each field reads as in any SELECT.
 func (b branch) payload() string {
 	if len(b.event.Payload) == 0 {

@@ -12,34 +12,34 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Every expression is put to Postgres by itself before it is built into anything, so that a mistake
-// is told with its table and field, and so that it cannot reach out of its place. Then the whole
-// statement is planned, as the trigger would. Nothing is executed.
+// Validation happens in two steps, and neither executes anything. First Postgres parses every expression by
+// itself: an error names the table and the field, and an expression cannot affect the SQL around it. Then
+// Postgres plans each whole statement, as the trigger will.
 
-// validator collects what Postgres says about the expressions of one table.
+// validator collects the errors of Postgres about the expressions of one table.
 type validator struct {
 	tx    pgx.Tx
 	table Table
-	from  string
-	// seen keeps an expression that events inherit from being told more than once.
-	seen map[string]bool
-	errs []error
+	from  string // the FROM clause with the rows n and o, and the joins checked so far
+	// checked holds the expressions already checked: an inherited one is reported once.
+	checked map[string]bool
+	errs    []error
 }
 
-// validate returns what is wrong with the tables, and as an error what kept it from finding out.
-func validate(ctx context.Context, tx pgx.Tx, spec Spec, relations []relation) (wrong []error, err error) {
+// validate returns the mistakes in the expressions of a spec. err reports that the validation itself failed.
+func validate(ctx context.Context, tx pgx.Tx, spec Spec, relations []relation) (mistakes []error, err error) {
 	for i, t := range spec.Tables {
 		found, err := validateTable(ctx, tx, t, relations[i])
 		if err != nil {
 			return nil, fmt.Errorf("validate table %s: %w", t.Name, err)
 		}
-		wrong = append(wrong, found...)
+		mistakes = append(mistakes, found...)
 	}
-	return wrong, nil
+	return mistakes, nil
 }
 
 func validateTable(ctx context.Context, tx pgx.Tx, t Table, rel relation) ([]error, error) {
-	v := &validator{tx: tx, table: t, seen: map[string]bool{}}
+	v := &validator{tx: tx, table: t, checked: map[string]bool{}}
 	row := "(select " + readable(rel) + " from (select (null::" + rel.name.String() + ").*) as r)"
 	v.from = "from " + row + " as n\ncross join " + row + " as o\n"
 	if err := v.joins(ctx); err != nil || len(v.errs) > 0 {
@@ -58,7 +58,7 @@ func validateTable(ctx context.Context, tx pgx.Tx, t Table, rel relation) ([]err
 	return v.errs, v.statements(ctx, rel)
 }
 
-// readable lists the columns that a trigger can read, if they are not all.
+// readable returns a SELECT list of the columns that a trigger can read.
 func readable(rel relation) string {
 	if len(rel.virtual) == 0 {
 		return "*"
@@ -70,12 +70,12 @@ func readable(rel relation) string {
 	return strings.Join(names, ", ")
 }
 
-// joins checks each join together with those before it, and leaves them all in scope.
+// joins checks each join together with the joins before it, and adds it to the scope.
 func (v *validator) joins(ctx context.Context) error {
 	for _, j := range v.table.Joins {
 		from := v.from + joinsSQL([]Join{j})
-		// The last line would not parse after a WHERE or the like.
-		if err := v.ask(ctx, "join "+j.SQL, "select 1\n"+release(from)+"cross join (select) as rest", 0); err != nil || len(v.errs) > 0 {
+		// The trailing cross join is a syntax error after a WHERE, which a join must not contain.
+		if err := v.describe(ctx, "join "+j.SQL, "select 1\n"+restoreLineBreaks(from)+"cross join (select) as rest", 0); err != nil || len(v.errs) > 0 {
 			return err
 		}
 		v.from = from
@@ -90,7 +90,7 @@ func (v *validator) event(ctx context.Context, op string, e Event, rel relation)
 			v.table.Name, where, quoteIdent(rel.virtual[0])))
 	}
 	if e.Key != "" {
-		if err := v.expr(ctx, where+"key", release(embed(e.Key))+"::text", pgtype.TextOID); err != nil {
+		if err := v.expr(ctx, where+"key", restoreLineBreaks(embed(e.Key))+"::text", pgtype.TextOID); err != nil {
 			return err
 		}
 	}
@@ -108,21 +108,22 @@ func (v *validator) event(ctx context.Context, op string, e Event, rel relation)
 	return nil
 }
 
-// expr checks one expression and its type. It is asked for in a WHERE too, where Postgres allows
-// no aggregate, no window function and no function that returns several rows.
+// expr checks one expression and its type. The query also uses it in a WHERE, where Postgres allows no
+// aggregate, no window function and no function that returns a set.
 func (v *validator) expr(ctx context.Context, what, expr string, want uint32) error {
 	known := strconv.Itoa(int(want)) + expr
-	if expr == "" || v.seen[known] {
+	if expr == "" || v.checked[known] {
 		return nil
 	}
-	v.seen[known] = true
-	sql := fmt.Sprintf("select (\n%s\n)\n%swhere (\n%s\n) is null", expr, release(v.from), expr)
-	return v.ask(ctx, what, sql, want)
+	v.checked[known] = true
+	sql := fmt.Sprintf("select (\n%s\n)\n%swhere (\n%s\n) is null", expr, restoreLineBreaks(v.from), expr)
+	return v.describe(ctx, what, sql, want)
 }
 
-// ask has Postgres parse a query of one column, of the type wanted if that is not 0.
-func (v *validator) ask(ctx context.Context, what, sql string, want uint32) error {
-	return v.try(ctx, what, func(tx pgx.Tx) error {
+// describe lets Postgres parse a query with one column. The column must have the wanted type, unless that
+// is 0.
+func (v *validator) describe(ctx context.Context, what, sql string, want uint32) error {
+	return v.inSavepoint(ctx, what, func(tx pgx.Tx) error {
 		described, err := tx.Conn().PgConn().Prepare(ctx, "", sql, nil)
 		if err != nil {
 			return err
@@ -137,11 +138,11 @@ func (v *validator) ask(ctx context.Context, what, sql string, want uint32) erro
 	})
 }
 
-// statements has Postgres plan what the triggers will execute, with the table itself in place of
-// the transition tables.
+// statements lets Postgres plan the statements of the triggers. The table itself replaces the transition
+// tables.
 func (v *validator) statements(ctx context.Context, rel relation) error {
 	rows := fmt.Sprintf("(select %s from %s where false)", readable(rel), rel.name)
-	for _, op := range v.table.watches() {
+	for _, op := range v.table.watchedOps() {
 		sql := fmt.Sprintf("explain with new_rows as %s, old_rows as %s\n", rows, rows)
 		switch {
 		case op != opTruncate:
@@ -151,8 +152,8 @@ func (v *validator) statements(ctx context.Context, rel relation) error {
 		default:
 			sql += truncatedTable(v.table, rel.name)
 		}
-		err := v.try(ctx, "on "+op, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, release(sql))
+		err := v.inSavepoint(ctx, "on "+op, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, restoreLineBreaks(sql))
 			return err
 		})
 		if err != nil {
@@ -162,26 +163,58 @@ func (v *validator) statements(ctx context.Context, rel relation) error {
 	return nil
 }
 
-// try runs one question in a savepoint, so that the next can be asked after a mistake.
-func (v *validator) try(ctx context.Context, what string, ask func(pgx.Tx) error) error {
+// inSavepoint runs one check in a savepoint, so that the next one can run after a mistake.
+func (v *validator) inSavepoint(ctx context.Context, what string, check func(pgx.Tx) error) error {
 	savepoint, err := v.tx.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	answer := ask(savepoint)
+	checkErr := check(savepoint)
 	if err := savepoint.Rollback(ctx); err != nil {
-		return errors.Join(answer, err)
+		return errors.Join(checkErr, err)
 	}
 	var pgErr *pgconn.PgError
 	var typeErr typeError
 	switch {
-	case answer == nil:
-	case errors.As(answer, &pgErr):
-		v.errs = append(v.errs, fmt.Errorf("table %s, %s: %w", v.table.Name, what, said{pgErr}))
-	case errors.Is(answer, errNotOneValue) || errors.As(answer, &typeErr):
-		v.errs = append(v.errs, fmt.Errorf("table %s, %s: %w", v.table.Name, what, answer))
+	case checkErr == nil:
+	case errors.As(checkErr, &pgErr):
+		v.errs = append(v.errs, fmt.Errorf("table %s, %s: %w", v.table.Name, what, postgresError{pgErr}))
+	case errors.Is(checkErr, errNotOneValue) || errors.As(checkErr, &typeErr):
+		v.errs = append(v.errs, fmt.Errorf("table %s, %s: %w", v.table.Name, what, checkErr))
 	default:
-		return answer
+		return checkErr
 	}
 	return nil
+}
+
+// errNotOneValue reports an expression with several values or with a parameter.
+const errNotOneValue = constError("read expression: it must be one value, without parameters")
+
+// typeError reports an expression of the wrong type.
+type typeError struct {
+	want, got uint32 // oids
+}
+
+func (e typeError) Error() string {
+	m := pgtype.NewMap()
+	got := fmt.Sprintf("the type with oid %d", e.got)
+	if t, ok := m.TypeForOID(e.got); ok {
+		got = sqlType(t.Name)
+	}
+	want := "text"
+	if t, ok := m.TypeForOID(e.want); ok {
+		want = sqlType(t.Name)
+	}
+	return fmt.Sprintf("read expression: it is %s, and must be %s", got, want)
+}
+
+// sqlType returns the usual SQL name of a type that pgx knows.
+func sqlType(name string) string {
+	switch {
+	case name == "bool":
+		return "boolean"
+	case name != "" && name[0] == '_':
+		return name[1:] + "[]"
+	}
+	return name
 }

@@ -5,8 +5,8 @@ import _ "embed"
 //go:embed workload.yaml
 var workloadYAML []byte
 
-// Workload returns the spec of the workload's own three tables. It is part of the program, so a
-// mistake in it is a bug: the tests parse it, and here it panics.
+// Workload returns the spec of the example's three tables. It is embedded in the program, and Workload
+// panics if it has a mistake; the tests exclude that.
 func Workload() Spec {
 	spec, err := Parse(workloadYAML)
 	if err != nil {

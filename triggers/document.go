@@ -12,29 +12,27 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// The spec is read from the syntax tree rather than into structs: that keeps the order of the
-// fields, gives every mistake its line and column, and finds all of them at once.
-
-// A Problem is one mistake in a spec, and where it is.
+// A Problem is one mistake in a spec, with its position.
 type Problem struct {
 	Line, Column int
 	Message      string
 }
 
-// Error begins with line:column, so that a caller can set the name of the file before it.
+// Error begins with line:column, so that a caller can prefix the name of the file.
 func (p Problem) Error() string {
 	return fmt.Sprintf("%d:%d: %s", p.Line, p.Column, p.Message)
 }
 
-// document is the tree of one YAML file and what was found wrong with it.
+// document holds the syntax tree of one YAML file and the problems found in it. Reading the tree, and not
+// structs, keeps the order of the fields, gives every problem its position, and finds all problems at once.
 type document struct {
 	root     ast.Node
 	anchors  map[string]ast.Node
-	merged   map[ast.Node][]entry
+	merged   map[ast.Node][]entry // the entries of each mapping that was read
 	problems []Problem
 }
 
-// entry is one key of a mapping with its value, after aliases and merges.
+// entry is one key of a mapping with its value, after the expansion of merges.
 type entry struct {
 	key   string
 	at    ast.Node
@@ -60,7 +58,7 @@ func openDocument(data []byte) (*document, error) {
 	return d, nil
 }
 
-// syntaxProblem keeps the place of a parser's error, and its sentence without the excerpt.
+// syntaxProblem turns an error of the YAML parser into a Problem, without the excerpt of the source.
 func syntaxProblem(err error) error {
 	var located yaml.Error
 	if !errors.As(err, &located) || located.GetToken() == nil {
@@ -70,7 +68,7 @@ func syntaxProblem(err error) error {
 	return Problem{at.Line, at.Column, "read YAML: " + located.GetMessage()}
 }
 
-// anchorVisitor collects what each anchor names.
+// anchorVisitor collects the node of each anchor.
 type anchorVisitor map[string]ast.Node
 
 func (v anchorVisitor) Visit(n ast.Node) ast.Visitor {
@@ -90,7 +88,7 @@ func position(n ast.Node) (line, column int) {
 	if n != nil {
 		tk = n.GetToken()
 	}
-	// A block mapping's token is the colon of its first entry; its first key is where it begins.
+	// The token of a block mapping is the colon of its first entry, but the mapping begins at its first key.
 	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
 		tk = m.Values[0].Key.GetToken()
 	}
@@ -100,8 +98,8 @@ func position(n ast.Node) (line, column int) {
 	return tk.Position.Line, tk.Position.Column
 }
 
-// resolve looks through anchors, aliases and tags. It gives nil, and notes why, for an alias that
-// names nothing or itself.
+// resolve follows anchors, aliases and tags to a node. It returns nil and records a problem if an alias
+// names no anchor or leads back to itself.
 func (d *document) resolve(n ast.Node) ast.Node {
 	start := n
 	for range 100 {
@@ -125,7 +123,7 @@ func (d *document) resolve(n ast.Node) ast.Node {
 	return nil
 }
 
-// mapping gives the entries of a mapping in order; ok is false if it is none.
+// mapping returns the entries of a mapping in order. ok is false if the node is not a mapping.
 func (d *document) mapping(n ast.Node) (entries []entry, ok bool) {
 	n = d.resolve(n)
 	var pairs []*ast.MappingValueNode
@@ -140,7 +138,7 @@ func (d *document) mapping(n ast.Node) (entries []entry, ok bool) {
 	if known, ok := d.merged[n]; ok {
 		return known, true
 	}
-	d.merged[n] = nil // a mapping that merges itself finds nothing more
+	d.merged[n] = nil // ends the recursion of a mapping that merges itself
 	own := map[string]bool{}
 	for _, pair := range pairs {
 		own[keyText(pair)] = true
@@ -150,8 +148,8 @@ func (d *document) mapping(n ast.Node) (entries []entry, ok bool) {
 	return entries, true
 }
 
-// expand puts merged entries where their << stands. A mapping's own keys win over merged ones, and
-// of those the first.
+// expand replaces each << by the entries that it merges. A mapping's own keys win over merged ones, and
+// earlier merged keys win over later ones.
 func (d *document) expand(pairs []*ast.MappingValueNode, taken map[string]bool) []entry {
 	var entries []entry
 	for _, pair := range pairs {
@@ -169,7 +167,7 @@ func (d *document) expand(pairs []*ast.MappingValueNode, taken map[string]bool) 
 	return entries
 }
 
-// merges gives the entries that a << brings in: those of one mapping, or of a list of them.
+// merges returns the entries that a << brings in, from one mapping or a list of mappings.
 func (d *document) merges(value ast.Node) []entry {
 	sources := []ast.Node{value}
 	if list, ok := d.resolve(value).(*ast.SequenceNode); ok {
@@ -193,7 +191,7 @@ func keyText(pair *ast.MappingValueNode) string {
 	return pair.Key.GetToken().Value
 }
 
-// items gives the elements of a list; anything else is a list of one.
+// items returns the elements of a list. Any other node counts as a list of one.
 func (d *document) items(n ast.Node) []ast.Node {
 	if list, ok := d.resolve(n).(*ast.SequenceNode); ok {
 		return list.Values
@@ -201,8 +199,8 @@ func (d *document) items(n ast.Node) []ast.Node {
 	return []ast.Node{n}
 }
 
-// scalar gives the text of a scalar as it was written, so that 1 and true are SQL too; isNull
-// tells the null apart.
+// scalar returns the source text of a scalar, so that 1 and true are SQL too. isNull reports a YAML null,
+// for which the text is empty.
 func (d *document) scalar(n ast.Node) (text string, isNull, ok bool) {
 	switch v := d.resolve(n).(type) {
 	case *ast.StringNode:
@@ -215,4 +213,14 @@ func (d *document) scalar(n ast.Node) (text string, isNull, ok bool) {
 		return v.GetToken().Value, false, true
 	}
 	return "", false, false
+}
+
+// has reports whether a mapping has this key.
+func (d *document) has(n ast.Node, key string) bool {
+	entries, _ := d.mapping(n)
+	return slices.ContainsFunc(entries, func(e entry) bool { return e.key == key })
+}
+
+func (d *document) unknown(e entry, known string) {
+	d.problem(e.at, "unknown field %q (known here: %s)", e.key, known)
 }

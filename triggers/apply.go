@@ -1,0 +1,255 @@
+package triggers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Changes describes what Apply or Drop did, one phrase for each change, in order.
+type Changes []string
+
+// Drift is one difference between the spec and the database.
+type Drift struct {
+	// Message describes the difference, and Remedy how to remove it.
+	Message, Remedy string
+}
+
+// String returns the drift as one line.
+func (d Drift) String() string { return d.Message + "; " + d.Remedy }
+
+// An Option configures Apply and Drop.
+type Option func(*options)
+
+type options struct {
+	lockTimeout time.Duration
+}
+
+// LockTimeout bounds the wait for each lock. The default is 5 s. Writers queue behind a waiting Apply, so
+// they may wait as long.
+func LockTimeout(limit time.Duration) Option {
+	return func(o *options) { o.lockTimeout = limit }
+}
+
+// Apply changes the database to exactly the triggers of the spec, in one transaction. An error means that
+// nothing has changed. Apply leaves up-to-date triggers alone: a second Apply takes no lock that delays a
+// writer.
+func Apply(ctx context.Context, conn *pgx.Conn, spec Spec, opts ...Option) (Changes, error) {
+	var done Changes
+	err := transact(ctx, conn, opts, func(tx pgx.Tx) error {
+		changes, err := plan(ctx, tx, spec)
+		if err != nil {
+			return err
+		}
+		done, err = execute(ctx, tx, changes)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("apply triggers: %w", err)
+	}
+	return done, nil
+}
+
+// Drop removes every generated trigger and function, of any spec. The log stays. Drop does nothing in a
+// database without a log.
+func Drop(ctx context.Context, conn *pgx.Conn, opts ...Option) (Changes, error) {
+	var done Changes
+	err := transact(ctx, conn, opts, func(tx pgx.Tx) error {
+		found, err := loadInstalled(ctx, tx)
+		if err != nil {
+			return err
+		}
+		done, err = execute(ctx, tx, planChanges(objects{}, found))
+		return err
+	})
+	if errors.Is(err, errNoLog) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("drop triggers: %w", err)
+	}
+	return done, nil
+}
+
+// Check reports what Apply would change, and changes nothing. It also reports an expression that no longer
+// fits its table, because a column was dropped for example.
+func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
+	var drifts []Drift
+	err := readOnly(ctx, conn, func(tx pgx.Tx) error {
+		found, err := loadInstalled(ctx, tx)
+		if err != nil {
+			return err
+		}
+		relations, err := loadRelations(ctx, tx, spec)
+		if err != nil {
+			return err
+		}
+		for _, c := range planChanges(generateAll(spec, relations), found) {
+			drifts = append(drifts, Drift{c.drift, "run `pgherald triggers apply`"})
+		}
+		mistakes, err := validate(ctx, tx, spec, relations)
+		for _, mistake := range mistakes {
+			drifts = append(drifts, Drift{mistake.Error(), "writes may fail; correct the spec or the table, then run `pgherald triggers apply`"})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("check triggers: %w", err)
+	}
+	return drifts, nil
+}
+
+// SQL returns the whole script that the spec generates for this database. It changes nothing.
+func SQL(ctx context.Context, conn *pgx.Conn, spec Spec) (string, error) {
+	var script string
+	err := readOnly(ctx, conn, func(tx pgx.Tx) error {
+		relations, err := loadRelations(ctx, tx, spec)
+		if err != nil {
+			return err
+		}
+		script = generateAll(spec, relations).script()
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("generate triggers: %w", err)
+	}
+	return script, nil
+}
+
+// plan validates the spec and compares it with the installed objects.
+func plan(ctx context.Context, tx pgx.Tx, spec Spec) ([]change, error) {
+	found, err := loadInstalled(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	relations, err := loadRelations(ctx, tx, spec)
+	if err != nil {
+		return nil, err
+	}
+	mistakes, err := validate(ctx, tx, spec, relations)
+	if err := errors.Join(append(mistakes, err)...); err != nil {
+		return nil, err
+	}
+	return planChanges(generateAll(spec, relations), found), nil
+}
+
+// execute runs the changes in order and returns their descriptions.
+func execute(ctx context.Context, tx pgx.Tx, changes []change) (Changes, error) {
+	var done Changes
+	for _, c := range changes {
+		for _, sql := range c.sql {
+			if _, err := tx.Exec(ctx, sql); isCode(err, lockNotAvailable) || isCode(err, deadlockDetected) {
+				return nil, fmt.Errorf("lock table %s: it stayed in use by other transactions; try again, or allow more time: %w", c.table, err)
+			} else if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.action, err)
+			}
+		}
+		done = append(done, c.action)
+	}
+	return done, nil
+}
+
+const (
+	// lockNotAvailable is the SQLSTATE for an expired lock_timeout.
+	lockNotAvailable = "55P03"
+	// deadlockDetected is the SQLSTATE for a deadlock: a writer locks the tables in another order.
+	deadlockDetected = "40P01"
+	// applyLock is the advisory lock that serializes changes of triggers: "pgherald" in ASCII.
+	applyLock int64 = 0x70676865_72616c64
+)
+
+// transact runs do in a transaction that excludes every other Apply and Drop.
+func transact(ctx context.Context, conn *pgx.Conn, opts []Option, do func(pgx.Tx) error) error {
+	o := options{lockTimeout: 5 * time.Second}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	// Does nothing after a commit. After an error, the connection is usable again or lost.
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err := prepare(ctx, tx, o); err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// prepare applies the settings of the transaction and takes applyLock. Later reads see the changes of the
+// previous holder.
+func prepare(ctx context.Context, tx pgx.Tx, o options) error {
+	if err := localSettings(ctx, tx); err != nil {
+		return err
+	}
+	limit := strconv.FormatInt(max(o.lockTimeout.Milliseconds(), 1), 10)
+	if _, err := tx.Exec(ctx, `select set_config('lock_timeout', $1, true)`, limit); err != nil {
+		return fmt.Errorf("set lock_timeout: %w", err)
+	}
+	_, err := tx.Exec(ctx, `select pg_advisory_xact_lock($1)`, applyLock)
+	if isCode(err, lockNotAvailable) {
+		return fmt.Errorf("wait for another process that is changing triggers: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("take the lock for changing triggers: %w", err)
+	}
+	return nil
+}
+
+// readOnly runs do in a read-only transaction.
+func readOnly(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err := localSettings(ctx, tx); err != nil {
+		return err
+	}
+	return do(tx)
+}
+
+// localSettings gives the transaction the settings of the trigger functions.
+func localSettings(ctx context.Context, tx pgx.Tx) error {
+	for _, s := range settings() {
+		if _, err := tx.Exec(ctx, "set local "+s.name+" = "+s.value); err != nil {
+			return fmt.Errorf("set %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// postgresError formats an error of Postgres with its message, detail and hint.
+type postgresError struct {
+	err *pgconn.PgError
+}
+
+func (e postgresError) Error() string {
+	text := e.err.Message
+	if e.err.Detail != "" {
+		text += " (detail: " + e.err.Detail + ")"
+	}
+	if e.err.Hint != "" {
+		text += " (hint: " + e.err.Hint + ")"
+	}
+	return text
+}
+
+func (e postgresError) Unwrap() error { return e.err }
+
+// isCode reports whether an error comes from Postgres and has this SQLSTATE.
+func isCode(err error, code string) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == code
+}

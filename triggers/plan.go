@@ -1,0 +1,163 @@
+package triggers
+
+import "fmt"
+
+// change is one step of a plan: a difference between the spec and the database, with the statements that
+// remove it.
+type change struct {
+	drift  string // describes the difference, for Check
+	action string // describes the remedy, for Apply
+	sql    []string
+	table  Name // the table that the statements lock; empty for a function
+}
+
+// planChanges returns the changes in the order of execution. A trigger depends on its function: so it is
+// dropped before the function, and created after it.
+func planChanges(want objects, found installed) []change {
+	changes := staleTriggers(want, found)
+	changes = append(changes, changedFunctions(want, found)...)
+	changes = append(changes, missingTriggers(want, found)...)
+	return append(changes, staleFunctions(want, found)...)
+}
+
+// staleTriggers drops installed triggers that are not in the spec.
+func staleTriggers(want objects, found installed) []change {
+	var changes []change
+	for _, have := range found.triggers {
+		if _, ok := want.trigger(have.table, have.name); ok {
+			continue
+		}
+		changes = append(changes, change{
+			drift:  fmt.Sprintf("trigger %s on %s is not in the spec", quoteIdent(have.name), have.table),
+			action: fmt.Sprintf("drop trigger %s on %s", quoteIdent(have.name), have.table),
+			sql:    []string{have.drop()},
+			table:  have.table,
+		})
+	}
+	return changes
+}
+
+// drop uses the installed name of the trigger, which may differ from the generated one.
+func (t installedTrigger) drop() string {
+	return fmt.Sprintf("drop trigger %s on %s", quoteIdent(t.name), t.table)
+}
+
+// changedFunctions creates missing functions and replaces those that differ. Neither locks a table.
+func changedFunctions(want objects, found installed) []change {
+	var changes []change
+	for _, f := range want.functions {
+		have, ok := found.function(f.name)
+		create := []string{f.create(), f.revoke()}
+		switch {
+		case !ok:
+			changes = append(changes, change{
+				drift:  "function " + f.sqlName() + " is missing",
+				action: "create function " + f.sqlName(), sql: create,
+			})
+		case !have.same(f):
+			changes = append(changes, change{
+				drift:  "function " + f.sqlName() + " differs from the spec",
+				action: "replace function " + f.sqlName(), sql: create,
+			})
+		}
+		if ok {
+			changes = append(changes, wrongPrivileges(have)...)
+		}
+	}
+	return changes
+}
+
+// wrongPrivileges finds a function that every role may execute, or whose owner may not write to the log.
+func wrongPrivileges(f installedFunction) []change {
+	var changes []change
+	if f.publicMayExecute {
+		changes = append(changes, change{
+			drift:  "function " + f.sqlName() + " may be executed by every role",
+			action: "revoke function " + f.sqlName() + " from public",
+			sql:    []string{f.revoke()},
+		})
+	}
+	if !f.ownerMayWrite {
+		changes = append(changes, change{
+			drift:  "the owner of function " + f.sqlName() + " may not write to pgherald.events",
+			action: "take over function " + f.sqlName(),
+			sql:    []string{"alter function " + f.sqlName() + "() owner to current_user"},
+		})
+	}
+	return changes
+}
+
+// missingTriggers creates missing triggers, replaces those that differ and enables disabled ones.
+func missingTriggers(want objects, found installed) []change {
+	var changes []change
+	for _, t := range want.triggers {
+		on := fmt.Sprintf("trigger %s on %s", t.name(), t.table)
+		c := change{table: t.table}
+		have, ok := found.trigger(t.table, t.name())
+		switch {
+		case !ok:
+			c.drift, c.action, c.sql = on+" is missing", "create "+on, []string{t.create()}
+		case !have.same(t):
+			c.drift, c.action, c.sql = on+" differs from the spec", "replace "+on, []string{have.drop(), t.create()}
+		case !have.enabled:
+			enable := fmt.Sprintf("alter table %s enable trigger %s", t.table, t.name())
+			c.drift, c.action, c.sql = on+" is disabled", "enable "+on, []string{enable}
+		default:
+			continue
+		}
+		changes = append(changes, c)
+	}
+	return changes
+}
+
+// staleFunctions drops installed functions that are not in the spec.
+func staleFunctions(want objects, found installed) []change {
+	var changes []change
+	for _, f := range found.functions {
+		if want.hasFunction(f.name) {
+			continue
+		}
+		changes = append(changes, change{
+			drift:  "function " + f.sqlName() + " is not in the spec",
+			action: "drop function " + f.sqlName(),
+			sql:    []string{"drop function " + f.sqlName() + "()"},
+		})
+	}
+	return changes
+}
+
+func (objs objects) trigger(table Name, name string) (trigger, bool) {
+	for _, t := range objs.triggers {
+		if t.table == table && t.name() == name {
+			return t, true
+		}
+	}
+	return trigger{}, false
+}
+
+func (objs objects) hasFunction(name string) bool {
+	for _, f := range objs.functions {
+		if f.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (found installed) function(name string) (installedFunction, bool) {
+	for _, f := range found.functions {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return installedFunction{}, false
+}
+
+func (found installed) trigger(table Name, name string) (installedTrigger, bool) {
+	for _, t := range found.triggers {
+		if t.table == table && t.name == name {
+			return t, true
+		}
+	}
+	return installedTrigger{}, false
+}
