@@ -54,7 +54,7 @@ type ListenerStats struct {
 
 // WakerStats says whether writers ring for themselves or this server does it for them.
 type WakerStats struct {
-	State  string `json:"state"`  // resting, up or draining
+	State  string `json:"state"`  // idle, leading or draining
 	Reigns uint64 `json:"reigns"` // how often it was up
 }
 

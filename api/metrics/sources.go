@@ -38,7 +38,7 @@ type Waker struct {
 }
 
 // WakerStates are the states that a waker can be in.
-var WakerStates = []string{"resting", "up", "draining"}
+var WakerStates = []string{"idle", "leading", "draining"}
 
 // Pruner is how far old events were deleted.
 type Pruner struct {

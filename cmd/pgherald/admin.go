@@ -57,7 +57,7 @@ func (s *server) sources() metrics.Sources {
 		},
 		Waker: func() metrics.Waker {
 			status := s.waker.Status()
-			return metrics.Waker{State: status.State, Reigns: status.Terms}
+			return metrics.Waker{State: string(status.State), Reigns: status.Terms}
 		},
 		Pruner: func() metrics.Pruner {
 			status := s.pruner.Status()

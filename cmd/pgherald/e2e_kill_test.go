@@ -118,7 +118,7 @@ func (d *duo) rings(tw *twin) bool {
 	if err := errors.Join(err, json.Unmarshal(body, &stats)); err != nil {
 		d.t.Fatal(err, d.failure())
 	}
-	return stats.Listener.Waker.State == "up"
+	return stats.Listener.Waker.State == "leading"
 }
 
 // kill ends a replica as the kernel does that has no memory left, and starts another in its place when

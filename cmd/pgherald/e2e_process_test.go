@@ -217,7 +217,7 @@ func testEndInBlackHole(t *testing.T, binary string) {
 	proxy := pgtest.NewProxy(t, u.Host)
 	p, _ := serveProgram(t, binary, proxy.URL(database))
 	proxy.Blackhole(true)
-	p.says(t, "listener is down; it reconnects until it succeeds", "")
+	p.says(t, "listener disconnected", "")
 	began := time.Now()
 	p.signal(t, syscall.SIGTERM)
 	limit, cancel := context.WithTimeout(p.ctx, 12*time.Second)

@@ -66,7 +66,7 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	s.pruner = eventlog.NewPruner(s.logPool, eventlog.PrunerOptions{MaxAge: c.RetainAge, MaxBytes: int64(c.RetainBytes), Logger: a.logger})
 	s.monitor = eventlog.NewMonitor(s.logPool, eventlog.MonitorOptions{Logger: a.logger})
 	s.listener, err = notify.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, notify.ListenerOptions{
-		ProbeInterval: c.ProbeInterval, Control: func(connection string) { s.api.Renewal(connection) }, Logger: a.logger,
+		ProbeInterval: c.ProbeInterval, OnControl: func(connection string) { s.api.Renewal(connection) }, Logger: a.logger,
 	})
 	if err != nil {
 		return s, err
@@ -149,7 +149,7 @@ func (s *server) listenerStats() api.ListenerStats {
 	status, waker := s.listener.Status(), s.waker.Status()
 	return api.ListenerStats{
 		Live: status.Live, RoundTripMS: float64(status.RoundTrip) / 1e6, Reason: status.Reason,
-		Waker: &api.WakerStats{State: waker.State, Reigns: waker.Terms},
+		Waker: &api.WakerStats{State: string(waker.State), Reigns: waker.Terms},
 	}
 }
 

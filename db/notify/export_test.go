@@ -8,16 +8,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// SetBacklog replaces what must work on each new connection.
-func (l *Listener) SetBacklog(f func(context.Context, *pgx.Conn) error) { l.backlog = f }
+// SetValidate replaces the check of each new connection. The listener must not run yet.
+func (l *Listener) SetValidate(f func(context.Context, *pgx.Conn) error) { l.validate = f }
 
-// SetProbeTimeout is for a listener that does not run yet.
+// SetProbeTimeout replaces the option. The listener must not run yet.
 func (l *Listener) SetProbeTimeout(d time.Duration) { l.opts.ProbeTimeout = d }
 
-// OnConnect tells of each session's backend. It is for a waker that does not run yet.
-func (w *Leader) OnConnect(told func(pid uint32)) {
-	w.config.AfterConnect = func(_ context.Context, conn *pgconn.PgConn) error {
-		told(conn.PID())
+// OnConnect calls f with the backend of each session that the leader opens. The leader must not run
+// yet.
+func (l *Leader) OnConnect(f func(pid uint32)) {
+	l.config.AfterConnect = func(_ context.Context, conn *pgconn.PgConn) error {
+		f(conn.PID())
 		return nil
 	}
 }

@@ -69,7 +69,7 @@ func awaitBlockedWaker(t *testing.T, url string) {
 	const sql = `
 select exists (
     select from pg_locks as l inner join pg_stat_activity as a on a.pid = l.pid
-    where a.application_name = 'pgherald waker' and a.datname = current_database() and not l.granted
+    where a.application_name = 'pgherald leader' and a.datname = current_database() and not l.granted
 )`
 	conn := pgtest.Connect(t, url)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

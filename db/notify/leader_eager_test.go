@@ -15,14 +15,14 @@ func TestWakerIsNotEagerWithAnotherSession(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	listener := &Listener{name: "a server", wake: make(chan struct{}, 1)}
 	writer := pgtest.Connect(t, url)
-	r := &term{}
+	r := &leadership{}
 	var windows int
 	var cut sync.Once
 	w, err := NewLeader(listener, url, LeaderOptions{
 		MinPoll: time.Millisecond, MaxPoll: time.Millisecond, Window: 10 * time.Millisecond,
 		NextPass: func() time.Time { // on the waker's goroutine, before each poll
 			pgtest.Exec(t, writer, `insert into pgherald.events (type, data) values ('tick', '{}')`)
-			if r.eager {
+			if r.wakesAhead {
 				cut.Do(r.session.close)
 			} else if windows++; windows > 1000 {
 				t.Fatal("the waker was never eager, though each poll found something")
@@ -40,10 +40,10 @@ func TestWakerIsNotEagerWithAnotherSession(t *testing.T) {
 	if _, err := r.poll(false); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.watch(t.Context()); err == nil {
+	if err := r.pollUntilQuiet(t.Context()); err == nil {
 		t.Fatal("the session was closed, and its end was not noticed")
 	}
-	if r.eager {
+	if r.wakesAhead {
 		t.Error("it is eager without a session")
 	}
 	if r.session, err = w.openSession(t.Context()); err != nil {

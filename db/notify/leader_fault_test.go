@@ -23,11 +23,11 @@ import (
 
 // wakerSteps are the steps at which a waker may meet its fate.
 var wakerSteps = []notify.LeaderStep{
-	notify.StepOpened, notify.StepLocked, notify.StepLeading, notify.StepQuiet, notify.StepReleased, notify.StepDraining,
+	notify.StepConnected, notify.StepAcquired, notify.StepLeading, notify.StepQuiet, notify.StepReleased, notify.StepDraining,
 }
 
 // impatient is a waker whose session ends soon when it says nothing.
-var impatient = notify.LeaderOptions{SessionLimit: 500 * time.Millisecond}
+var impatient = notify.LeaderOptions{SessionTimeout: 500 * time.Millisecond}
 
 // strike runs a test for each step: a waker stands there, a transaction is open that has written, and
 // whatever fate does to the waker, this server has every event once.
@@ -189,7 +189,7 @@ func TestWakerCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy := pgtest.NewProxy(t, addressOf(config))
-	s := newSite(t, url, siteOptions{wakerURL: proxy.URL(url), waker: notify.LeaderOptions{Window: time.Hour, SessionLimit: 500 * time.Millisecond}})
+	s := newSite(t, url, siteOptions{wakerURL: proxy.URL(url), waker: notify.LeaderOptions{Window: time.Hour, SessionTimeout: 500 * time.Millisecond}})
 	s.reach(conn, notify.StepLeading)
 	proxy.Blackhole(true)
 	pgtest.Exec(t, conn, `insert into public.rows (id) values (1)`)
@@ -339,7 +339,7 @@ func runWakerProcess(url string, hold notify.LeaderStep) error {
 		return err
 	}
 	stdin := bufio.NewReader(os.Stdin)
-	opts := notify.LeaderOptions{SessionLimit: impatient.SessionLimit, OnStep: func(step notify.LeaderStep) {
+	opts := notify.LeaderOptions{SessionTimeout: impatient.SessionTimeout, OnStep: func(step notify.LeaderStep) {
 		fmt.Fprintln(os.Stdout, step)
 		if step == hold {
 			_, _ = stdin.ReadString('\n') // at the end of the parent it goes on, and ends

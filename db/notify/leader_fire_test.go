@@ -97,7 +97,7 @@ func (f *fire) end(t *testing.T) (n int) {
 select count(pg_terminate_backend(a.pid))
 from (
     select pid from pg_stat_activity
-    where application_name = 'pgherald waker' and datname = current_database()
+    where application_name = 'pgherald leader' and datname = current_database()
     order by pid in (select l.pid from pg_locks as l where l.locktype = 'advisory' and l.mode = 'ExclusiveLock') desc, random()
     limit 1
 ) as a`

@@ -16,7 +16,7 @@ import (
 )
 
 // restless is a waker that rests as soon as it can.
-var restless = notify.LeaderOptions{Window: 4 * time.Millisecond, SessionLimit: impatient.SessionLimit}
+var restless = notify.LeaderOptions{Window: 4 * time.Millisecond, SessionTimeout: impatient.SessionTimeout}
 
 // TestHandovers lets writers be busy, quiet and busy again, with transactions that stay open across
 // the hand-overs, savepoints and rollbacks. Two servers take turns in being the waker. Each must have

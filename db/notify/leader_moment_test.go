@@ -24,11 +24,11 @@ const (
 // reign.
 var (
 	oneReign = []notify.LeaderStep{
-		resting, notify.StepOpened, notify.StepLocked, notify.StepLeading, notify.StepQuiet, notify.StepReleased, notify.StepDraining, notify.StepDrained, rested,
+		resting, notify.StepConnected, notify.StepAcquired, notify.StepLeading, notify.StepQuiet, notify.StepReleased, notify.StepDraining, notify.StepDrained, rested,
 	}
 	twoReigns = []notify.LeaderStep{
-		resting, notify.StepOpened, notify.StepLocked, notify.StepLeading, notify.StepQuiet, notify.StepReleased, notify.StepDraining,
-		notify.StepLocked, notify.StepLeading, notify.StepQuiet, notify.StepReleased, notify.StepDraining,
+		resting, notify.StepConnected, notify.StepAcquired, notify.StepLeading, notify.StepQuiet, notify.StepReleased, notify.StepDraining,
+		notify.StepAcquired, notify.StepLeading, notify.StepQuiet, notify.StepReleased, notify.StepDraining,
 	}
 )
 
@@ -136,7 +136,7 @@ func (h *handover) play(write, commit int) {
 
 // takesUp reports whether the waker takes the lock a second time until this step.
 func (h *handover) takesUp(step int) bool {
-	return slices.Index(h.steps[:step+1], notify.StepLocked) != lastIndex(h.steps[:step+1], notify.StepLocked)
+	return slices.Index(h.steps[:step+1], notify.StepAcquired) != lastIndex(h.steps[:step+1], notify.StepAcquired)
 }
 
 func lastIndex(steps []notify.LeaderStep, of notify.LeaderStep) int {
@@ -153,7 +153,7 @@ func (h *handover) next() {
 	h.t.Helper()
 	h.at++
 	want := h.steps[h.at]
-	if h.at == 1 || want == notify.StepLocked && h.steps[h.at-1] == notify.StepDraining {
+	if h.at == 1 || want == notify.StepAcquired && h.steps[h.at-1] == notify.StepDraining {
 		ring(h.t, h.conn)
 		h.own.settle(h.conn)
 	}
@@ -202,7 +202,7 @@ func newEar(t *testing.T, url string) *ear {
 	t.Helper()
 	e := &ear{t: t, settled: make(chan string, 10)}
 	opts := quick
-	opts.Control = func(token string) {
+	opts.OnControl = func(token string) {
 		select {
 		case e.settled <- token:
 		default:

@@ -14,13 +14,13 @@ func TestWakerWaitsForTheNextPass(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			at := time.Now().Add(until)
 			o := LeaderOptions{NextPass: func() time.Time { return at }}.withDefaults()
-			if got := o.pause(ms); got != want {
+			if got := o.nextPoll(ms); got != want {
 				t.Errorf("a pass is %v away: the next poll is in %v, want %v", until, got, want)
 			}
 		})
 	}
 	o := LeaderOptions{}.withDefaults()
-	if got := o.pause(3 * ms); got != 3*ms {
+	if got := o.nextPoll(3 * ms); got != 3*ms {
 		t.Errorf("with no streams to know of, the next poll is in %v", got)
 	}
 }

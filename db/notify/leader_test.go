@@ -188,7 +188,7 @@ func TestWakerRingsForWriters(t *testing.T) {
 	next := hear(t, url)
 	pgtest.Exec(t, conn, `insert into public.rows (id) values (1)`)
 	s.resume <- struct{}{}
-	if payload := next(); !strings.HasPrefix(payload, `{"waker": "`) {
+	if payload := next(); !strings.HasPrefix(payload, `{"leader": "`) {
 		t.Errorf("while a waker is up, %s was heard", payload)
 	}
 	s.await(notify.StepDrained)
@@ -216,7 +216,7 @@ func TestWakerWaitsForOpenTransactions(t *testing.T) {
 	s.await(notify.StepDraining)
 	next := hear(t, url)
 	pgtest.Commit(t, tx)
-	if payload := next(); !strings.HasPrefix(payload, `{"waker": "`) {
+	if payload := next(); !strings.HasPrefix(payload, `{"leader": "`) {
 		t.Errorf("%s was heard", payload)
 	}
 	s.await(notify.StepDrained)
@@ -242,7 +242,7 @@ func TestWakerHasASuccessor(t *testing.T) {
 	second.await(notify.StepLeading)
 	next := hear(t, url)
 	pgtest.Commit(t, tx)
-	if payload := next(); !strings.HasPrefix(payload, `{"waker": "`) {
+	if payload := next(); !strings.HasPrefix(payload, `{"leader": "`) {
 		t.Errorf("%s was heard", payload)
 	}
 	second.await(notify.StepDrained)
@@ -256,10 +256,10 @@ func TestWakerLosesItsSession(t *testing.T) {
 	s.reach(conn, notify.StepLeading)
 	for range 3 {
 		pgtest.Exec(t, conn, `select pg_terminate_backend(pid) from pg_stat_activity
-			where application_name = 'pgherald waker' and datname = current_database()`)
+			where application_name = 'pgherald leader' and datname = current_database()`)
 		s.await(notify.StepLeading)
 	}
-	if status := s.waker.Status(); status.State != "up" || status.Terms != 4 {
+	if status := s.waker.Status(); status.State != notify.StateLeading || status.Terms != 4 {
 		t.Errorf("status %+v", status)
 	}
 }

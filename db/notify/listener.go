@@ -4,117 +4,158 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgxlisten"
 
 	"github.com/pgherald/pgherald/db"
 )
 
-// Channel is the NOTIFY channel on which triggers ring. Its payload is for people in psql.
-const Channel = "pgherald"
+// ListenerOptions configure a Listener. Zero values mean the defaults.
+type ListenerOptions struct {
+	// ProbeInterval is the time between two probes; 10 s by default. A dead connection is detected
+	// after at most ProbeInterval and ProbeTimeout together.
+	ProbeInterval time.Duration
+	// ProbeTimeout bounds the round trip of a probe, and each step of connecting; 5 s by default.
+	ProbeTimeout time.Duration
+	// MaxBackoff bounds the wait between two attempts to connect; 5 s by default.
+	MaxBackoff time.Duration
+	// OnControl is called with each payload that arrives on ControlChannel. It must not block, and must
+	// not trust the payload: any role of the database can send one.
+	OnControl func(payload string)
+	// Logger receives a line for each connection and each outage. The default discards them.
+	Logger *slog.Logger
+}
 
-// probeChannel is the channel on which listeners hear themselves. It is another one, so that
-// `LISTEN pgherald` in psql shows writes and nothing else.
-const probeChannel = "pgherald_probe"
+func (o ListenerOptions) withDefaults() ListenerOptions {
+	if o.ProbeInterval <= 0 {
+		o.ProbeInterval = 10 * time.Second
+	}
+	if o.ProbeTimeout <= 0 {
+		o.ProbeTimeout = 5 * time.Second
+	}
+	if o.MaxBackoff <= 0 {
+		o.MaxBackoff = 5 * time.Second
+	}
+	if o.OnControl == nil {
+		o.OnControl = func(string) {}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
 
-// ControlChannel is where servers tell each other that there is something for them in a table.
-const ControlChannel = "pgherald_control"
-
-// channels is how many there are.
-const channels = 3
-
-// Listener holds the one connection that LISTENs, outside of any pool, and turns notifications
-// into wake-ups. It reconnects for ever.
+// Listener holds the connection that LISTENs, outside of any pool, and turns notifications into
+// wake-ups for one reader. It reconnects until it is stopped. It is live while the last probe on its
+// connection has come back.
 type Listener struct {
 	config *pgx.ConnConfig
 	sender *pgxpool.Pool
 	opts   ListenerOptions
-	name   string // tells our probes from those of other servers
+	name   string // distinguishes this server's probes and leader from those of others
 
-	wake      chan struct{} // has room for one: it only says that there is something
-	listening chan struct{} // likewise: a new connection listens
-	echo      chan string   // likewise: a probe that came back
-	busy      chan struct{} // likewise: a waker is wanted
+	// Each channel has room for one value. A sender that finds it full drops its value.
+	wake         chan struct{} // the log may have new events
+	ready        chan struct{} // a new connection listens on all channels
+	echo         chan string   // the payload of a probe that came back
+	leaderWanted chan struct{} // writers send many notifications, or a leader requests a successor
 
-	mu          sync.Mutex
-	first       *pgx.Conn          // made by Open, guarded by mu as are those below
-	conn        *pgx.Conn          // the connection in use
-	using       context.Context    // ends with it
-	lost        context.CancelFunc // ends using
-	connected   time.Time          // since when
-	channels    int                // on how many of its channels it listens
-	attempts    int                // to connect since it was last live
-	live        bool               // a probe came back on this connection
-	changed     chan struct{}      // closed when live changes
-	heard       time.Time          // when the last notification came
-	meter       notificationMeter  // of the triggers' notifications
-	roundTrip   time.Duration      // of the last probe
-	reason      error              // why it is not live
-	disconnects uint64             // how often it was live and went down
+	mu           sync.Mutex // guards the fields below
+	initial      *pgx.Conn  // made by OpenListener; nil once it is in use
+	conn         *pgx.Conn  // in use; nil while disconnected
+	connCtx      context.Context
+	cancelConn   context.CancelFunc // ends connCtx, and with it a probe of conn
+	connectedAt  time.Time          // of conn
+	channels     int                // on which conn listens
+	attempts     int                // to connect since the listener was live
+	live         bool
+	changed      chan struct{}     // closed when live or reason changes
+	lastReceived time.Time         // of a notification
+	meter        notificationMeter // of the writers' notifications
+	roundTrip    time.Duration     // of the last probe
+	reason       error             // for not being live
+	disconnects  uint64            // from live to not live
 
-	// backlog is what must work on each new connection before it counts.
-	backlog func(context.Context, *pgx.Conn) error
+	// validate must succeed on each new connection.
+	validate func(context.Context, *pgx.Conn) error
 }
 
-// OpenListener connects, so that an address that cannot work is an error at once. Probes are sent
-// through sender, which must lead to the same database.
+// OpenListener connects once, so that an address that cannot work is an error at startup. The listener
+// sends its probes through sender, which must lead to the same database.
 //
-// url must not lead through a transaction-mode pooler, where LISTEN is accepted and has no effect.
+// url must not lead through a transaction-mode pooler: LISTEN succeeds there and has no effect.
 func OpenListener(ctx context.Context, url string, sender *pgxpool.Pool, opts ListenerOptions) (*Listener, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read listener's database URL: %w", err)
+		return nil, fmt.Errorf("parse the listener's database URL: %w", err)
 	}
 	db.SetApplicationName(config, "pgherald listener")
 	l := &Listener{
-		config:    config,
-		sender:    sender,
-		opts:      opts.withDefaults(),
-		name:      fmt.Sprintf("%016x", rand.Uint64()),
-		wake:      make(chan struct{}, 1),
-		listening: make(chan struct{}, 1),
-		echo:      make(chan string, 1),
-		busy:      make(chan struct{}, 1),
-		changed:   make(chan struct{}),
-		reason:    errors.New("not started"),
-		backlog:   db.CheckServer,
+		config:       config,
+		sender:       sender,
+		opts:         opts.withDefaults(),
+		name:         fmt.Sprintf("%016x", rand.Uint64()),
+		wake:         make(chan struct{}, 1),
+		ready:        make(chan struct{}, 1),
+		echo:         make(chan string, 1),
+		leaderWanted: make(chan struct{}, 1),
+		changed:      make(chan struct{}),
+		reason:       errors.New("not started"),
+		validate:     db.CheckServer,
 	}
-	l.first, err = l.dial(ctx)
+	l.initial, err = l.dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect the listener: %w", err)
 	}
 	return l, nil
 }
 
-// Wake is signalled when there may be something new in the log.
+// Wake returns the channel that receives a value when the log may have new events. It is meant for one
+// reader.
 func (l *Listener) Wake() <-chan struct{} { return l.wake }
 
-// Close closes the connection of a listener that was never run.
+// Run listens until ctx ends, and returns when its connection is closed.
+func (l *Listener) Run(ctx context.Context) {
+	var probing sync.WaitGroup
+	probing.Go(func() { l.runProbes(ctx) })
+	defer probing.Wait()
+	inner := pgxlisten.Listener{
+		Connect:        l.connect,
+		LogError:       l.onError,
+		ReconnectDelay: -1, // connect backs off
+	}
+	inner.Handle(Channel, &handler{l, l.onNotification})
+	inner.Handle(probeChannel, &handler{l, l.onProbe})
+	inner.Handle(ControlChannel, &handler{l, l.opts.OnControl})
+	_ = inner.Listen(ctx) // returns only the error of ctx, and retries after all others
+}
+
+// Close closes the connection of a listener that was not run.
 func (l *Listener) Close() {
 	l.mu.Lock()
-	conn := l.first
-	l.first = nil
+	conn := l.initial
+	l.initial = nil
 	l.mu.Unlock()
 	if conn != nil {
 		_ = conn.Close(context.Background())
 	}
 }
 
-// ListenerStatus says how the listener is.
+// ListenerStatus is the state of a Listener at one moment.
 type ListenerStatus struct {
 	Live        bool
 	RoundTrip   time.Duration // of the last probe
-	Reason      string        // why it is not live
-	Disconnects uint64        // how often it was live and went down
+	Reason      string        // for not being live
+	Disconnects uint64        // from live to not live since the process started
 }
 
-// Status says how the listener is.
+// Status returns the state of the listener. It is safe for concurrent use.
 func (l *Listener) Status() ListenerStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +166,7 @@ func (l *Listener) Status() ListenerStatus {
 	return s
 }
 
-// WaitLive waits until the listener is live. When ctx ends first, its error says what is wrong.
+// WaitLive waits until the listener is live. If ctx ends first, the error contains the reason.
 func (l *Listener) WaitLive(ctx context.Context) error {
 	for {
 		l.mu.Lock()
@@ -142,125 +183,7 @@ func (l *Listener) WaitLive(ctx context.Context) error {
 	}
 }
 
-// Run listens until ctx ends, and returns when its connection is closed.
-func (l *Listener) Run(ctx context.Context) {
-	var watchdog sync.WaitGroup
-	watchdog.Go(func() { l.watch(ctx) })
-	defer watchdog.Wait()
-	inner := pgxlisten.Listener{
-		Connect:        l.connect,
-		LogError:       func(ctx context.Context, err error) { l.down(ctx, err) },
-		ReconnectDelay: -1, // connect waits, longer each time
-	}
-	inner.Handle(Channel, &handler{l, l.onNotification})
-	inner.Handle(probeChannel, &handler{l, l.onProbe})
-	inner.Handle(ControlChannel, &handler{l, l.opts.Control})
-	_ = inner.Listen(ctx) // returns ctx's error alone: everything else it retries
-}
-
-// connect is called by pgxlisten for each connection. It waits before all but the first attempt.
-func (l *Listener) connect(ctx context.Context) (*pgx.Conn, error) {
-	l.mu.Lock()
-	conn := l.first
-	l.first = nil
-	attempts := l.attempts
-	l.attempts++
-	l.mu.Unlock()
-	if conn == nil {
-		if err := l.wait(ctx, attempts); err != nil {
-			return nil, err
-		}
-		var err error
-		if conn, err = l.dial(ctx); err != nil {
-			return nil, err
-		}
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.conn, l.connected, l.channels = conn, time.Now(), 0
-	l.using, l.lost = context.WithCancel(ctx)
-	return conn, nil
-}
-
-func (l *Listener) dial(ctx context.Context) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, l.opts.ProbeTimeout,
-		fmt.Errorf("no connection within %v", l.opts.ProbeTimeout))
-	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, l.config)
-	if err != nil && context.Cause(ctx) != nil {
-		return nil, errors.Join(err, context.Cause(ctx))
-	}
-	if err != nil {
-		return nil, err
-	}
-	if _, err := conn.Exec(ctx, db.AllowIdleSQL); err != nil {
-		return nil, errors.Join(fmt.Errorf("set up the listener's session: %w", err), conn.Close(ctx))
-	}
-	return conn, nil
-}
-
-// wait backs off before the given attempt, with jitter, so that servers do not return in step.
-func (l *Listener) wait(ctx context.Context, attempt int) error {
-	backoff := min(50*time.Millisecond<<min(attempt, 10), l.opts.MaxBackoff)
-	return sleep(ctx, backoff/2+rand.N(backoff/2+1))
-}
-
-// handler passes what pgxlisten hears on to the listener.
-type handler struct {
-	listener *Listener
-	handle   func(payload string)
-}
-
-// HandleNotification runs on the loop that reads the socket: it must not block, or the
-// notification queue of the whole cluster fills up.
-func (h *handler) HandleNotification(_ context.Context, n *pgconn.Notification, _ *pgx.Conn) error {
-	h.handle(n.Payload)
-	return nil
-}
-
-// HandleBacklog runs right after LISTEN. pgxlisten only logs its error and goes on listening, so
-// the connection is closed here: then the next read fails, and all begins anew.
-func (h *handler) HandleBacklog(ctx context.Context, _ string, conn *pgx.Conn) error {
-	if err := h.listener.backlog(ctx, conn); err != nil {
-		_ = conn.Close(ctx)
-		return err
-	}
-	h.listener.onListening()
-	return nil
-}
-
-func (l *Listener) onListening() {
-	l.mu.Lock()
-	l.channels++
-	all := l.channels == channels
-	l.mu.Unlock()
-	if all {
-		signal(l.wake, struct{}{}) // what was written while nobody listened was not announced
-		signal(l.listening, struct{}{})
-	}
-}
-
-func (l *Listener) onNotification(payload string) {
-	ring, now := parseNotification(payload, l.name), time.Now()
-	l.mu.Lock()
-	l.heard = now
-	often := !ring.fromLeader && l.meter.often(now)
-	l.mu.Unlock()
-	if often || ring.draining && !ring.own {
-		signal(l.busy, struct{}{})
-	}
-	if !ring.own { // our own waker has woken the reader already
-		signal(l.wake, struct{}{})
-	}
-}
-
-func (l *Listener) onProbe(payload string) {
-	if len(payload) > len(l.name) && payload[:len(l.name)] == l.name {
-		signal(l.echo, payload)
-	}
-}
-
-// signal sends without waiting: if nobody has taken the last one yet, that one will do.
+// signal sends without waiting. If c is full, the value in it serves as well.
 func signal[T any](c chan<- T, v T) {
 	select {
 	case c <- v:

@@ -180,7 +180,7 @@ func TestListenerStartsAnewWhenTheBacklogFails(t *testing.T) {
 	}
 	var mu sync.Mutex
 	attempts := 0
-	l.SetBacklog(func(ctx context.Context, conn *pgx.Conn) error {
+	l.SetValidate(func(ctx context.Context, conn *pgx.Conn) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if attempts++; attempts <= 3 {

@@ -5,82 +5,53 @@ import (
 	"time"
 )
 
-// The waker rests again when in one window less than quietFinds of its polls found something, and
-// less than one in quietShare: some 50 commits a second. It is up from twice that rate on (see
-// ringMeter), so that a steady load does not have it come and go.
-const (
-	quietFinds = 10
-	quietShare = 3
-)
-
-// pollInterval is how long to wait between polls at a rate of transactions per second: 1 ms up to
-// 1,000, and 3.5 ms longer for each thousand beyond. Where few write, what they gain is that their
-// events come soon, and the machine has time to look; where many do, each look takes time from them.
-func pollInterval(rate float64) time.Duration {
-	return time.Duration(float64(time.Millisecond) * (1 + 3.5*max(0, rate-1000)/1000))
-}
-
-// pollAhead is how long before streams are written to the log is looked at for them.
-const pollAhead = 2 * time.Millisecond
-
-// gathering is how many times MaxPoll a waker waits at most while its server gathers events for its
-// streams.
-const gathering = 4
-
-// pause is how long to wait for the next poll. A server that gathers events for its streams has no
-// need of looking more often than they are written to; it still looks for the other servers.
-func (o *LeaderOptions) pause(interval time.Duration) time.Duration {
-	if o.NextPass == nil {
-		return interval
-	}
-	return max(interval, min(time.Until(o.NextPass())-pollAhead, gathering*o.MaxPoll))
-}
-
-// watch polls until it is quiet, or ctx ends.
-func (r *term) watch(ctx context.Context) error {
-	opts := &r.leader.opts
-	defer r.beEager(false)
+// pollUntilQuiet polls until a window was quiet, or ctx ends.
+func (t *leadership) pollUntilQuiet(ctx context.Context) error {
+	opts := &t.leader.opts
+	defer t.setWakesAhead(false)
 	interval := opts.MinPoll
 	for ctx.Err() == nil {
-		began, xmax := time.Now(), r.session.seen.Xmax
-		polls, finds, err := r.window(ctx, interval)
+		began, xmax := time.Now(), t.session.seen.Xmax
+		polls, finds, err := t.pollWindow(ctx, interval)
 		if err != nil {
 			return err
 		}
 		if finds < quietFinds && finds*quietShare < polls {
 			break
 		}
-		written := float64(r.session.seen.Xmax-xmax) - float64(finds) // each NOTIFY of ours has a number, too
+		// The leader's notifications take transaction numbers, too: one for each find.
+		written := float64(t.session.seen.Xmax-xmax) - float64(finds)
 		interval = min(max(opts.MinPoll, pollInterval(written/time.Since(began).Seconds())), opts.MaxPoll)
-		r.beEager(2*finds > polls)
+		t.setWakesAhead(2*finds > polls)
 	}
 	return nil
 }
 
-// beEager sets whether the reader is woken for each poll. What the last poll found was left for the next
-// one, which does not do so any more if it is not.
-func (r *term) beEager(eager bool) {
-	if r.eager && !eager {
-		r.wakeReader()
+// setWakesAhead sets whether the reader is woken before each poll. While it is, the wake-up for what
+// one poll finds is that of the next poll; the last poll has no next one, so its wake-up is sent here.
+func (t *leadership) setWakesAhead(ahead bool) {
+	if t.wakesAhead && !ahead {
+		t.wakeReader()
 	}
-	r.eager = eager
+	t.wakesAhead = ahead
 }
 
-// window polls for one window. When most polls find something, the reader of this server is woken
-// before each, so that it reads at the same time and need not wait for the answer.
-func (r *term) window(ctx context.Context, interval time.Duration) (polls, finds int, err error) {
-	opts := &r.leader.opts
-	var took time.Duration // the last poll
+// pollWindow polls for one window, and counts the polls and those that found events. While most polls
+// find events, it wakes this server's reader before each: the reader then reads at the same time and
+// does not wait for the poll's answer.
+func (t *leadership) pollWindow(ctx context.Context, interval time.Duration) (polls, finds int, err error) {
+	opts := &t.leader.opts
+	var took time.Duration // by the last poll
 	for end := time.Now().Add(opts.Window); time.Now().Before(end); {
-		pause := opts.pause(interval)
+		pause := opts.nextPoll(interval)
 		if sleep(ctx, max(pause-took, pause/2)) != nil {
 			return polls, finds, nil
 		}
 		began := time.Now()
-		if r.eager {
-			r.wakeReader()
+		if t.wakesAhead {
+			t.wakeReader()
 		}
-		found, err := r.poll(false)
+		found, err := t.poll(false)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -91,4 +62,30 @@ func (r *term) window(ctx context.Context, interval time.Duration) (polls, finds
 		}
 	}
 	return polls, finds, nil
+}
+
+// poll announces events that have become visible since the last poll to all servers. It wakes the
+// reader of this server, unless the next poll does. draining marks the notification of a leader that
+// stops before its drain has ended; see [leaderSession.poll].
+func (t *leadership) poll(draining bool) (found bool, err error) {
+	found, err = t.session.poll(t.leader.listener.name, draining)
+	if found && !t.wakesAhead {
+		t.wakeReader()
+	}
+	return found, err
+}
+
+// wakeReader wakes the reader of this server.
+func (t *leadership) wakeReader() { signal(t.leader.listener.wake, struct{}{}) }
+
+// sleep waits for d, and returns an error if ctx ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

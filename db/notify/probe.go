@@ -4,67 +4,66 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
-// errNoEcho is why a listener goes down that seemed to be connected.
+// errNoEcho is the reason for disconnecting a listener whose connection reports no error.
 var errNoEcho = errors.New("a notification that pgherald sent to itself did not come back: " +
 	"either the connection is dead, or the URL leads through a transaction-mode pooler, where LISTEN has no effect; " +
 	"in that case give a direct URL with --listen-database-url")
 
-// watch proves again and again that notifications arrive, since a connection may be dead, or
-// lead through a pooler, without any error. It closes the connection when none does.
-func (l *Listener) watch(ctx context.Context) {
+// runProbes probes each new connection, and then at intervals. A connection can be dead, or lead
+// through a pooler, without an error on either side.
+func (l *Listener) runProbes(ctx context.Context) {
 	interval := time.NewTicker(l.opts.ProbeInterval)
 	defer interval.Stop()
-	for probe := 0; ; probe++ {
+	for number := 0; ; number++ {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.listening:
-			l.check(ctx, probe)
+		case <-l.ready:
+			l.probe(ctx, number)
 			interval.Reset(l.opts.ProbeInterval)
 		case <-interval.C:
-			if l.needsProof() {
-				l.check(ctx, probe)
+			if l.needsProbe() {
+				l.probe(ctx, number)
 			}
 		}
 	}
 }
 
-// needsProof is false when a notification has just come, and when there is no connection to
-// prove anything of.
-func (l *Listener) needsProof() bool {
+// needsProbe reports whether the connection has delivered nothing for an interval. Without a connection
+// there is nothing to probe.
+func (l *Listener) needsProbe() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	recent := l.live && time.Since(l.heard) < l.opts.ProbeInterval
+	recent := l.live && time.Since(l.lastReceived) < l.opts.ProbeInterval
 	return l.conn != nil && !recent
 }
 
-// check sends a probe and waits for it to come back.
-func (l *Listener) check(ctx context.Context, probe int) {
+// probe sends a notification on probeChannel and waits until it comes back. If it does not, or if LISTEN
+// takes longer than ProbeTimeout, probe disconnects.
+func (l *Listener) probe(ctx context.Context, number int) {
 	l.mu.Lock()
-	conn, using, ready := l.conn, l.using, l.channels == channels
-	stuck := conn != nil && !ready && time.Since(l.connected) > l.opts.ProbeTimeout
+	conn, connCtx, ready := l.conn, l.connCtx, l.channels == channelCount
+	stuck := conn != nil && !ready && time.Since(l.connectedAt) > l.opts.ProbeTimeout
 	l.mu.Unlock()
 	if stuck {
-		l.giveUp(ctx, conn, errNoEcho)
+		l.disconnect(ctx, conn, errNoEcho)
 	}
 	if conn == nil || !ready {
 		return
 	}
 	sent := time.Now()
-	if err := l.roundTripOf(using, fmt.Sprintf("%s:%d", l.name, probe)); err != nil {
-		l.giveUp(ctx, conn, err)
+	if err := l.awaitEcho(connCtx, fmt.Sprintf("%s:%d", l.name, number)); err != nil {
+		l.disconnect(ctx, conn, err)
 		return
 	}
-	l.up(conn, time.Since(sent))
+	l.setConnected(conn, time.Since(sent))
 }
 
-func (l *Listener) roundTripOf(ctx context.Context, payload string) error {
+// awaitEcho sends a probe and waits for its payload, within ProbeTimeout.
+func (l *Listener) awaitEcho(ctx context.Context, payload string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.opts.ProbeTimeout, errNoEcho)
 	defer cancel()
 	if _, err := l.sender.Exec(ctx, `select pg_notify($1, $2)`, probeChannel, payload); err != nil {
@@ -72,79 +71,12 @@ func (l *Listener) roundTripOf(ctx context.Context, payload string) error {
 	}
 	for {
 		select {
-		case got := <-l.echo:
-			if got == payload {
+		case received := <-l.echo:
+			if received == payload {
 				return nil
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// up marks the listener live.
-func (l *Listener) up(conn *pgx.Conn, roundTrip time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conn != conn {
-		return
-	}
-	l.roundTrip, l.heard = roundTrip, time.Now()
-	if l.live {
-		return
-	}
-	l.live, l.reason, l.attempts = true, nil, 1
-	l.noteChange()
-	l.opts.Logger.Info("listener is up", "round_trip", roundTrip)
-}
-
-// giveUp closes the connection under the reader, who then makes a new one. If it is no longer the
-// one in use, there is nothing to give up: another may be up already.
-func (l *Listener) giveUp(ctx context.Context, conn *pgx.Conn, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conn != conn || ctx.Err() != nil {
-		return
-	}
-	l.fall(err)
-	_ = conn.PgConn().Conn().Close() // the socket: Conn.Close would wait for a server that is silent
-}
-
-// down is told by the reader that the connection is lost, or that there is none to be had. A stop
-// is not an outage.
-func (l *Listener) down(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.fall(err)
-}
-
-// fall marks the listener as not live, ends the probe that is under way, and logs an outage once.
-// It must be called with mu held.
-func (l *Listener) fall(err error) {
-	if l.live || l.reason == nil {
-		l.opts.Logger.Error("listener is down; it reconnects until it succeeds", "error", err)
-	} else {
-		l.opts.Logger.Debug("listener could not connect", "attempt", l.attempts, "error", err)
-	}
-	if l.live {
-		l.disconnects++
-	}
-	l.live, l.conn = false, nil
-	if l.lost != nil {
-		l.lost()
-	}
-	if errors.Is(err, net.ErrClosed) {
-		return // we closed the connection ourselves, and the reason is known
-	}
-	l.reason = err
-	l.noteChange()
-}
-
-// noteChange must be called with mu held.
-func (l *Listener) noteChange() {
-	close(l.changed)
-	l.changed = make(chan struct{})
 }

@@ -12,18 +12,19 @@ import (
 	"github.com/pgherald/pgherald/db"
 )
 
-// wakerSession is the session that holds the waker's lock, and nothing else. The lock ends with it.
+// leaderSession is the database session that acquires LeaderLock. PostgreSQL releases the lock when the
+// session ends.
 type leaderSession struct {
-	conn  *pgx.Conn
-	limit time.Duration // of each statement
-	seen  *db.Snapshot  // of the last poll; nil before the first
+	conn    *pgx.Conn
+	timeout time.Duration // of each statement
+	seen    *db.Snapshot  // of the last poll; nil before the first poll with the lock
 }
 
-// What the server is to know of a session on which everyone relies. It ends by itself when its owner
-// is frozen or cannot be reached: idle_session_timeout does that from PostgreSQL 14 on, and the
-// settings of TCP, in seconds but for the last, where only the network is gone. A NOTIFY needs no
-// flush of the WAL: it is not written there. The rest keeps the plans as they must be, as in
-// logPoolSettings.
+// Every writer relies on the session that holds the lock, so PostgreSQL ends it soon after its client is
+// frozen or unreachable: idle_session_timeout does so for a frozen client from PostgreSQL 14 on, the TCP
+// settings for a lost network. A NOTIFY writes no WAL, so its commit need not wait for a flush. The other
+// settings fix the plans, as in the log pool of package db. The join skips settings that the server does
+// not have.
 const leaderSettingsSQL = `
 select set_config(s.name, v.value, false)
 from (
@@ -43,9 +44,8 @@ from (
 ) as v (name, value)
 inner join pg_settings as s on s.name = v.name`
 
-// Ends our own session before this one, should the server still think that it is alive, and says so.
-// Its number may be another's by now: only the one that holds the lock is meant.
-const endSQL = `
+// Terminates a backend only if it holds the lock: its PID may belong to another session by now.
+const terminateSQL = `
 select count(pg_terminate_backend(l.pid)) > 0
 from pg_locks as l
 where
@@ -57,96 +57,100 @@ where
     and l.classid::bigint = $2::bigint >> 32
     and l.objid::bigint = $2::bigint & 4294967295`
 
-// openSession connects.
-func (w *Leader) openSession(ctx context.Context) (*leaderSession, error) {
-	conn, err := pgx.ConnectConfig(ctx, w.config)
+// openSession connects. It does not acquire the lock.
+func (l *Leader) openSession(ctx context.Context) (*leaderSession, error) {
+	conn, err := pgx.ConnectConfig(ctx, l.config)
 	if err != nil {
-		return nil, fmt.Errorf("connect the waker: %w", err)
+		return nil, fmt.Errorf("connect the leader: %w", err)
 	}
-	s := &leaderSession{conn: conn, limit: w.opts.SessionLimit}
-	limit := strconv.FormatInt(w.opts.SessionLimit.Milliseconds(), 10)
-	if err := s.exec("set up the waker's session", leaderSettingsSQL, limit); err != nil {
+	s := &leaderSession{conn: conn, timeout: l.opts.SessionTimeout}
+	timeout := strconv.FormatInt(l.opts.SessionTimeout.Milliseconds(), 10)
+	if err := s.exec("set up the leader's session", leaderSettingsSQL, timeout); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
+// backend returns the PID of the process that serves the session.
 func (s *leaderSession) backend() uint32 { return s.conn.PgConn().PID() }
 
-// close ends the session. It may be that nobody is at the other end.
+// close ends the session. It does not wait longer than the timeout for a server that is unreachable.
 func (s *leaderSession) close() {
-	ctx, cancel := s.patience()
+	ctx, cancel := s.statementContext()
 	defer cancel()
 	_ = s.conn.Close(ctx)
 }
 
-// patience bounds each statement. It does not end with the server: a statement that is under way is
-// waited for, since what it has done decides what is owed.
-func (s *leaderSession) patience() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), s.limit)
+// statementContext bounds one statement. It does not end at shutdown: the effect of a statement under
+// way, such as an acquired lock, decides whether there is something to drain.
+func (s *leaderSession) statementContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), s.timeout)
 }
 
-func (s *leaderSession) exec(what, sql string, args ...any) error {
-	ctx, cancel := s.patience()
+// exec runs a statement. action describes it in the error.
+func (s *leaderSession) exec(action, sql string, args ...any) error {
+	ctx, cancel := s.statementContext()
 	defer cancel()
 	if _, err := s.conn.Exec(ctx, sql, args...); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", action, err)
 	}
 	return nil
 }
 
-// tryLock takes the lock if nobody has it.
-func (s *leaderSession) tryLock() (locked bool, err error) {
-	ctx, cancel := s.patience()
+// tryLock acquires the lock unless another session holds or shares it.
+func (s *leaderSession) tryLock() (acquired bool, err error) {
+	ctx, cancel := s.statementContext()
 	defer cancel()
-	if err := s.conn.QueryRow(ctx, `select pg_try_advisory_lock($1)`, int64(LeaderLock)).Scan(&locked); err != nil {
-		return false, fmt.Errorf("take the waker's lock: %w", err)
+	if err := s.conn.QueryRow(ctx, `select pg_try_advisory_lock($1)`, int64(LeaderLock)).Scan(&acquired); err != nil {
+		return false, fmt.Errorf("acquire the leader's lock: %w", err)
 	}
-	if locked {
-		s.seen = nil // what was committed since the last poll may have rung, or not
+	if acquired {
+		s.seen = nil // events committed since the last poll may be unannounced: the next poll announces anyway
 	}
-	return locked, nil
+	return acquired, nil
 }
 
-// end ends a session before this one, and reports whether that still had the lock.
-func (s *leaderSession) end(backend uint32) (held bool, err error) {
-	ctx, cancel := s.patience()
+// terminate ends another backend if it holds the lock, and reports whether it did hold it.
+func (s *leaderSession) terminate(backend uint32) (held bool, err error) {
+	ctx, cancel := s.statementContext()
 	defer cancel()
-	if err := s.conn.QueryRow(ctx, endSQL, int64(backend), int64(LeaderLock)).Scan(&held); err != nil {
-		return false, fmt.Errorf("end the waker's old session: %w", err)
+	if err := s.conn.QueryRow(ctx, terminateSQL, int64(backend), int64(LeaderLock)).Scan(&held); err != nil {
+		return false, fmt.Errorf("terminate the leader's lost session: %w", err)
 	}
 	return held, nil
 }
 
-// unlock gives the lock back, and returns a transaction that began after that: all that began before
-// have lower numbers. A snapshot would not do, as it does not list the newest of those that run.
-func (s *leaderSession) unlock() (after uint64, err error) {
-	if err := s.exec("give the waker's lock back", `select pg_advisory_unlock($1)`, int64(LeaderLock)); err != nil {
+// unlock releases the lock, and returns the number of a transaction that began after that. Every
+// transaction that had a number before has a lower one. A snapshot would not do: the newest running
+// transactions can be at or above its xmax.
+func (s *leaderSession) unlock() (boundary uint64, err error) {
+	if err := s.exec("release the leader's lock", `select pg_advisory_unlock($1)`, int64(LeaderLock)); err != nil {
 		return 0, err
 	}
-	ctx, cancel := s.patience()
+	ctx, cancel := s.statementContext()
 	defer cancel()
-	if err := s.conn.QueryRow(ctx, `select pg_current_xact_id()`).Scan(&after); err != nil {
+	if err := s.conn.QueryRow(ctx, `select pg_current_xact_id()`).Scan(&boundary); err != nil {
 		return 0, fmt.Errorf("begin a transaction: %w", err)
 	}
-	return after, nil
+	return boundary, nil
 }
 
-// over reports whether every transaction below this one had ended at the last poll.
-func (s *leaderSession) over(below uint64) bool {
-	return s.seen.Xmax >= below && !slices.ContainsFunc(s.seen.Running, func(xid uint64) bool { return xid < below })
+// haveEnded reports whether the snapshot of the last poll shows that every transaction below xid has
+// ended.
+func (s *leaderSession) haveEnded(xid uint64) bool {
+	return s.seen.Xmax >= xid && !slices.ContainsFunc(s.seen.Running, func(running uint64) bool { return running < xid })
 }
 
-// Is there anything that the snapshot before this one did not show? One statement, so that the answer
-// and the next snapshot are of the same moment. Transactions that were running are looked up only
-// once they have ended: a bulk load may have written a million rows that nobody can see yet. A first
-// poll does not know, and says yes.
+// Finds events that the snapshot of the last poll ($1, $2) does not show, and sends the notification
+// ($3, $4) if there are any. One statement, so that the answer and the next snapshot are of the same
+// moment. Transactions that were running are looked up only after they have ended: a bulk load may have
+// written a million rows that are not visible yet. Without a snapshot the statement always notifies.
 const leaderPollSQL = `
 select
     pg_current_snapshot()::text as snapshot,
     p.found,
-    case when p.found then pg_notify($3, $4)::text end as rung
+    case when p.found then pg_notify($3, $4)::text end as notified
 from (
     select
         $1::xid8 is null
@@ -163,18 +167,18 @@ from (
     offset 0
 ) as p`
 
-// poll reports whether there is something new since the last poll, and NOTIFYs if there is. Who is
-// leaving asks for a successor.
-func (s *leaderSession) poll(name string, leaving bool) (found bool, err error) {
-	ctx, cancel := s.patience()
+// poll reports whether events have become visible since the last poll, and sends a NOTIFY as the server
+// called name if they have. With draining it always sends one, which requests a successor.
+func (s *leaderSession) poll(name string, draining bool) (found bool, err error) {
+	ctx, cancel := s.statementContext()
 	defer cancel()
 	var next *uint64
 	running := []uint64{}
-	if s.seen != nil && !leaving {
+	if s.seen != nil && !draining {
 		next, running = &s.seen.Xmax, append(running, s.seen.Running...)
 	}
 	var text string
-	err = s.conn.QueryRow(ctx, leaderPollSQL, next, running, Channel, leaderPayload(name, leaving)).Scan(&text, &found, nil)
+	err = s.conn.QueryRow(ctx, leaderPollSQL, next, running, Channel, leaderPayload(name, draining)).Scan(&text, &found, nil)
 	if err != nil {
 		return false, fmt.Errorf("poll the log: %w", err)
 	}

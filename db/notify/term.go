@@ -6,61 +6,63 @@ import (
 	"time"
 )
 
-// maxDrainInterval bounds the time between polls that wait for long transactions.
-const maxDrainInterval = 250 * time.Millisecond
-
-// claims is how often a waker tries to get the lock, which writers hold for an instant each.
-const claims = 20
-
-// reign is one time that a waker is up: from the lock to the last transaction that may have relied
-// on it. It survives the loss of its session.
-type term struct {
+// leadership is the work of a leader between two idle states: one or more terms, each followed by a
+// drain. It outlives its session: after a loss, run continues it on another one.
+type leadership struct {
 	leader  *Leader
 	session *leaderSession
-	holder  uint32 // the backend that had the lock last, and may still have it when its session is lost
-	owing   bool   // it had the lock, and there may be transactions that relied on that
-	eager   bool   // the reader of this server is woken for each poll, and not for what it finds
+	// lockBackend is the PID of the backend that acquired the lock last; 0 if none has. After the loss
+	// of the session, that backend may still hold the lock.
+	lockBackend uint32
+	// mustDrain is set from the acquisition of the lock until a drain has ended: transactions may be
+	// open that sent no NOTIFY because the lock was held.
+	mustDrain bool
+	// wakesAhead is set while the reader of this server is woken before each poll and not for what
+	// the poll finds.
+	wakesAhead bool
 }
 
-// run is a reign on one session. It returns nil when nothing is owed any more, or when ctx ended.
-func (r *term) run(ctx context.Context) (err error) {
-	w := r.leader
-	if r.session, err = w.openSession(ctx); err != nil {
+// run leads and drains on one session. It returns nil when another server leads, when a drain has
+// ended, or when ctx has.
+func (t *leadership) run(ctx context.Context) (err error) {
+	l := t.leader
+	if t.session, err = l.openSession(ctx); err != nil {
 		return err
 	}
-	defer r.session.close()
-	w.opts.OnStep(StepOpened)
-	locked, err := r.claim(ctx)
-	if err != nil || !locked {
+	defer t.session.close()
+	l.opts.OnStep(StepConnected)
+	acquired, err := t.campaign(ctx)
+	if err != nil || !acquired {
 		return err
 	}
 	for {
-		after, err := r.up(ctx)
+		boundary, err := t.lead(ctx)
 		if err != nil {
 			return err
 		}
-		if again, err := r.drain(ctx, after); err != nil || !again {
+		if again, err := t.drain(ctx, boundary); err != nil || !again {
 			return err
 		}
 	}
 }
 
-// claim tries to get the lock. If another waker has it there is nothing left to do, also for one that
-// owes something: the other finds it. A session that this reign has lost is ended first; a backend that
-// is frozen takes its time.
-func (r *term) claim(ctx context.Context) (bool, error) {
-	w := r.leader
-	for n := 0; n < claims; n++ {
-		locked, err := r.session.tryLock()
+// campaign tries to acquire the lock, and reports whether it did. While the backend of a session that
+// this leadership has lost holds the lock, campaign terminates it and does not count its attempts: a
+// frozen backend ends late. If another server holds the lock, nothing is left to drain here: the first
+// poll and the drain of that server's term cover it.
+func (t *leadership) campaign(ctx context.Context) (acquired bool, err error) {
+	l := t.leader
+	for n := 0; n < maxLockAttempts; n++ {
+		acquired, err := t.session.tryLock()
 		if err != nil {
 			return false, err
 		}
-		if locked {
-			r.owing, r.holder = true, r.session.backend()
+		if acquired {
+			t.mustDrain, t.lockBackend = true, t.session.backend()
 			return true, nil
 		}
-		pause := w.opts.MaxPoll/2 + rand.N(w.opts.MaxPoll)
-		held, err := r.endHolder()
+		pause := l.opts.MaxPoll/2 + rand.N(l.opts.MaxPoll)
+		held, err := t.terminateLostBackend()
 		if err != nil {
 			return false, err
 		}
@@ -71,107 +73,78 @@ func (r *term) claim(ctx context.Context) (bool, error) {
 			break
 		}
 	}
-	r.owing = false
+	t.mustDrain = false
 	return false, nil
 }
 
-// endHolder ends the session that this reign has lost, and reports whether it is still there.
-func (r *term) endHolder() (bool, error) {
-	if r.holder == 0 {
+// terminateLostBackend terminates the backend of the session that this leadership has lost, and
+// reports whether it still held the lock.
+func (t *leadership) terminateLostBackend() (held bool, err error) {
+	if t.lockBackend == 0 {
 		return false, nil
 	}
-	return r.session.end(r.holder)
+	return t.session.terminate(t.lockBackend)
 }
 
-// up polls while it holds the lock, until it is quiet, and gives the lock back. It returns the number
-// below which transactions may have seen the lock held.
-func (r *term) up(ctx context.Context) (after uint64, err error) {
-	w := r.leader
-	w.opts.OnStep(StepLocked)
-	if _, err := r.poll(false); err != nil {
+// lead is one term: it polls until the writers are quiet or ctx ends, and releases the lock. Every
+// transaction that saw the lock held has a number below the boundary.
+func (t *leadership) lead(ctx context.Context) (boundary uint64, err error) {
+	l := t.leader
+	l.opts.OnStep(StepAcquired)
+	if _, err := t.poll(false); err != nil {
 		return 0, err
 	}
-	w.become(leaderLeading)
-	w.opts.OnStep(StepLeading)
-	if err := r.watch(ctx); err != nil {
+	l.setState(StateLeading)
+	l.opts.OnStep(StepLeading)
+	if err := t.pollUntilQuiet(ctx); err != nil {
 		return 0, err
 	}
-	w.opts.OnStep(StepQuiet)
-	select { // those who rang before they saw the lock
-	case <-w.listener.busy:
+	l.opts.OnStep(StepQuiet)
+	select { // discard the request of writers that had not yet seen the lock
+	case <-l.listener.leaderWanted:
 	default:
 	}
-	if after, err = r.session.unlock(); err != nil {
+	if boundary, err = t.session.unlock(); err != nil {
 		return 0, err
 	}
-	w.opts.OnStep(StepReleased)
-	return after, nil
+	l.opts.OnStep(StepReleased)
+	return boundary, nil
 }
 
-// drain polls after the lock was given back, until every transaction below after has ended. It reports
-// whether it has the lock again, because writers ring too often. When ctx ends first, another server is
-// asked to take over what is left.
-func (r *term) drain(ctx context.Context, after uint64) (again bool, err error) {
-	w := r.leader
-	if _, err := r.poll(false); err != nil {
+// drain polls until every transaction below the boundary has ended. It reports whether it has acquired the
+// lock again, because writers send many notifications. If ctx ends first, drain requests a successor
+// from the other servers.
+func (t *leadership) drain(ctx context.Context, boundary uint64) (again bool, err error) {
+	l := t.leader
+	if _, err := t.poll(false); err != nil {
 		return false, err
 	}
-	w.become(leaderDraining)
-	w.opts.OnStep(StepDraining)
-	for began := time.Now(); !r.session.over(after); {
+	l.setState(StateDraining)
+	l.opts.OnStep(StepDraining)
+	for began := time.Now(); !t.session.haveEnded(boundary); {
 		if ctx.Err() != nil {
-			_, err := r.poll(true)
+			_, err := t.poll(true)
 			return false, err
 		}
-		if again, err := r.takeUp(); again || err != nil {
+		if again, err := t.reacquire(); again || err != nil {
 			return again, err
 		}
-		_ = sleep(ctx, drainInterval(w.opts.MaxPoll, time.Since(began)))
-		if _, err := r.poll(false); err != nil {
+		_ = sleep(ctx, drainInterval(l.opts.MaxPoll, time.Since(began)))
+		if _, err := t.poll(false); err != nil {
 			return false, err
 		}
 	}
-	r.owing = false
-	w.opts.OnStep(StepDrained)
+	t.mustDrain = false
+	l.opts.OnStep(StepDrained)
 	return false, nil
 }
 
-// takeUp takes the lock again if writers ring too often.
-func (r *term) takeUp() (bool, error) {
+// reacquire tries to acquire the lock again if the writers send many notifications.
+func (t *leadership) reacquire() (acquired bool, err error) {
 	select {
-	case <-r.leader.listener.busy:
-		return r.session.tryLock()
+	case <-t.leader.listener.leaderWanted:
+		return t.session.tryLock()
 	default:
 		return false, nil
-	}
-}
-
-// drainInterval grows with the age of what is waited for: who has waited for a transaction of ten
-// seconds can wait for another fifth of one, and polling costs something.
-func drainInterval(shortest, waited time.Duration) time.Duration {
-	return max(shortest, min(waited/50, maxDrainInterval))
-}
-
-// poll looks for what is new, announces it to the other servers, and wakes the reader of this one.
-// An eager reign does so with the next poll.
-func (r *term) poll(leaving bool) (bool, error) {
-	found, err := r.session.poll(r.leader.listener.name, leaving)
-	if found && !r.eager {
-		r.wakeReader()
-	}
-	return found, err
-}
-
-func (r *term) wakeReader() { signal(r.leader.listener.wake, struct{}{}) }
-
-// sleep waits, and returns an error if ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

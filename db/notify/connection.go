@@ -1,0 +1,132 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db"
+)
+
+// firstBackoff is the wait before the first retry, before jitter. It doubles up to MaxBackoff.
+const firstBackoff = 50 * time.Millisecond
+
+// connect returns a connection to pgxlisten, which calls it again after each loss and each error. It
+// backs off before all attempts but the first.
+func (l *Listener) connect(ctx context.Context) (*pgx.Conn, error) {
+	l.mu.Lock()
+	conn := l.initial
+	l.initial = nil
+	attempts := l.attempts
+	l.attempts++
+	l.mu.Unlock()
+	if conn == nil {
+		if err := l.backOff(ctx, attempts); err != nil {
+			return nil, err
+		}
+		var err error
+		if conn, err = l.dial(ctx); err != nil {
+			return nil, err
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conn, l.connectedAt, l.channels = conn, time.Now(), 0
+	l.connCtx, l.cancelConn = context.WithCancel(ctx)
+	return conn, nil
+}
+
+// dial connects and sets up the session, within ProbeTimeout.
+func (l *Listener) dial(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.opts.ProbeTimeout,
+		fmt.Errorf("no connection within %v", l.opts.ProbeTimeout))
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, l.config)
+	if err != nil && context.Cause(ctx) != nil {
+		return nil, errors.Join(err, context.Cause(ctx))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, db.AllowIdleSQL); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up the listener's session: %w", err), conn.Close(ctx))
+	}
+	return conn, nil
+}
+
+// backOff waits before an attempt. The jitter keeps servers from reconnecting at the same time.
+func (l *Listener) backOff(ctx context.Context, attempt int) error {
+	backoff := min(firstBackoff<<min(attempt, 10), l.opts.MaxBackoff)
+	return sleep(ctx, backoff/2+rand.N(backoff/2+1))
+}
+
+// disconnect closes a connection whose probe failed, so that pgxlisten's read fails and it makes another.
+// It does nothing if conn is no longer in use: its successor may be live.
+func (l *Listener) disconnect(ctx context.Context, conn *pgx.Conn, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn != conn || ctx.Err() != nil {
+		return
+	}
+	l.setDisconnected(err)
+	_ = conn.PgConn().Conn().Close() // the socket: Conn.Close would wait for a silent server
+}
+
+// onError handles a lost connection or a failed attempt to connect. A shutdown is not an outage.
+func (l *Listener) onError(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setDisconnected(err)
+}
+
+// setConnected records that a probe of conn has come back.
+func (l *Listener) setConnected(conn *pgx.Conn, roundTrip time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn != conn {
+		return
+	}
+	l.roundTrip, l.lastReceived = roundTrip, time.Now()
+	if l.live {
+		return
+	}
+	l.live, l.reason, l.attempts = true, nil, 1
+	l.broadcastChange()
+	l.opts.Logger.Info("listener connected", "round_trip_ms", float64(roundTrip.Microseconds())/1000)
+}
+
+// setDisconnected records an outage or a failed attempt, and ends a probe that is under way. It logs an
+// error once for each outage. mu must be held.
+func (l *Listener) setDisconnected(err error) {
+	if l.live || l.reason == nil {
+		l.opts.Logger.Error("listener disconnected", "error", err)
+	} else {
+		l.opts.Logger.Debug("listener not connected, retrying", "attempt", l.attempts, "error", err)
+	}
+	if l.live {
+		l.disconnects++
+	}
+	l.live, l.conn = false, nil
+	if l.cancelConn != nil {
+		l.cancelConn()
+	}
+	if errors.Is(err, net.ErrClosed) {
+		return // disconnect has closed the connection and recorded the reason
+	}
+	l.reason = err
+	l.broadcastChange()
+}
+
+// broadcastChange wakes all that wait for a change. mu must be held.
+func (l *Listener) broadcastChange() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}

@@ -1,0 +1,57 @@
+package notify
+
+import "strings"
+
+// The channels on which this package listens. SQL elsewhere spells them as literals, and the tests
+// compare it with these constants.
+const (
+	// Channel carries the wake-ups, from writers and from the leader. Servers read nothing but the
+	// leader's mark from the payload; the rest is for people who LISTEN in psql.
+	Channel = "pgherald"
+	// ControlChannel carries notifications from server to server: a table of ours has a new row for
+	// one of them.
+	ControlChannel = "pgherald_control"
+	// probeChannel carries the notifications that each listener sends to itself. They have a channel
+	// of their own so that LISTEN pgherald in psql shows writes only.
+	probeChannel = "pgherald_probe"
+)
+
+// channelCount is the number of channels on which a listener listens.
+const channelCount = 3
+
+// LeaderLock is the key of the advisory lock that the leader holds: "pgherald" in ASCII without its
+// last letter, and a number. Trigger functions spell the same key as a literal.
+const LeaderLock = 0x7067686572616c02
+
+// The payload of a leader's notification is {"leader": "NAME"}, and {"leader": "NAME", "draining": true}
+// when the leader stops before its drain has ended. NAME is the listener's name, by which a server
+// recognizes its own leader. A writer's payload begins with {"table" instead.
+const (
+	leaderPrefix         = `{"leader": "`
+	leaderDrainingSuffix = `", "draining": true}`
+)
+
+func leaderPayload(name string, draining bool) string {
+	if draining {
+		return leaderPrefix + name + leaderDrainingSuffix
+	}
+	return leaderPrefix + name + `"}`
+}
+
+// notification holds what a listener needs from the payload of a wake-up.
+type notification struct {
+	fromLeader bool
+	own        bool // from the leader of the same server
+	draining   bool // from a leader that stopped before its drain had ended
+}
+
+// parseNotification reads the payload that the listener called name has received. Any role can send
+// a payload, so every string is valid.
+func parseNotification(payload, name string) notification {
+	rest, fromLeader := strings.CutPrefix(payload, leaderPrefix)
+	return notification{
+		fromLeader: fromLeader,
+		own:        fromLeader && strings.HasPrefix(rest, name+`"`),
+		draining:   fromLeader && strings.HasSuffix(rest, leaderDrainingSuffix),
+	}
+}
