@@ -6,7 +6,7 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// Each way in which a database can come to differ from the spec is told, and mended by Apply.
+// Check reports every kind of difference between the spec and the database, and Apply removes it.
 func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 	for name, c := range map[string]struct {
 		change string
@@ -46,7 +46,7 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 			execute function pgherald."public.orders.delete"()`,
 			[]string{`trigger pgherald_insert on public.orders differs from the spec`},
 		},
-		"trigger too many": {
+		"extra trigger": {
 			`create trigger "One More" after insert on public.orders
 			execute function pgherald."public.orders.insert"()`,
 			[]string{`trigger "One More" on public.orders is not in the spec`},
@@ -58,7 +58,7 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 				`trigger pgherald_delete on public.orders is missing`,
 			},
 		},
-		"function too many": {
+		"extra function": {
 			`create function pgherald.extra() returns trigger language plpgsql as 'begin return null; end';
 			revoke execute on function pgherald.extra from public`,
 			[]string{`function pgherald.extra is not in the spec`},
@@ -76,7 +76,7 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 			`alter function pgherald."public.orders.delete"() set search_path = public`,
 			[]string{`function pgherald."public.orders.delete" differs from the spec`},
 		},
-		"one setting more": {
+		"extra setting": {
 			`alter function pgherald."public.orders.delete"() set work_mem = '1MB'`,
 			[]string{`function pgherald."public.orders.delete" differs from the spec`},
 		},
@@ -92,7 +92,7 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 			}
 			b.drifts(ordersSpec, c.want...)
 			if changes := b.apply(parse(t, ordersSpec)); len(changes) != len(c.want) {
-				t.Errorf("apply did %q for %q", changes, c.want)
+				t.Errorf("apply made the changes %q for the drift %q", changes, c.want)
 			}
 			b.drifts(ordersSpec)
 		})
@@ -101,9 +101,9 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 
 func TestCheckFindsAnOwnerWithoutRights(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
-	nobody := b.role("nobody")
-	b.exec(`grant create, usage on schema pgherald to ` + nobody)
-	b.exec(`alter function pgherald."public.orders.insert"() owner to ` + nobody)
+	owner := b.role("owner")
+	b.exec(`grant create, usage on schema pgherald to ` + owner)
+	b.exec(`alter function pgherald."public.orders.insert"() owner to ` + owner)
 	contains(t, b.fails(`insert into public.orders values (1)`), "permission denied")
 	b.drifts(ordersSpec, `the owner of function pgherald."public.orders.insert" may not write to pgherald.events`)
 	b.apply(parse(t, ordersSpec))
@@ -111,9 +111,9 @@ func TestCheckFindsAnOwnerWithoutRights(t *testing.T) {
 	b.gives(`insert into public.orders values (1)`, `order_created 1 {"id":1,"status":null,"was":null}`)
 }
 
-// Postgres lets a column go that only a function body names. Writes fail from then on, and so this
-// is the drift that matters most.
-func TestCheckFindsAColumnThatIsGone(t *testing.T) {
+// Postgres drops a column although a function body names it. Every later write fails, so this drift matters
+// most.
+func TestCheckFindsADroppedColumn(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	b.exec(`alter table public.orders drop column status`)
 	drifts, err := triggers.Check(t.Context(), b.conn, parse(t, ordersSpec))
@@ -128,7 +128,7 @@ func TestCheckFindsAColumnThatIsGone(t *testing.T) {
 		"writes may fail", "`pgherald triggers apply`")
 }
 
-func TestCheckOfATableThatIsGone(t *testing.T) {
+func TestCheckOfADroppedTable(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	b.exec(`drop table public.orders`)
 	_, err := triggers.Check(t.Context(), b.conn, parse(t, ordersSpec))
@@ -138,6 +138,6 @@ func TestCheckOfATableThatIsGone(t *testing.T) {
 	contains(t, err.Error(), "check triggers: table public.orders: it does not exist")
 	changes := b.apply(triggers.Spec{})
 	if len(changes) != 4 {
-		t.Errorf("apply of nothing should drop the 4 functions: %q", changes)
+		t.Errorf("apply of an empty spec made the changes %q, want the drop of 4 functions", changes)
 	}
 }

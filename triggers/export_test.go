@@ -1,6 +1,6 @@
 package triggers
 
-// What the tests against a database need of the inside.
+// Exported for the tests against a database.
 
 func QuoteIdent(name string) string   { return quoteIdent(name) }
 func QuoteLiteral(text string) string { return quoteLiteral(text) }

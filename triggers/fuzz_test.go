@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParse: whatever the bytes, there is a spec from which SQL can be made, or an error in which
-// each mistake has a place; and never a panic.
+// FuzzParse checks that any bytes give either a spec that generates SQL or an error with the position of
+// each mistake, and never a panic.
 func FuzzParse(f *testing.F) {
 	f.Add(workloadYAML)
 	f.Add([]byte("tables: [{ name: a.b, on: { insert: a }, payload: { x: (1 } }]"))
@@ -16,7 +16,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		spec, err := Parse(data)
 		if err != nil {
-			checkPlaces(t, err)
+			checkPositions(t, err)
 			return
 		}
 		for _, table := range spec.Tables {
@@ -25,16 +25,16 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func checkPlaces(t *testing.T, err error) {
+func checkPositions(t *testing.T, err error) {
 	t.Helper()
 	var problem Problem
 	if !errors.As(err, &problem) || problem.Line < 1 || problem.Column < 1 {
-		t.Errorf("a mistake without a place: %v", err)
+		t.Errorf("a mistake has no position: %v", err)
 	}
 }
 
-// FuzzEmbed: an expression that is accepted stays inside its place. Whatever it is, it scans as
-// one value together with what surrounds it.
+// FuzzEmbed checks that an accepted expression cannot end the SQL around it: the whole still scans as one
+// value.
 func FuzzEmbed(f *testing.F) {
 	for _, seed := range []string{"n.id", "f(a, 'b)')", "$x$ ) $x$", "1 -- )", "E'\\''", "/* ( /* */ */ 1", "a\n'\n'"} {
 		f.Add(seed)
@@ -48,7 +48,7 @@ func FuzzEmbed(f *testing.F) {
 			t.Errorf("%q became %q", expr, text)
 		}
 		if _, err := scanExpr("(" + text + "\n) = f(1)"); err != nil {
-			t.Errorf("%q became %q, which does not stay in its place: %v", expr, text, err)
+			t.Errorf("%q became %q, which ends the SQL around it: %v", expr, text, err)
 		}
 	})
 }

@@ -16,7 +16,7 @@ func plain(schema, table string, key ...string) relation {
 	return rel
 }
 
-// goldenRelations is what a catalog would say about the tables of testdata/*.yaml.
+// goldenRelations returns the catalog's entries for the tables of testdata/*.yaml.
 func goldenRelations() map[Name]relation {
 	lines := relation{
 		name: Name{"shop", "lines"}, partitioned: true,
@@ -41,7 +41,7 @@ func goldenRelations() map[Name]relation {
 	return relations
 }
 
-// The SQL is read here as people will read it. UPDATE_GOLDEN=1 writes it anew; look at the diff.
+// The golden files show the generated SQL to readers. UPDATE_GOLDEN=1 writes them again; read the diff.
 func TestGolden(t *testing.T) {
 	specs, err := filepath.Glob("testdata/*.yaml")
 	if err != nil || len(specs) == 0 {

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// identifiers draws names of up to 63 bytes, with whatever characters cause trouble.
+// identifiers draws names of up to 63 bytes, with many special characters.
 func identifiers() *rapid.Generator[string] {
 	char := rapid.OneOf(rapid.SampledFrom([]rune("\"'\\.$ \n\r\tselctA_é語🦜;-/*")), rapid.Rune())
 	return rapid.Custom(func(t *rapid.T) string {
@@ -25,7 +25,7 @@ func TestQuotedNamesReadBack(t *testing.T) {
 			t.Fatalf("%q spans lines", text)
 		}
 		if strings.ContainsAny(name.Schema+name.Table, "\r\n") {
-			return // written with escapes, which a spec does not have
+			return // quoted with escapes, which a spec cannot contain
 		}
 		got, err := parseName(text)
 		if err != nil || got != name {

@@ -11,7 +11,7 @@ func TestKeyChange(t *testing.T) {
 		`order_deleted 1 {"id":1,"status":"a","was":"a"}`)
 }
 
-// A key that moves to another row is the same key with another content.
+// A key that moves from one row to another counts as an update of that key.
 func TestKeyShift(t *testing.T) {
 	b := watch(t, `create table public.orders (id int unique deferrable initially deferred,
 		k int primary key, status text)`, `
@@ -56,7 +56,7 @@ tables:
 	b.wantsAnyOrder(`created [1, "c"] {"qty":6,"was":null}`, `deleted [1, "a"] {"qty":6,"was":6}`)
 }
 
-func TestChosenKey(t *testing.T) {
+func TestKeyFromAnotherUniqueIndex(t *testing.T) {
 	const ddl = `create table public.users (id int primary key, "E Mail" text not null unique, age int)`
 	b := watch(t, ddl, `
 tables:
@@ -69,7 +69,7 @@ tables:
 	b.gives(`update public.users set id = 2`, `updated a@b {"age":5}`)
 }
 
-// The equality of a key's type need not be in the search path of the trigger.
+// The equality operator of the key's type may be outside the trigger's search path.
 func TestKeyOfAnExtensionsType(t *testing.T) {
 	b := open(t, orders)
 	if b.one(`select count(*) from pg_available_extensions where name = 'citext'`) == "0" {
@@ -86,7 +86,7 @@ tables:
 	b.gives(`update public.tags set name = 'GO', n = 2`, `updated GO {"n":2,"was":1}`)
 }
 
-func TestKeysThatCannotBe(t *testing.T) {
+func TestUnusableKeysAreRefused(t *testing.T) {
 	b := open(t, `
 		create table public.bare (id int);
 		create table public.late (id int primary key deferrable);

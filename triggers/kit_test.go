@@ -13,26 +13,26 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// bench is a database of its own with a connection, and a place in its log.
-type bench struct {
+// testBed is a fresh database with a connection and a position in its log.
+type testBed struct {
 	t    testing.TB
 	url  string
 	conn *pgx.Conn
 	last int64 // the last event seen
 }
 
-// watch makes tables with the DDL and puts the triggers of the spec on them.
-func watch(t testing.TB, ddl, spec string) *bench {
+// watch runs the DDL and applies the spec.
+func watch(t testing.TB, ddl, spec string) *testBed {
 	t.Helper()
 	b := open(t, ddl)
 	b.apply(parse(t, spec))
 	return b
 }
 
-func open(t testing.TB, ddl string) *bench {
+func open(t testing.TB, ddl string) *testBed {
 	t.Helper()
 	url := pgtest.NewDatabase(t)
-	b := &bench{t: t, url: url, conn: pgtest.Connect(t, url)}
+	b := &testBed{t: t, url: url, conn: pgtest.Connect(t, url)}
 	b.exec(ddl)
 	return b
 }
@@ -46,7 +46,7 @@ func parse(t testing.TB, spec string) triggers.Spec {
 	return parsed
 }
 
-func (b *bench) apply(spec triggers.Spec) triggers.Changes {
+func (b *testBed) apply(spec triggers.Spec) triggers.Changes {
 	b.t.Helper()
 	changes, err := triggers.Apply(b.t.Context(), b.conn, spec)
 	if err != nil {
@@ -55,13 +55,13 @@ func (b *bench) apply(spec triggers.Spec) triggers.Changes {
 	return changes
 }
 
-func (b *bench) exec(sql string, args ...any) {
+func (b *testBed) exec(sql string, args ...any) {
 	b.t.Helper()
 	pgtest.Exec(b.t, b.conn, sql, args...)
 }
 
-// fails runs a statement that must not succeed, and gives its error.
-func (b *bench) fails(sql string) string {
+// fails runs a statement that must fail, and returns its error.
+func (b *testBed) fails(sql string) string {
 	b.t.Helper()
 	_, err := b.conn.Exec(b.t.Context(), sql)
 	if err == nil {
@@ -70,9 +70,9 @@ func (b *bench) fails(sql string) string {
 	return err.Error()
 }
 
-// events gives what was logged since the last call, a line each: type, key (- for null), data and,
-// unless it is everyone, the audience.
-func (b *bench) events() []string {
+// events returns the events logged since the last call, one line each: type, key (- for null), data and,
+// unless null, the audience.
+func (b *testBed) events() []string {
 	b.t.Helper()
 	rows, err := b.conn.Query(context.Background(), `
 		select id, concat_ws(' ', type, coalesce(key, '-'), data::text, audience::text)
@@ -93,22 +93,22 @@ func (b *bench) events() []string {
 	return lines
 }
 
-// gives runs a statement and compares the events of it with those wanted.
-func (b *bench) gives(sql string, want ...string) {
+// gives runs a statement and compares its events with the wanted ones.
+func (b *testBed) gives(sql string, want ...string) {
 	b.t.Helper()
 	b.exec(sql)
 	b.wants(want...)
 }
 
-func (b *bench) wants(want ...string) {
+func (b *testBed) wants(want ...string) {
 	b.t.Helper()
 	if diff := cmp.Diff(want, b.events()); diff != "" {
 		b.t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 
-// one gives the single value that a query returns, as text.
-func (b *bench) one(sql string, args ...any) string {
+// one returns the single value of a query as text.
+func (b *testBed) one(sql string, args ...any) string {
 	b.t.Helper()
 	var value *string
 	if err := b.conn.QueryRow(b.t.Context(), sql, args...).Scan(&value); err != nil {
@@ -124,7 +124,7 @@ func (b *bench) one(sql string, args ...any) string {
 func atLeast(t testing.TB, version int) {
 	t.Helper()
 	if have := pgtest.Version(t); have < version {
-		t.Skipf("needs PostgreSQL %d, and this is %d", version, have)
+		t.Skipf("needs PostgreSQL %d, this is %d", version, have)
 	}
 }
 
@@ -137,8 +137,9 @@ func contains(t testing.TB, text string, parts ...string) {
 	}
 }
 
-// wantsAnyOrder compares events whose order across tables or operations is Postgres's own affair.
-func (b *bench) wantsAnyOrder(want ...string) {
+// wantsAnyOrder compares events without regard to order: Postgres does not define it across tables and
+// operations.
+func (b *testBed) wantsAnyOrder(want ...string) {
 	b.t.Helper()
 	got := b.events()
 	slices.Sort(got)
@@ -148,8 +149,8 @@ func (b *bench) wantsAnyOrder(want ...string) {
 	}
 }
 
-// refuses applies a spec that must be refused with such an error.
-func (b *bench) refuses(spec string, parts ...string) {
+// refuses applies a spec that must fail with an error that contains the parts.
+func (b *testBed) refuses(spec string, parts ...string) {
 	b.t.Helper()
 	changes, err := triggers.Apply(b.t.Context(), b.conn, parse(b.t, spec))
 	if err == nil {
@@ -159,8 +160,8 @@ func (b *bench) refuses(spec string, parts ...string) {
 	contains(b.t, err.Error(), parts...)
 }
 
-// drifts compares what Check finds.
-func (b *bench) drifts(spec string, want ...string) {
+// drifts compares the messages of Check with the wanted ones.
+func (b *testBed) drifts(spec string, want ...string) {
 	b.t.Helper()
 	drifts, err := triggers.Check(b.t.Context(), b.conn, parse(b.t, spec))
 	if err != nil {

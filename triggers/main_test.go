@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, migrate)
 }
 
-// migrate makes the log and the workload's tables from the migrations' own SQL.
+// migrate creates the log and the workload's tables from the SQL of the migrations.
 func migrate(ctx context.Context, databaseURL string) error {
 	conn, err := pgx.Connect(ctx, databaseURL)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Names that have tripped generators: each is used for a schema, a table, its key and a payload
-// field at once.
+// oddNames returns names that are hard to quote. The test uses each for a schema, a table, its key and a
+// payload field at once.
 func oddNames() []string {
 	return []string{
 		"Order Items", "select", "user", "into", "written", "event", "payload", "n", "o", "key", "type",
@@ -38,7 +38,7 @@ func TestOddNames(t *testing.T) {
 	b.drifts(spec.String())
 }
 
-// quoteYAML spells a text for a flow mapping.
+// quoteYAML quotes a text for a flow mapping.
 func quoteYAML(t *testing.T, text string) string {
 	quoted, err := yaml.MarshalWithOptions(text, yaml.JSON())
 	if err != nil {
@@ -47,8 +47,8 @@ func quoteYAML(t *testing.T, text string) string {
 	return strings.TrimSpace(string(quoted))
 }
 
-// writesTo goes once through all operations, a key change and a truncate of a table named so.
-func (b *bench) writesTo(name string) {
+// writesTo checks all operations, a key change and a truncate on the table with this name.
+func (b *testBed) writesTo(name string) {
 	b.t.Helper()
 	q := pgx.Identifier{name}.Sanitize()
 	table := q + "." + q
@@ -65,7 +65,7 @@ func (b *bench) writesTo(name string) {
 	b.gives(`truncate `+table, `deleted 3 {`+data(3, `null`, `null`))
 }
 
-// Long names that only differ at their end, and dots that could be read in two ways.
+// The names differ only after many bytes, or their dots are ambiguous.
 func TestFunctionNamesDoNotCollide(t *testing.T) {
 	long := strings.Repeat("x", 62)
 	b := open(t, fmt.Sprintf(`

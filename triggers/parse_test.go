@@ -74,7 +74,7 @@ func TestParseTruncate(t *testing.T) {
 	}
 }
 
-// Each mistake has its line and column.
+// Every mistake has its line and column.
 func TestParseErrors(t *testing.T) {
 	for spec, want := range map[string]string{
 		"":                               "1:1: the spec is empty",
@@ -140,7 +140,7 @@ func TestParseFindsAllMistakes(t *testing.T) {
 	}
 }
 
-// Merges within merges are exponential if read naively.
+// Nested merges take exponential time if each is expanded again.
 func TestParseDeepMerges(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("x-0: &a0 { id: n.id }\n")

@@ -6,7 +6,7 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// The second partition was made by hand, with its columns in another order and one dropped.
+// The second partition is an attached table with another column order and a dropped column.
 const (
 	logs = `
 		create table public.logs (id int, part int, text text, primary key (id, part)) partition by list (part);
@@ -30,7 +30,7 @@ func TestPartitions(t *testing.T) {
 	b.exec(`insert into public.logs values (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c')`)
 	b.wantsAnyOrder(`created [1, 1] {"text":"a","was":null}`, `created [2, 2] {"text":"b","was":null}`,
 		`created [3, 3] {"text":"c","was":null}`)
-	// Straight to a partition.
+	// Writes that name a partition.
 	b.gives(`insert into public.logs_2 values ('d', 2, 4)`, `created [4, 2] {"text":"d","was":null}`)
 	b.gives(`insert into public.logs_34 values (5, 4, 'e')`, `created [5, 4] {"text":"e","was":null}`)
 	b.gives(`update public.logs_2 set text = 'D' where id = 4`, `updated [4, 2] {"text":"D","was":"d"}`)
@@ -42,8 +42,8 @@ func TestPartitions(t *testing.T) {
 	b.wantsAnyOrder(`deleted [1, 1] {"text":"a!","was":"a!"}`, `deleted [2, 2] {"text":"b!","was":"b!"}`)
 }
 
-// The key of a partitioned table holds the column that it is divided by, so a row that moves gets
-// another key: the old one is deleted and the new one created, once each.
+// The key of a partitioned table includes the partition key. So a row that moves to another partition gets
+// another key: one delete event and one insert event.
 func TestRowMovesBetweenPartitions(t *testing.T) {
 	b := watch(t, logs, logsSpec)
 	b.exec(`insert into public.logs values (1, 1, 'a')`)
@@ -58,7 +58,7 @@ func TestTruncatePartitions(t *testing.T) {
 	b.events()
 	b.gives(`truncate public.logs`, `table_truncated - {"table":"public.logs"}`)
 	b.gives(`truncate public.logs_1`, `table_truncated - {"table":"public.logs","partition":"public.logs_1"}`)
-	// In one transaction with something in between, the second is told again.
+	// With another event in between, the second truncate of a transaction writes its own event.
 	b.gives(`begin; truncate public.logs; insert into public.logs values (1, 1, 'x'); truncate public.logs_1; commit`,
 		`table_truncated - {"table":"public.logs"}`,
 		`created [1, 1] {"text":"x","was":null}`,
@@ -93,13 +93,13 @@ func TestNewPartitionIsDrift(t *testing.T) {
 	b.gives(`insert into public.logs_5 values (5, 5, 'e')`, `created [5, 5] {"text":"e","was":null}`)
 }
 
-func TestPartitionsOnTheirOwnAreRefused(t *testing.T) {
+func TestPartitionsAreRefused(t *testing.T) {
 	b := open(t, logs)
 	b.refuses(`tables: [{ name: public.logs_1, on: { insert: created } }]`,
 		"table public.logs_1: it is a partition of logs: watch that")
 }
 
-// Children by inheritance: one event at most, whichever way the write goes.
+// A write to a child by inheritance gives at most one event, whether it names the parent or the child.
 func TestInheritance(t *testing.T) {
 	b := watch(t, `
 		create table public.base (id int primary key, text text);

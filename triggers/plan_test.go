@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// plpgsql keeps the plan of the first execution, which may have been for one row. So the plan for
-// one row is looked at here: it must be one that also does for a hundred thousand.
+// plpgsql caches the plan of the first execution, which may have had one row. These tests check that a plan
+// made for one row is also good for 100,000, and vice versa.
 
-// explained gives the plan of the last of the trigger function's inserts, for the rows of the given write.
-// It asks from inside a trigger, where the transition tables are the real ones.
-func (b *bench) explained(function, event, write string) string {
+// explained returns the plan of the last insert in a trigger function, for the rows of the given write. It
+// runs EXPLAIN inside a trigger, where the real transition tables exist.
+func (b *testBed) explained(function, event, write string) string {
 	b.t.Helper()
 	source := b.one(`select prosrc from pg_proc where pronamespace = 'pgherald'::regnamespace and proname = $1`, function)
 	found := regexp.MustCompile(`(?s).*(insert into pgherald\.events.*?);\n\s+get diagnostics`).FindStringSubmatch(source)
@@ -40,7 +40,7 @@ func (b *bench) explained(function, event, write string) string {
 	return plan
 }
 
-// Conditions and joins that would, on their own, let the planner make an inner join of the full one.
+// A strict condition or join outside the lateral subquery would let the planner reduce the full join.
 func TestUpdateIsNeverANestedLoop(t *testing.T) {
 	for name, events := range map[string]string{
 		"one event":        `{ update: updated }`,
@@ -63,19 +63,19 @@ func TestUpdateIsNeverANestedLoop(t *testing.T) {
 func TestOneRowFirstThenMany(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	b.exec(`insert into public.orders select generate_series(1, 100000)`)
-	for range 7 { // enough for a generic plan to be kept
+	for range 7 { // plpgsql switches to a generic plan after five
 		b.exec(`update public.orders set total = coalesce(total, 0) + 1 where id = 5`)
 	}
 	b.exec(`update public.orders set status = 'bulk'`)
 	got := b.one(`select count(distinct key) from pgherald.events where data ->> 'status' = 'bulk'`)
 	if got != "100000" {
-		t.Errorf("rows of the bulk update in the log: %s", got)
+		t.Errorf("the log has %s rows of the bulk update, want 100000", got)
 	}
 }
 
-// And the other way round: a plan made for many rows must look a joined table up by index, or it
-// would read all of it for every single row from then on.
-func TestJoinsAreLookUps(t *testing.T) {
+// A plan made for many rows must look up a joined table by index. A sequential scan would read the whole
+// table for every later write of one row.
+func TestJoinsUseTheIndex(t *testing.T) {
 	for name, spec := range map[string]string{
 		"one event":  `{ insert: created }`,
 		"two events": `{ insert: [created, noticed] }`,

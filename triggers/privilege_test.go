@@ -8,8 +8,9 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// role makes a role for this test alone (roles belong to the whole cluster) and removes it again.
-func (b *bench) role(suffix string) string {
+// role creates a role with a unique name, since roles belong to the whole cluster, and drops it when the
+// test ends.
+func (b *testBed) role(suffix string) string {
 	b.t.Helper()
 	name := b.one(`select current_database() || $1`, "_"+suffix)
 	quoted := pgx.Identifier{name}.Sanitize()
@@ -20,8 +21,8 @@ func (b *bench) role(suffix string) string {
 	return quoted
 }
 
-// become makes the session that of another role.
-func (b *bench) become(role string) {
+// become switches the session to another role.
+func (b *testBed) become(role string) {
 	b.t.Helper()
 	b.exec(`set session authorization ` + role)
 }
@@ -46,9 +47,9 @@ func TestWriterNeedsNoRightOnTheLog(t *testing.T) {
 		`table_truncated - {"table":"public.orders"}`)
 }
 
-// Even with USAGE on the schema, nobody can hang our functions on a table of their own, where they
-// could make them say anything.
-func TestFunctionsCannotBeBorrowed(t *testing.T) {
+// Even with USAGE on the schema, a role cannot use the trigger functions on a table of its own, which would
+// let it write any event.
+func TestOtherRolesCannotUseTheFunctions(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	thief := b.role("thief")
 	b.exec(`grant usage on schema pgherald to ` + thief)
@@ -63,8 +64,8 @@ func TestFunctionsCannotBeBorrowed(t *testing.T) {
 	contains(t, b.fails(`select * from pgherald.events`), "permission denied for table events")
 }
 
-// A writer may call anything in his own pg_temp as he likes; the trigger does not look there.
-func TestTemporaryObjectsDoNotFoolTheTrigger(t *testing.T) {
+// A writer can create objects of any name in pg_temp. The trigger does not use them.
+func TestTemporaryObjectsDoNotAffectTheTrigger(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	writer := b.role("writer")
 	b.exec(`grant select, insert, update, delete on public.orders to ` + writer)
@@ -87,7 +88,7 @@ func TestTemporaryObjectsDoNotFoolTheTrigger(t *testing.T) {
 	b.wants(`order_created 1 {"id":1,"status":"a","was":null}`, `order_updated 1 {"id":1,"status":"b","was":"a"}`)
 }
 
-// No superuser is needed to install: the owner of the tables and the log is enough.
+// Apply needs the owner of the tables and the log, not a superuser.
 func TestOwnerAppliesWithoutSuperuser(t *testing.T) {
 	b := open(t, orders)
 	owner := b.role("owner")
@@ -110,7 +111,7 @@ func TestApplyWithoutRights(t *testing.T) {
 	b.become(b.role("guest"))
 	_, err := triggers.Apply(t.Context(), b.conn, parse(t, ordersSpec))
 	if err == nil {
-		t.Fatal("a role without rights could install triggers")
+		t.Fatal("a role without rights installed triggers")
 	}
 	contains(t, err.Error(), "permission denied for schema pgherald")
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// Postgres itself reads back every name and literal, under either setting that could matter.
-func TestPostgresReadsWhatWeQuote(t *testing.T) {
+// Postgres reads every quoted name and literal back unchanged, under both settings of
+// standard_conforming_strings.
+func TestPostgresReadsQuotedTextBack(t *testing.T) {
 	conn := pgtest.Connect(t, pgtest.EmptyDatabase(t))
 	char := rapid.OneOf(rapid.SampledFrom([]rune("\"'\\.$ \n\r\tselctA_é語🦜;-/*&U")), rapid.Rune())
 	rapid.Check(t, func(r *rapid.T) {
@@ -19,7 +20,7 @@ func TestPostgresReadsWhatWeQuote(t *testing.T) {
 		text := strings.ReplaceAll(rapid.StringOf(char).Draw(r, "text"), "\x00", "0")
 		for _, conforming := range []string{"on", "off"} {
 			if conforming == "off" && strings.ContainsAny(name, "\r\n") {
-				continue // U&"..." needs it on, and it always is where we use it
+				continue // U&"..." needs the setting on; the trigger functions set it
 			}
 			pgtest.Exec(t, conn, "set standard_conforming_strings = "+conforming)
 			rows, err := conn.Query(t.Context(), "select "+triggers.QuoteLiteral(text)+" as "+triggers.QuoteIdent(name))

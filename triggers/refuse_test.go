@@ -8,7 +8,7 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-func TestTablesThatCannotBeWatched(t *testing.T) {
+func TestUnwatchableTablesAreRefused(t *testing.T) {
 	b := open(t, orders+`
 		create view public.view as select 1 as id;
 		create materialized view public.stored as select 1 as id;
@@ -32,8 +32,8 @@ func TestTablesThatCannotBeWatched(t *testing.T) {
 	contains(t, err.Error(), "table public.a: it does not exist", "table public.b: it does not exist")
 }
 
-// Every expression is refused with the table, the event and the field, and Postgres's own words.
-func TestExpressionsThatCannotBe(t *testing.T) {
+// The error of a bad expression names the table, the event and the field, and quotes Postgres.
+func TestBadExpressionsAreRefused(t *testing.T) {
 	b := open(t, orders)
 	for event, want := range map[string]string{
 		`payload: { total: n.totl }`: `table public.orders, on update order_updated, payload field "total": column n.totl does not exist ` +
@@ -57,11 +57,11 @@ func TestExpressionsThatCannotBe(t *testing.T) {
 		b.refuses("tables:\n  - name: public.orders\n    on:\n      update:\n        type: order_updated\n        "+event, want)
 	}
 	if got := b.one(`select count(*) from pg_trigger where not tgisinternal and tgrelid = 'public.orders'::regclass`); got != "0" {
-		t.Errorf("%s triggers were left by specs that were refused", got)
+		t.Errorf("refused specs left %s triggers", got)
 	}
 }
 
-func TestJoinsThatCannotBe(t *testing.T) {
+func TestBadJoinsAreRefused(t *testing.T) {
 	b := open(t, orders)
 	for join, want := range map[string]string{
 		`public.nothing as x on true`:                 `join public.nothing as x on true: relation "public.nothing" does not exist`,
@@ -79,7 +79,7 @@ func TestJoinsThatCannotBe(t *testing.T) {
 	}
 }
 
-// Everything that is wrong is told at once, and what events share only once.
+// Apply reports all mistakes at once, and a mistake that events inherit only once.
 func TestAllMistakesAtOnce(t *testing.T) {
 	b := open(t, orders)
 	_, err := triggers.Apply(t.Context(), b.conn, parse(t, `
@@ -92,12 +92,12 @@ tables:
 		t.Fatal("apply succeeded")
 	}
 	if got := strings.Count(err.Error(), "does not exist"); got != 3 {
-		t.Errorf("%d mistakes were told of 3:\n%v", got, err)
+		t.Errorf("the error reports %d mistakes, want 3:\n%v", got, err)
 	}
 }
 
-// What tries to reach out of its place is refused, by Parse or by Apply, and nothing of it happens.
-func TestSmuggling(t *testing.T) {
+// Parse or Apply refuses an expression that would end the SQL around it, and none of it is executed.
+func TestSQLInjectionIsRefused(t *testing.T) {
 	b := open(t, orders+`create table public.victim (id int)`)
 	for _, sql := range []string{
 		`1; drop table public.victim`,

@@ -34,7 +34,7 @@ tables:
     on: { insert: created, update: updated, delete: deleted }
 `
 
-// Every kind of value goes through as Postgres spells it in JSON, whatever the writer has set.
+// Every type of value appears as Postgres formats it in JSON, whatever the writer's settings.
 func TestValues(t *testing.T) {
 	b := watch(t, things, thingsSpec)
 	b.exec(`
@@ -57,7 +57,7 @@ func TestValues(t *testing.T) {
 	b.gives(`update public.things set doc = doc, place = place`)
 }
 
-// Types without an equality still tell a change from none.
+// Updates of types without an equality operator are compared correctly.
 func TestChangesWithoutEquality(t *testing.T) {
 	b := watch(t, things, strings.Replace(thingsSpec, "on:", "payload: { doc: n.doc, place: n.place }\n    on:", 1))
 	b.exec(`insert into public.things (doc, place) values ('{"a":1}', '(1,2)')`)
@@ -92,8 +92,8 @@ tables:
 	b.gives(`insert into public.spans values ('1 2:03:04')`, `span 1 day 02:03:04 {"x":true,"y":null}`)
 }
 
-// PostgreSQL 18 has columns that are computed when read, which no trigger sees. What can be known
-// is refused; a column that comes later must not make writes fail.
+// PostgreSQL 18 computes virtual generated columns on reading, so transition tables lack them. Apply refuses
+// a spec that reads one. A virtual column added later must not make writes fail.
 func TestVirtualColumns(t *testing.T) {
 	atLeast(t, 18)
 	const double = `double int generated always as (v * 2) virtual`

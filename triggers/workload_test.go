@@ -12,8 +12,8 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// workload is a bench whose events are shown without what every payload repeats.
-type workload struct{ *bench }
+// workload is a testBed that shortens the events of the example.
+type workload struct{ *testBed }
 
 const (
 	one = "00000000-0000-0000-0000-000000000001"
@@ -31,8 +31,8 @@ func newWorkload(t *testing.T) workload {
 	return w
 }
 
-// short runs a statement and shows its events as: type, the activity's digit, and the fields that
-// tell what happened.
+// short runs a statement and compares its events in short form: type, the last digit of the activity, and
+// the fields that describe the change.
 func (w workload) short(sql string, want ...string) {
 	w.t.Helper()
 	w.exec(sql)
@@ -73,7 +73,7 @@ func show(name string, value *string) string {
 	return " " + name + *value
 }
 
-// The payloads are those of the seed, field for field.
+// The payloads have the fields of the original design document, in its order.
 func TestWorkloadPayloads(t *testing.T) {
 	w := newWorkload(t)
 	const base = `{"id":"` + one + `","category":"cleaning","subcategory":"floor","location":"hall","status":"open","reporter":"ann",`
@@ -130,7 +130,7 @@ func TestWorkloadActivities(t *testing.T) {
 	w := newWorkload(t)
 	w.short(`update public.activities set status = 'done' where id = '`+one+`'`,
 		`activity_updated 1 status status=done`)
-	w.short(`update public.activities set status = 'done'`, // activity 1 is done already
+	w.short(`update public.activities set status = 'done'`, // activity 1 is already done
 		`activity_updated 2 status status=done`)
 	w.short(`update public.activities set reporter = reporter`)
 	w.short(`update public.activities set reporter = 'eve' where id = '`+two+`'`,
@@ -171,7 +171,7 @@ func TestWorkloadNotes(t *testing.T) {
 		`activity_updated 1 general status=open notes=first`)
 }
 
-// One statement, as the API writes it: every payload shows the final state.
+// The API writes one statement with CTEs: every payload shows the state after the statement.
 func TestWorkloadOneStatement(t *testing.T) {
 	w := newWorkload(t)
 	const three = "00000000-0000-0000-0000-000000000003"
@@ -205,7 +205,7 @@ func TestWorkloadOneStatement(t *testing.T) {
 	}
 }
 
-// What goes with an activity goes without a word of its own.
+// Rows that a cascade deletes with their activity give no events of their own.
 func TestWorkloadCascades(t *testing.T) {
 	w := newWorkload(t)
 	fill := `
@@ -229,8 +229,8 @@ func TestWorkloadCascades(t *testing.T) {
 	}
 }
 
-// The doorbell rings once for a statement that wrote events, and never carries a row.
-func TestDoorbell(t *testing.T) {
+// A statement that wrote events sends one wake-up, which carries no row.
+func TestWakeUp(t *testing.T) {
 	w := newWorkload(t)
 	w.exec(`listen pgherald`)
 	w.exec(`update public.activities set location = repeat('x', 200); update public.activities set location = location`)
@@ -238,12 +238,12 @@ func TestDoorbell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring := regexp.MustCompile(`^\{"table" : "public.activities", "op" : "update", "rows" : 2, "xid" : "\d+"\}$`)
-	if !ring.MatchString(n.Payload) {
-		t.Errorf("payload of the doorbell: %s", n.Payload)
+	wakeUp := regexp.MustCompile(`^\{"table" : "public.activities", "op" : "update", "rows" : 2, "xid" : "\d+"\}$`)
+	if !wakeUp.MatchString(n.Payload) {
+		t.Errorf("payload of the wake-up: %s", n.Payload)
 	}
 	w.exec(`notify pgherald, 'end'`)
 	if n, err = w.conn.WaitForNotification(t.Context()); err != nil || n.Payload != "end" {
-		t.Errorf("a statement that changed nothing rang as well: %v, %v", n, err)
+		t.Errorf("got %v, %v: a statement without changes sent a wake-up", n, err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 const (
 	orders = `create table public.orders (id int primary key, status text, total numeric, note json);`
-	// ordersSpec shows the row before and after, so that tests can tell which is which.
+	// ordersSpec shows the status before and after the write.
 	ordersSpec = `
 tables:
   - name: public.orders
@@ -40,7 +40,7 @@ func TestUpdate(t *testing.T) {
 	b.gives(`update public.orders set status = null where id = 1`,
 		`order_updated 1 {"id":1,"status":null,"was":"done"}`)
 	b.gives(`update public.orders set status = null where id = 1`)
-	// A json has no equality; its image has.
+	// json has no equality operator; the comparison of row images needs none.
 	b.gives(`update public.orders set note = '{}' where id = 1`,
 		`order_updated 1 {"id":1,"status":null,"was":null}`)
 	b.gives(`update public.orders set note = '{}' where id = 1`)
@@ -213,8 +213,8 @@ tables:
 		`order_updated 1 {"id":1,"status":"paid"} {a,NULL,c}`)
 }
 
-// Null in the log is everyone. An expression that gives null must not open what it was to close.
-func TestAnAudienceThatCannotBeComputedIsNobody(t *testing.T) {
+// A null audience in the log means everyone. An expression that yields null must deny everyone instead.
+func TestAudienceExpressionThatYieldsNullDeniesEveryone(t *testing.T) {
 	b := watch(t, orders+`alter table public.orders add who text[]`, `
 tables:
   - name: public.orders

@@ -26,7 +26,7 @@ begin
             (n."Größe" * 2.5) as "Größe in cm",
             o."user" as "user",
             (
-                n.text -- as it stands
+                n.text -- unchanged
             ) as comment,
             'two
 
@@ -79,7 +79,7 @@ begin
                 (n."Größe" * 2.5) as "Größe in cm",
                 o."user" as "user",
                 (
-                    n.text -- as it stands
+                    n.text -- unchanged
                 ) as comment,
                 'two
 
@@ -98,7 +98,7 @@ lines' as multi
                 (n."Größe" * 2.5) as "Größe in cm",
                 o."user" as "user",
                 (
-                    n.text -- as it stands
+                    n.text -- unchanged
                 ) as comment,
                 'two
 

@@ -36,7 +36,7 @@ begin
                     t.name as team,
                     (
                         case
-                            when boss.id is null then 'nobody'
+                            when boss.id is null then 'none'
                             else boss.name
                         end
                     ) as boss
@@ -86,7 +86,7 @@ begin
                     t.name as team,
                     (
                         case
-                            when boss.id is null then 'nobody'
+                            when boss.id is null then 'none'
                             else boss.name
                         end
                     ) as boss

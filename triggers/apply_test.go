@@ -25,7 +25,7 @@ func TestApplyTwiceChangesNothing(t *testing.T) {
 	if diff := cmp.Diff(want, b.apply(spec)); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
-	// A writer in the middle of something is in nobody's way: no lock is asked for.
+	// The second apply requests no lock: the open transaction of a writer does not delay it.
 	writer := pgtest.Connect(t, b.url)
 	pgtest.Exec(t, writer, `begin; insert into public.orders values (1)`)
 	again, err := triggers.Apply(t.Context(), b.conn, spec, triggers.LockTimeout(time.Millisecond))
@@ -40,15 +40,15 @@ func TestApplyNamesTheTableThatIsLocked(t *testing.T) {
 	pgtest.Exec(t, writer, `begin; insert into public.orders values (1)`)
 	_, err := triggers.Apply(t.Context(), b.conn, parse(t, ordersSpec), triggers.LockTimeout(10*time.Millisecond))
 	if err == nil {
-		t.Fatal("apply took a lock that somebody had")
+		t.Fatal("apply took a lock that another session held")
 	}
 	contains(t, err.Error(), "apply triggers: lock table public.orders: it stayed in use")
 	pgtest.Exec(t, writer, `commit`)
-	b.apply(parse(t, ordersSpec)) // the connection is as good as before
+	b.apply(parse(t, ordersSpec)) // the connection is still usable
 }
 
-// A writer that locks tables in another order than apply, which Postgres may end for it.
-func TestApplySaysWhatToDoAfterADeadlock(t *testing.T) {
+// A writer locks the tables in another order than Apply, and Postgres ends Apply to resolve the deadlock.
+func TestApplyAdvisesARetryAfterADeadlock(t *testing.T) {
 	b := open(t, `create table public.a (id int primary key); create table public.b (id int primary key)`)
 	spec := parse(t, "tables: [{name: public.a, on: {insert: a_created}}, {name: public.b, on: {insert: b_created}}]")
 	writer, watcher := pgtest.Connect(t, b.url), pgtest.Connect(t, b.url)
@@ -67,7 +67,7 @@ func TestApplySaysWhatToDoAfterADeadlock(t *testing.T) {
 	}
 	pgtest.Exec(t, writer, `insert into public.a values (1); commit`)
 	if err := <-applied; err == nil {
-		t.Error("apply took a lock that somebody had")
+		t.Error("apply took a lock that another session held")
 	} else {
 		contains(t, err.Error(), "lock table public.b")
 		contains(t, err.Error(), "try again")
@@ -94,7 +94,7 @@ func TestApplyIsDeclarative(t *testing.T) {
 	b.exec(`insert into public.orders values (1)`)
 	b.gives(`insert into public.items values (1)`, `item_created 1 {"id":1}`)
 	if got := b.one(`select count(*) from pg_trigger where tgname = 'mine'`); got != "1" {
-		t.Error("apply removed a trigger that is not ours")
+		t.Error("apply removed a trigger of the application")
 	}
 }
 
@@ -112,7 +112,7 @@ tables:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := triggers.Changes{ // the update tells of new keys, so it knows the insert's event too
+	want := triggers.Changes{ // an update that changes a key writes the insert's event
 		`replace function pgherald."public.orders.insert"`, `replace function pgherald."public.orders.update"`,
 	}
 	if diff := cmp.Diff(want, changes); diff != "" {
@@ -141,18 +141,18 @@ func TestConcurrentApplies(t *testing.T) {
 		total += n
 	}
 	if total != 8 {
-		t.Errorf("changes made by the four: %v, and one should have made all 8", made)
+		t.Errorf("changes of the four applies: %v, want all 8 by one of them", made)
 	}
 	b.drifts(ordersSpec)
 }
 
-func TestApplyWaitsForOthersOnlySoLong(t *testing.T) {
+func TestApplyLimitsItsWaitForAnotherApply(t *testing.T) {
 	b := open(t, orders)
 	other := pgtest.Connect(t, b.url)
 	pgtest.Exec(t, other, `select pg_advisory_lock($1)`, int64(0x70676865_72616c64))
 	_, err := triggers.Apply(t.Context(), b.conn, parse(t, ordersSpec), triggers.LockTimeout(10*time.Millisecond))
 	if err == nil {
-		t.Fatal("apply ran beside another")
+		t.Fatal("apply ran while another session held its lock")
 	}
 	contains(t, err.Error(), "wait for another process that is changing triggers")
 }
@@ -193,8 +193,8 @@ func TestWithoutTheLog(t *testing.T) {
 	contains(t, script, "create trigger pgherald_insert")
 }
 
-// The script that people see does by itself what Apply does, and can be run again.
-func TestScriptIsWhatApplyDoes(t *testing.T) {
+// The script has the same effect as Apply, and running it again is harmless.
+func TestScriptHasTheEffectOfApply(t *testing.T) {
 	b := open(t, orders+logs)
 	spec := ordersSpec + logsSpec[len("\ntables:\n"):]
 	script, err := triggers.SQL(t.Context(), b.conn, parse(t, spec))
@@ -206,7 +206,7 @@ func TestScriptIsWhatApplyDoes(t *testing.T) {
 	b.drifts(spec)
 }
 
-// The golden file was made from what the test says about the catalog; this is what the catalog says.
+// The golden file comes from hand-written relations; this test compares it with the real catalog.
 func TestWorkloadScript(t *testing.T) {
 	b := open(t, "")
 	got, err := triggers.SQL(t.Context(), b.conn, triggers.Workload())
