@@ -15,6 +15,7 @@ import (
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // Config is what an API is made of. Ready is required.
@@ -27,8 +28,9 @@ type Config struct {
 	Roles Roles
 	// Ready returns nil if events are arriving, and otherwise why they are not.
 	Ready func() error
-	// Listener describes the listener for /api/stats; nil leaves it out.
-	Listener func() ListenerStats
+	// Listener and Leader report to /api/stats. It leaves out what is nil, and both without Listener.
+	Listener func() status.Listener
+	Leader   func() status.Leader
 	// Engine is a pool of the database with the schema pgherald, for POST /api/events and
 	// /api/presence; nil leaves them out.
 	Engine *pgxpool.Pool

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // connections counts the streams.
@@ -43,19 +44,12 @@ type Stats struct {
 	Listener          *ListenerStats   `json:"listener,omitempty"`
 }
 
-// ListenerStats says how the connection is that hears of new events, and whether this server rings
-// for the writers.
+// ListenerStats describes the connection that LISTENs, and the server's notify leader.
 type ListenerStats struct {
-	Live        bool        `json:"live"`
-	RoundTripMS float64     `json:"roundTripMs"` // of its last notification to itself
-	Reason      string      `json:"reason,omitempty"`
-	Waker       *WakerStats `json:"waker,omitempty"`
-}
-
-// WakerStats says whether writers ring for themselves or this server does it for them.
-type WakerStats struct {
-	State  string `json:"state"`  // idle, leading or draining
-	Reigns uint64 `json:"reigns"` // how often it was up
+	Live        bool           `json:"live"`
+	RoundTripMS float64        `json:"roundTripMs"`      // of the last probe
+	Reason      string         `json:"reason,omitempty"` // why it is not live
+	Leader      *status.Leader `json:"leader,omitempty"`
 }
 
 func (c *connections) stats() Stats {
@@ -73,10 +67,20 @@ func (a *API) stats(w http.ResponseWriter, _ *http.Request, _ auth.Identity) {
 	s := a.connections.stats()
 	s.Feed = a.config.Feed.Stats()
 	if a.config.Listener != nil {
-		listener := a.config.Listener()
-		s.Listener = &listener
+		s.Listener = a.listenerStats()
 	}
 	writeStatus(w, http.StatusOK, s)
+}
+
+// listenerStats must be called only if the configuration has a listener.
+func (a *API) listenerStats() *ListenerStats {
+	l := a.config.Listener()
+	stats := &ListenerStats{Live: l.Live, RoundTripMS: float64(l.RoundTrip.Microseconds()) / 1000, Reason: l.Reason}
+	if a.config.Leader != nil {
+		leader := a.config.Leader()
+		stats.Leader = &leader
+	}
+	return stats
 }
 
 // healthz says that the process answers, and nothing more.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // stats asks for /api/stats.
@@ -72,14 +73,13 @@ func TestStatsShowTheFeed(t *testing.T) {
 // The names that clients of the seed read.
 func TestStatsNames(t *testing.T) {
 	s := newStation(t, stationOptions{config: func(c *api.Config) {
-		c.Listener = func() api.ListenerStats {
-			return api.ListenerStats{Live: true, RoundTripMS: 0.25, Waker: &api.WakerStats{State: "up", Reigns: 3}}
-		}
+		c.Listener = func() status.Listener { return status.Listener{Live: true, RoundTrip: 250 * time.Microsecond} }
+		c.Leader = func() status.Leader { return status.Leader{State: status.Leading, Terms: 3} }
 	}})
 	response, body := s.ask(http.MethodGet, "/api/stats")
 	const want = `{"totalConnections":0,"activeConnections":0,"connectionsByUser":{},"feed":{"cursor":"k3f9-0","floor":"k3f9-0",` +
 		`"transactions":0,"bytes":0,"limit":67108864,"events":0,"withheld":0,"resets":0,"unannounced":0,"catchUps":0},` +
-		`"listener":{"live":true,"roundTripMs":0.25,"waker":{"state":"up","reigns":3}}}` + "\n"
+		`"listener":{"live":true,"roundTripMs":0.25,"leader":{"state":"leading","terms":3}}}` + "\n"
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
 	}

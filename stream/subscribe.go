@@ -32,6 +32,11 @@ const (
 	ResetFuture    ResetReason = "future"    // ErrFuture
 )
 
+// ResetReasons returns every reason.
+func ResetReasons() []ResetReason {
+	return []ResetReason{ResetMalformed, ResetOtherLog, ResetPruned, ResetFuture}
+}
+
 // Sync is the data of a sync event, the first event of every stream.
 type Sync struct {
 	Mode SyncMode `json:"mode"`

@@ -1,7 +1,16 @@
+// Package metrics exports the figures of a server to Prometheus.
+//
+// The API reports to a Metrics as things happen, in calls that take nanoseconds and never block. All
+// other parts of the server are Sources: a scrape reads them, and they answer from memory, so that a
+// scrape never waits for the database.
+//
+// docs/operations.md lists every metric; a test compares the two.
 package metrics
 
 import (
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,23 +22,23 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// maxTypes bounds the types of events that are counted apart: whoever may publish names them, and each
-// is a time series. Those that come later are counted as "other".
+// namespace is the prefix of every metric here.
+const namespace = "pgherald"
+
+// maxTypes limits how many event types have a counter each. Every publisher may invent types, and each
+// counter is a time series, here and in Prometheus. Further types count as other.
 const maxTypes = 200
 
-// other is the label of what has none of its own.
+// other is the label value for what has no value of its own.
 const other = "other"
 
-// delays are the buckets of the histograms, in seconds.
-var delays = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+// delayBuckets are the buckets of the latency histograms, in seconds.
+var delayBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// resetReasons are why a client has to begin anew, as package stream says it.
-var resetReasons = []string{"malformed", "other_log", "pruned", "future"}
-
-// Metrics are the counters of one server. Make them with New.
+// Metrics holds the counters of one server. Make one with New. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
-	types    types
+	types    typeCounters
 
 	open      prometheus.Gauge
 	opened    *prometheus.CounterVec
@@ -39,55 +48,57 @@ type Metrics struct {
 	duration  prometheus.Histogram
 	bytes     prometheus.Counter
 	delivered prometheus.Counter
-	events    *prometheus.CounterVec
 	latency   prometheus.Histogram
 	readLag   prometheus.Histogram
 }
 
-// New returns metrics of a server of the given version, with everything at 0.
+// New returns the metrics of a server of the given version, all at 0.
 func New(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		open:     gauge("connections", "Streams that are open."),
-		opened: counters("connections_opened_total", "Streams that were opened, by what the client was told first.",
-			"mode", string(stream.ModeLive), string(stream.ModeResumed), string(stream.ModeReset)),
-		closed: counters("connections_closed_total", "Streams that have ended, by reason.", "reason", sse.CloseReasons()...),
-		resets: counters("resets_total", "Times that a client was told to begin anew, by reason.", "reason", resetReasons...),
-		rejected: counters("connections_refused_total", "Requests for a stream that were refused because of a limit, by limit.",
-			"limit", admission.Limits()...),
-		duration: histogram("connection_duration_seconds", "How long streams lasted.",
+		open:     newGauge("connections", "Open streams."),
+		opened: newCounters("connections_opened_total", "Streams opened, by mode of the first sync event.",
+			"mode", stream.ModeLive, stream.ModeResumed, stream.ModeReset),
+		closed: newCounters("connections_closed_total", "Streams closed, by reason.", "reason", sse.CloseReasons()...),
+		resets: newCounters("resets_total", "Resets sent to clients whose cursor could not be honoured, by reason.",
+			"reason", stream.ResetReasons()...),
+		rejected: newCounters("connections_refused_total", "Streams rejected by a limit, by limit.", "limit", admission.Limits()...),
+		duration: newHistogram("connection_duration_seconds", "Durations of closed streams.",
 			[]float64{1, 5, 30, 60, 300, 900, 3600, 14400, 86400}),
-		bytes:     counter("sent_bytes_total", "Bytes written to streams."),
-		delivered: counter("sent_events_total", "Events handed to connections: an event that goes to a thousand clients counts a thousand."),
-		events:    counters[string]("events_total", "Events of the log that were read since start, by type.", "type"),
-		latency: histogram("commit_to_write_seconds", "From the trigger's clock until an event was written to all clients that were ready for it: "+
-			"once for each event and shard, not for each client.", delays),
-		readLag: histogram("read_lag_seconds", "From the trigger's clock until an event was read from the log, once for each event.", delays),
+		bytes:     newCounter("sent_bytes_total", "Bytes written to streams."),
+		delivered: newCounter("sent_events_total", "Events written to streams: an event for a thousand clients counts a thousand times."),
+		latency: newHistogram("commit_to_write_seconds", "Time from the trigger's clock until a shard had written an event to its clients "+
+			"that were ready: one observation per event and shard.", delayBuckets),
+		readLag: newHistogram("read_lag_seconds", "Time from the trigger's clock until the server read an event from the log: "+
+			"one observation per event.", delayBuckets),
+		types: typeCounters{
+			vec:    newCounters[string]("events_total", "Events read from the log, by type.", "type"),
+			byType: make(map[string]prometheus.Counter),
+		},
 	}
-	m.types.known = make(map[string]prometheus.Counter)
-	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.duration, m.bytes, m.delivered, m.events,
-		m.latency, m.readLag, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	build := gauge("build_info", "Always 1; the label says which version runs.", "version", version)
+	build := newGauge("build_info", "Always 1; the label is the version of the server.", "version", version)
 	build.Set(1)
-	m.registry.MustRegister(build)
+	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.duration, m.bytes, m.delivered,
+		m.types.vec, m.latency, m.readLag, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// Handler answers scrapes.
+// Handler serves scrapes.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
-// Watch adds what the sources say of themselves. It must be called once at the most.
+// Watch exports the sources beside the counters. It must be called at most once.
 func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(&collector{sources: s}) }
 
-// Read is told of each event that was read from the log.
-func (m *Metrics) Read(e *stream.Event) {
-	m.types.counter(m.events, e.Type).Inc()
-	m.readLag.Observe(since(e.At.UnixNano(), time.Now()))
+// EventRead counts an event that the server read from the log.
+func (m *Metrics) EventRead(e *stream.Event) {
+	m.types.counter(e.Type).Inc()
+	m.readLag.Observe(secondsSince(e.At.UnixNano(), time.Now()))
 }
 
-// Opened is told of each stream that begins, and what its client was told.
+// Opened counts a stream that begins with the given sync event.
 func (m *Metrics) Opened(s stream.Sync) {
 	m.open.Inc()
 	m.opened.WithLabelValues(string(s.Mode)).Inc()
@@ -96,36 +107,96 @@ func (m *Metrics) Opened(s stream.Sync) {
 	}
 }
 
-// Closed is told of each stream that has ended.
+// Closed counts a stream that was open for the given time.
 func (m *Metrics) Closed(reason sse.CloseReason, after time.Duration) {
 	m.open.Dec()
 	m.closed.WithLabelValues(string(reason)).Inc()
 	m.duration.Observe(after.Seconds())
 }
 
-// Rejected counts a request for a stream that a limit rejected.
+// Rejected counts a stream that a limit rejected.
 func (m *Metrics) Rejected(limit admission.Limit) { m.rejected.WithLabelValues(string(limit)).Inc() }
 
-// Reset is told of each client that has to begin anew.
+// Reset counts a reset that a client received.
 func (m *Metrics) Reset(reason stream.ResetReason) {
-	m.resets.WithLabelValues(oneOf(resetReasons, string(reason))).Inc()
+	m.resets.WithLabelValues(knownOrOther(stream.ResetReasons(), reason)).Inc()
 }
 
-// Sent is told what was written to clients.
+// Sent counts bytes and events that were written to clients.
 func (m *Metrics) Sent(bytes int64, events uint64) {
 	m.bytes.Add(float64(bytes))
 	m.delivered.Add(float64(events))
 }
 
-// Written is told when events that were just written to clients had been written to the log; Unix
-// ns.
+// Written observes the latency of events that a shard has just written to its clients. at holds the
+// trigger's clock for each, in Unix nanoseconds.
 func (m *Metrics) Written(at []int64, now time.Time) {
 	for _, t := range at {
-		m.latency.Observe(since(t, now))
+		m.latency.Observe(secondsSince(t, now))
 	}
 }
 
-// since is never negative: two machines' clocks differ.
-func since(at int64, now time.Time) float64 {
+// secondsSince returns the time from at, in Unix nanoseconds, to now. It is never negative, although
+// the clocks of two machines differ.
+func secondsSince(at int64, now time.Time) float64 {
 	return max(0, time.Duration(now.UnixNano()-at).Seconds())
+}
+
+// typeCounters holds a counter for each event type. It finds one faster than prometheus does, which
+// hashes the labels.
+type typeCounters struct {
+	vec *prometheus.CounterVec
+
+	mu     sync.Mutex
+	byType map[string]prometheus.Counter
+}
+
+func (t *typeCounters) counter(eventType string) prometheus.Counter {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c, ok := t.byType[eventType]
+	switch {
+	case ok:
+		return c
+	case len(t.byType) >= maxTypes:
+		return t.vec.WithLabelValues(other)
+	}
+	c = t.vec.WithLabelValues(eventType)
+	t.byType[eventType] = c
+	return c
+}
+
+// newGauge takes constant labels as names and values in turns.
+func newGauge(name, help string, labels ...string) prometheus.Gauge {
+	constant := prometheus.Labels{}
+	for i := 0; i+1 < len(labels); i += 2 {
+		constant[labels[i]] = labels[i+1]
+	}
+	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: constant})
+}
+
+func newCounter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+func newHistogram(name, help string, buckets []float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
+}
+
+// newCounters creates the series of the known values at 0: rate() misses the first increment of a
+// series that appears later.
+func newCounters[V ~string](name, help, label string, known ...V) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+	for _, value := range known {
+		v.WithLabelValues(string(value))
+	}
+	return v
+}
+
+// knownOrOther bounds the values of a label.
+func knownOrOther[V ~string](known []V, value V) string {
+	if slices.Contains(known, value) {
+		return string(value)
+	}
+	return other
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 func scrape(m *metrics.Metrics) string {
@@ -19,39 +20,37 @@ func scrape(m *metrics.Metrics) string {
 	return w.Body.String()
 }
 
-func wants(t *testing.T, m *metrics.Metrics, lines ...string) {
+func checkLines(t *testing.T, m *metrics.Metrics, lines ...string) {
 	t.Helper()
 	got := scrape(m)
 	for _, line := range lines {
 		if !strings.Contains(got, line+"\n") {
-			t.Errorf("%q is not in\n%s", line, got)
+			t.Errorf("the scrape lacks %q:\n%s", line, got)
 		}
 	}
 }
 
-// TestTypesAreBounded lets a publisher invent a type for each event: each is a time series, and would
-// cost memory here and in Prometheus for ever.
-func TestTypesAreBounded(t *testing.T) {
+// A publisher that invents a type for each event must not create a time series for each.
+func TestEventTypesAreBounded(t *testing.T) {
 	m := metrics.New("")
 	for i := range 10_000 {
-		m.Read(&stream.Event{Type: fmt.Sprintf("type_%d", i), At: time.Now()})
+		m.EventRead(&stream.Event{Type: fmt.Sprintf("type_%d", i), At: time.Now()})
 	}
 	if n := strings.Count(scrape(m), "pgherald_events_total{"); n != 201 {
-		t.Errorf("%d series, want 200 and the others'", n)
+		t.Errorf("10000 types have %d series, want 200 and one for the others", n)
 	}
-	wants(t, m, `pgherald_events_total{type="other"} 9800`)
+	checkLines(t, m, `pgherald_events_total{type="other"} 9800`)
 }
 
-// TestLabelsAreKnown counts what says an error of the log, in which anything may stand, as other.
-func TestLabelsAreKnown(t *testing.T) {
+func TestStreamsAreCountedByLabel(t *testing.T) {
 	m := metrics.New("")
-	m.Opened(stream.Sync{Mode: stream.ModeReset, Reason: "pruned"})
+	m.Opened(stream.Sync{Mode: stream.ModeReset, Reason: stream.ResetPruned})
 	m.Closed(sse.CloseOther, time.Second)
 	m.Opened(stream.Sync{Mode: stream.ModeLive})
 	m.Closed(sse.CloseSlow, time.Second)
 	m.Opened(stream.Sync{Mode: stream.ModeLive})
 	m.Rejected(admission.LimitRate)
-	wants(t, m, `pgherald_connections 1`,
+	checkLines(t, m, `pgherald_connections 1`,
 		`pgherald_connections_opened_total{mode="live"} 2`,
 		`pgherald_connections_closed_total{reason="other"} 1`,
 		`pgherald_connections_closed_total{reason="slow"} 1`,
@@ -60,21 +59,34 @@ func TestLabelsAreKnown(t *testing.T) {
 		`pgherald_connections_refused_total{limit="rate"} 1`)
 }
 
-// TestClocksMayDiffer takes an event that was written in the future for one of now.
-func TestClocksMayDiffer(t *testing.T) {
+// The database's clock may be ahead of the server's.
+func TestLatencyIsNeverNegative(t *testing.T) {
 	m := metrics.New("")
 	now := time.Now()
 	m.Written([]int64{now.Add(time.Hour).UnixNano(), now.Add(-time.Second).UnixNano()}, now)
-	wants(t, m, `pgherald_commit_to_write_seconds_sum 1`, `pgherald_commit_to_write_seconds_count 2`)
+	checkLines(t, m, `pgherald_commit_to_write_seconds_sum 1`, `pgherald_commit_to_write_seconds_count 2`)
 }
 
-// TestUnknownIsAbsent leaves out what the database did not say.
-func TestUnknownIsAbsent(t *testing.T) {
+func TestSourcesAreExported(t *testing.T) {
 	m := metrics.New("")
-	m.Watch(metrics.Sources{Database: func() (metrics.Database, bool) { return metrics.Database{}, false }})
-	wants(t, m, `pgherald_database_answers 0`)
+	m.Watch(metrics.Sources{
+		Listener: func() status.Listener {
+			return status.Listener{Live: true, RoundTrip: 250 * time.Millisecond, Disconnects: 2}
+		},
+		Leader: func() status.Leader { return status.Leader{State: status.Leading, Terms: 3} },
+		Log:    func() (status.Log, bool) { return status.Log{QueueUsage: 0.5, Bytes: 4096}, true },
+	})
+	checkLines(t, m, `pgherald_listener_up 1`, `pgherald_listener_round_trip_seconds 0.25`, `pgherald_listener_disconnects_total 2`,
+		`pgherald_leader_state{state="idle"} 0`, `pgherald_leader_state{state="leading"} 1`, `pgherald_leader_state{state="draining"} 0`,
+		`pgherald_leader_terms_total 3`, `pgherald_database_up 1`, `pgherald_notification_queue_usage_ratio 0.5`, `pgherald_log_bytes 4096`)
+}
+
+func TestUnknownFiguresOfTheLogAreOmitted(t *testing.T) {
+	m := metrics.New("")
+	m.Watch(metrics.Sources{Log: func() (status.Log, bool) { return status.Log{}, false }})
+	checkLines(t, m, `pgherald_database_up 0`)
 	if got := scrape(m); strings.Contains(got, "pgherald_notification_queue_usage_ratio") {
-		t.Error("a figure that is not known is exported")
+		t.Errorf("the scrape exports a figure that is unknown:\n%s", got)
 	}
 }
 

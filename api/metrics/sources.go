@@ -6,95 +6,146 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
-// Sources are what a server knows of itself. A field that is nil is left out. None of them may wait.
+// Sources are the functions that each scrape calls. None of them may block. A nil field is left out.
 type Sources struct {
-	// Ready returns nil if the server is ready, as /readyz says it.
+	// Ready returns nil if the server is ready, like /readyz.
 	Ready func() error
-	// Stalled is how many clients' sockets are full, and how many clients read the log.
-	Stalled  func() (full, behind int)
+	// Stalled returns how many clients have a full socket, and how many catch up from the log.
+	Stalled  func() (full, catchingUp int)
 	Feed     func() stream.FeedStats
-	Listener func() Listener
-	Waker    func() Waker
-	Pruner   func() Pruner
-	// Database is what was last read there, false if it could not be read.
-	Database func() (Database, bool)
-	// Pools are the connections to the database, by what they are for.
+	Listener func() status.Listener
+	Leader   func() status.Leader
+	Pruner   func() status.Pruner
+	// Log returns what the database last reported; false if its last query failed.
+	Log func() (status.Log, bool)
+	// Pools holds the connection pools by name.
 	Pools map[string]func() Pool
 }
 
-// Listener is how the connection is that LISTENs.
-type Listener struct {
-	Live      bool
-	RoundTrip time.Duration // of its last notification to itself
-	Falls     uint64        // how often it went down
-}
-
-// Waker says whether this server rings for the writers.
-type Waker struct {
-	State  string // one of WakerStates
-	Reigns uint64
-}
-
-// WakerStates are the states that a waker can be in.
-var WakerStates = []string{"idle", "leading", "draining"}
-
-// Pruner is how far old events were deleted.
-type Pruner struct {
-	Pruned   uint64    // events that this server has deleted
-	Failures uint64    // attempts that did not work
-	Last     time.Time // when this server last looked; zero if never
-}
-
-// Database is what only the database knows.
-type Database struct {
-	QueueUsage float64       // of the cluster's notification queue, from 0 to 1
-	OldestAge  time.Duration // of the log's oldest event
-	LogBytes   int64         // of the log with its indexes, on disk
-}
-
-// Pool is a pool of connections.
+// Pool is the state of a connection pool.
 type Pool struct {
 	Total, Idle, Acquired, Max int32
 	Waits                      int64         // acquisitions that had to wait
-	Waited                     time.Duration // all of them together
+	Waited                     time.Duration // their sum
 }
 
-// collector asks the sources at each scrape.
+// collector exports the sources.
 type collector struct{ sources Sources }
 
-// Describe sends nothing: which of the sources are there is known when they are asked.
+// Describe sends nothing, which makes the collector unchecked: what it exports depends on the sources.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
-// Collect asks the sources.
+// Collect reads the sources.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
-	g := gatherer{out: out}
+	e := exporter{out: out}
 	s := c.sources
 	if s.Ready != nil {
-		g.gauge("ready", "1 if events are arriving, as /readyz says it.", truth(s.Ready() == nil))
+		e.gauge("ready", "1 if events arrive and streams are admitted, like /readyz.", oneIf(s.Ready() == nil))
 	}
 	if s.Stalled != nil {
-		full, behind := s.Stalled()
-		g.gauge("connections_stalled", "Streams whose client does not take what is due at the moment.", float64(full))
-		g.gauge("connections_catching_up", "Streams that read from the log because memory does not reach back to them.", float64(behind))
+		full, catchingUp := s.Stalled()
+		e.gauge("connections_stalled", "Streams with pending events whose socket is full.", float64(full))
+		e.gauge("connections_catching_up", "Streams that read from the log because the feed no longer covers their position.", float64(catchingUp))
 	}
 	if s.Feed != nil {
-		g.feed(s.Feed())
+		e.feed(s.Feed())
 	}
 	if s.Listener != nil {
-		g.listener(s.Listener())
+		e.listener(s.Listener())
 	}
-	if s.Waker != nil {
-		g.waker(s.Waker())
+	if s.Leader != nil {
+		e.leader(s.Leader())
 	}
 	if s.Pruner != nil {
-		g.pruner(s.Pruner())
+		e.pruner(s.Pruner())
 	}
-	if s.Database != nil {
-		g.database(s.Database())
+	if s.Log != nil {
+		e.log(s.Log())
 	}
 	for name, pool := range s.Pools {
-		g.pool(name, pool())
+		e.pool(name, pool())
 	}
+}
+
+// exporter sends the figures of one scrape.
+type exporter struct{ out chan<- prometheus.Metric }
+
+// send takes labels as names and values in turns.
+func (e exporter) send(kind prometheus.ValueType, name, help string, value float64, labels []string) {
+	var names, values []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, labels[i+1])
+	}
+	desc := prometheus.NewDesc(namespace+"_"+name, help, names, nil)
+	e.out <- prometheus.MustNewConstMetric(desc, kind, value, values...)
+}
+
+func (e exporter) gauge(name, help string, value float64, labels ...string) {
+	e.send(prometheus.GaugeValue, name, help, value, labels)
+}
+
+func (e exporter) counter(name, help string, value float64, labels ...string) {
+	e.send(prometheus.CounterValue, name, help, value, labels)
+}
+
+func (e exporter) feed(s stream.FeedStats) {
+	e.gauge("feed_bytes", "Memory of the feed, approximately.", float64(s.Bytes))
+	e.gauge("feed_limit_bytes", "Limit of the feed's memory.", float64(s.Limit))
+	e.gauge("feed_transactions", "Transactions in the feed.", float64(s.Transactions))
+	e.counter("feed_resets_total", "Times that the log could not continue the feed and every client was reset.", float64(s.Resets))
+	e.counter("unannounced_events_total", "Events that the periodic read found without a wake-up: should stay 0.", float64(s.Unannounced))
+	e.counter("withheld_events_total", "Events without recipients, because their audience is empty or could not be computed.", float64(s.Withheld))
+	e.counter("catch_ups_total", "Catch-ups: clients that had to read from the log.", float64(s.CatchUps))
+}
+
+func (e exporter) listener(l status.Listener) {
+	e.gauge("listener_up", "1 if the listener's probes arrive, and so do notifications.", oneIf(l.Live))
+	e.gauge("listener_round_trip_seconds", "Round trip of the listener's last probe.", l.RoundTrip.Seconds())
+	e.counter("listener_disconnects_total", "Times that the listener lost its connection.", float64(l.Disconnects))
+}
+
+func (e exporter) leader(l status.Leader) {
+	for _, state := range status.LeaderStates() {
+		e.gauge("leader_state", "1 for the state of this server's notify leader, otherwise 0.", oneIf(l.State == state), "state", string(state))
+	}
+	e.counter("leader_terms_total", "Terms in which this server was the notify leader.", float64(l.Terms))
+}
+
+func (e exporter) pruner(p status.Pruner) {
+	e.counter("pruned_events_total", "Events that this server pruned from the log.", float64(p.Pruned))
+	e.counter("prune_failures_total", "Prunes of this server that failed.", float64(p.Failures))
+	if !p.Last.IsZero() {
+		e.gauge("prune_last_timestamp_seconds", "Time of this server's last prune that succeeded, in Unix seconds.", float64(p.Last.UnixMilli())/1e3)
+	}
+}
+
+// log omits the figures if they are unknown: a gap in a graph is true, a 0 is not.
+func (e exporter) log(l status.Log, known bool) {
+	e.gauge("database_up", "1 if the database answered the last query for the figures of the log.", oneIf(known))
+	if !known {
+		return
+	}
+	e.gauge("notification_queue_usage_ratio", "Usage of the cluster's notification queue: at 1 every NOTIFY fails.", l.QueueUsage)
+	e.gauge("log_oldest_event_age_seconds", "Age of the oldest event in the log; 0 if the log is empty.", l.OldestAge.Seconds())
+	e.gauge("log_bytes", "Size of the log on disk, with its indexes.", float64(l.Bytes))
+}
+
+func (e exporter) pool(name string, p Pool) {
+	const help = "Connections of a pool, by state."
+	e.gauge("pool_connections", help, float64(p.Acquired), "pool", name, "state", "used")
+	e.gauge("pool_connections", help, float64(p.Idle), "pool", name, "state", "idle")
+	e.gauge("pool_connections", help, float64(p.Total-p.Acquired-p.Idle), "pool", name, "state", "opening")
+	e.gauge("pool_limit", "Maximum number of connections of a pool.", float64(p.Max), "pool", name)
+	e.counter("pool_waits_total", "Acquisitions that had to wait for a connection.", float64(p.Waits), "pool", name)
+	e.counter("pool_wait_seconds_total", "Time that acquisitions waited for a connection.", p.Waited.Seconds(), "pool", name)
+}
+
+func oneIf(condition bool) float64 {
+	if condition {
+		return 1
+	}
+	return 0
 }

@@ -48,26 +48,14 @@ func (s *server) sources() metrics.Sources {
 		pools["activities"] = poolOf(s.activitiesPool)
 	}
 	return metrics.Sources{
-		Ready:   s.api.Ready,
-		Stalled: s.api.Stalled,
-		Feed:    s.feed.Stats,
-		Listener: func() metrics.Listener {
-			status := s.listener.Status()
-			return metrics.Listener{Live: status.Live, RoundTrip: status.RoundTrip, Falls: status.Disconnects}
-		},
-		Waker: func() metrics.Waker {
-			status := s.waker.Status()
-			return metrics.Waker{State: string(status.State), Reigns: status.Terms}
-		},
-		Pruner: func() metrics.Pruner {
-			status := s.pruner.Status()
-			return metrics.Pruner{Pruned: status.Pruned, Failures: status.Failures, Last: status.Last}
-		},
-		Database: func() (metrics.Database, bool) {
-			status, known := s.monitor.Status()
-			return metrics.Database{QueueUsage: status.QueueUsage, OldestAge: status.OldestAge, LogBytes: status.LogBytes}, known
-		},
-		Pools: pools,
+		Ready:    s.api.Ready,
+		Stalled:  s.api.Stalled,
+		Feed:     s.feed.Stats,
+		Listener: s.listener.Status,
+		Leader:   s.leader.Status,
+		Pruner:   s.pruner.Status,
+		Log:      s.monitor.Status,
+		Pools:    pools,
 	}
 }
 

@@ -42,9 +42,9 @@ func TestMetrics(t *testing.T) {
 		`pgherald_sent_events_total 1`,
 		`pgherald_read_lag_seconds_count 1`,
 		`pgherald_listener_up 1`,
-		`pgherald_waker_state{state="idle"} 1`,
+		`pgherald_leader_state{state="idle"} 1`,
 		`pgherald_unannounced_events_total 0`,
-		`pgherald_database_answers 1`,
+		`pgherald_database_up 1`,
 		`pgherald_prune_failures_total 0`,
 	}
 	var text string

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // TestReplicasThatAreKilledAndFrozen runs two replicas of the real program under writers that keep a
@@ -118,7 +119,7 @@ func (d *duo) rings(tw *twin) bool {
 	if err := errors.Join(err, json.Unmarshal(body, &stats)); err != nil {
 		d.t.Fatal(err, d.failure())
 	}
-	return stats.Listener.Waker.State == "leading"
+	return stats.Listener.Leader.State == status.Leading
 }
 
 // kill ends a replica as the kernel does that has no memory left, and starts another in its place when

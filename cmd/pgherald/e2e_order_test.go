@@ -81,7 +81,7 @@ func (tr *trial) reigns(nodes ...*node) (n uint64) {
 		if err := errors.Join(err, json.Unmarshal(body, &stats)); err != nil {
 			tr.t.Fatal(err)
 		}
-		n += stats.Listener.Waker.Reigns
+		n += stats.Listener.Leader.Terms
 	}
 	return n
 }

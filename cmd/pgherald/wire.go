@@ -31,7 +31,7 @@ type server struct {
 	flags          serveCmd
 	logPool        *pgxpool.Pool
 	listener       *notify.Listener
-	waker          *notify.Leader
+	leader         *notify.Leader
 	monitor        *eventlog.Monitor
 	pruner         *eventlog.Pruner
 	presence       *control.Presence
@@ -71,13 +71,13 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	if err != nil {
 		return s, err
 	}
-	s.waker, err = notify.NewLeader(s.listener, c.ListenDatabaseURL, notify.LeaderOptions{
+	s.leader, err = notify.NewLeader(s.listener, c.ListenDatabaseURL, notify.LeaderOptions{
 		NextPass: func() time.Time { return s.api.NextPass() }, Logger: a.logger,
 	})
 	if err != nil {
 		return s, err
 	}
-	s.feed = stream.NewFeed(log, stream.FeedOptions{Bytes: int64(c.FeedBytes), OnEvent: m.Read, Logger: a.logger})
+	s.feed = stream.NewFeed(log, stream.FeedOptions{Bytes: int64(c.FeedBytes), OnEvent: m.EventRead, Logger: a.logger})
 	if err := s.feed.Fill(ctx); err != nil {
 		return s, err
 	}
@@ -120,7 +120,8 @@ func (s *server) apiConfig(logger *slog.Logger) api.Config {
 	config := api.Config{
 		Feed:         s.feed,
 		Ready:        s.ready,
-		Listener:     s.listenerStats,
+		Listener:     s.listener.Status,
+		Leader:       s.leader.Status,
 		Presence:     s.presence,
 		Page:         web.Page(),
 		Heartbeat:    s.flags.Heartbeat,
@@ -145,14 +146,6 @@ func (s *server) ready() error {
 	return s.feed.Err()
 }
 
-func (s *server) listenerStats() api.ListenerStats {
-	status, waker := s.listener.Status(), s.waker.Status()
-	return api.ListenerStats{
-		Live: status.Live, RoundTripMS: float64(status.RoundTrip) / 1e6, Reason: status.Reason,
-		Waker: &api.WakerStats{State: string(waker.State), Reigns: waker.Terms},
-	}
-}
-
 // run serves until a.ctx ends, then drains. It returns when everything it started has ended.
 func (s *server) run(a *app, l net.Listener, ready func()) error {
 	// What feeds the streams goes on while they drain.
@@ -162,7 +155,7 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	defer stop()
 	running.Go(func() { s.listener.Run(ctx) })
 	running.Go(func() { s.feed.Run(ctx, s.listener.Wake(), s.api.NextPass) })
-	running.Go(func() { s.waker.Run(ctx) })
+	running.Go(func() { s.leader.Run(ctx) })
 	running.Go(func() { s.pruner.Run(ctx) })
 	running.Go(func() { s.presence.Run(ctx) })
 	running.Go(func() { s.monitor.Run(ctx) })

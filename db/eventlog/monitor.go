@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // MonitorOptions configures a Monitor. Zero values mean the defaults.
@@ -41,19 +42,8 @@ type Monitor struct {
 	opts MonitorOptions
 
 	mu     sync.Mutex
-	status MonitorStatus
+	status status.Log
 	known  bool
-}
-
-// MonitorStatus holds the figures of one query.
-type MonitorStatus struct {
-	// QueueUsage is the used share of the cluster's notification queue, from 0 to 1. At 1 every COMMIT
-	// with a NOTIFY fails.
-	QueueUsage float64
-	// OldestAge is the age of the oldest event in the log; 0 if the log is empty.
-	OldestAge time.Duration
-	// LogBytes is the size of the log on disk, with its indexes.
-	LogBytes int64
 }
 
 // NewMonitor returns a monitor of the pool's database. Run it.
@@ -62,7 +52,7 @@ func NewMonitor(pool *pgxpool.Pool, opts MonitorOptions) *Monitor {
 }
 
 // Status returns the figures of the last query, and false if that failed or none was made yet.
-func (m *Monitor) Status() (MonitorStatus, bool) {
+func (m *Monitor) Status() (status.Log, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.status, m.known
@@ -102,11 +92,11 @@ select
     ), 0)::float8 as oldest_age,
     pg_total_relation_size('pgherald.events') as log_bytes`
 
-func (m *Monitor) query(ctx context.Context) (s MonitorStatus, err error) {
+func (m *Monitor) query(ctx context.Context) (s status.Log, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.opts.Timeout)
 	defer cancel()
 	var age float64
-	err = m.pool.QueryRow(ctx, monitorSQL).Scan(&s.QueueUsage, &age, &s.LogBytes)
+	err = m.pool.QueryRow(ctx, monitorSQL).Scan(&s.QueueUsage, &age, &s.Bytes)
 	s.OldestAge = time.Duration(age * float64(time.Second))
 	return s, db.Explain(err)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pgherald/pgherald/db/eventlog"
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // TestMonitor checks the figures, and that they become unknown when the database is unreachable.
@@ -23,7 +24,7 @@ func TestMonitor(t *testing.T) {
 	done := make(chan struct{})
 	go func() { defer close(done); m.Run(ctx) }()
 	defer func() { stop(); <-done }()
-	until := func(want bool) eventlog.MonitorStatus {
+	until := func(want bool) status.Log {
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		for {
@@ -38,7 +39,7 @@ func TestMonitor(t *testing.T) {
 		}
 	}
 	s := until(true)
-	if s.QueueUsage < 0 || s.QueueUsage > 1 || s.OldestAge < time.Hour || s.OldestAge > 2*time.Hour || s.LogBytes <= 0 {
+	if s.QueueUsage < 0 || s.QueueUsage > 1 || s.OldestAge < time.Hour || s.OldestAge > 2*time.Hour || s.Bytes <= 0 {
 		t.Errorf("got %+v", s)
 	}
 	pool.Close()

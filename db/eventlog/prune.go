@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // pruneLock is the key of the advisory lock that a pruning server holds: "pghera" and "l" in ASCII, and
@@ -59,18 +60,11 @@ type Pruner struct {
 	opts PrunerOptions
 
 	mu     sync.Mutex
-	status PrunerStatus
-}
-
-// PrunerStatus counts the work of a Pruner.
-type PrunerStatus struct {
-	Pruned   uint64    // events deleted
-	Failures uint64    // prunes that ended with an error
-	Last     time.Time // of the last prune without an error; zero before it
+	status status.Pruner
 }
 
 // Status returns the counts since start.
-func (p *Pruner) Status() PrunerStatus {
+func (p *Pruner) Status() status.Pruner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.status

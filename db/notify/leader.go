@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // connectTimeout bounds each attempt of the leader to connect.
@@ -73,22 +74,6 @@ const (
 	StepDrained   LeaderStep = "drained"   // has polled after the last of these transactions ended
 )
 
-// LeaderState is a state of the diagram in the package documentation.
-type LeaderState string
-
-// The states of a Leader.
-const (
-	StateIdle     LeaderState = "idle"
-	StateLeading  LeaderState = "leading"
-	StateDraining LeaderState = "draining"
-)
-
-// LeaderStatus is the state of a Leader at one moment.
-type LeaderStatus struct {
-	State LeaderState
-	Terms uint64 // entered since the process started
-}
-
 // Leader sends the wake-ups for the writers while it leads. Each server runs one; the package
 // documentation describes the protocol.
 type Leader struct {
@@ -97,7 +82,7 @@ type Leader struct {
 	opts     LeaderOptions
 
 	mu     sync.Mutex
-	status LeaderStatus // guarded by mu
+	status status.Leader // guarded by mu
 }
 
 // NewLeader returns an idle Leader that starts when the listener receives many notifications. It then
@@ -110,20 +95,20 @@ func NewLeader(listener *Listener, url string, opts LeaderOptions) (*Leader, err
 	}
 	db.SetApplicationName(config, "pgherald leader")
 	config.ConnectTimeout = connectTimeout
-	return &Leader{config: config, listener: listener, opts: opts.withDefaults(), status: LeaderStatus{State: StateIdle}}, nil
+	return &Leader{config: config, listener: listener, opts: opts.withDefaults(), status: status.Leader{State: status.Idle}}, nil
 }
 
 // Status returns the state of the leader. It is safe for concurrent use.
-func (l *Leader) Status() LeaderStatus {
+func (l *Leader) Status() status.Leader {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.status
 }
 
-func (l *Leader) setState(state LeaderState) {
+func (l *Leader) setState(state status.LeaderState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if state == StateLeading && l.status.State != StateLeading {
+	if state == status.Leading && l.status.State != status.Leading {
 		l.status.Terms++
 	}
 	l.status.State = state
@@ -133,7 +118,7 @@ func (l *Leader) setState(state LeaderState) {
 // It returns after ctx has ended, the lock is released and the session is closed. If transactions are
 // left to drain by then, it has requested a successor.
 func (l *Leader) Run(ctx context.Context) {
-	defer l.setState(StateIdle)
+	defer l.setState(status.Idle)
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -144,13 +129,13 @@ func (l *Leader) Run(ctx context.Context) {
 		err := t.run(ctx)
 		for attempt := 1; err != nil && ctx.Err() == nil; attempt++ {
 			l.opts.Logger.Warn("leader session lost, events may be late", "error", err)
-			l.setState(StateIdle)
+			l.setState(status.Idle)
 			t.wakeReader() // a poll may have found events and lost its answer
 			if !t.mustDrain || l.listener.backOff(ctx, attempt) != nil {
 				break
 			}
 			err = t.run(ctx)
 		}
-		l.setState(StateIdle)
+		l.setState(status.Idle)
 	}
 }

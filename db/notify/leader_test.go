@@ -259,7 +259,7 @@ func TestWakerLosesItsSession(t *testing.T) {
 			where application_name = 'pgherald leader' and datname = current_database()`)
 		s.await(notify.StepLeading)
 	}
-	if status := s.waker.Status(); status.State != notify.StateLeading || status.Terms != 4 {
+	if status := s.waker.Status(); status.State != "leading" || status.Terms != 4 {
 		t.Errorf("status %+v", status)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgxlisten"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // ListenerOptions configure a Listener. Zero values mean the defaults.
@@ -147,19 +148,11 @@ func (l *Listener) Close() {
 	}
 }
 
-// ListenerStatus is the state of a Listener at one moment.
-type ListenerStatus struct {
-	Live        bool
-	RoundTrip   time.Duration // of the last probe
-	Reason      string        // for not being live
-	Disconnects uint64        // from live to not live since the process started
-}
-
 // Status returns the state of the listener. It is safe for concurrent use.
-func (l *Listener) Status() ListenerStatus {
+func (l *Listener) Status() status.Listener {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := ListenerStatus{Live: l.live, RoundTrip: l.roundTrip, Disconnects: l.disconnects}
+	s := status.Listener{Live: l.live, RoundTrip: l.roundTrip, Disconnects: l.disconnects}
 	if !l.live && l.reason != nil {
 		s.Reason = l.reason.Error()
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // leadership is the work of a leader between two idle states: one or more terms, each followed by a
@@ -94,7 +96,7 @@ func (t *leadership) lead(ctx context.Context) (boundary uint64, err error) {
 	if _, err := t.poll(false); err != nil {
 		return 0, err
 	}
-	l.setState(StateLeading)
+	l.setState(status.Leading)
 	l.opts.OnStep(StepLeading)
 	if err := t.pollUntilQuiet(ctx); err != nil {
 		return 0, err
@@ -119,7 +121,7 @@ func (t *leadership) drain(ctx context.Context, boundary uint64) (again bool, er
 	if _, err := t.poll(false); err != nil {
 		return false, err
 	}
-	l.setState(StateDraining)
+	l.setState(status.Draining)
 	l.opts.OnStep(StepDraining)
 	for began := time.Now(); !t.session.haveEnded(boundary); {
 		if ctx.Err() != nil {

@@ -22,9 +22,9 @@ type serverStats struct {
 		Limit       int64  `json:"limit"`
 	} `json:"feed"`
 	Listener struct {
-		Waker struct {
-			Reigns uint64 `json:"reigns"`
-		} `json:"waker"`
+		Leader struct {
+			Terms uint64 `json:"terms"`
+		} `json:"leader"`
 	} `json:"listener"`
 }
 

@@ -1,0 +1,49 @@
+// Package status holds what the parts of a server that work beside the streams report about
+// themselves: one struct each. Package db fills them; /api/stats and /metrics serve them. It imports
+// nothing of ours, so that neither side depends on the other.
+package status
+
+import "time"
+
+// Listener is the state of the connection that LISTENs.
+type Listener struct {
+	Live        bool          // whether its probes arrive
+	RoundTrip   time.Duration // of the last probe
+	Reason      string        // why it is not live; empty if it is
+	Disconnects uint64        // how often it was live and lost its connection
+}
+
+// LeaderState is the state of a server's notify leader.
+type LeaderState string
+
+// The states of a notify leader, in the order in which it takes them.
+const (
+	Idle     LeaderState = "idle"     // writers send their own wake-ups, or another server leads
+	Leading  LeaderState = "leading"  // it holds the lock and sends wake-ups for the writers
+	Draining LeaderState = "draining" // it gave the lock back and waits for transactions that saw it held
+)
+
+// LeaderStates returns all states.
+func LeaderStates() []LeaderState { return []LeaderState{Idle, Leading, Draining} }
+
+// Leader is the state of a server's notify leader.
+type Leader struct {
+	State LeaderState `json:"state"`
+	Terms uint64      `json:"terms"` // how often it began to lead
+}
+
+// Pruner counts what a server has deleted from the log.
+type Pruner struct {
+	Pruned   uint64    // events
+	Failures uint64    // runs that ended with an error
+	Last     time.Time // when a run last succeeded; zero if none has
+}
+
+// Log holds figures of the log that only the database knows.
+type Log struct {
+	// QueueUsage is how full the cluster's notification queue is, from 0 to 1. At 1 every COMMIT
+	// with a NOTIFY fails.
+	QueueUsage float64
+	OldestAge  time.Duration // of the oldest event in the log; 0 if the log is empty
+	Bytes      int64         // of the log on disk, with its indexes
+}
