@@ -119,14 +119,14 @@ func TestReadinessFollowsTheLog(t *testing.T) {
 	l := s.synced("")
 	s.log.Break(errors.New("connection refused"))
 	s.ring()
-	s.logs.await(t, 1, "log cannot be read", "connection refused")
+	s.logs.await(t, 1, "log became unreadable", "connection refused")
 	if response, body := s.ask(http.MethodGet, "/readyz"); response.StatusCode != 503 || !strings.Contains(body, "connection refused") {
 		t.Errorf("during the outage: %d %s", response.StatusCode, body)
 	}
 	s.log.Break(nil)
 	s.commit("a")
 	l.until("id: ")
-	s.logs.await(t, 1, "log can be read again")
+	s.logs.await(t, 1, "log became readable again")
 	if response, body := s.ask(http.MethodGet, "/readyz"); response.StatusCode != 200 {
 		t.Errorf("after the outage: %d %s", response.StatusCode, body)
 	}

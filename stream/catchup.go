@@ -7,21 +7,63 @@ import (
 	"slices"
 )
 
-// CatchUp reads what is due from the log and hands it to emit, until the feed can serve the
-// subscription again. The bytes given to emit are valid until it returns. There are none when the
-// filter lets nothing of a transaction through: the cursor has moved on, and this is the time for a
-// heartbeat.
+// replayState holds what a subscription needs while it catches up, and until the feed's cursors cover
+// what it saw meanwhile. Few subscriptions have one: a hundred thousand others save its memory.
 //
-// It returns emit's error as it is, a *ResetError if the log no longer reaches back to the
-// subscription, and the log's error if that does not answer: the client then resumes later.
-func (s *Subscription) CatchUp(ctx context.Context, emit func([][]byte) error) error {
-	s.feed.countReplay()
-	if s.filter.batches() {
-		emit = inBatches(emit)
+// It is immutable, since copies of a subscription share it. setReplayState replaces it.
+type replayState struct {
+	// base is what the client had seen when the subscription joined the feed, while it contains
+	// transactions that the feed's cursors do not: the client read the log, or was connected to a
+	// server that was ahead. It is zero otherwise.
+	base    Cursor
+	partial partialTransaction // its remaining events must come from the log; zero if there is none
+	reading Reading            // begun by Subscribe for CatchUp
+}
+
+// partialTransaction is a transaction that was sent in part.
+type partialTransaction struct {
+	xid    uint64
+	after  int64  // the id of the last event sent
+	cursor Cursor // after the transaction
+}
+
+func (s *Subscription) replayState() replayState {
+	if s.replay == nil {
+		return replayState{}
 	}
-	err := s.finishPartial(ctx, emit)
-	for err == nil && !s.rejoin() {
-		err = s.readOn(ctx, emit)
+	return *s.replay
+}
+
+func (s *Subscription) setReplayState(r replayState) {
+	s.replay = nil
+	if !r.base.IsZero() || r.partial.xid != 0 || r.reading != nil {
+		s.replay = &r
+	}
+}
+
+func (s *Subscription) setBase(c Cursor) {
+	r := s.replayState()
+	r.base = c
+	s.setReplayState(r)
+}
+
+func (s *Subscription) setPartial(p partialTransaction) {
+	r := s.replayState()
+	r.partial = p
+	s.setReplayState(r)
+}
+
+// CatchUp reads the pending events from the log and passes them to emit, until the feed can continue
+// the subscription. The bytes are valid until emit returns. It passes no bytes when the filter matches
+// nothing of a transaction: the cursor has moved on, and the caller may send a heartbeat.
+//
+// It returns emit's error unchanged, a *ResetError if the log no longer reaches back to the
+// subscription, and the log's error if the log cannot be read: the client then resumes later.
+func (s *Subscription) CatchUp(ctx context.Context, emit func([][]byte) error) error {
+	s.feed.countCatchUp()
+	err := s.completePartial(ctx, emit)
+	for err == nil && !s.canContinueInFeed() {
+		err = s.readLog(ctx, emit)
 	}
 	if reason := resetReason(err); reason != "" {
 		s.feed.mu.RLock()
@@ -32,69 +74,105 @@ func (s *Subscription) CatchUp(ctx context.Context, emit func([][]byte) error) e
 	return err
 }
 
-func (f *Feed) countReplay() {
+func (f *Feed) countCatchUp() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stats.CatchUps++
 }
 
-// rejoin is true when Due can go on: it will, or it will return a *ResetError.
-func (s *Subscription) rejoin() bool {
-	if s.get().reading != nil {
+// canContinueInFeed joins the feed if that covers the cursor. It also returns true after the feed was
+// rebuilt: the next Pending returns the *ResetError.
+func (s *Subscription) canContinueInFeed() bool {
+	if s.replayState().reading != nil {
 		return false
 	}
 	s.feed.mu.RLock()
 	defer s.feed.mu.RUnlock()
-	return s.generation != s.feed.generation || s.join()
+	return s.generation != s.feed.generation || s.joinFeed()
 }
 
-// finishPartial reads the events that are missing of a transaction that was sent in part, so
-// that nothing comes between them.
-func (s *Subscription) finishPartial(ctx context.Context, emit func([][]byte) error) error {
-	p := s.get().partial
+// completePartial reads the missing events of a transaction that was sent in part. They come before
+// everything else, so that nothing stands between the events of a transaction.
+func (s *Subscription) completePartial(ctx context.Context, emit func([][]byte) error) error {
+	state := s.replayState()
+	p, after := state.partial, state.partial.cursor
 	if p.xid == 0 {
 		return nil
 	}
-	r, err := s.query(ctx, func() (Reading, error) { return s.feed.log.ReadTransaction(ctx, p.cursor.epoch, p.xid, p.after) })
+	r, err := s.queryLog(ctx, func() (Reading, error) { return s.feed.log.ReadTransaction(ctx, p.cursor.epoch, p.xid, p.after) })
 	if err != nil {
 		return err
 	}
-	after := p.cursor
-	if start := s.get().start; !start.IsZero() {
-		after = after.Union(start)
+	if !state.base.IsZero() {
+		after = after.Union(state.base)
 	}
-	if err := s.replay(ctx, r, emit, after); err != nil {
+	if err := s.emitReading(ctx, r, emit, after); err != nil {
 		return err
 	}
-	s.cursor, s.frame, s.aside = after, 0, nil
+	s.cursor, s.frame, s.replay = after, 0, nil
 	return nil
 }
 
-// readOn reads once from the log all that the cursor has not seen.
-func (s *Subscription) readOn(ctx context.Context, emit func([][]byte) error) error {
-	r := s.get().reading
+// readLog reads everything from the log that is visible now and that the cursor has not seen.
+func (s *Subscription) readLog(ctx context.Context, emit func([][]byte) error) error {
+	r := s.replayState().reading
 	if r == nil {
 		var err error
-		if r, err = s.query(ctx, func() (Reading, error) { return s.feed.log.Read(ctx, s.cursor) }); err != nil {
+		if r, err = s.queryLog(ctx, func() (Reading, error) { return s.feed.log.Read(ctx, s.cursor) }); err != nil {
 			return err
 		}
 	}
-	if err := s.replay(ctx, r, emit, Cursor{}); err != nil {
+	if err := s.emitReading(ctx, r, emit, Cursor{}); err != nil {
 		return err
 	}
-	s.cursor, s.aside = r.Cursor(), nil
+	s.cursor, s.replay = r.Cursor(), nil
 	return nil
 }
 
-// replay emits what the reading yields, in parts no larger than a page. after is the cursor at
-// the end of a reading of a single transaction, which does not know it.
-func (s *Subscription) replay(ctx context.Context, r Reading, emit func([][]byte) error, after Cursor) error {
-	var held entry // frames held back, since the id line belongs on the last that is sent
-	var together merging
+// queryLog and nextTransaction query the log while fewer than FeedOptions.CatchUps queries run.
+func (s *Subscription) queryLog(ctx context.Context, query func() (Reading, error)) (Reading, error) {
+	release, err := s.feed.acquireLogRead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return query()
+}
+
+func (s *Subscription) nextTransaction(ctx context.Context, r Reading) (Transaction, error) {
+	release, err := s.feed.acquireLogRead(ctx)
+	if err != nil {
+		return Transaction{}, err
+	}
+	defer release()
+	return r.Next(ctx)
+}
+
+// emitter passes the transactions of one reading on to a client. At any time one of its fields at
+// most is in use.
+type emitter struct {
+	sub  *Subscription
+	emit func([][]byte) error
+	// tail holds the last selected frame of a transaction that comes in parts, until it is known
+	// whether it is the last of the transaction and so needs the id line.
+	tail entry
+	// merged holds whole transactions until they are conflated or batched together.
+	merged      []*entry
+	mergedBytes int
+}
+
+// mergeBytes is how much of the log is merged at once.
+const mergeBytes = 1 << 20
+
+// emitReading emits what the reading yields. A transaction that comes in parts is emitted in parts, so
+// that it need not fit into memory. after is the cursor after a reading of a single transaction, which
+// does not know it, and zero otherwise.
+func (s *Subscription) emitReading(ctx context.Context, r Reading, emit func([][]byte) error, after Cursor) error {
+	out := emitter{sub: s, emit: emit}
 	for {
-		t, err := s.next(ctx, r)
+		t, err := s.nextTransaction(ctx, r)
 		if errors.Is(err, io.EOF) {
-			return s.emitMerged(&together, emit)
+			return out.emitMerged()
 		}
 		if err != nil {
 			return err
@@ -102,103 +180,119 @@ func (s *Subscription) replay(ctx context.Context, r Reading, emit func([][]byte
 		if !t.More && !after.IsZero() {
 			t.Cursor = after
 		}
-		if err := s.take(&held, &together, &t, emit); err != nil {
+		if err := out.add(&t); err != nil {
 			return err
 		}
 	}
 }
 
-// take sends a transaction or a part of one, or lets it wait for others if it is to be merged.
-func (s *Subscription) take(held *entry, together *merging, t *Transaction, emit func([][]byte) error) error {
-	whole := !t.More && len(held.frames) == 0
-	if whole && s.filter.merges() {
-		if together.add(t, s.filter.reads()); together.size < mergeBytes {
-			return nil
+// add emits a transaction or a part of one. If the filter merges, it gathers whole transactions first.
+func (o *emitter) add(t *Transaction) error {
+	isWhole := !t.More && len(o.tail.frames) == 0
+	if !isWhole || !o.sub.filter.merges() {
+		if err := o.emitMerged(); err != nil {
+			return err
 		}
-		return s.emitMerged(together, emit)
+		return o.addPart(t)
 	}
-	if err := s.emitMerged(together, emit); err != nil {
-		return err
+	e := &entry{xid: t.XID}
+	e.add(t)
+	if o.sub.filter.needsFields() {
+		e.parseFields()
 	}
-	return s.emit(held, t, emit)
+	e.complete(t.Cursor)
+	o.merged = append(o.merged, e)
+	if o.mergedBytes += e.length; o.mergedBytes < mergeBytes {
+		return nil
+	}
+	return o.emitMerged()
 }
 
-// emit sends a part of a transaction but for its last matching frame, which is held back until
-// it is known whether it is the transaction's last and so carries the id.
-func (s *Subscription) emit(held *entry, t *Transaction, emit func([][]byte) error) error {
-	held.add(t)
-	if s.filter.reads() {
-		held.index()
+// emitMerged emits the gathered transactions, and forgets them.
+func (o *emitter) emitMerged() error {
+	if len(o.merged) == 0 {
+		return nil
 	}
-	c := choice{filter: &s.filter}
-	last := held.lastMatch(&c)
+	s := o.sub
+	sel, out := s.filter.selectAll(o.merged), s.filter.newOutput(nil)
+	for _, e := range o.merged {
+		e.appendPending(&out, 0, &sel, e.idLine, noLimit)
+		s.sent += uint64(e.countMatches(0, len(e.frames), &sel))
+	}
+	after := o.merged[len(o.merged)-1].cursor
+	o.merged, o.mergedBytes = nil, 0
+	return o.emitUpTo(after, out.finish())
+}
+
+const noLimit = 1 << 62
+
+// addPart emits a part of a transaction except its last selected frame, which becomes the tail. The
+// last part is emitted whole.
+func (o *emitter) addPart(t *Transaction) error {
+	s := o.sub
+	o.tail.add(t)
+	if s.filter.needsFields() {
+		o.tail.parseFields()
+	}
+	sel := selection{filter: &s.filter}
 	if t.More {
-		return s.emitHeld(held, last, emit)
+		return o.emitAllButLast(&sel)
 	}
-	held.finish(t)
-	bufs, _, _ := held.due(nil, 0, &c, held.id, 1<<62)
-	s.sent += uint64(held.matches(0, len(held.frames), &c))
-	held.keep(-1)
+	o.tail.complete(t.Cursor)
+	out := s.filter.newOutput(nil)
+	o.tail.appendPending(&out, 0, &sel, o.tail.idLine, noLimit)
+	s.sent += uint64(o.tail.countMatches(0, len(o.tail.frames), &sel))
+	bufs := out.finish()
+	o.tail.keepOnly(-1)
+	return o.emitUpTo(t.Cursor, bufs)
+}
+
+// emitUpTo emits the bytes of one or more complete transactions and moves the cursor behind them.
+// Without bytes it moves the cursor first, since emit may then send a heartbeat.
+func (o *emitter) emitUpTo(after Cursor, bufs [][]byte) error {
 	if len(bufs) > 0 {
-		if err := emit(bufs); err != nil {
+		if err := o.emit(bufs); err != nil {
 			return err
 		}
 	}
-	s.cursor, s.frame = t.Cursor, 0
+	o.sub.cursor, o.sub.frame = after, 0
 	if len(bufs) == 0 {
-		return emit(nil)
+		return o.emit(nil)
 	}
 	return nil
 }
 
-// emitHeld sends all matching frames before last, and keeps that one alone.
-func (s *Subscription) emitHeld(held *entry, last int, emit func([][]byte) error) error {
-	var bufs [][]byte
+// emitAllButLast emits the selected frames of the tail except the last, and keeps that one.
+func (o *emitter) emitAllButLast(sel *selection) error {
+	s, last := o.sub, o.tail.lastMatch(sel)
+	out, n := s.filter.newOutput(nil), uint64(0)
 	for i := range max(last, 0) {
-		if s.filter.match(held, i) {
-			bufs = append(bufs, held.bytes(i))
+		if sel.matches(&o.tail, i) {
+			out.add(&o.tail, i, i+1, nil)
+			n++
 		}
 	}
-	s.sent += uint64(len(bufs))
-	held.keep(last)
-	if len(bufs) == 0 {
+	s.sent += n
+	bufs := out.finish()
+	o.tail.keepOnly(last)
+	if n == 0 {
 		return nil
 	}
 	s.frame = max(s.frame, 1)
-	return emit(bufs)
+	return o.emit(bufs)
 }
 
-// keep forgets all frames but one, or all if that is -1. It leaves alone the bytes that were emitted.
-func (e *entry) keep(i int) {
-	blocks, frames, fields := e.blocks, e.frames, e.fields
-	e.blocks, e.frames, e.fields = nil, nil, nil
+// keepOnly removes all frames except one, or all if i is -1. It does not change the bytes that were
+// emitted.
+func (e *entry) keepOnly(i int) {
 	if i < 0 {
+		e.blocks, e.frames, e.fields = nil, nil, nil
 		return
 	}
-	f := frames[i]
-	e.blocks = [][]byte{slices.Clone(blocks[f.block][f.start:f.end])}
-	f.block, f.start, f.end, f.data = 0, 0, f.end-f.start, f.data-f.start
-	e.frames = append(e.frames, f)
-	if fields != nil {
-		e.fields = append(e.fields, fields[i])
+	f, block := e.frames[i], slices.Clone(e.chunk(i, i+1))
+	f.block, f.start, f.payload, f.payloadEnd = 0, 0, f.payload-f.start, f.payloadEnd-f.start
+	e.blocks, e.frames = [][]byte{block}, []frame{f}
+	if e.fields != nil {
+		e.fields = [][]field{e.fields[i]}
 	}
-}
-
-// query and next ask the log while holding one of the slots that bound how many do so at once.
-func (s *Subscription) query(ctx context.Context, q func() (Reading, error)) (Reading, error) {
-	release, err := s.feed.replaying(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	return q()
-}
-
-func (s *Subscription) next(ctx context.Context, r Reading) (Transaction, error) {
-	release, err := s.feed.replaying(ctx)
-	if err != nil {
-		return Transaction{}, err
-	}
-	defer release()
-	return r.Next(ctx)
 }

@@ -9,45 +9,45 @@ import (
 	"strings"
 )
 
-// MaxCursorLen is the longest text form of a cursor, in bytes. Cursors travel in HTTP headers
-// and query strings, so they must stay well below the 4 to 8 kB that proxies allow for those.
+// MaxCursorLen bounds the text form of a cursor, in bytes. Cursors travel in HTTP headers and query
+// strings, for which proxies allow 4 to 8 kB.
 const MaxCursorLen = 512
 
-// ErrMalformedCursor is returned by ParseCursor for a text that no server of ours has sent.
+// ErrMalformedCursor is wrapped by the errors of ParseCursor.
 var ErrMalformedCursor = errors.New("malformed cursor")
 
-// Cursor is the exact set of transactions whose events were delivered: all below next, but for
-// the holes. Sequence numbers and timestamps cannot say this, since transactions do not commit
-// in the order in which they began.
+// Cursor is a set of transactions: those whose events a client has seen. It holds all transactions
+// below next except the holes. A sequence number or a timestamp cannot say this, because
+// transactions do not commit in the order in which they begin.
 //
-// A Cursor is immutable; its methods return new ones and may share memory. The zero Cursor has
-// seen nothing and belongs to no log.
+// A Cursor is immutable. Its methods return new cursors, which may share memory. The zero Cursor
+// is the empty set and belongs to no log.
 type Cursor struct {
 	epoch string
 	next  uint64
 	holes []uint64 // ascending, without repeats, all below next
 }
 
-// NewCursor returns the cursor of the log named epoch that has seen every transaction below
-// next except those in open, in any order; what is in open but not below next is left out.
+// NewCursor returns the cursor of the log named epoch that has seen every transaction below next
+// except those in open. open needs no order; elements that are not below next have no effect.
 func NewCursor(epoch string, next uint64, open []uint64) Cursor {
-	return Cursor{epoch: epoch, next: next, holes: below(next, open, func(uint64) bool { return true })}
+	return Cursor{epoch: epoch, next: next, holes: holesBelow(next, open, func(uint64) bool { return true })}
 }
 
-// Epoch names the log, and the timeline it was written on, in which the cursor has a meaning.
+// Epoch returns the name of the log and of the timeline in which the cursor has a meaning.
 func (c Cursor) Epoch() string { return c.epoch }
 
-// Next is the lowest transaction of which nothing is known yet.
+// Next returns the lowest transaction id above every transaction in the set and every hole.
 func (c Cursor) Next() uint64 { return c.next }
 
-// Holes are the transactions below Next that were not delivered, in ascending order. The caller
-// must not change them.
+// Holes returns the transactions below Next that are not in the set, ascending. The caller must not
+// change the slice.
 func (c Cursor) Holes() []uint64 { return c.holes }
 
-// IsZero reports whether c is the zero Cursor, as of a client that comes for the first time.
+// IsZero reports whether c is the zero Cursor: that of a client that has never connected.
 func (c Cursor) IsZero() bool { return c.epoch == "" }
 
-// Seen reports whether the transaction is in the set.
+// Seen reports whether the set contains the transaction.
 func (c Cursor) Seen(xid uint64) bool {
 	if xid >= c.next {
 		return false
@@ -56,8 +56,7 @@ func (c Cursor) Seen(xid uint64) bool {
 	return !hole
 }
 
-// Covers reports whether c has seen all that d has seen. Cursors of different epochs do not
-// cover each other.
+// Covers reports whether c is a superset of d. Cursors of different epochs do not cover each other.
 func (c Cursor) Covers(d Cursor) bool {
 	if c.epoch != d.epoch {
 		return false
@@ -70,40 +69,44 @@ func (c Cursor) Covers(d Cursor) bool {
 	if c.next >= d.next {
 		return true
 	}
-	// d reaches further: it has seen nothing there only if all of it is holes.
+	// d reaches further than c. c covers it only if everything from c.next on is a hole of d.
 	i, _ := slices.BinarySearch(d.holes, c.next)
 	return uint64(len(d.holes)-i) == d.next-c.next
 }
 
-// Union returns the cursor that has seen what c or d has seen. Both must be of one epoch.
+// Union returns the union of both sets. Both cursors must be of one epoch.
 func (c Cursor) Union(d Cursor) Cursor {
 	if c.next > d.next {
 		c, d = d, c
 	}
-	return Cursor{epoch: d.epoch, next: d.next, holes: below(d.next, d.holes, func(h uint64) bool { return !c.Seen(h) })}
+	return Cursor{epoch: d.epoch, next: d.next, holes: holesBelow(d.next, d.holes, func(h uint64) bool { return !c.Seen(h) })}
 }
 
-// Deliver returns the cursor after the delivery of transaction xid. open must hold every
+// Deliver returns the cursor after the delivery of transaction xid. open must contain every
 // transaction that may still bring events: those that were running when xid was read, and those
-// that were read with it and are delivered later. Holes that are not in open have ended without
-// events and are closed.
+// that the same read delivers later. With next' = max(next, xid+1), the result is
 //
-// The cursor never moves past the highest delivered transaction: an aborted one at the very
-// tail of the WAL can get its number again after a crash, one below a delivered commit cannot.
+//	c ∪ {xid} ∪ {x < next' : x not in open}
+//
+// so a hole that is not in open is closed: that transaction has ended without events.
+//
+// next never exceeds the highest delivered transaction by more than one. After a crash, PostgreSQL
+// may assign the id of an aborted transaction at the end of the WAL again, but no id below that of a
+// delivered commit.
 func (c Cursor) Deliver(xid uint64, open []uint64) Cursor {
 	next := max(c.next, xid+1)
-	return Cursor{epoch: c.epoch, next: next, holes: below(next, open, func(x uint64) bool {
+	return Cursor{epoch: c.epoch, next: next, holes: holesBelow(next, open, func(x uint64) bool {
 		return x != xid && !c.Seen(x)
 	})}
 }
 
-// Settle returns c without the holes that are not in open: those transactions have ended and
-// left no events.
+// CloseHoles returns c without the holes that are not in open: those transactions have ended
+// without events.
 func (c Cursor) CloseHoles(open []uint64) Cursor {
 	if len(c.holes) == 0 {
 		return c
 	}
-	return Cursor{epoch: c.epoch, next: c.next, holes: below(c.next, open, func(x uint64) bool { return !c.Seen(x) })}
+	return Cursor{epoch: c.epoch, next: c.next, holes: holesBelow(c.next, open, func(x uint64) bool { return !c.Seen(x) })}
 }
 
 // Equal reports whether both cursors are the same set in the same log.
@@ -111,33 +114,35 @@ func (c Cursor) Equal(d Cursor) bool {
 	return c.epoch == d.epoch && c.next == d.next && slices.Equal(c.holes, d.holes)
 }
 
-// below returns what of open is below next and wanted, sorted and without repeats.
-func below(next uint64, open []uint64, want func(uint64) bool) []uint64 {
-	var out []uint64
+// holesBelow returns the elements of open that are below next and that isHole accepts, ascending and
+// without repeats.
+func holesBelow(next uint64, open []uint64, isHole func(uint64) bool) []uint64 {
+	var holes []uint64
 	for _, x := range open {
-		if x < next && want(x) {
-			out = append(out, x)
+		if x < next && isHole(x) {
+			holes = append(holes, x)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	slices.Sort(holes)
+	return slices.Compact(holes)
 }
 
-// String returns the text form, which is the SSE id: the epoch, next and, if there are any, the
-// distances from next down to each hole, all in base 36: "k3f9-1z8q-3.1.4".
+// String returns the text form, which is the SSE id: the epoch, next and, if there are holes, the
+// distances from next down to each of them, all in base 36: "k3f9-1z8q-3.1.4".
 //
-// If that would be longer than MaxCursorLen, it is the text of an earlier cursor that fits:
-// whoever resumes from it may see events again, and never misses one.
+// If that exceeds MaxCursorLen, String returns the text of the largest prefix of the set that fits.
+// A client that resumes with it may receive events again, and never misses one.
 func (c Cursor) String() string {
 	if s := c.text(); len(s) <= MaxCursorLen {
 		return s
 	}
-	lowered := func(n int) Cursor {
+	// below returns the cursor up to the nth hole from the top.
+	below := func(n int) Cursor {
 		n = len(c.holes) - n
 		return Cursor{epoch: c.epoch, next: c.holes[n], holes: c.holes[:n]}
 	}
-	n := sort.Search(len(c.holes)-1, func(i int) bool { return len(lowered(i+1).text()) <= MaxCursorLen })
-	return lowered(n + 1).text()
+	n := sort.Search(len(c.holes)-1, func(i int) bool { return len(below(i+1).text()) <= MaxCursorLen })
+	return below(n + 1).text()
 }
 
 func (c Cursor) text() string {
@@ -145,23 +150,23 @@ func (c Cursor) text() string {
 	b = append(b, c.epoch...)
 	b = append(b, '-')
 	b = strconv.AppendUint(b, c.next, 36)
-	above, sep := c.next, byte('-')
+	above, separator := c.next, byte('-')
 	for _, h := range slices.Backward(c.holes) {
-		b = append(b, sep)
+		b = append(b, separator)
 		b = strconv.AppendUint(b, above-h, 36)
-		above, sep = h, '.'
+		above, separator = h, '.'
 	}
 	return string(b)
 }
 
-// ParseCursor reads the text form. Only what String returns is accepted: another spelling of
-// the same numbers is malformed too. Its error wraps ErrMalformedCursor.
+// ParseCursor reads the text form. It accepts only what String returns, not another spelling of the
+// same numbers. Its error wraps ErrMalformedCursor.
 func ParseCursor(s string) (Cursor, error) {
 	if len(s) > MaxCursorLen {
 		return Cursor{}, fmt.Errorf("%w: longer than %d bytes", ErrMalformedCursor, MaxCursorLen)
 	}
-	epoch, rest, _ := strings.Cut(s, "-")
-	next, holes, hasHoles := strings.Cut(rest, "-")
+	epoch, numbers, _ := strings.Cut(s, "-")
+	next, holes, hasHoles := strings.Cut(numbers, "-")
 	if !isEpoch(epoch) {
 		return Cursor{}, fmt.Errorf("%w: no epoch", ErrMalformedCursor)
 	}

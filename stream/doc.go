@@ -1,63 +1,92 @@
-// Package stream is the middle of pgherald: the events, the cursor that says what a client has
-// seen, and the feed that clients read. It knows neither Postgres nor HTTP, and imports nothing
-// of pgherald.
+// Package stream holds the events in memory and delivers them: the cursor, which says what a
+// client has seen, the feed, which holds the newest part of the log, and the subscription, through
+// which one client reads. It knows neither PostgreSQL nor HTTP and imports nothing of pgherald.
 //
-//	Log.Read(cursor) ──► Feed (ring of encoded transactions) ──► Subscription.Due ──► a client
-//	      ▲                                                             │
-//	      └───────────── Subscription.CatchUp, when behind ◄────────────┘
+//	Log.Read(cursor) ──► Feed (ring buffer of encoded transactions) ──► Subscription.Pending ──► client
+//	      ▲                                                                   │
+//	      └──────────────── Subscription.CatchUp, when behind ◄───────────────┘
 //
-// This page is the contract; other places point here.
+// This page is the contract. Other documents refer to it.
 //
 // # Delivery
 //
-// A subscription is sent every committed event that its filter lets through and that its cursor
-// has not seen, exactly once, as long as it lasts. Across reconnects the same holds for a client
-// that resumes with the last id it was sent: id lines stand on the last event of a transaction
-// only, so a connection that breaks in the middle of a transaction gets that one again from its
-// beginning. Whoever must not act on an event twice forgets what came after the last id line, or
-// compares the envelope's id.
+// A subscription delivers every committed event that its filter matches and its cursor has not
+// seen, exactly once, for as long as it lasts. The same holds across reconnects for a client that
+// resumes with the last id line it received. Only the last event of a transaction has an id line,
+// so a connection that breaks within a transaction receives that transaction again from its first
+// event. A client that must not process an event twice discards what it received after the last id
+// line, or compares the id in the envelope.
 //
-// Rolled-back writes are never sent. An event is sent only after its transaction has committed.
+// A rolled-back write is never delivered. An event is delivered after its transaction has committed.
 //
 // # Order
 //
-// The events of a transaction come together, in the order written, with nothing in between. The
-// events of one row come in the order in which its writers committed. Transactions that have no
-// row in common may come in another order than they committed in, and two clients may see them in
-// different orders.
+// The events of a transaction are delivered together, in the order in which they were written, with
+// no other event between them. The events of one row are delivered in the order in which their
+// writers committed. Transactions that share no row may be delivered in another order than the one
+// in which they committed, and two clients may receive them in different orders.
 //
-// # Selection
+// # Filters and audiences
 //
-// An event with an audience is sent to those who have one of its tags as a grant, and to nobody
-// else; without grants one hears what is for everyone. Filter decides that, together with what the
-// client chose, for events from the feed and from the log alike. A Pass decides it once for all
-// subscriptions whose choice is the same and whose grants make the same difference.
+// A public event has no audience: every client may receive it. Any other event has an audience, a
+// set of tags, and only clients with one of the tags among their grants may receive it. [Filter]
+// decides this together with the types, keys and field conditions that the client selected. It
+// decides the same for events from the feed and for events from the log. A [FanOutPass] decides it
+// once for each cohort: the subscriptions at the same position with the same filter and the same
+// effective grants.
 //
-// A client may have what is due at once merged. Conflated, it is sent only the newest event of each
-// type and key: none is left out unless a newer one follows, but transactions are no longer whole.
-// Batched, it is sent as one event, which ends at a transaction's edge if it has an id line.
+// A client may have its pending events merged. If it conflates, it receives only the newest pending
+// event of each type and key: an event is left out only if a newer one follows, and transactions are
+// no longer whole. If it batches, it receives its pending events as one event; a batch that has an id
+// line ends with the last event of a transaction.
 //
 // # Cursor
 //
-// A cursor is a set of transactions, not a point in time: transactions do not commit in the order
-// in which they begin, so no number can say what was delivered. Any server of the same database
-// honours it. A cursor that cannot be honoured (of another log or timeline, older than the log,
-// from the future, or no cursor at all) is answered with a reset and its reason, never with a
-// silent gap: the client fetches its data anew.
+// A [Cursor] is a set of transactions, not a point in time: transactions do not commit in the order
+// in which they begin, so no number says which of them were delivered. Every server of the same
+// database honours it. A server that cannot honour a cursor (it belongs to another log or timeline,
+// is older than the log, lies in the future, or is malformed) answers with a reset and the reason,
+// never with a silent gap: the client then fetches its data again.
 //
 // # Slow subscriptions
 //
-// A subscription has no queue: it is a position in the feed. One that is slow costs nothing and
-// holds nobody back. When the feed has moved on without it, it reads the log from its own
-// cursor, a page at a time and few subscriptions at once, until the feed will do again.
+// A subscription has no queue: it is a position in the feed. A slow one costs nothing and delays no
+// other. When the feed has evicted entries that a subscription still needs, the subscription reads
+// the log from its own cursor, page by page, until the feed covers it again. Only a few
+// subscriptions read the log at the same time.
+//
+// # States of a subscription
+//
+//	Subscribe: no cursor,         ┌──────┐   Pending returns ErrBehind    ┌─────────────┐  Subscribe: the feed
+//	or the feed covers it ──────► │      │ ─────────────────────────────► │             │  does not cover
+//	                              │ live │                                │ catching up │ ◄──── the cursor
+//	SubscribeReset ─────────────► │      │ ◄───────────────────────────── │             │
+//	                              └──────┘      CatchUp returns nil       └─────────────┘
+//	                                ▲  ▲                                         │
+//	Pending returns a *ResetError:  │  │  CatchUp returns a *ResetError: the log │
+//	the feed was rebuilt ───────────┘  └──── no longer reaches back ◄────────────┘
+//
+// Pending returns ErrBehind when the next entry is evicted, or is too large for the feed and stands
+// in the log only. CatchUp returns nil when the feed covers the cursor. A *ResetError moves the
+// subscription to the head of the feed: the caller sends the client a reset and continues.
+//
+// # Invariants
+//
+//   - The cursors of the feed grow: each entry's cursor covers the cursor of the entry before it.
+//     Finding the position of a cursor is therefore a binary search.
+//   - A subscription's cursor is the union of the cursor of the last entry that it passed and of
+//     what its client had seen when it joined the feed. It changes between transactions only.
+//   - A position counts the entries that ever came before it. It is never used again, so comparing
+//     it with the oldest position says whether the entry was evicted.
 //
 // # Memory
 //
-// The feed holds as many transactions as fit in its bytes. A transaction that is larger stays in
-// the log, and each subscription reads it from there. What an entry is counted as is what the runtime
-// allocates for it, within a tenth.
+// The feed holds as many transactions as fit in its limit of bytes. A larger transaction stays in
+// the log, and each subscription reads it from there. The size that an entry is counted with is what
+// the runtime allocates for it, within a tenth.
 //
-// # Shutdown
+// # Concurrency
 //
-// Follow returns when its context ends; nothing here starts a goroutine.
+// Nothing here starts a goroutine. [Feed.Run] returns when its context ends. A Feed may be used by
+// many goroutines, a Subscription and a FanOutPass by one at a time.
 package stream

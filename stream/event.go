@@ -1,102 +1,86 @@
 package stream
 
 import (
-	"bytes"
 	"encoding/json"
-	"strconv"
 	"time"
 )
 
-// The types of the events that the stream itself sends. They are in no log.
-const (
-	TypeSync      = "sync"
-	TypeHeartbeat = "heartbeat"
-)
-
-// Event is one row of the log: something that happened.
+// Event is one row of the log.
 type Event struct {
-	ID       int64           // the row's id in the log
-	Type     string          // such as activity_created
-	Key      string          // which row it is about; empty if none
-	Audience []string        // who may hear it: whoever has one of these as a grant; nil means everyone, empty nobody
-	Data     json.RawMessage // valid JSON, as Postgres wrote it
-	At       time.Time       // when the row was written, by Postgres's clock
+	ID   int64  // the id of the row
+	Type string // such as activity_created
+	Key  string // of the row in the watched table; empty if none
+	// Audience holds the tags of the clients that may receive the event. A client needs one of
+	// them as a grant. nil makes the event public; an empty Audience withholds it from every client.
+	Audience []string
+	Data     json.RawMessage // valid JSON, as PostgreSQL wrote it
+	At       time.Time       // when the row was written, by PostgreSQL's clock
 }
 
-// Transaction is what one transaction wrote, in the order written. A large one comes in parts;
-// all but the last have More set and no Cursor.
+// Transaction holds the events of one transaction, in the order in which they were written. A large
+// one comes in parts.
 type Transaction struct {
 	XID    uint64
 	Events []Event
-	Cursor Cursor // after its delivery
+	Cursor Cursor // after the transaction; zero while More is set
 	More   bool   // the next Transaction holds further events of this one
 }
 
-// frame is one event of an encoded transaction: where its bytes are, and what
-// filters look at.
-type frame struct {
-	id       int64
-	kind     string
-	key      string
-	audience []string
-	at       int64 // when the row was written; Unix ns
+// The types of the events that the stream itself sends. The log holds none of them.
+const (
+	TypeSync      = "sync"      // says what the stream continues from, see Sync
+	TypeHeartbeat = "heartbeat" // carries a cursor, see Subscription.Heartbeat
+	TypeBatch     = "batch"     // holds several events, see Filter.Batched
+)
 
-	block, start, end uint32 // where its bytes are: in which block, and from where to where there
-	data              uint32 // where its payload begins, in the block
+// SyncMode says what a sync event means for the data that the client has.
+type SyncMode string
+
+const (
+	// ModeLive means that the client sent no cursor: it receives events from now on.
+	ModeLive SyncMode = "live"
+	// ModeResumed means that the server honours the client's cursor: the missed events follow.
+	ModeResumed SyncMode = "resumed"
+	// ModeReset means that the server cannot honour the client's cursor: fetch all data again.
+	ModeReset SyncMode = "reset"
+	// ModeExpired means that the client's lease has ended: reconnect with a new token.
+	ModeExpired SyncMode = "expired"
+	// ModeDraining means that the server shuts down: reconnect and resume at another server.
+	ModeDraining SyncMode = "draining"
+)
+
+// Sync is the data of a sync event, the first event of every stream.
+type Sync struct {
+	Mode SyncMode `json:"mode"`
+	// Reason is set for ModeReset only.
+	Reason ResetReason `json:"reason,omitempty"`
+	// Events is the number of missed events that follow. It is nil where the server would have to
+	// read them to know: the filter conflates, or the feed does not cover the cursor and the filter
+	// selects, or not all events are public.
+	Events *int `json:"events,omitempty"`
+	// Connection names a stream that has a lease, so that its client can renew it.
+	Connection string `json:"connection,omitempty"`
+	// Expires is the end of the lease in Unix milliseconds, 0 without a lease.
+	Expires int64 `json:"expires,omitempty"`
 }
 
-// appendFrame appends the event as an SSE frame without an id line. Its envelope is the seed's
-// SSEEvent (type, data, timestamp in Unix milliseconds) with the id of the row in the log. It also
-// returns where data begins.
-func appendFrame(b []byte, e *Event) ([]byte, int) {
-	b = append(b, `data: {"id":`...)
-	b = strconv.AppendInt(b, e.ID, 10)
-	b = append(b, `,"type":`...)
-	b = appendJSONString(b, e.Type)
-	b = append(b, `,"data":`...)
-	data := len(b)
-	b = appendLine(b, e.Data)
-	b = append(b, `,"timestamp":`...)
-	b = strconv.AppendInt(b, e.At.UnixMilli(), 10)
-	return append(b, "}\n\n"...), data
+// Sync appends a sync event to dst.
+func (s *Subscription) Sync(dst []byte, sync Sync, now time.Time) []byte {
+	return appendControl(s.appendControlID(dst), TypeSync, sync, now)
 }
 
-// appendLine appends JSON with line breaks turned into spaces: between tokens they mean nothing,
-// within strings JSON has none, and in an SSE frame they would end the line.
-func appendLine(b, data []byte) []byte {
-	start := len(b)
-	b = append(b, data...)
-	for i := start; ; {
-		n := bytes.IndexAny(b[i:], "\n\r")
-		if n < 0 {
-			return b
-		}
-		i += n
-		b[i] = ' '
+// Heartbeat appends a heartbeat event to dst. It carries a cursor, so the client's cursor moves on
+// even while its filter matches no event, or while transactions end that have written none.
+func (s *Subscription) Heartbeat(dst []byte, now time.Time) []byte {
+	s.advanceToHead()
+	return appendControl(s.appendControlID(dst), TypeHeartbeat, struct{}{}, now)
+}
+
+// appendControlID appends the id line of a sync or heartbeat event. Within a transaction it appends
+// none: an id line would say that the client has the whole transaction.
+func (s *Subscription) appendControlID(dst []byte) []byte {
+	if s.frame > 0 {
+		return dst
 	}
-}
-
-// appendJSONString appends s as a JSON string. Marshalling a string cannot fail.
-func appendJSONString(b []byte, s string) []byte {
-	quoted, _ := json.Marshal(s)
-	return append(b, quoted...)
-}
-
-// appendID appends the id line with which a frame begins.
-func appendID(b []byte, c Cursor) []byte {
-	b = append(b, "id: "...)
-	b = append(b, c.String()...)
-	return append(b, '\n')
-}
-
-// appendControl appends a frame of the stream itself.
-func appendControl(b []byte, kind string, data any, now time.Time) []byte {
-	b = append(b, `data: {"type":`...)
-	b = appendJSONString(b, kind)
-	b = append(b, `,"data":`...)
-	encoded, _ := json.Marshal(data)
-	b = append(b, encoded...)
-	b = append(b, `,"timestamp":`...)
-	b = strconv.AppendInt(b, now.UnixMilli(), 10)
-	return append(b, "}\n\n"...)
+	return appendID(dst, s.cursor)
 }

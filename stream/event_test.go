@@ -24,7 +24,7 @@ func TestFrameBytes(t *testing.T) {
 			"data: {\"id\":1,\"type\":\"a\\n\\ndata: x\\\"\",\"data\":null,\"timestamp\":1764000000123}\n\n",
 		},
 	} {
-		if frame, _ := appendFrame(nil, &test.event); string(frame) != test.want {
+		if frame, _, _ := appendFrame(nil, &test.event); string(frame) != test.want {
 			t.Errorf("%s:\ngot  %q\nwant %q", name, frame, test.want)
 		}
 	}

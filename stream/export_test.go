@@ -2,14 +2,14 @@ package stream
 
 import "context"
 
-// ReadOnce is one turn of Follow.
+// ReadOnce reads the log as one turn of Run does.
 func ReadOnce(f *Feed) error {
 	_, err := f.read(context.Background())
 	return err
 }
 
-// FeedOf is the feed that the subscription reads.
+// FeedOf returns the feed that the subscription reads.
 func FeedOf(s *Subscription) *Feed { return s.feed }
 
-// Rest waits until just before nextPass.
-var Rest = rest
+// WaitForFanOut exports waitForFanOut.
+var WaitForFanOut = waitForFanOut

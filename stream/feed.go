@@ -4,24 +4,25 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// FeedOptions are the bounds of a feed. Zero values mean the defaults.
+// FeedOptions bound a feed. Zero values mean the defaults.
 type FeedOptions struct {
-	// Bytes is about how much memory the feed's events may take; 64 MiB if 0. A transaction
-	// that alone is larger stays in the log and is read from there.
+	// Bytes bounds the memory of the feed's events, about; 64 MiB if 0. A transaction that alone
+	// is larger stays in the log and is read from there.
 	Bytes int64
-	// Fill is how many of the newest events are read into the feed at start, so that clients
-	// resume from memory after a restart; 50,000 if 0.
+	// Fill is the number of the newest events that the feed reads at start, so that clients resume
+	// from memory after a restart; 50,000 if 0.
 	Fill int
-	// Replays is how many subscriptions may read from the log at the same time; 4 if 0.
+	// CatchUps is the number of subscriptions that may read from the log at the same time; 4 if 0.
 	CatchUps int
-	// OnEvent is told of each event that Follow has read, on its goroutine: it must not block.
+	// OnEvent is called with each event that Run has read, on its goroutine. It must not block.
 	OnEvent func(*Event)
-	// Logger is told of resets and outages.
+	// Logger receives resets and outages of the log; nil discards them.
 	Logger *slog.Logger
 }
 
@@ -44,142 +45,178 @@ func (o FeedOptions) withDefaults() FeedOptions {
 	return o
 }
 
-// Feed is the newest part of the log in memory, encoded once and shared by all subscriptions.
-// It knows no subscriber: those read from it at their own pace, and wait on Changed.
+// Feed holds the newest part of the log in memory, encoded once and shared by all subscriptions. It
+// keeps no list of them: each reads at its own pace and waits on Changed.
 //
-// See the package documentation for what it promises.
+// The package documentation states what it promises.
 type Feed struct {
-	log     Log
-	opts    FeedOptions
-	replays chan struct{} // a slot for each that reads from the log
-	began   time.Time
-	asked   atomic.Int64 // when Follow has asked the log what it waits for, in ns since began; 0 if nothing
+	log       Log
+	opts      FeedOptions
+	logReads  chan struct{} // one element for each catch-up that is reading from the log
+	started   time.Time
+	queriedAt atomic.Int64 // since when Run has been waiting for the log, see monotonic; 0 if it is not
 
-	mu         sync.RWMutex
-	ring       *ring         // guarded by mu, as are those below
-	generation uint64        // how often the feed was replaced
-	reason     ResetReason   // why it was last replaced
-	changed    chan struct{} // closed at the next change
-	stats      FeedStats
-	outage     error // why the log cannot be read, nil if it can
+	mu          sync.RWMutex // guards the fields below
+	buffer      *ringBuffer
+	generation  uint64 // incremented by each reset
+	resetReason ResetReason
+	changed     chan struct{} // closed at the next change
+	stats       FeedStats
+	outage      error // why the log cannot be read, nil if it can
 }
 
-// FeedStats says where a feed stands.
+// FeedStats describes the state of a feed.
 type FeedStats struct {
-	Cursor       string `json:"cursor"`       // its end
-	Floor        string `json:"floor"`        // its beginning: older cursors resume from the log
-	Transactions int    `json:"transactions"` // held in memory
-	Bytes        int64  `json:"bytes"`        // about the memory they take
-	Limit        int64  `json:"limit"`        // and may take
+	Cursor       string `json:"cursor"`       // the feed's end
+	Floor        string `json:"floor"`        // the feed's beginning: older cursors resume from the log
+	Transactions int    `json:"transactions"` // in memory
+	Bytes        int64  `json:"bytes"`        // memory that they take, about
+	Limit        int64  `json:"limit"`        // of Bytes
 	Events       uint64 `json:"events"`       // appended since start
-	Withheld     uint64 `json:"withheld"`     // of them, those whose audience is nobody: none could be computed
-	Resets       uint64 `json:"resets"`       // times that every client had to start anew
-	Unannounced  uint64 `json:"unannounced"`  // events found without a notification: should stay 0
-	CatchUps     uint64 `json:"catchUps"`     // subscriptions that had to read from the log
+	Withheld     uint64 `json:"withheld"`     // events with an empty audience: none could be computed
+	Resets       uint64 `json:"resets"`       // times that the feed was rebuilt and every client reset
+	Unannounced  uint64 `json:"unannounced"`  // events read without a wake-up: stays 0 if all works
+	CatchUps     uint64 `json:"catchUps"`     // times that a subscription had to read from the log
 }
 
-// NewFeed returns a feed of the log. It is empty until Fill has filled it.
+// NewFeed returns an empty feed of the log. Fill fills it.
 func NewFeed(log Log, opts FeedOptions) *Feed {
 	opts = opts.withDefaults()
 	return &Feed{
-		log:     log,
-		began:   time.Now(),
-		opts:    opts,
-		replays: make(chan struct{}, opts.CatchUps),
-		ring:    newRing(opts.Bytes, Cursor{}),
-		changed: make(chan struct{}),
+		log:      log,
+		opts:     opts,
+		logReads: make(chan struct{}, opts.CatchUps),
+		started:  time.Now(),
+		buffer:   newRingBuffer(opts.Bytes, Cursor{}),
+		changed:  make(chan struct{}),
 	}
 }
 
-// Changed returns a channel that is closed when there is more to read than there was at the
-// time of the call. Call it before Subscription.Due, or the change in between is missed.
+// Changed returns a channel that is closed at the next change of the feed. Call it before
+// Subscription.Pending; a change between the two calls would be missed otherwise.
 func (f *Feed) Changed() <-chan struct{} {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.changed
 }
 
-// Head is the cursor of someone who has read the whole feed.
+// Head returns the cursor of a client that has read the whole feed.
 func (f *Feed) Head() Cursor {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.ring.head
+	return f.buffer.head
 }
 
-// Err is why the log cannot be read at present, nil if it can. A log that keeps us waiting cannot:
-// its connection may be dead, and only a time-out will tell.
+// Err returns why the log cannot be read at present, nil if it can. A log that keeps Run waiting
+// counts as unreadable: its connection may be dead, and only a time-out would say so.
 func (f *Feed) Err() error {
 	f.mu.RLock()
 	outage := f.outage
 	f.mu.RUnlock()
-	if asked := f.asked.Load(); outage == nil && asked != 0 {
-		if waited := time.Duration(f.now() - asked); waited > answerPatience {
-			return fmt.Errorf("the log has not answered for %v", waited.Round(time.Second))
+	if since := f.queriedAt.Load(); outage == nil && since != 0 {
+		if waited := time.Duration(f.monotonic() - since); waited > maxSilence {
+			return fmt.Errorf("read the log: no answer for %v", waited.Round(time.Second))
 		}
 	}
 	return outage
 }
 
-// now is above 0, and knows nothing of the time of day, which is set now and then.
-func (f *Feed) now() int64 { return int64(time.Since(f.began)) + 1 }
+// monotonic returns a time in nanoseconds that is above 0 and that setting the clock does not change.
+func (f *Feed) monotonic() int64 { return int64(time.Since(f.started)) + 1 }
 
-// Stats says where the feed stands.
+// Stats returns the state of the feed.
 func (f *Feed) Stats() FeedStats {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	s := f.stats
-	s.Cursor, s.Floor = f.ring.head.String(), f.ring.floor.String()
-	s.Transactions, s.Bytes, s.Limit = len(f.ring.entries), f.ring.size+f.ring.indexed.Load(), f.ring.limit
+	s, r := f.stats, f.buffer
+	s.Cursor, s.Floor = r.head.String(), r.floor.String()
+	s.Transactions, s.Bytes, s.Limit = len(r.entries), r.size+r.fields.Load(), r.limit
 	return s
 }
 
-// push appends the entries and wakes everyone once.
+// Mark is a position in a feed up to which a meter has looked. Unlike a subscription it skips what is
+// evicted before it looks.
+type Mark struct {
+	generation uint64
+	pos        uint64
+}
+
+// Mark returns the end of the feed.
+func (f *Feed) Mark() Mark {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.endMark()
+}
+
+func (f *Feed) endMark() Mark { return Mark{generation: f.generation, pos: f.buffer.end()} }
+
+// WrittenSince appends when each event behind the mark was written, in Unix nanoseconds of
+// PostgreSQL's clock, and returns the new end of the feed. It leaves out events that only the log
+// holds, and everything before a reset.
+func (f *Feed) WrittenSince(dst []int64, since Mark) ([]int64, Mark) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	r, end := f.buffer, f.endMark()
+	if since.generation != end.generation {
+		return dst, end
+	}
+	for pos := max(since.pos, r.first); pos < end.pos; pos++ {
+		frames := r.at(pos).frames
+		dst = slices.Grow(dst, len(frames))
+		for i := range frames {
+			dst = append(dst, frames[i].at)
+		}
+	}
+	return dst, end
+}
+
+// push appends the entries and signals the change once.
 func (f *Feed) push(entries []*entry, events int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range entries {
-		f.ring.push(e)
+		f.buffer.push(e)
 		f.stats.Withheld += uint64(e.withheld)
 	}
 	f.stats.Events += uint64(events)
-	f.wake()
+	f.signalChange()
 }
 
-// settle moves the end of the feed to a cursor that has seen the same events and knows of fewer
-// open transactions.
-func (f *Feed) settle(head Cursor) {
+// setHead moves the head to a cursor that has seen the same events and fewer open transactions. It
+// signals no change: there is nothing to deliver.
+func (f *Feed) setHead(head Cursor) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ring.head = head
+	f.buffer.head = head
 }
 
-// replace puts another ring in the place of the one there was. Subscriptions learn of it at
-// their next Due, with the reason.
-func (f *Feed) replace(r *ring, reason ResetReason) {
+// replace installs another buffer. With a reason, the next Pending of every subscription returns a
+// *ResetError.
+func (f *Feed) replace(r *ringBuffer, reason ResetReason) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r.first += f.ring.end()
-	f.ring = r
+	r.first += f.buffer.end() // positions are never used again
+	f.buffer = r
 	if reason != "" {
 		f.generation++
-		f.reason = reason
+		f.resetReason = reason
 		f.stats.Resets++
 	}
-	f.wake()
+	f.signalChange()
 }
 
-// wake must be called with mu held for writing.
-func (f *Feed) wake() {
+// signalChange closes the channel that Changed returned. The caller must hold mu for writing.
+func (f *Feed) signalChange() {
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// replaying waits for a slot to read from the log; the caller must call the returned function
-// when the query is done.
-func (f *Feed) replaying(ctx context.Context) (func(), error) {
+// acquireLogRead waits until fewer than FeedOptions.CatchUps queries run. The caller must call
+// release when its query has ended.
+func (f *Feed) acquireLogRead(ctx context.Context) (release func(), err error) {
 	select {
-	case f.replays <- struct{}{}:
-		return func() { <-f.replays }, nil
+	case f.logReads <- struct{}{}:
+		return func() { <-f.logReads }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -1,40 +1,43 @@
 package stream
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"time"
+	"unique"
 )
 
-// Everyone is the tag of an audience that everybody belongs to, whatever their grants: for an
-// expression that names an audience for some rows only.
+// Everyone is the tag that makes an event public, whatever other tags its audience has. It serves
+// expressions that name an audience for some rows only.
 const Everyone = "*"
 
-// Filter says which events a subscription is sent: those that its client asked for, of those that
-// it may hear. The zero Filter lets every event through that is meant for everyone.
+// Filter decides which events a subscription delivers: those that its client selected, among those
+// that its client may receive. The zero Filter matches every public event.
 type Filter struct {
-	rules  *rules   // nil lets everything through
-	grants []string // sorted; nil hears only what is for everyone
+	criteria *criteria // nil selects every event
+	grants   []string  // sorted; without grants only public events match
 }
 
-// rules are what a client chose. They do not change.
-type rules struct {
-	types []string // sorted, as all lists here; nil means every type
-	keys  []string // nil means every key, and none
-	where []condition
-	id    string // equal for rules that let the same through in the same form
+// criteria hold what a client selected, and in which form it wants it. They are immutable.
+type criteria struct {
+	types     []string // sorted, as all lists here; nil selects every type
+	keys      []string // nil selects every key, and events without one
+	where     []condition
+	canonical string // see Filter.canonical
 
 	conflate bool
-	window   time.Duration // of a batch, 0 without
+	window   time.Duration // of a batch; 0 without batches
 }
 
-// condition is true if the payload's top-level field has one of the values.
+// condition holds if the payload's top-level field has one of the values.
 type condition struct {
 	field  string
 	values []string
 }
 
-// WithGrants returns the filter of somebody who has these grants, and hears what has one of them in
-// its audience beside what is for everyone.
+// WithGrants returns the filter for a client with these grants. It matches public events, and events
+// whose audience contains one of the grants.
 func (f Filter) WithGrants(grants []string) Filter {
 	f.grants = slices.Clone(grants)
 	slices.Sort(f.grants)
@@ -42,47 +45,64 @@ func (f Filter) WithGrants(grants []string) Filter {
 	return f
 }
 
-// id is equal for filters of which the clients chose the same.
-func (f *Filter) id() string {
-	if f.rules == nil {
+// canonical returns a text that is equal for two filters if and only if their clients selected the
+// same in the same form. It leaves out the grants.
+func (f *Filter) canonical() string {
+	if f.criteria == nil {
 		return ""
 	}
-	return f.rules.id
+	return f.criteria.canonical
 }
 
-// reads reports whether the filter looks into payloads.
-func (f *Filter) reads() bool { return f.rules != nil && f.rules.where != nil }
-
-// chooses reports whether there are events for everyone that are not sent.
-func (f *Filter) chooses() bool {
-	r := f.rules
-	return r != nil && (r.types != nil || r.keys != nil || r.where != nil || r.conflate)
+// with returns the filter with changed criteria. It appends mark to their canonical text. No filter
+// parameter has the name in mark, so the text stays unique.
+func (f Filter) with(mark string, change func(*criteria)) Filter {
+	var c criteria
+	if f.criteria != nil {
+		c = *f.criteria
+	}
+	change(&c)
+	c.canonical += mark
+	f.criteria = &c
+	return f
 }
 
-// match reports whether frame i of the entry is to be sent. If the filter reads payloads, the entry
-// must be indexed.
+// needsFields reports whether the filter looks into payloads.
+func (f *Filter) needsFields() bool { return f.criteria != nil && f.criteria.where != nil }
+
+// merges reports whether the filter conflates or batches.
+func (f *Filter) merges() bool { return f.conflates() || f.batches() }
+
+// isSelective reports whether the filter may leave out public events.
+func (f *Filter) isSelective() bool {
+	c := f.criteria
+	return c != nil && (c.types != nil || c.keys != nil || c.where != nil || c.conflate)
+}
+
+// match reports whether the filter matches the event of frame i. If the filter needs fields, those of
+// the entry must have been parsed.
 func (f *Filter) match(e *entry, i int) bool {
 	fr := &e.frames[i]
-	return (fr.audience == nil || f.hears(fr.audience)) && (f.rules == nil || f.rules.match(e, i))
+	return (fr.audience == nil || f.hasGrantIn(fr.audience)) && (f.criteria == nil || f.criteria.match(e, i))
 }
 
-// hears reports whether one of the grants is in the audience.
-func (f *Filter) hears(audience []string) bool {
+// hasGrantIn reports whether the audience contains one of the grants.
+func (f *Filter) hasGrantIn(audience []string) bool {
 	for _, tag := range audience {
-		if _, ok := slices.BinarySearch(f.grants, tag); ok {
+		if contains(f.grants, tag) {
 			return true
 		}
 	}
 	return false
 }
 
-func (r *rules) match(e *entry, i int) bool {
+func (c *criteria) match(e *entry, i int) bool {
 	fr := &e.frames[i]
-	if r.types != nil && !has(r.types, fr.kind) || r.keys != nil && !has(r.keys, fr.key) {
+	if c.types != nil && !contains(c.types, fr.eventType) || c.keys != nil && !contains(c.keys, fr.key) {
 		return false
 	}
-	for n := range r.where {
-		if !r.where[n].match(e.fields[i]) {
+	for n := range c.where {
+		if !c.where[n].match(e.fields[i]) {
 			return false
 		}
 	}
@@ -90,15 +110,78 @@ func (r *rules) match(e *entry, i int) bool {
 }
 
 func (c *condition) match(fields []field) bool {
-	for i := len(fields) - 1; i >= 0; i-- { // of a name that stands there twice the last one counts
+	for i := len(fields) - 1; i >= 0; i-- { // of two fields with the same name the last one counts
 		if fields[i].name == c.field {
-			return !fields[i].opaque && has(c.values, fields[i].text)
+			return !fields[i].opaque && contains(c.values, fields[i].text)
 		}
 	}
 	return false
 }
 
-func has(sorted []string, s string) bool {
-	_, ok := slices.BinarySearch(sorted, s)
-	return ok
+func contains(sorted []string, s string) bool {
+	_, found := slices.BinarySearch(sorted, s)
+	return found
+}
+
+// field is a member of a payload in the form that conditions compare.
+type field struct {
+	name   string
+	text   string // the characters of a string, nothing for null, the JSON text of any other value
+	opaque bool   // an object, an array, or longer than a value of a condition: matches none
+}
+
+// fieldOverhead is about what a field takes beside its text, in bytes. Fields share their names.
+const fieldOverhead = 40
+
+// parseFields parses the payloads of the frames that were added since the last call. Call it only
+// for an entry outside the feed; the ring buffer calls it for its own.
+func (e *entry) parseFields() {
+	for i := len(e.fields); i < len(e.frames); i++ {
+		fields := parsePayload(e.payload(i))
+		e.fields = append(e.fields, fields)
+		e.fieldSpace += 24 + fieldOverhead*int64(cap(fields))
+		for _, f := range fields {
+			e.fieldSpace += int64(len(f.text))
+		}
+	}
+}
+
+// parsePayload returns the members of a JSON object, and none of any other value.
+func parsePayload(data []byte) []field {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if first, err := d.Token(); err != nil || first != json.Delim('{') {
+		return nil
+	}
+	var fields []field
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return fields
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return fields
+		}
+		text, _ := name.(string)
+		fields = append(fields, newField(unique.Make(text).Value(), raw))
+	}
+	return fields
+}
+
+func newField(name string, raw json.RawMessage) field {
+	f := field{name: name}
+	switch raw[0] {
+	case 'n':
+	case '{', '[':
+		f.opaque = true
+	case '"':
+		// JSON writes a byte in at most six characters.
+		f.opaque = len(raw) > 6*maxText+2 || json.Unmarshal(raw, &f.text) != nil
+	default:
+		f.text = string(raw)
+	}
+	if len(f.text) > maxText {
+		f.text, f.opaque = "", true
+	}
+	return f
 }

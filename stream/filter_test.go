@@ -51,7 +51,7 @@ func TestParseFilterRefuses(t *testing.T) {
 func entryOf(e Event) *entry {
 	x := &entry{}
 	x.add(&Transaction{Events: []Event{e}})
-	x.index()
+	x.parseFields()
 	return x
 }
 
@@ -147,15 +147,15 @@ func TestFilterIDs(t *testing.T) {
 		if errF != nil || errG != nil {
 			t.Skip("refused")
 		}
-		if same := cmp.Equal(canonical(one), canonical(two)); same != (f.id() == g.id()) {
-			t.Fatalf("ids %q and %q", f.id(), g.id())
+		if same := cmp.Equal(canonical(one), canonical(two)); same != (f.canonical() == g.canonical()) {
+			t.Fatalf("ids %q and %q", f.canonical(), g.canonical())
 		}
 		shuffled := maps.Clone(one)
 		for name, values := range shuffled {
 			shuffled[name] = rapid.Permutation(append(values, values[0])).Draw(t, "order")
 		}
-		if h, err := ParseFilter(shuffled); err != nil || h.id() != f.id() {
-			t.Fatalf("ids %q and %q of the same wish, %v", f.id(), h.id(), err)
+		if h, err := ParseFilter(shuffled); err != nil || h.canonical() != f.canonical() {
+			t.Fatalf("ids %q and %q of the same wish, %v", f.canonical(), h.canonical(), err)
 		}
 	})
 }
@@ -194,12 +194,12 @@ func FuzzParseFilter(f *testing.F) {
 			return
 		}
 		filter.match(event, 0)
-		again, err := url.ParseQuery(filter.id())
+		again, err := url.ParseQuery(filter.canonical())
 		if err != nil {
-			t.Fatalf("id %q: %v", filter.id(), err)
+			t.Fatalf("id %q: %v", filter.canonical(), err)
 		}
-		if same, err := ParseFilter(again); err != nil || same.id() != filter.id() {
-			t.Fatalf("id %q becomes %q, %v", filter.id(), same.id(), err)
+		if same, err := ParseFilter(again); err != nil || same.canonical() != filter.canonical() {
+			t.Fatalf("id %q becomes %q, %v", filter.canonical(), same.canonical(), err)
 		}
 	})
 }
@@ -210,7 +210,7 @@ func FuzzFields(f *testing.F) {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		fields := parseFields(data)
+		fields := parsePayload(data)
 		var want map[string]json.RawMessage
 		if json.Unmarshal(data, &want) != nil {
 			return

@@ -31,7 +31,7 @@ func TestRest(t *testing.T) {
 			if next.After(began) {
 				next = next.Add(offset)
 			}
-			stream.Rest(t.Context(), func() time.Time { return next })
+			stream.WaitForFanOut(t.Context(), func() time.Time { return next })
 			if got := time.Since(from); got != test.want {
 				t.Errorf("until %v: waits %v, want %v", test.next, got, test.want)
 			}

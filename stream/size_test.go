@@ -25,13 +25,13 @@ func TestSizeIsTrue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := heapInUse()
-			r := newRing(1<<40, Cursor{})
+			r := newRingBuffer(1<<40, Cursor{})
 			for x := range test.transactions {
 				e := &entry{xid: uint64(x)}
 				for range test.parts {
 					e.add(&Transaction{Events: someEvents(test.events, test.payload, test.audience)})
 				}
-				e.finish(&Transaction{Cursor: NewCursor("k3f9", uint64(x+1), nil)})
+				e.complete(NewCursor("k3f9", uint64(x+1), nil))
 				r.push(e)
 			}
 			took := heapInUse() - before

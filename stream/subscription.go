@@ -1,212 +1,279 @@
 package stream
 
-import "math"
+import (
+	"context"
+	"errors"
+	"math"
+)
 
-// Subscription is a position in a feed, and a filter. It has no queue and no goroutine: whoever
-// holds it asks what is due. It must not be used by two goroutines at once.
+// ErrBehind is returned by Pending when the feed does not hold the next events: call CatchUp.
+var ErrBehind = errors.New("subscription is behind the feed")
+
+// Subscription is a position in a feed and a filter. It has no queue and no goroutine: its owner
+// calls Pending. Only one goroutine at a time may use it.
 type Subscription struct {
 	feed       *Feed
 	filter     Filter
 	generation uint64 // of the feed when pos was set
-	pos        uint64 // the next entry
-	frame      int    // its next frame; while the log is read, above 0 if a transaction was sent in part
+	pos        uint64 // of the next entry
+	// frame is the next frame of that entry. During a catch-up it only says whether a transaction
+	// was sent in part: it is above 0 then.
+	frame int
 
-	// cursor is what the client has seen once it has all that Due returned. It stays before an
-	// entry until that is complete.
+	// cursor is what the client has seen once it has received everything that was returned. It
+	// changes only when a transaction is complete.
 	cursor Cursor
-	sent   uint64 // events returned so far
-	aside  *aside // nil for most
+	sent   uint64       // events returned
+	replay *replayState // nil for most; immutable, since copies of the subscription share it
 }
 
-// aside is what few subscriptions have, so that a hundred thousand others need no memory for it. It
-// never changes, since copies of a subscription share it: see put.
-type aside struct {
-	// start is where the subscription began, while that has seen what the feed's cursors have
-	// not: by reading the log, or at another server that was ahead. Zero once it is passed.
-	start   Cursor
-	partial partial // a transaction whose remaining events must come from the log
-	reading Reading // begun by Subscribe, for CatchUp to use
-}
-
-// partial is a transaction that was sent in part.
-type partial struct {
-	xid    uint64
-	after  int64  // the last event sent
-	cursor Cursor // after the transaction
-}
-
-// get returns what is put aside.
-func (s *Subscription) get() aside {
-	if s.aside == nil {
-		return aside{}
+// Subscribe returns a subscription that continues after the cursor, and the sync event with which the
+// stream begins. With the zero Cursor it continues at the head of the feed.
+//
+// A cursor that cannot be honoured is not an error: Subscribe answers it with a reset. It returns an
+// error if it has to read the log and cannot.
+func (f *Feed) Subscribe(ctx context.Context, c Cursor, filter Filter) (*Subscription, Sync, error) {
+	if c.IsZero() {
+		return f.subscribeAtHead(filter), Sync{Mode: ModeLive}, nil
 	}
-	return *s.aside
-}
-
-// put puts a aside, instead of what was.
-func (s *Subscription) put(a aside) {
-	s.aside = nil
-	if !a.start.IsZero() || a.partial.xid != 0 || a.reading != nil {
-		s.aside = &a
+	if s, events, ok := f.subscribeInFeed(c, filter); ok {
+		return s, resumed(events), nil
 	}
+	release, err := f.acquireLogRead(ctx)
+	if err != nil {
+		return nil, Sync{}, err
+	}
+	defer release()
+	r, err := f.log.Read(ctx, c)
+	if reason := resetReason(err); reason != "" {
+		s, sync := f.SubscribeReset(filter, reason)
+		return s, sync, nil
+	}
+	if err != nil {
+		return nil, Sync{}, err
+	}
+	events := r.Events()
+	if filter.isSelective() && events != 0 {
+		events = -1
+	}
+	return f.subscribeInLog(c, r, filter), resumed(events), nil
 }
 
-func (s *Subscription) putStart(c Cursor) {
-	a := s.get()
-	a.start = c
-	s.put(a)
+// SubscribeReset returns a subscription at the head of the feed for a client whose cursor cannot be
+// honoured, and the sync event that says so.
+func (f *Feed) SubscribeReset(filter Filter, reason ResetReason) (*Subscription, Sync) {
+	return f.subscribeAtHead(filter), Sync{Mode: ModeReset, Reason: reason}
 }
 
-func (s *Subscription) putPartial(p partial) {
-	a := s.get()
-	a.partial = p
-	s.put(a)
+// Reaches reports whether Subscribe can answer from memory. Otherwise it reads the log, which may
+// take a while.
+func (f *Feed) Reaches(c Cursor) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return c.IsZero() || c.next <= f.buffer.head.next && f.buffer.covers(c)
 }
 
-// Cursor is what the client has seen once it has everything that was returned so far.
+// resumed returns a sync event; a negative number of events means that it is not known.
+func resumed(events int) Sync {
+	if events < 0 {
+		return Sync{Mode: ModeResumed}
+	}
+	return Sync{Mode: ModeResumed, Events: &events}
+}
+
+func (f *Feed) subscribeAtHead(filter Filter) *Subscription {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	s := &Subscription{feed: f, filter: filter}
+	s.moveToHead()
+	return s
+}
+
+// subscribeInFeed also returns the number of pending events, -1 if it is not known. It returns false
+// if the feed does not cover c, or cannot decide whether c lies in the future.
+func (f *Feed) subscribeInFeed(c Cursor, filter Filter) (*Subscription, int, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if c.next > f.buffer.head.next {
+		return nil, 0, false
+	}
+	s := &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c}
+	if !s.joinFeed() {
+		return nil, 0, false
+	}
+	return s, s.countPending(), true
+}
+
+func (f *Feed) subscribeInLog(c Cursor, r Reading, filter Filter) *Subscription {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c, replay: &replayState{reading: r}}
+}
+
+// countPending returns the number of pending events. It returns -1 if the log must be read to know
+// it, or if it depends on later events. The caller must hold the feed's mu.
+func (s *Subscription) countPending() int {
+	if s.filter.conflates() {
+		return -1
+	}
+	n, sel, base := 0, selection{filter: &s.filter}, s.replayState().base
+	for pos := s.pos; pos < s.feed.buffer.end(); pos++ {
+		e := s.feed.buffer.at(pos)
+		if base.Seen(e.xid) {
+			continue
+		}
+		if e.inLog {
+			return -1
+		}
+		if s.filter.needsFields() {
+			s.feed.buffer.parseFields(e)
+		}
+		n += e.countMatches(0, len(e.frames), &sel)
+	}
+	return n
+}
+
+// Cursor returns what the client has seen once it has received everything that was returned.
 func (s *Subscription) Cursor() Cursor { return s.cursor }
 
-// Sent is how many events of the log were returned so far.
+// Sent returns the number of events of the log that were returned.
 func (s *Subscription) Sent() uint64 { return s.sent }
 
-// Due appends what is due, about limit bytes at the most, and moves on. It appends nothing when
-// nothing is due: wait for Feed.Changed then. The bytes are shared and must not be changed.
+// Pending appends the pending events to dst, up to about limit bytes, and moves on. If it appends
+// nothing, nothing is pending: wait for Feed.Changed. The caller must not change the bytes, which
+// subscriptions share.
 //
-// It returns ErrBehind or a *ResetError when the feed cannot serve the subscription as it is.
+// It returns ErrBehind or a *ResetError if the feed cannot continue the subscription.
 func (s *Subscription) Pending(dst [][]byte, limit int) ([][]byte, error) {
-	return s.due(dst, limit, math.MaxUint64)
+	return s.pendingBefore(dst, limit, math.MaxUint64)
 }
 
-// due is Due for what stands before the given position.
-func (s *Subscription) due(dst [][]byte, limit int, end uint64) ([][]byte, error) {
+// pendingBefore is Pending for the entries before position end.
+func (s *Subscription) pendingBefore(dst [][]byte, limit int, end uint64) ([][]byte, error) {
 	s.feed.mu.RLock()
 	defer s.feed.mu.RUnlock()
-	r := s.feed.ring
 	if s.generation != s.feed.generation {
 		s.moveToHead()
-		return dst, &ResetError{Reason: s.feed.reason}
+		return dst, &ResetError{Reason: s.feed.resetReason}
 	}
-	if s.get().reading != nil || s.pos < r.first {
+	if s.replayState().reading != nil || s.pos < s.feed.buffer.first {
 		return dst, ErrBehind
 	}
-	if s.filter.merges() {
-		return s.dueMerged(dst, limit, end)
-	}
-	c := choice{filter: &s.filter}
-	return s.dueChosen(dst, limit, end, &c)
-}
-
-// dueMerged is due for a client that wants less than everything. The feed's mu must be held.
-func (s *Subscription) dueMerged(dst [][]byte, limit int, end uint64) ([][]byte, error) {
 	if s.filter.batches() {
 		limit = min(limit, batchBytes)
 	}
-	c := s.choice(end)
-	bufs, err := s.dueChosen(nil, limit, end, &c)
-	if s.filter.batches() {
-		bufs = batched(bufs)
-	}
-	return append(dst, bufs...), err
+	out, sel := s.filter.newOutput(dst), s.selectBefore(end)
+	err := s.appendPending(&out, limit, end, &sel)
+	return out.finish(), err
 }
 
-// dueChosen is due, once it is known what to choose. The feed's mu must be held.
-func (s *Subscription) dueChosen(dst [][]byte, limit int, end uint64, c *choice) ([][]byte, error) {
-	r := s.feed.ring
+// appendPending adds the selected frames of the entries before position end to out. The caller must
+// hold the feed's mu.
+func (s *Subscription) appendPending(out *output, limit int, end uint64, sel *selection) error {
+	r := s.feed.buffer
 	for n := 0; s.pos < min(r.end(), end) && n < limit; {
 		e := r.at(s.pos)
-		if s.aside != nil && s.aside.start.Seen(e.xid) {
-			s.pass(e)
+		if s.replay != nil && s.replay.base.Seen(e.xid) {
+			s.moveBehind(e)
 			continue
 		}
 		if e.inLog {
 			if n > 0 {
-				return dst, nil
+				return nil
 			}
-			s.putPartial(partial{xid: e.xid, cursor: e.cursor})
-			return dst, ErrBehind
+			s.setPartial(partialTransaction{xid: e.xid, cursor: e.cursor})
+			return ErrBehind
 		}
-		if s.filter.reads() {
-			r.index(e)
+		if s.filter.needsFields() {
+			r.parseFields(e)
 		}
-		from, bytes := s.frame, 0
-		dst, s.frame, bytes = e.due(dst, from, c, s.idOf(e), limit-n)
+		from := s.frame
+		next, bytes := e.appendPending(out, from, sel, s.idLineOf(e), limit-n)
+		s.frame = next
 		n += bytes
-		s.sent += uint64(e.matches(from, s.frame, c))
-		if s.frame < len(e.frames) {
-			s.putPartial(partial{xid: e.xid, after: e.lastSent(s.frame), cursor: e.cursor})
-			return dst, nil
+		s.sent += uint64(e.countMatches(from, next, sel))
+		if next < len(e.frames) {
+			s.setPartial(partialTransaction{xid: e.xid, after: e.eventIDBefore(next), cursor: e.cursor})
+			return nil
 		}
-		s.pass(e)
+		s.moveBehind(e)
 	}
 	if s.pos == r.end() {
 		s.moveTo(r.head)
 	}
-	return dst, nil
+	return nil
 }
 
-// lastSent is the id of the event before the given frame.
-func (e *entry) lastSent(frame int) int64 {
-	if frame == 0 {
-		return 0
+// idLineOf returns the id line for the entry. It is the shared one, unless the client has seen
+// transactions that the feed had not at this point.
+func (s *Subscription) idLineOf(e *entry) []byte {
+	base := s.replayState().base
+	if base.IsZero() {
+		return e.idLine
 	}
-	return e.frames[frame-1].id
+	return appendID(nil, base.Union(e.cursor))
 }
 
-// idOf returns the id line for the entry: the shared one, unless the client has already seen
-// more than the feed had at that point.
-func (s *Subscription) idOf(e *entry) []byte {
-	start := s.get().start
-	if start.IsZero() {
-		return e.id
-	}
-	return appendID(nil, start.Union(e.cursor))
-}
-
-// pass moves on to the next entry.
-func (s *Subscription) pass(e *entry) {
+// moveBehind moves to the next entry.
+func (s *Subscription) moveBehind(e *entry) {
 	s.pos++
 	s.frame = 0
-	if s.aside != nil {
-		s.putPartial(partial{})
+	if s.replay != nil {
+		s.setPartial(partialTransaction{})
 	}
 	s.moveTo(e.cursor)
 }
 
-// moveTo sets the cursor to one of the feed's, keeping what the client had seen before.
+// moveTo sets the cursor to the union of base and a cursor of the feed. Once that covers base, base
+// is no longer needed: the cursors of the feed grow.
 func (s *Subscription) moveTo(c Cursor) {
-	start := s.get().start
+	base := s.replayState().base
 	switch {
-	case start.IsZero():
+	case base.IsZero():
 		s.cursor = c
-	case c.Covers(start):
-		s.putStart(Cursor{})
+	case c.Covers(base):
+		s.setBase(Cursor{})
 		s.cursor = c
 	default:
-		s.cursor = start.Union(c)
+		s.cursor = base.Union(c)
 	}
 }
 
-// moveToHead puts the subscription at the end of the feed, whatever it was due. The feed's mu must
-// be held.
+// moveToHead moves to the end of the feed and skips what is pending. The caller must hold the feed's
+// mu.
 func (s *Subscription) moveToHead() {
 	*s = Subscription{
 		feed: s.feed, filter: s.filter, generation: s.feed.generation, sent: s.sent,
-		pos: s.feed.ring.end(), cursor: s.feed.ring.head,
+		pos: s.feed.buffer.end(), cursor: s.feed.buffer.head,
 	}
 }
 
-// join continues in the feed after s.cursor; false if the feed does not reach back so far. The
-// feed's mu must be held.
-func (s *Subscription) join() bool {
-	pos, ok := s.feed.ring.seek(s.cursor)
+// advanceToHead sets the cursor to the head of the feed if no entry is pending: Feed.setHead, which
+// closes holes, signals no change.
+func (s *Subscription) advanceToHead() {
+	s.feed.mu.RLock()
+	defer s.feed.mu.RUnlock()
+	r := s.feed.buffer
+	if s.generation == s.feed.generation && s.replayState().reading == nil && s.cursor.Covers(r.cursorBefore(r.end())) {
+		s.moveTo(r.head)
+	}
+}
+
+// joinFeed continues in the feed after s.cursor. It returns false if the feed does not cover that.
+// The caller must hold the feed's mu.
+//
+// Entries behind the new position may be in s.cursor too, which then becomes the base: it has seen
+// more than the feed's cursor at that position.
+func (s *Subscription) joinFeed() bool {
+	pos, ok := s.feed.buffer.seek(s.cursor)
 	if !ok {
 		return false
 	}
 	s.pos, s.frame = pos, 0
-	start := s.cursor
-	if s.feed.ring.before(pos).Covers(start) {
-		start = Cursor{}
+	base := s.cursor
+	if s.feed.buffer.cursorBefore(pos).Covers(base) {
+		base = Cursor{}
 	}
-	s.putStart(start)
+	s.setBase(base)
 	return true
 }

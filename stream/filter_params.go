@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// Bounds of what a client may choose.
+// Bounds of a filter's parameters.
 const (
 	maxValues = 64   // types, keys, or values of one field
 	maxFields = 16   // fields with a condition
 	maxText   = 1000 // bytes of each
 )
 
-// The parameters of a filter.
+// The names of a filter's parameters.
 const (
 	paramTypes = "types"
 	paramKey   = "key"
-	paramWhere = "where." // and the name of a field
+	paramWhere = "where." // followed by the name of a field
 )
 
 // ParamError says what is wrong with a parameter of a filter.
@@ -31,16 +31,16 @@ func IsFilterParam(name string) bool {
 	return name == paramTypes || name == paramKey || strings.HasPrefix(name, paramWhere)
 }
 
-// ParseFilter reads what a client chooses:
+// ParseFilter returns the filter that the parameters describe:
 //
-//   - types: lists of event types, separated by commas
-//   - key: keys of rows
-//   - where.FIELD: texts that the payload's top-level FIELD may have
+//   - types: event types, separated by commas
+//   - key: a key of a row
+//   - where.FIELD: a text that the payload's top-level FIELD has
 //
-// Each may be given several times, which lets more through; parameters of different names restrict
-// each other. Parameters that are none of a filter's are not looked at. The error is a *ParamError.
+// Values of one name are alternatives; all names must match. ParseFilter ignores other parameters.
+// Its error is a *ParamError.
 func ParseFilter(params map[string][]string) (Filter, error) {
-	r := &rules{}
+	c := &criteria{}
 	names := make([]string, 0, len(params))
 	for name := range params {
 		if IsFilterParam(name) {
@@ -50,21 +50,21 @@ func ParseFilter(params map[string][]string) (Filter, error) {
 	if len(names) == 0 {
 		return Filter{}, nil
 	}
-	slices.Sort(names) // the conditions' order, and that of the errors
-	id := make(url.Values, len(names))
+	slices.Sort(names) // makes the order of the conditions, and which error comes first, stable
+	canonical := make(url.Values, len(names))
 	for _, name := range names {
-		values, err := r.take(name, params[name])
+		values, err := c.addParam(name, params[name])
 		if err != nil {
 			return Filter{}, err
 		}
-		id[name] = values
+		canonical[name] = values
 	}
-	r.id = id.Encode() // sorted, and escaped: nobody else's
-	return Filter{rules: r}, nil
+	c.canonical = canonical.Encode() // sorted and escaped, so that different criteria differ here
+	return Filter{criteria: c}, nil
 }
 
-// take reads one parameter, and returns its values in their canonical form.
-func (r *rules) take(name string, given []string) ([]string, error) {
+// addParam reads one parameter, and returns its values sorted and without repeats.
+func (c *criteria) addParam(name string, given []string) ([]string, error) {
 	if name == paramTypes {
 		given = strings.Split(strings.Join(given, ","), ",")
 	}
@@ -74,14 +74,14 @@ func (r *rules) take(name string, given []string) ([]string, error) {
 	slices.Sort(values)
 	values = slices.Compact(values)
 	switch {
-	case detail != "" && detail != empty:
-	case name == paramTypes && detail == empty:
+	case detail != "" && detail != emptyValue:
+	case name == paramTypes && detail == emptyValue:
 		detail = "has an empty type: give a comma-separated list such as activity_created,activity_updated"
 	case isWhere && field == "":
 		detail = "names no field: give where.FIELD=VALUE"
 	case len(field) > maxText:
 		detail = fmt.Sprintf("names a field of more than %d bytes", maxText)
-	case isWhere && len(r.where) == maxFields:
+	case isWhere && len(c.where) == maxFields:
 		detail = fmt.Sprintf("is too much: conditions on at most %d fields", maxFields)
 	}
 	if detail != "" {
@@ -89,18 +89,18 @@ func (r *rules) take(name string, given []string) ([]string, error) {
 	}
 	switch name {
 	case paramTypes:
-		r.types = values
+		c.types = values
 	case paramKey:
-		r.keys = values
+		c.keys = values
 	default:
-		r.where = append(r.where, condition{field: field, values: values})
+		c.where = append(c.where, condition{field: field, values: values})
 	}
 	return values, nil
 }
 
-const empty = "is empty"
+const emptyValue = "is empty"
 
-// checkValues says what is wrong with the values as they were given.
+// checkValues returns what is wrong with the values as the client sent them, "" if nothing is.
 func checkValues(values []string, mayBeEmpty bool) string {
 	if len(values) == 0 {
 		return "has no value"
@@ -113,7 +113,7 @@ func checkValues(values []string, mayBeEmpty bool) string {
 			return fmt.Sprintf("has a value of %d bytes: at most %d", len(v), maxText)
 		}
 		if v == "" && !mayBeEmpty {
-			return empty
+			return emptyValue
 		}
 	}
 	return ""

@@ -1,0 +1,245 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// fallbackInterval is the time between two reads of the log without a wake-up: no lost wake-up
+// delays an event for longer.
+const fallbackInterval = time.Second
+
+// maxSilence is how long the log may take for an answer before the feed reports it unreadable.
+const maxSilence = 3 * time.Second
+
+// readAhead is how long before the next fan-out pass the feed reads the log for it.
+const readAhead = time.Millisecond
+
+// flushBytes is how much a read appends to the feed at once while more follows.
+const flushBytes = 1 << 20
+
+// Fill reads the newest part of the log into the feed. Use the feed only after it has returned nil.
+func (f *Feed) Fill(ctx context.Context) error { return f.rebuild(ctx, "") }
+
+// Run reads the log at each wake-up, and every second without one, until ctx ends. An outage of the
+// log does not end it: Run logs the outage and, when it is over, reads the events that were written
+// meanwhile. The caller must not close wakeUps.
+//
+// nextFanOut returns when the next fan-out pass begins, as far as that is known; until shortly
+// before, a wake-up waits. A nil nextFanOut means that it is never known.
+func (f *Feed) Run(ctx context.Context, wakeUps <-chan struct{}, nextFanOut func() time.Time) {
+	fallback := time.NewTicker(fallbackInterval)
+	defer fallback.Stop()
+	var unannounced int // events of the last fallback read, until their wake-up arrives
+	for {
+		announced := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-wakeUps:
+			announced, unannounced = true, 0
+			waitForFanOut(ctx, nextFanOut)
+			hasSignal(wakeUps) // this read covers the wake-ups that arrived while it waited
+		case <-fallback.C:
+			if hasSignal(wakeUps) { // a busy machine may deliver both late
+				announced = true
+			} else {
+				f.countUnannounced(unannounced)
+			}
+			unannounced = 0
+		}
+		n := f.readTimed(ctx)
+		if !announced {
+			unannounced = n
+		}
+	}
+}
+
+// hasSignal consumes a signal if there is one.
+func hasSignal(signals <-chan struct{}) bool {
+	select {
+	case <-signals:
+		return true
+	default:
+		return false
+	}
+}
+
+// waitForFanOut waits until readAhead before the next fan-out pass: one read of the log then covers
+// all events that are written meanwhile.
+func waitForFanOut(ctx context.Context, nextFanOut func() time.Time) {
+	if nextFanOut == nil {
+		return
+	}
+	// Until saturates for times that are further away than a Duration; a subtraction after it would not.
+	d := time.Until(nextFanOut().Add(-readAhead))
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(min(d, fallbackInterval/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// readTimed reads the log, and lets Err know since when it has been waiting for it.
+func (f *Feed) readTimed(ctx context.Context) int {
+	f.queriedAt.Store(f.monotonic())
+	n, err := f.read(ctx)
+	if ctx.Err() == nil {
+		f.recordOutage(err)
+	}
+	f.queriedAt.Store(0)
+	return n
+}
+
+// recordOutage logs the beginning and the end of an outage, not each attempt in it.
+func (f *Feed) recordOutage(err error) {
+	f.mu.Lock()
+	before := f.outage
+	f.outage = err
+	f.mu.Unlock()
+	switch {
+	case err != nil && before == nil:
+		f.opts.Logger.Error("log became unreadable", "error", err)
+	case err == nil && before != nil:
+		f.opts.Logger.Info("log became readable again", "cursor", f.Head().String())
+	}
+}
+
+func (f *Feed) countUnannounced(n int) {
+	if n == 0 {
+		return
+	}
+	f.mu.Lock()
+	f.stats.Unannounced += uint64(n)
+	f.mu.Unlock()
+	f.opts.Logger.Warn("read events without a wake-up", "events", n)
+}
+
+// read appends to the feed what is new in the log, and returns how many events that were. If the log
+// can no longer continue the feed, read rebuilds it.
+func (f *Feed) read(ctx context.Context) (int, error) {
+	n, err := f.appendNew(ctx)
+	if reason := resetReason(err); reason != "" {
+		return n, f.rebuild(ctx, reason)
+	}
+	return n, err
+}
+
+func (f *Feed) appendNew(ctx context.Context) (int, error) {
+	r, err := f.log.Read(ctx, f.Head())
+	if err != nil {
+		return 0, err
+	}
+	n, err := f.encode(ctx, observedReading{r, f.opts.OnEvent}, f.push)
+	if err != nil {
+		return n, err
+	}
+	if head := r.Cursor(); !head.Equal(f.Head()) {
+		f.setHead(head)
+	}
+	return n, nil
+}
+
+// rebuild fills a new buffer with the newest part of the log. With a reason, every subscription is
+// reset.
+func (f *Feed) rebuild(ctx context.Context, reason ResetReason) error {
+	floor, err := f.log.Tail(ctx, f.opts.Fill)
+	if err != nil {
+		return fmt.Errorf("find the newest events: %w", err)
+	}
+	r, err := f.log.Read(ctx, floor)
+	if err != nil {
+		return fmt.Errorf("read the newest events: %w", err)
+	}
+	buffer := newRingBuffer(f.opts.Bytes, floor)
+	n, err := f.encode(ctx, r, func(entries []*entry, _ int) {
+		for _, e := range entries {
+			buffer.push(e)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("read the newest events: %w", err)
+	}
+	buffer.head = r.Cursor()
+	f.replace(buffer, reason)
+	if reason != "" {
+		f.opts.Logger.Warn("rebuilt the feed; every client is reset", "reason", reason, "events", n)
+	}
+	return nil
+}
+
+// encode encodes what the reading yields and passes it on to flush, whole transactions only. It
+// returns the number of events passed on.
+func (f *Feed) encode(ctx context.Context, r Reading, flush func([]*entry, int)) (int, error) {
+	var batch []*entry
+	var size int64
+	var events, flushed int
+	current := &entry{}
+	for {
+		t, err := r.Next(ctx)
+		f.noteAnswer()
+		if errors.Is(err, io.EOF) {
+			if len(batch) > 0 {
+				flush(batch, events-flushed)
+			}
+			return events, nil
+		}
+		if err != nil {
+			return flushed, err
+		}
+		f.addPart(current, &t)
+		events += len(t.Events)
+		if t.More {
+			continue
+		}
+		batch, size = append(batch, current), size+current.size()
+		current = &entry{}
+		if size >= flushBytes {
+			flush(batch, events-flushed)
+			batch, size, flushed = nil, 0, events
+		}
+	}
+}
+
+// noteAnswer restarts the time that Err measures: the log has answered and is queried again.
+func (f *Feed) noteAnswer() {
+	if f.queriedAt.Load() != 0 {
+		f.queriedAt.Store(f.monotonic())
+	}
+}
+
+// addPart adds a part of a transaction to its entry. If the entry becomes too large for the feed,
+// addPart leaves its events in the log.
+func (f *Feed) addPart(e *entry, t *Transaction) {
+	e.xid = t.XID
+	if !e.inLog {
+		e.add(t)
+	}
+	if e.size() > f.opts.Bytes {
+		e.leaveInLog()
+	}
+	if !t.More {
+		e.complete(t.Cursor)
+	}
+}
+
+// observedReading calls observe with each event that it yields.
+type observedReading struct {
+	Reading
+	observe func(*Event)
+}
+
+func (r observedReading) Next(ctx context.Context) (Transaction, error) {
+	t, err := r.Reading.Next(ctx)
+	for i := range t.Events {
+		r.observe(&t.Events[i])
+	}
+	return t, err
+}

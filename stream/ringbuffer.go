@@ -1,0 +1,84 @@
+package stream
+
+import (
+	"sort"
+	"sync/atomic"
+)
+
+// ringBuffer holds the newest part of the log in memory, bounded in bytes. Pushing an entry evicts
+// the oldest ones. A position counts the entries that ever came before it, so a reader whose position
+// is below first knows that its entry was evicted.
+//
+// Invariant: floor, the cursors of the entries in their order, and head grow. Each covers the one
+// before it.
+type ringBuffer struct {
+	limit   int64 // of size and fields together
+	size    int64
+	fields  atomic.Int64 // about what the entries' fields take
+	first   uint64       // the position of entries[0]
+	entries []*entry
+	floor   Cursor // before entries[0]
+	head    Cursor // after the last entry, or later if transactions ended without events
+}
+
+func newRingBuffer(limit int64, floor Cursor) *ringBuffer {
+	return &ringBuffer{limit: limit, floor: floor, head: floor}
+}
+
+// end returns the position behind the newest entry.
+func (r *ringBuffer) end() uint64 { return r.first + uint64(len(r.entries)) }
+
+func (r *ringBuffer) at(pos uint64) *entry { return r.entries[pos-r.first] }
+
+// cursorBefore returns the cursor in front of the entry at pos. The transactions that head has seen
+// and cursorBefore(end) has not ended without events.
+func (r *ringBuffer) cursorBefore(pos uint64) Cursor {
+	if pos == r.first {
+		return r.floor
+	}
+	return r.at(pos - 1).cursor
+}
+
+// push appends the entry and evicts the oldest ones beyond the limit. The newest always stays.
+func (r *ringBuffer) push(e *entry) {
+	r.entries = append(r.entries, e)
+	r.size += e.size()
+	r.head = e.cursor
+	for r.size+r.fields.Load() > r.limit && len(r.entries) > 1 {
+		r.evict()
+	}
+}
+
+func (r *ringBuffer) evict() {
+	oldest := r.entries[0]
+	r.size -= oldest.size()
+	r.fields.Add(-oldest.fieldSpace)
+	r.floor = oldest.cursor
+	r.entries[0] = nil
+	r.entries = r.entries[1:]
+	r.first++
+}
+
+// covers reports whether c has seen everything that came before the oldest entry, so that a
+// subscription can continue after c.
+func (r *ringBuffer) covers(c Cursor) bool { return c.Covers(r.floor) }
+
+// seek returns the position of the first entry whose cursor c does not cover: every entry before it
+// is in c. It returns false if the buffer does not cover c. The search is binary, since the cursors
+// grow.
+func (r *ringBuffer) seek(c Cursor) (uint64, bool) {
+	if !r.covers(c) {
+		return 0, false
+	}
+	n := sort.Search(len(r.entries), func(i int) bool { return !c.Covers(r.entries[i].cursor) })
+	return r.first + uint64(n), true
+}
+
+// parseFields parses the payload fields of the entry, once for all subscriptions. The caller must
+// hold the feed's mu, for reading at least: it keeps the entry in the buffer.
+func (r *ringBuffer) parseFields(e *entry) {
+	e.once.Do(func() {
+		e.parseFields()
+		r.fields.Add(e.fieldSpace)
+	})
+}
