@@ -1,2 +1,153 @@
-// Package notify is part of package db; its owner writes this comment.
+// Package notify sends and receives wake-ups: notifications that say "read the log". It keeps them cheap
+// for writers and sees to it that none is missing.
+//
+// # Overview
+//
+// Three parties take part:
+//
+//   - A writer is a transaction that writes to a watched table. A trigger appends its events to
+//     pgherald.events and, while no server leads, sends a NOTIFY.
+//   - The [Listener] of each server LISTENs and wakes the server's reader, which then reads the log.
+//   - The [Leader] of at most one server at a time sends the wake-ups for all writers, while they commit
+//     often.
+//
+// The log is the truth; a wake-up carries no event. A wake-up too many costs one read. One that is missing
+// delays events until the next wake-up, or until the periodic read of the feed, which takes place once a
+// second and counts the events that it finds as unannounced.
+//
+// # Why NOTIFY is expensive
+//
+// A transaction that has called NOTIFY takes a lock at COMMIT that exists once in the cluster, and holds it
+// across the flush of the WAL, so that the queue has the order of the commits. Commits with NOTIFY
+// therefore run one at a time and cannot share a flush. Under load this costs the writers more than half of
+// their throughput (docs/benchmarks.md has the figures).
+//
+// A leader avoids it: it polls the log every few milliseconds, and one NOTIFY announces all transactions that
+// have committed since its last poll. At low rates the lock costs nothing, and a writer's own NOTIFY arrives
+// sooner than a poll; no server leads then.
+//
+// # States
+//
+// A Leader is in one of three states:
+//
+//	                many notifications:
+//	           lock acquired (A), first poll
+//	┌──────┐ ───────────────────────────────► ┌─────────┐
+//	│ idle │                                  │ leading │ polls with the lock
+//	│      │ ◄───────── session lost ──────── └─────────┘
+//	│      │                          quiet, or │     ▲ many notifications:
+//	│      │                          shutdown: │     │ lock acquired
+//	│      │                      lock released │     │ again
+//	│      │                                (R) ▼     │
+//	│      │                                  ┌──────────┐
+//	│      │ ◄───────── session lost ──────── │ draining │ polls without the lock
+//	└──────┘ ◄─────────────────────────────── └──────────┘
+//	          earlier transactions have ended,
+//	         or shutdown: successor requested
+//
+// The names A and R stand for moments in the proof below.
+//
+//   - idle: writers send their own notifications. When the listener receives many (20 within 200 ms), or
+//     the request of a leader that stops, the Leader opens a session and campaigns: it tries to acquire
+//     the advisory lock [LeaderLock] exclusively. If another session holds the lock, it stays idle.
+//   - leading: it holds the lock and polls. The time from A to R is a term. It resigns, that is, releases
+//     the lock, when the writers were quiet for a while, or at shutdown.
+//   - draining: the lock is free and new transactions notify again. It polls until every transaction has
+//     ended that may have seen the lock held.
+//
+// There is no other election. PostgreSQL releases the lock with the session, so a leader that dies blocks
+// no successor.
+//
+// # Protocol
+//
+// A writer's transaction T, in this order:
+//
+//  1. inserts its events. From here on T has a transaction number (xid), and no snapshot shows T as ended
+//     until it has.
+//  2. checks the lock (C): it tries to acquire LeaderLock in shared mode, without waiting. If it succeeds,
+//     it unlocks again and calls NOTIFY.
+//  3. commits. At V its events become visible, and its notification, if any, is delivered after V.
+//
+// A transaction that writes several times checks each time. It is silent only if the lock was held each time,
+// and C may be any of these checks.
+//
+// A leader:
+//
+//  1. acquires the lock exclusively (A).
+//  2. polls once and sends a NOTIFY whatever it finds.
+//  3. polls until it resigns. Each poll is one statement with one snapshot: it looks for events of
+//     transactions that the snapshot of the poll before did not show as ended. If it finds any, it sends a
+//     NOTIFY for the other servers and wakes the reader of its own.
+//  4. releases the lock (R).
+//  5. takes a transaction number X.
+//  6. polls until a snapshot shows that every transaction with a number below X has ended.
+//
+// # Why no event waits
+//
+// Claim: after V the reader of each server is woken, by T's own notification or by the first poll whose
+// snapshot is taken after V. (One poll later on the leader's own server while most polls find events: its
+// reader is then woken before each poll instead of after it, and once more after the last.)
+//
+// Only leaders acquire the lock exclusively, and writers that share it do not exclude each other. So the lock
+// is held at C if and only if C lies within a term. T, with C and V, and a term, with A and R, interleave in
+// one of four ways:
+//
+//   - C < V < A, or R < C: this term does not keep T from sending its own notification.
+//   - C < A < V: the same. The leader finds T, too, and causes one read too many.
+//   - A < C < R and V < R: T is silent. Let P be the first poll with a snapshot after V; it takes place during
+//     the term, or is the first poll of the drain. Either P is the first poll of the term and announces
+//     in any case. Or the snapshot of the poll before P does not show T as ended and that of P does, so P finds
+//     T's events and announces them.
+//   - A < C < R < V: T is silent, and ends after the term. T had its number before C, hence before R, and X was
+//     taken after R. PostgreSQL assigns numbers in increasing order, so T < X, and the drain polls at least
+//     until a snapshot shows T as ended. The first such poll finds T's events and announces them.
+//
+// If C lies in no term, each term is one of the first two cases, and T notifies. If C lies in a term, it lies
+// in no other, and that term's leader announces T by the third or fourth case.
+//
+// A drain can acquire the lock again, and another server can acquire it during a drain. Either begins a new
+// term with R < A'. Its first poll announces all events that are visible by then. A transaction of the earlier
+// term that is still running took its number before R, hence before R' and below X', so the new drain waits for it.
+// A new term therefore takes over what the earlier drain has left. For this reason a server whose campaign
+// fails has nothing left to drain.
+//
+// A reader that is woken sees what the poll has seen: it takes its snapshot after the wake-up, the poll took
+// its own before, and a transaction that has ended stays ended.
+//
+// # Failure handling
+//
+// The claim needs a leader that goes on to poll. If it does not:
+//
+//   - Shutdown: the leader resigns and polls once more. If transactions are left to drain, its last
+//     notification is marked as draining, which requests a successor. Each other server then campaigns, and
+//     the winner's term takes over. If no other server runs, the events of those transactions wait for the
+//     periodic read of the one that starts next.
+//   - Session lost (terminated, or the network is cut off): the leader wakes its own reader, since a poll
+//     may have found events and lost its answer. It opens another session, terminates the backend of the
+//     lost one if that still holds the lock, and campaigns. It is its own successor.
+//   - Process killed: the lock ends with the session, and writers notify again. Transactions that were
+//     silent during the last moments of the term wait for the next wake-up or the periodic read.
+//   - Process or backend frozen: the lock stays held, and all writers are silent. Their events wait for the
+//     periodic reads, at most a second each. PostgreSQL ends the session of a process that sends nothing
+//     for [LeaderOptions].SessionTimeout (from version 14 on; version 13 does so only if the network is
+//     gone). A frozen backend keeps the lock until it continues or is killed.
+//   - The lock held by something else: every role may acquire an advisory lock. One that holds this one
+//     has the effect of a frozen leader.
+//
+// # What a listener promises
+//
+//   - It wakes its reader after each new connection, once it listens on all channels. A read after that
+//     wake-up finds all that was announced while there was no connection.
+//   - It wakes its reader for each notification, except for those of the same server's leader, which has
+//     woken the reader already. Wake-ups that the reader has not received yet merge into one.
+//   - It never blocks on its reader. A listener that does not read its socket would keep PostgreSQL from
+//     truncating the notification queue, and a full queue makes commits fail.
+//   - It reports itself live only while probes come back. A probe is a notification that the listener sends
+//     to itself, on a channel of its own: after connecting, and whenever nothing has arrived for
+//     [ListenerOptions].ProbeInterval. A dead connection and a transaction-mode pooler are found this way;
+//     neither reports an error.
+//   - It reconnects after each loss, for as long as it runs, with a backoff that doubles from 50 ms up to
+//     [ListenerOptions].MaxBackoff, with jitter. Only the first connection is different: if that fails,
+//     [OpenListener] returns the error.
+//   - It refuses a server that is too old or in recovery, on each connection.
 package notify
