@@ -13,6 +13,7 @@ import (
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/problem"
 )
 
 var jwtSecret = []byte("0123456789abcdef0123456789abcdef")
@@ -43,7 +44,7 @@ func newJWT(t *testing.T, change ...func(*auth.Options)) *auth.JWT {
 }
 
 func withTokens(j *auth.JWT) stationOptions {
-	return stationOptions{config: func(c *api.Config) { c.Auth, c.Roles = j, api.Roles{Operate: "operator"} }}
+	return stationOptions{api: func(o *apiOptions) { o.add(api.Auth{Checker: j, OperatorRole: "operator"}) }}
 }
 
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
@@ -87,7 +88,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"origin":          {"Cookie", auth.Cookie + "=" + token(t, nil), "Origin", "https://evil.example"},
 	} {
 		response, body := s.ask(http.MethodGet, "/api/events", header...)
-		var p api.Problem
+		var p problem.Problem
 		if err := json.Unmarshal([]byte(body), &p); err != nil || p.Code != code || p.Status != response.StatusCode || response.StatusCode/100 != 4 {
 			t.Errorf("%s: %d %s, %v", code, response.StatusCode, body, err)
 		}

@@ -1,15 +1,14 @@
-// Package api serves pgherald over HTTP: the stream of events at GET /api/events, the workload's
-// activities, and what operators ask for.
+// Package api serves pgherald over HTTP: event streams at GET /api/events, and around them publishing, presence, tickets,
+// lease renewals, statistics and health.
 //
-// No handler here publishes an event. A handler that changes an activity writes to its table,
-// like anybody else; the table's triggers do the rest.
+// New takes what every API needs in a Config and each optional feature as an Option. An application adds its own routes
+// with the option Routes, as package api/activities does; this package knows no application.
 //
 // # Promises
 //
-//   - GET /api/events writes the bytes that docs/protocol.md describes, ends every stream with a
-//     reason in the log, and never waits for one client on account of another.
-//   - GET /api/activities returns a cursor with the list: a stream opened with ?since= that cursor
-//     has no gap and no overlap with what the list shows.
-//   - Every error is a problem detail (RFC 9457) that says what to do, and an error that is ours
-//     says nothing about the database.
+//   - GET /api/events writes the bytes that docs/protocol.md describes and logs why each stream ended. A slow client
+//     delays no other.
+//   - Every error is a problem detail (RFC 9457) that says what to do. It reveals nothing about the database.
+//   - Nothing here imports a database package. What needs one stands behind an interface that this package declares, and
+//     cmd connects the two.
 package api

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"os"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/problem"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 )
@@ -16,12 +16,12 @@ import (
 func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s *streamSlot) {
 	query, err := eventsQuery(r.URL.RawQuery)
 	if err != nil {
-		writeProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
-	id, err = a.named(id, query)
+	id, err = a.withName(id, query)
 	if err != nil {
-		writeProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	if err := s.SetUser(id.User); err != nil {
@@ -30,7 +30,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s
 	}
 	filter, err := filterOf(query)
 	if err != nil {
-		writeProblem(w, r, err)
+		problem.Write(w, r, err)
 		return
 	}
 	cursor, malformed := cursorOf(r.Header, query)
@@ -42,7 +42,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s
 	}
 	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter.WithGrants(id.Grants))
 	switch {
-	case err != nil && (r.Context().Err() != nil || a.stopping.Err() != nil): // somebody left before there was an answer
+	case err != nil && (r.Context().Err() != nil || a.draining.Err() != nil): // somebody left before there was an answer
 		a.config.Logger.Info("stream closed", "remote", s.remote, "reason", refusal(r, err))
 	case err != nil:
 		// The log must be asked and does not answer. An EventSource never returns after a status
@@ -71,7 +71,7 @@ func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(a.stopping, cancel)()
+	defer context.AfterFunc(a.draining, cancel)()
 	return a.config.Feed.Subscribe(ctx, c, f)
 }
 
@@ -84,7 +84,7 @@ func (a *API) serve(re *sse.Response, s *streamSlot, id auth.Identity, sub *stre
 	}
 	s.Retain()
 	a.connections.open(user)
-	a.config.Presence.Opened(id.User)
+	a.features.presence.Tracker.Opened(id.User)
 	a.config.Metrics.Opened(sync)
 	a.config.Logger.Debug("stream opened", "remote", s.remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
 	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Lease: lease, Ended: a.onEnd(s, id.User, sync.Connection)})
@@ -98,7 +98,7 @@ func (a *API) onEnd(s *streamSlot, user, connection string) func(sse.End) {
 		s.Release()
 		a.leases.close(connection)
 		a.connections.close(name)
-		a.config.Presence.Closed(user)
+		a.features.presence.Tracker.Closed(user)
 		a.config.Metrics.Closed(e.Reason, e.Duration)
 		logger := a.config.Logger
 		if e.Err != nil {
@@ -120,34 +120,4 @@ func refusal(r *http.Request, err error) string {
 		return string(sse.CloseDraining)
 	}
 	return err.Error()
-}
-
-// eventsQuery refuses parameters that mean nothing. A query that cannot be read is refused too:
-// half of it would be another stream. Unlike parseQuery it takes any bytes as values, since a
-// cursor that makes no sense is answered with a reset.
-func eventsQuery(raw string) (url.Values, error) {
-	query, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, &Problem{Status: http.StatusBadRequest, Detail: "query cannot be read: " + err.Error()}
-	}
-	for name := range query {
-		switch {
-		case name == "since", name == "lastEventId", name == "user", name == auth.URLParam, name == auth.TicketParam,
-			name == "batch", name == "conflate", stream.IsFilterParam(name):
-		default:
-			return nil, badParameter(name, "is not known: since, lastEventId, user, types, key, where.FIELD, batch and conflate are")
-		}
-	}
-	return query, nil
-}
-
-// cursorOf returns where the client wants to go on: zero if it says nothing. What a browser sends
-// by itself when it reconnects goes before what stands in a URL that it was once given.
-func cursorOf(header http.Header, query url.Values) (stream.Cursor, error) {
-	for _, text := range []string{header.Get("Last-Event-ID"), query.Get("lastEventId"), query.Get("since")} {
-		if text != "" {
-			return stream.ParseCursor(text)
-		}
-	}
-	return stream.Cursor{}, nil
 }

@@ -17,7 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/problem"
 )
 
 // ask sends a request without a body and returns the answer, read.
@@ -38,14 +38,14 @@ func (s *station) ask(method, target string, header ...string) (*http.Response, 
 func (s *station) refuses(status int, text, method, target string, header ...string) *http.Response {
 	s.Helper()
 	response, body := s.ask(method, target, header...)
-	var problem api.Problem
-	err := json.Unmarshal([]byte(body), &problem)
+	var p problem.Problem
+	err := json.Unmarshal([]byte(body), &p)
 	kind := response.Header.Get("Content-Type")
-	if err != nil || response.StatusCode != status || problem.Status != status || kind != "application/problem+json" {
+	if err != nil || response.StatusCode != status || p.Status != status || kind != "application/problem+json" {
 		s.Errorf("%s %s: %d %s %s, %v, want problem %d", method, target, response.StatusCode, kind, body, err, status)
 	}
-	if !strings.Contains(problem.Detail, text) {
-		s.Errorf("%s %s: detail %q, want %q", method, target, problem.Detail, text)
+	if !strings.Contains(p.Detail, text) {
+		s.Errorf("%s %s: detail %q, want %q", method, target, p.Detail, text)
 	}
 	return response
 }
@@ -76,8 +76,8 @@ func TestQueriesThatMakeNoSense(t *testing.T) {
 		"types=a,":                             "empty type",
 		"types=" + strings.Repeat("a,", 64):    "are too many",
 		"types=a&types=":                       "empty type",
-		"types=%zz":                            "query cannot be read",
-		"types=a;since=b":                      "query cannot be read",
+		"types=%zz":                            "the query string is malformed",
+		"types=a;since=b":                      "the query string is malformed",
 		"types=" + strings.Repeat(",", 50_000): "are too many",
 	} {
 		t.Run(query[:min(len(query), 20)], func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestQueriesThatMakeNoSense(t *testing.T) {
 func TestMethodsThatAreNotThere(t *testing.T) {
 	s := newStation(t, stationOptions{})
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
-		response := s.refuses(http.StatusMethodNotAllowed, method+" does nothing here: use GET", method, "/api/events")
+		response := s.refuses(http.StatusMethodNotAllowed, method+" is not supported here: use GET", method, "/api/events")
 		if allow := response.Header.Get("Allow"); allow != http.MethodGet {
 			t.Errorf("%s: Allow %q", method, allow)
 		}

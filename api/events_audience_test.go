@@ -47,7 +47,7 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 	}
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
-			s := newStation(t, stationOptions{feed: feed, config: func(c *api.Config) { c.Auth = house() }})
+			s := newStation(t, stationOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Checker: house()}) }})
 			from := idOf(s.synced("", "Test-User", "joe").got.String())
 			streams := make(map[string][]*listener)
 			for user := range want {
@@ -88,7 +88,7 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 
 // What is not for a client is not in any number that it can see either.
 func TestNumbersObeyAudiences(t *testing.T) {
-	s := newStation(t, stationOptions{config: func(c *api.Config) { c.Auth = house() }})
+	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.add(api.Auth{Checker: house()}) }})
 	first := s.synced("", "Test-User", "eve")
 	from := idOf(first.got.String())
 	s.tell([]string{"role:nurse"}, []string{"user:eve"}, nil)

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
@@ -46,9 +45,9 @@ func (r *endless) Cursor() stream.Cursor { return r.cursor }
 func TestHeartbeatsWhileCatchingUp(t *testing.T) {
 	log := streamtest.NewLog("k3f9")
 	s := stationOf(t, log, stationOptions{
-		log:    &endlessLog{Log: log, old: stream.NewCursor("k3f9", 700, nil)},
-		feed:   stream.FeedOptions{Bytes: 1, Fill: 1},
-		config: func(c *api.Config) { c.Heartbeat = time.Millisecond },
+		log:  &endlessLog{Log: log, old: stream.NewCursor("k3f9", 700, nil)},
+		feed: stream.FeedOptions{Bytes: 1, Fill: 1},
+		api:  func(o *apiOptions) { o.Streams.Heartbeat = time.Millisecond },
 	})
 	first := s.synced("")
 	for range 3 {

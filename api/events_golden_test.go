@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/stream"
 )
 
@@ -100,7 +99,7 @@ func TestBytesOfAStreamResumedFromTheLog(t *testing.T) {
 }
 
 func TestBytesOfHeartbeats(t *testing.T) {
-	s := newStation(t, stationOptions{config: func(c *api.Config) { c.Heartbeat = time.Millisecond }})
+	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.Streams.Heartbeat = time.Millisecond }})
 	l := s.listen("")
 	l.until(`"heartbeat"`)
 	l.is("heartbeat")
@@ -109,7 +108,7 @@ func TestBytesOfHeartbeats(t *testing.T) {
 // A filter that lets the last event of a transaction not through moves its id to the last one that
 // is sent; if none is sent, the next heartbeat has it.
 func TestBytesOfAFilteredStream(t *testing.T) {
-	s := newStation(t, stationOptions{config: func(c *api.Config) { c.Heartbeat = 10 * time.Millisecond }})
+	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.Streams.Heartbeat = 10 * time.Millisecond }})
 	l := s.synced("?types=activity_updated,activity_created")
 	at := idOf(l.got.String())
 	for _, types := range [][]string{{"activity_created", "activity_updated", "assignment_changed"}, {"presence_updated"}} {

@@ -46,7 +46,7 @@ type station struct {
 type stationOptions struct {
 	log    stream.Log // reads instead of the station's own log
 	feed   stream.FeedOptions
-	config func(*api.Config)
+	api    func(*apiOptions)
 	server func(*http.Server)
 }
 
@@ -69,15 +69,17 @@ func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
 		t.Fatal(err)
 	}
 	s.follow()
-	config := api.Config{
-		Feed: s.feed, Ready: s.feed.Err, Heartbeat: time.Hour, Logger: logger,
-		Now: func() time.Time { return time.UnixMilli(1764000000000) }, Retry: func() int { return 2713 },
-		Goroutines: *goroutines,
+	options := apiOptions{Config: api.Config{
+		Feed: s.feed, Logger: logger,
+		Streams: api.Streams{
+			Heartbeat: time.Hour, Goroutines: *goroutines,
+			Now: func() time.Time { return time.UnixMilli(1764000000000) }, Retry: func() int { return 2713 },
+		},
+	}}
+	if o.api != nil {
+		o.api(&options)
 	}
-	if o.config != nil {
-		o.config(&config)
-	}
-	s.api = newAPI(t, config)
+	s.api = newAPI(t, options)
 	s.web = httptest.NewUnstartedServer(s.api.Handler())
 	s.web.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelError)
 	s.web.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -92,16 +94,6 @@ func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
 	s.web.Start()
 	t.Cleanup(s.web.Close)
 	return s
-}
-
-func newAPI(t *testing.T, config api.Config) *api.API {
-	t.Helper()
-	a, err := api.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.Close)
-	return a
 }
 
 // on is the station for a subtest.

@@ -78,7 +78,7 @@ func TestBatchesLive(t *testing.T) {
 func TestBatchesObeyAudiences(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
-			s := newStation(t, stationOptions{feed: feed, config: func(c *api.Config) { c.Auth = house() }})
+			s := newStation(t, stationOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Checker: house()}) }})
 			live := s.synced("?batch=10ms&conflate=1", "Test-User", "eve")
 			from := idOf(live.got.String())
 			other := s.synced("?batch=10ms&conflate=1", "Test-User", "ann")

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/stream"
 )
 
@@ -59,8 +58,8 @@ func (s *station) first(in *bufio.Reader) {
 func TestClientThatNeverReadsDelaysNobody(t *testing.T) {
 	const rounds, size, bound = 100, 1 << 20, 24 << 20
 	s := newStation(t, stationOptions{
-		feed:   stream.FeedOptions{Bytes: 1 << 20},
-		config: func(c *api.Config) { c.WriteTimeout = time.Hour },
+		feed: stream.FeedOptions{Bytes: 1 << 20},
+		api:  func(o *apiOptions) { o.Streams.WriteTimeout = time.Hour },
 	})
 	for range 3 {
 		s.stall()
@@ -107,8 +106,8 @@ func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStation(t, stationOptions{
-				feed:   stream.FeedOptions{Bytes: o.feed},
-				config: func(c *api.Config) { c.WriteTimeout, c.Heartbeat = 100*time.Millisecond, o.heartbeat },
+				feed: stream.FeedOptions{Bytes: o.feed},
+				api:  func(a *apiOptions) { a.Streams.WriteTimeout, a.Streams.Heartbeat = 100*time.Millisecond, o.heartbeat },
 			})
 			s.stall()
 			if o.events > 0 {
@@ -128,8 +127,8 @@ func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 func TestClientThatReadsOnHasEverything(t *testing.T) {
 	const rounds = 60 // 15 MB, more than sockets hold
 	s := newStation(t, stationOptions{
-		feed:   stream.FeedOptions{Bytes: 1 << 20},
-		config: func(c *api.Config) { c.WriteTimeout = time.Hour },
+		feed: stream.FeedOptions{Bytes: 1 << 20},
+		api:  func(o *apiOptions) { o.Streams.WriteTimeout = time.Hour },
 	})
 	in := bufio.NewReader(s.open())
 	s.first(in)

@@ -2,6 +2,5 @@ package api
 
 import "time"
 
-// WaitForRenewals sets how long to wait for another server's answer, before anybody asks: as long as
-// a busy machine takes, or not at all where there is nobody to answer.
-func (a *API) WaitForRenewals(d time.Duration) { a.patience = d }
+// SetRenewalTimeout sets how long renewals wait for the answer of another server. Call it before the first request.
+func (a *API) SetRenewalTimeout(d time.Duration) { a.renewalTimeout = d }

@@ -1,37 +1,28 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"unicode/utf8"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/problem"
 )
 
-// maxUserName is how long a name may be that a client without a token gives itself, in characters.
+// maxUserName is the maximum length in characters of the name that a client gives itself without Auth.
 const maxUserName = 200
 
-// Roles are what a token's roles must hold for what not every user may do. With Config.Auth, what
-// has no role here is for nobody; without, everything is for everybody.
-type Roles struct {
-	Write   string // the activities
-	Publish string // custom events
-	Operate string // what operators see
-}
-
-// identifiedHandler is a handler that is told who asks.
-type identifiedHandler func(w http.ResponseWriter, r *http.Request, id auth.Identity)
-
-// identified refuses requests of which it is not known who asks.
-func (a *API) identified(handle identifiedHandler) http.HandlerFunc {
+// identified calls handle with the client's identity, or refuses the request.
+func (a *API) identified(handle Handler) http.HandlerFunc {
 	return a.identifiedBy(a.identify, handle)
 }
 
-func (a *API) identifiedBy(check func(*http.Request) (auth.Identity, error), handle identifiedHandler) http.HandlerFunc {
+func (a *API) identifiedBy(identify func(*http.Request) (auth.Identity, error), handle Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		id, err := check(r)
+		id, err := identify(r)
 		if err != nil {
-			report(a.config.Logger, r, err)
+			problem.Log(a.config.Logger, r, err)
 			a.refuse(w, r, err)
 			return
 		}
@@ -39,55 +30,72 @@ func (a *API) identifiedBy(check func(*http.Request) (auth.Identity, error), han
 	}
 }
 
-// withRole refuses whoever has not the role.
-func (a *API) withRole(role string, handle identifiedHandler) http.HandlerFunc {
-	return a.identified(func(w http.ResponseWriter, r *http.Request, id auth.Identity) {
-		if !a.may(id, role) {
+// permitted calls handle if the identity has access, or refuses the request.
+func (a *API) permitted(access Access, handle Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, id auth.Identity) {
+		if !a.permits(access, id) {
 			a.refuse(w, r, auth.RoleRequired())
 			return
 		}
 		handle(w, r, id)
-	})
+	}
 }
 
-// writers refuses whoever may not change activities.
-func (a *API) writers(handle identifiedHandler) http.HandlerFunc {
-	return a.withRole(a.config.Roles.Write, handle)
+func (a *API) permits(access Access, id auth.Identity) bool {
+	return a.features.auth.Checker == nil || !access.needsRole || access.role != "" && id.Has(access.role)
 }
 
+// identify returns the client's identity: anonymous without Auth.
 func (a *API) identify(r *http.Request) (auth.Identity, error) {
-	if a.config.Auth == nil {
+	if a.features.auth.Checker == nil {
 		return auth.Identity{}, nil
 	}
-	return a.config.Auth.Check(r)
+	return a.features.auth.Checker.Check(r)
 }
 
-func (a *API) may(id auth.Identity, role string) bool {
-	return a.config.Auth == nil || role != "" && id.Has(role)
+// identifyStream is identify for a request that opens a stream, which may have a ticket in place of a token. An invalid
+// ticket is refused even beside a valid token: a client that sends a ticket means it.
+func (a *API) identifyStream(r *http.Request) (auth.Identity, error) {
+	query := r.URL.Query()
+	given := query[auth.TicketParam]
+	switch {
+	case len(given) == 0 || a.features.tickets == nil:
+		return a.identify(r)
+	case len(given) > 1:
+		return auth.Identity{}, problem.InvalidParameter(auth.TicketParam, "is given twice")
+	case query.Has(auth.URLParam):
+		return auth.Identity{}, problem.InvalidParameter(auth.URLParam, "cannot be combined with a ticket")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), databaseTimeout)
+	defer cancel()
+	return a.features.tickets.Redeem(ctx, given[0])
 }
 
+// refuse answers a request whose client may not do what it requests.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	p := problemOf(err)
+	p := problem.Of(err)
 	a.config.Logger.Debug("request refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", p.Status, "code", p.Code)
-	writeProblem(w, r, err)
+	problem.Write(w, r, err)
 }
 
-// named gives a stream of which nobody checks who opens it the name that its client asks for.
-func (a *API) named(id auth.Identity, query url.Values) (auth.Identity, error) {
+// withName returns the identity with the name that an anonymous client gives itself in the query. The name grants nothing.
+// It fails if a parameter has no effect on this server.
+func (a *API) withName(id auth.Identity, query url.Values) (auth.Identity, error) {
+	checks := a.features.auth.Checker != nil
 	names := query["user"]
 	switch {
-	case a.config.Auth == nil && query.Has(auth.URLParam):
-		return id, badParameter(auth.URLParam, "has no effect: this server checks no tokens")
-	case a.tickets == nil && query.Has(auth.TicketParam):
-		return id, badParameter(auth.TicketParam, "has no effect: this server checks no tokens")
+	case !checks && query.Has(auth.URLParam):
+		return id, problem.InvalidParameter(auth.URLParam, "has no effect: this server checks no tokens")
+	case a.features.tickets == nil && query.Has(auth.TicketParam):
+		return id, problem.InvalidParameter(auth.TicketParam, "has no effect: this server issues no tickets")
 	case len(names) == 0:
 		return id, nil
-	case a.config.Auth != nil:
-		return id, badParameter("user", "is for servers that check no tokens: here the token says who you are")
+	case checks:
+		return id, problem.InvalidParameter("user", "has no effect: on this server the token names the user")
 	case len(names) > 1:
-		return id, badParameter("user", "is given twice")
+		return id, problem.InvalidParameter("user", "is given twice")
 	case names[0] == "" || !utf8.ValidString(names[0]) || utf8.RuneCountInString(names[0]) > maxUserName:
-		return id, badParameter("user", "must be a name of 1 to 200 characters")
+		return id, problem.InvalidParameter("user", "must be a name of 1 to 200 characters")
 	}
 	id.User = names[0]
 	return id, nil

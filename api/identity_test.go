@@ -11,6 +11,7 @@ import (
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/problem"
 	"github.com/pgherald/pgherald/stream"
 )
 
@@ -26,8 +27,8 @@ func (p people) Check(r *http.Request) (auth.Identity, error) {
 }
 
 func knows(p people) stationOptions {
-	return stationOptions{config: func(c *api.Config) {
-		c.Auth, c.Roles = p, api.Roles{Operate: "operator"}
+	return stationOptions{api: func(o *apiOptions) {
+		o.add(api.Auth{Checker: p, OperatorRole: "operator"})
 	}}
 }
 
@@ -52,8 +53,8 @@ func TestStatsAreForOperators(t *testing.T) {
 	s := newStation(t, knows(people{"alice": alice, "bob": {User: "bob", Roles: []string{"nurse"}}}))
 	s.synced("", "Test-User", "bob")
 	_, body := s.ask(http.MethodGet, "/api/stats", "Test-User", "bob")
-	var problem api.Problem
-	if err := json.Unmarshal([]byte(body), &problem); err != nil || problem.Status != 403 || problem.Code != "role_required" {
+	var p problem.Problem
+	if err := json.Unmarshal([]byte(body), &p); err != nil || p.Status != 403 || p.Code != "role_required" {
 		t.Errorf("bob: %s, %v", body, err)
 	}
 	_, body = s.ask(http.MethodGet, "/api/stats", "Test-User", "alice")
@@ -64,8 +65,8 @@ func TestStatsAreForOperators(t *testing.T) {
 
 // Without a configured role nobody is an operator, not even somebody whose role has no name.
 func TestARoleThatIsNotConfiguredIsNobodys(t *testing.T) {
-	s := newStation(t, stationOptions{config: func(c *api.Config) {
-		c.Auth = people{"eve": {User: "eve", Roles: []string{""}}}
+	s := newStation(t, stationOptions{api: func(o *apiOptions) {
+		o.add(api.Auth{Checker: people{"eve": {User: "eve", Roles: []string{""}}}})
 	}})
 	s.refuses(http.StatusForbidden, "no role", http.MethodGet, "/api/stats", "Test-User", "eve")
 }
@@ -122,5 +123,5 @@ func TestANameGrantsNothing(t *testing.T) {
 
 func TestANameBesideATokenIsRefused(t *testing.T) {
 	s := newStation(t, knows(people{"alice": alice}))
-	s.refuses(http.StatusBadRequest, "the token says who you are", http.MethodGet, "/api/events?user=bob", "Test-User", "alice")
+	s.refuses(http.StatusBadRequest, "the token names the user", http.MethodGet, "/api/events?user=bob", "Test-User", "alice")
 }

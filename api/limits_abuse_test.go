@@ -24,7 +24,7 @@ func limited(t *testing.T, o admission.Options) (*station, *metrics.Metrics) {
 	t.Helper()
 	o.Proxies.Trusted = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	m := metrics.New("")
-	return newStation(t, stationOptions{config: func(c *api.Config) { c.Admission, c.Metrics = admission.New(o), m }}), m
+	return newStation(t, stationOptions{api: func(a *apiOptions) { a.Streams.Admission, a.Metrics = admission.New(o), m }}), m
 }
 
 // turnedAway asks for a stream that must be refused, and looks at when it may come again.
@@ -139,11 +139,11 @@ func TestTooLarge(t *testing.T) {
 // TestOrigins asks as pages of other origins do.
 func TestOrigins(t *testing.T) {
 	const mine, other = "https://app.example.com", "https://evil.example"
-	none, every, one := &api.Origins{}, &api.Origins{Allowed: []string{"*"}}, &api.Origins{Allowed: []string{mine}}
-	signed := &api.Origins{Allowed: []string{mine}, Credentials: true}
+	none, every, one := api.Origins{}, api.Origins{Allowed: []string{"*"}}, api.Origins{Allowed: []string{mine}}
+	signed := api.Origins{Allowed: []string{mine}, Credentials: true}
 	tests := []struct {
 		name                string
-		origins             *api.Origins
+		origins             api.Origins
 		origin              string
 		allowed, cookies    string // as the browser is told
 		write               int    // status of a POST that would be a 404
@@ -160,7 +160,7 @@ func TestOrigins(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := newStation(t, stationOptions{config: func(c *api.Config) { c.Origins = test.origins }})
+			s := newStation(t, stationOptions{api: func(o *apiOptions) { o.add(test.origins) }})
 			got := s.listen("", "Origin", test.origin).response.Header
 			if got.Get("Access-Control-Allow-Origin") != test.allowed || got.Get("Access-Control-Allow-Credentials") != test.cookies {
 				t.Errorf("a stream: %v", got)
@@ -180,13 +180,13 @@ func TestOrigins(t *testing.T) {
 
 func TestOriginsThatMakeNoSense(t *testing.T) {
 	for want, o := range map[string]api.Origins{
-		"name it alone":              {Allowed: []string{"*", "https://a.example"}},
-		"name the origins":           {Allowed: []string{"*"}, Credentials: true},
-		"none is allowed":            {Credentials: true},
-		`"app.example.com" is no`:    {Allowed: []string{"app.example.com"}},
-		`"https://a.example/" is no`: {Allowed: []string{"https://a.example/"}},
-		`"ftp://a.example" is no`:    {Allowed: []string{"ftp://a.example"}},
-		`"https://a*b" is no`:        {Allowed: []string{"https://a*b"}},
+		"give it alone":               {Allowed: []string{"*", "https://a.example"}},
+		"list the origins:":           {Allowed: []string{"*"}, Credentials: true},
+		"without an allowed origin":   {Credentials: true},
+		`"app.example.com" is not`:    {Allowed: []string{"app.example.com"}},
+		`"https://a.example/" is not`: {Allowed: []string{"https://a.example/"}},
+		`"ftp://a.example" is not`:    {Allowed: []string{"ftp://a.example"}},
+		`"https://a*b" is not`:        {Allowed: []string{"https://a*b"}},
 	} {
 		if err := o.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", o, err, want)

@@ -1,130 +1,145 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/db/control"
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m, makeTables) }
+func TestMain(m *testing.M) {
+	pgtest.Main(m, func(ctx context.Context, url string) error { return migrations.Up(ctx, url, migrations.Engine()) })
+}
 
-// makeTables makes what the migrations make, and no triggers: who writes what is seen better
-// without them.
-func makeTables(ctx context.Context, databaseURL string) error {
-	conn, err := pgx.Connect(ctx, databaseURL)
-	if err != nil {
-		return err
-	}
-	for _, set := range []string{"engine", "workload"} {
-		files, globErr := filepath.Glob(filepath.Join("..", "migrations", set, "*.up.sql"))
-		err = errors.Join(err, globErr)
-		slices.Sort(files)
-		for _, file := range files {
-			sql, readErr := os.ReadFile(file)
-			_, execErr := conn.Exec(ctx, string(sql))
-			err = errors.Join(err, readErr, execErr)
+// apiOptions are the arguments of api.New.
+type apiOptions struct {
+	api.Config
+	features []api.Option
+}
+
+// add adds options.
+func (o *apiOptions) add(options ...api.Option) { o.features = append(o.features, options...) }
+
+// newAPI returns an API that the test's cleanup closes. Without a feed, it gets one of an empty log.
+func newAPI(t *testing.T, o apiOptions) *api.API {
+	t.Helper()
+	if o.Feed == nil {
+		o.Feed = stream.NewFeed(streamtest.NewLog("k3f9"), stream.FeedOptions{})
+		if err := o.Feed.Fill(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return errors.Join(err, conn.Close(ctx))
+	if o.Ready == nil {
+		o.Ready = o.Feed.Err
+	}
+	a, err := api.New(o.Config, o.features...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	return a
 }
 
-const (
-	path    = "/api/activities"
-	unknown = "00000000-0000-4000-8000-000000000000"
-	plain   = `{"category":"c","subcategory":"s","location":"l","reporter":"r"}`
-)
-
-// server is an API in front of a database of its own, and a connection for who comes another way.
-type server struct {
-	*testing.T
-	url  string
-	conn *pgx.Conn
-	pool *pgxpool.Pool // of the API
-	log  *safeBuffer
-}
-
-func newServer(t *testing.T) *server { return serverOn(t, pgtest.NewDatabase(t)) }
-
-func serverOn(t *testing.T, databaseURL string) *server {
+func newPool(t *testing.T, databaseURL string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	s := &server{T: t, conn: pgtest.Connect(t, databaseURL), pool: pool, log: &safeBuffer{}}
-	handler := newAPI(t, api.Config{Pool: pool, Engine: pool, Head: head, MaxBody: 64 << 10, Logger: slog.New(slog.NewTextHandler(s.log, nil))}).Handler()
-	web := httptest.NewServer(handler)
+	return pool
+}
+
+// database is a connection to the database behind an API.
+type database struct {
+	*testing.T
+	conn *pgx.Conn
+}
+
+func (d *database) exec(sql string) {
+	d.Helper()
+	pgtest.Exec(d, d.conn, sql)
+}
+
+// queryOne returns the only value of a query's only row.
+func queryOne[T any](d *database, sql string, args ...any) T {
+	d.Helper()
+	var v T
+	if err := d.conn.QueryRow(d.Context(), sql, args...).Scan(&v); err != nil {
+		d.Fatalf("run %q: %v", sql, err)
+	}
+	return v
+}
+
+// server is an API with publishing and presence on a database of its own.
+type server struct {
+	database
+	url  string
+	pool *pgxpool.Pool // of the API
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	databaseURL := pgtest.NewDatabase(t)
+	s := &server{database: database{T: t, conn: pgtest.Connect(t, databaseURL)}, pool: newPool(t, databaseURL)}
+	o := apiOptions{Config: api.Config{MaxBody: 64 << 10, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}}
+	o.add(api.Publishing{Publisher: control.NewPublisher(s.pool)}, api.Presence{List: control.NewPresenceList(s.pool, snapshotCursor)})
+	web := httptest.NewServer(newAPI(t, o).Handler())
 	t.Cleanup(web.Close)
 	s.url = web.URL
 	return s
 }
 
-// head is what db.Log.Head is, for a log that nobody writes to.
-func head(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
-	const sql = `
-select
-    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-    array(select x::text::bigint from pg_snapshot_xip(pg_current_snapshot()) as x)`
-	var next int64
-	var open []int64
-	err := tx.QueryRow(ctx, sql).Scan(&next, &open)
-	running := make([]uint64, len(open))
-	for i, x := range open {
-		running[i] = uint64(x)
-	}
-	return stream.NewCursor("test", uint64(next), running), err
+// snapshotCursor returns the cursor of tx's snapshot, as eventlog.Log.SnapshotCursor does for a log without events.
+func snapshotCursor(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
+	var next uint64
+	err := tx.QueryRow(ctx, `select pg_snapshot_xmax(pg_current_snapshot())::text::bigint`).Scan(&next)
+	return stream.NewCursor("test", next, nil), err
 }
 
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+// ticketStore implements auth.TicketStore with the tickets of a database.
+type ticketStore struct{ tickets *control.Tickets }
+
+func (s ticketStore) Issue(ctx context.Context, hash []byte, id auth.Identity, lifetime time.Duration) (time.Time, error) {
+	return s.tickets.Issue(ctx, hash, control.Identity(id), lifetime)
 }
 
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
+func (s ticketStore) Redeem(ctx context.Context, hash []byte) (auth.Identity, bool, error) {
+	id, valid, err := s.tickets.Redeem(ctx, hash)
+	return auth.Identity(id), valid, err
 }
 
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-// answer is a response, read.
+// answer is a response with its body.
 type answer struct {
 	status int
 	header http.Header
 	raw    string
-	body   map[string]any
+	body   map[string]any // nil unless the response is JSON
 }
 
-// send is for any goroutine.
-func (s *server) send(ctx context.Context, method, path, body string, header ...string) (answer, error) {
-	r, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
+// do sends a request and fails unless the response has this status.
+func (s *server) do(status int, method, path, body string, header ...string) answer {
+	s.Helper()
+	r, err := http.NewRequestWithContext(s.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		s.Fatal(err)
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -134,7 +149,7 @@ func (s *server) send(ctx context.Context, method, path, body string, header ...
 	}
 	response, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
-		return answer{}, err
+		s.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer response.Body.Close()
 	raw, err := io.ReadAll(response.Body)
@@ -142,35 +157,10 @@ func (s *server) send(ctx context.Context, method, path, body string, header ...
 	if err == nil && len(raw) > 0 && strings.Contains(a.header.Get("Content-Type"), "json") {
 		err = json.Unmarshal(raw, &a.body)
 	}
-	return a, err
-}
-
-// do sends a request and fails unless the answer has this status.
-func (s *server) do(status int, method, path, body string, header ...string) answer {
-	s.Helper()
-	a, err := s.send(s.Context(), method, path, body, header...)
-	if err != nil {
-		s.Fatalf("%s %s: %v", method, path, err)
-	}
-	if a.status != status {
-		s.Fatalf("%s %s %s: %d %s, want %d", method, path, body, a.status, a.raw, status)
+	if err != nil || a.status != status {
+		s.Fatalf("%s %s %s: %d %s, %v, want %d", method, path, body, a.status, a.raw, err, status)
 	}
 	return a
-}
-
-// create makes an activity and returns its path.
-func (s *server) create(body string) string {
-	s.Helper()
-	return s.do(201, "POST", path, body).header.Get("Location")
-}
-
-func one[T any](s *server, sql string, args ...any) T {
-	s.Helper()
-	var v T
-	if err := s.conn.QueryRow(s.Context(), sql, args...).Scan(&v); err != nil {
-		s.Fatalf("run %q: %v", sql, err)
-	}
-	return v
 }
 
 func same(t testing.TB, want, got any) {

@@ -9,66 +9,73 @@ import (
 	"strings"
 
 	"github.com/rs/cors"
+
+	"github.com/pgherald/pgherald/api/problem"
+	"github.com/pgherald/pgherald/api/request"
 )
 
-// Origins are the pages of other origins that may use the API.
+// Origins is the option that says which pages of other origins may use the API. Without it, every origin may read.
 type Origins struct {
-	// Allowed are origins such as https://app.example.com, which may read and write; "*" alone is every
-	// origin, which may read. Empty is none.
+	// Allowed lists origins such as https://app.example.com, whose pages may read and write. "*" alone allows every origin to
+	// read. An empty list allows none.
 	Allowed []string
-	// Credentials lets those pages send the browser's cookies along. It needs origins by name.
+	// Credentials lets those pages send the browser's cookies. It requires a list of origins.
 	Credentials bool
 }
 
-// Check says what is wrong with the origins.
+func (o Origins) addTo(f *features) error {
+	f.origins = o
+	return o.Check()
+}
+
+// Check returns an error if the origins are invalid or contradict each other.
 func (o Origins) Check() error {
 	if slices.Contains(o.Allowed, "*") {
 		if len(o.Allowed) > 1 {
-			return errors.New("origins: * is every origin: name it alone, or name origins")
+			return errors.New("origins: * allows every origin: give it alone, or list origins without it")
 		}
 		if o.Credentials {
-			return errors.New("origins: with credentials, name the origins: * would let every page act in its visitors' names")
+			return errors.New("origins: with credentials, list the origins: * would let every page act for its visitors")
 		}
 		return nil
 	}
 	if o.Credentials && len(o.Allowed) == 0 {
-		return errors.New("origins: credentials are for pages of other origins, and none is allowed")
+		return errors.New("origins: credentials have no effect without an allowed origin: list the origins")
 	}
 	for _, origin := range o.Allowed {
 		u, err := url.Parse(origin)
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Scheme+"://"+u.Host != origin || strings.Contains(origin, "*") {
-			return fmt.Errorf("origins: %q is no origin: give a scheme and a host, such as https://app.example.com", origin)
+			return fmt.Errorf("origins: %q is not an origin: give a scheme and a host, such as https://app.example.com", origin)
 		}
 	}
 	return nil
 }
 
-func (o Origins) every() bool { return len(o.Allowed) == 1 && o.Allowed[0] == "*" }
+func (o Origins) allowsAll() bool { return len(o.Allowed) == 1 && o.Allowed[0] == "*" }
 
-// guard decides what pages of other origins may do. Requests that are not a browser's are not
-// concerned. The origins must have been checked.
-func (o Origins) guard(next http.Handler) http.Handler {
+// protect applies the origins to requests of browsers; other clients do not send an Origin. The origins must be valid.
+func (o Origins) protect(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
-	deny := "pages of another origin may read here and change nothing"
-	read := cors.Options{
+	denied := "pages of other origins may read here, not write"
+	options := cors.Options{
 		AllowedOrigins:   o.Allowed,
 		AllowedMethods:   []string{http.MethodGet, http.MethodHead},
 		AllowedHeaders:   []string{"Authorization", "Last-Event-ID", "Cache-Control"},
-		ExposedHeaders:   []string{cursorHeader, "Retry-After"},
+		ExposedHeaders:   []string{request.CursorHeader, "Retry-After"},
 		AllowCredentials: o.Credentials,
-		MaxAge:           600,
+		MaxAge:           600, // seconds
 	}
-	if len(o.Allowed) == 0 { // to rs/cors, none would be all
-		read.AllowOriginFunc = func(string) bool { return false }
+	if len(o.Allowed) == 0 { // rs/cors takes an empty list for all origins
+		options.AllowOriginFunc = func(string) bool { return false }
 	}
-	if !o.every() {
-		deny = "pages of this origin may change nothing here: the server allows it to those that it is told of"
-		read.AllowedMethods = append(read.AllowedMethods, http.MethodPost, http.MethodPut, http.MethodDelete)
-		read.AllowedHeaders = append(read.AllowedHeaders, "Content-Type")
+	if !o.allowsAll() {
+		denied = "pages of this origin may not write here: the operator has to allow the origin"
+		options.AllowedMethods = append(options.AllowedMethods, http.MethodPost, http.MethodPut, http.MethodDelete)
+		options.AllowedHeaders = append(options.AllowedHeaders, "Content-Type")
 		for _, origin := range o.Allowed {
-			_ = protection.AddTrustedOrigin(origin) // Check has seen that it is one
+			_ = protection.AddTrustedOrigin(origin) // cannot fail after Check
 		}
 	}
-	protection.SetDenyHandler(problemHandler(http.StatusForbidden, deny))
-	return cors.New(read).Handler(protection.Handler(next))
+	protection.SetDenyHandler(problem.Handler(http.StatusForbidden, denied))
+	return cors.New(options).Handler(protection.Handler(next))
 }

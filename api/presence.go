@@ -1,73 +1,43 @@
 package api
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"net/http"
-
-	"github.com/jackc/pgx/v5"
+	"slices"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/problem"
+	"github.com/pgherald/pgherald/api/request"
 )
 
-// Presence is told whose streams are open. Its methods must not wait.
-type Presence interface {
-	Opened(user string) // a stream of the user has begun
-	Closed(user string) // and ended
-}
-
-// nobodyAsks is the presence that nobody wants to know.
-type nobodyAsks struct{}
-
-func (nobodyAsks) Opened(string) {}
-func (nobodyAsks) Closed(string) {}
-
-// onlineUser is somebody who has a stream open at some server, or had until moments ago.
+// onlineUser is a user who is online at any server.
 type onlineUser struct {
-	UserID string  `json:"userId"`
-	Since  instant `json:"since"`
+	UserID string       `json:"userId"`
+	Since  request.Time `json:"since"`
 }
 
-// presencePage is everybody who is online. Cursor is the stream's at that moment.
+// presencePage is the response of GET /api/presence: all users who are online, by name, and the stream's cursor at that
+// moment.
 type presencePage struct {
 	Users  []onlineUser `json:"users"`
 	Cursor string       `json:"cursor"`
 }
 
-const presenceSQL = `
-select p.user_id, min(p.since) as since
-from pgherald.presence as p
-group by p.user_id
-order by p.user_id collate "C"`
-
 // presence serves GET /api/presence.
 func (a *API) presence(w http.ResponseWriter, r *http.Request, _ auth.Identity) {
-	page, err := a.online(r.Context())
+	ctx, cancel := context.WithTimeout(r.Context(), databaseTimeout)
+	defer cancel()
+	online, cursor, err := a.features.presence.List.Online(ctx)
 	if err != nil {
-		fail(a.config.Logger, w, r, fmt.Errorf("list who is online: %w", err))
+		problem.Fail(a.config.Logger, w, r, err)
 		return
 	}
-	w.Header().Set(cursorHeader, page.Cursor)
-	writeStatus(w, http.StatusOK, page)
-}
-
-func (a *API) online(ctx context.Context) (page presencePage, err error) {
-	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
-	defer cancel()
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, a.config.Engine, options, func(tx pgx.Tx) error {
-		page.Users, err = collect(ctx, tx, scanOnline, presenceSQL, nil)
-		if err != nil {
-			return err
-		}
-		head, err := a.config.Head(ctx, tx)
-		page.Cursor = head.String()
-		return err
-	})
-	return page, err
-}
-
-func scanOnline(row pgx.CollectableRow) (u onlineUser, err error) {
-	err = row.Scan(&u.UserID, &u.Since.Time)
-	return u, err
+	page := presencePage{Users: make([]onlineUser, 0, len(online)), Cursor: cursor.String()}
+	for user, since := range online {
+		page.Users = append(page.Users, onlineUser{UserID: user, Since: request.Time{Time: since}})
+	}
+	slices.SortFunc(page.Users, func(a, b onlineUser) int { return cmp.Compare(a.UserID, b.UserID) })
+	w.Header().Set(request.CursorHeader, page.Cursor)
+	request.Respond(w, http.StatusOK, page)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/db/control"
 )
 
 // guestBook notes who comes and goes.
@@ -35,7 +36,7 @@ func (g *guestBook) add(user string, n int) {
 
 func TestPresenceIsToldOfEveryStream(t *testing.T) {
 	book := &guestBook{}
-	s := newStation(t, stationOptions{config: func(c *api.Config) { c.Presence = book }})
+	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.add(api.Presence{Tracker: book}) }})
 	s.synced("?user=ann")
 	s.synced("?user=ann")
 	gone := s.synced("?user=bob")
@@ -54,7 +55,7 @@ func TestPresenceList(t *testing.T) {
 	s := newServer(t)
 	a := s.do(http.StatusOK, "GET", "/api/presence", "")
 	same(t, `{"users":[],"cursor":"`+a.header.Get("Pgherald-Cursor")+"\"}\n", a.raw)
-	one[string](s, `
+	queryOne[string](&s.database, `
 		with come as (
 			insert into pgherald.presence (user_id, replica, since)
 			values ('bob', 'r1', '2026-01-02T03:04:05.678Z'), ('ann', 'r2', '2026-01-02T03:04:06Z'), ('ann', 'r1', '2026-01-02T03:04:05Z')
@@ -69,7 +70,7 @@ func TestPresenceList(t *testing.T) {
 
 func TestPresenceIsForThoseWhoAreKnown(t *testing.T) {
 	s := newServer(t)
-	a := newAPI(t, api.Config{Engine: s.pool, Head: head, Auth: people{"ann": auth.Identity{User: "ann"}}})
+	a := newAPI(t, apiOptions{features: []api.Option{api.Presence{List: control.NewPresenceList(s.pool, snapshotCursor)}, api.Auth{Checker: people{"ann": auth.Identity{User: "ann"}}}}})
 	for user, status := range map[string]int{"": http.StatusUnauthorized, "ann": http.StatusOK} {
 		r := httptest.NewRequest(http.MethodGet, "/api/presence", nil)
 		r.Header.Set("Test-User", user)

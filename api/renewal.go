@@ -3,49 +3,50 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/gorilla/mux"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/problem"
+	"github.com/pgherald/pgherald/api/request"
 )
 
-// Times of a renewal at another server. Whoever holds the stream answers in some milliseconds.
 const (
-	renewalPatience = 2 * time.Second
-	renewalFirst    = 5 * time.Millisecond // then twice as long each time
+	// renewalTimeout bounds how long a server waits for the answer of the one that has the stream. The answer takes some
+	// milliseconds.
+	renewalTimeout = 2 * time.Second
+	// firstResultDelay is the time until a server looks for the answer first. The delay doubles each time.
+	firstResultDelay = 5 * time.Millisecond
+	// maxRenewals bounds the requests that wait for their answers. The client of a request beyond it opens a new stream.
+	maxRenewals = 1024
 )
 
-// maxRenewals is how many may wait to be answered. One that comes on top is not: its client opens
-// the stream anew.
-const maxRenewals = 1024
-
-// renewal is the answer of POST /api/events/{connection}/token.
+// renewal is the response of POST /api/events/{connection}/token.
 type renewal struct {
 	Expires int64 `json:"expires"` // Unix milliseconds
 }
 
 var (
-	errNoConnection = &Problem{Status: http.StatusNotFound, Code: "connection",
-		Detail: "no server holds a stream with this connection: open it anew, with the last id"}
-	errOtherRights = &Problem{Status: http.StatusConflict, Code: "other_rights",
-		Detail: "the token is of another user than the stream's, or grants something else: open the stream anew with it, and with the last id"}
+	errNoConnection = &problem.Problem{Status: http.StatusNotFound, Code: "connection",
+		Detail: "no server has a stream with this connection: open a new stream, with the last id"}
+	errOtherRights = &problem.Problem{Status: http.StatusConflict, Code: "other_rights",
+		Detail: "the token has another user or other grants than the stream: open a new stream with it, and with the last id"}
 )
 
-// renew serves POST /api/events/{connection}/token: the stream goes on in its place with a new token.
+// renew serves POST /api/events/{connection}/token: it extends the lease of a stream to the end of the request's token.
 func (a *API) renew(w http.ResponseWriter, r *http.Request, id auth.Identity) {
-	until, err := a.renewHere(mux.Vars(r)["connection"], id)
-	if errors.Is(err, errNoConnection) && a.config.Engine != nil {
-		until, err = a.renewElsewhere(r.Context(), mux.Vars(r)["connection"], id)
+	connection := mux.Vars(r)["connection"]
+	until, err := a.renewHere(connection, id)
+	if errors.Is(err, errNoConnection) && a.features.auth.Renewals != nil {
+		until, err = a.renewElsewhere(r.Context(), connection, id)
 	}
 	if err != nil {
-		fail(a.config.Logger, w, r, err)
+		problem.Fail(a.config.Logger, w, r, err)
 		return
 	}
-	writeStatus(w, http.StatusOK, renewal{Expires: until.UnixMilli()})
+	request.Respond(w, http.StatusOK, renewal{Expires: until.UnixMilli()})
 }
 
 func (a *API) renewHere(connection string, id auth.Identity) (time.Time, error) {
@@ -60,64 +61,37 @@ func (a *API) renewHere(connection string, id auth.Identity) (time.Time, error) 
 	return until, nil
 }
 
-// The channel is db.ControlChannel. Those who ask take along what was asked before.
-const askSQL = `
-with pruned as (
-    delete from pgherald.renewals as r
-    where r.requested_at < now() - interval '1 minute'
-        and r.connection <> @connection
-),
-requested as (
-    insert into pgherald.renewals as r (connection, rights_hash, until)
-    values (@connection, @rights, @until)
-    on conflict (connection) do update
-    set rights_hash = excluded.rights_hash, until = excluded.until, requested_at = excluded.requested_at, accepted = null
-    returning r.connection
-)
-select pg_notify('pgherald_control', r.connection)
-from requested as r`
-
-const answeredSQL = `
-select r.accepted, r.until
-from pgherald.renewals as r
-where r.connection = @connection
-    and r.rights_hash = @rights
-    and r.accepted is not null`
-
-// renewElsewhere asks the server that holds the stream, whichever that is.
+// renewElsewhere requests the renewal from the server that has the stream, and waits for its answer.
 func (a *API) renewElsewhere(ctx context.Context, connection string, id auth.Identity) (time.Time, error) {
 	if len(connection) != connectionLength {
-		return time.Time{}, errNoConnection // and no reason to wait
+		return time.Time{}, errNoConnection // no server issued it
 	}
-	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
+	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
-	has := rightsOf(id)
-	args := pgx.NamedArgs{"connection": connection, "rights": has[:], "until": id.Expires}
-	if _, err := a.config.Engine.Exec(ctx, askSQL, args); err != nil {
-		return time.Time{}, fmt.Errorf("ask for a renewal: %w", err)
+	rights := rightsOf(id)
+	if err := a.features.auth.Renewals.Request(ctx, connection, rights[:], id.Expires); err != nil {
+		return time.Time{}, err
 	}
-	deadline := time.Now().Add(a.patience)
-	for wait := renewalFirst; time.Now().Before(deadline); wait *= 2 {
-		if err := pause(ctx, wait); err != nil {
+	deadline := time.Now().Add(a.renewalTimeout)
+	for delay := firstResultDelay; time.Now().Before(deadline); delay *= 2 {
+		if err := sleep(ctx, delay); err != nil {
 			return time.Time{}, err
 		}
-		var renewed bool
-		var until time.Time
-		err := a.config.Engine.QueryRow(ctx, answeredSQL, args).Scan(&renewed, &until)
+		until, accepted, answered, err := a.features.auth.Renewals.Result(ctx, connection, rights[:])
 		switch {
-		case errors.Is(err, pgx.ErrNoRows):
 		case err != nil:
-			return time.Time{}, fmt.Errorf("wait for a renewal: %w", err)
-		case !renewed:
+			return time.Time{}, err
+		case answered && !accepted:
 			return time.Time{}, errOtherRights
-		default:
+		case answered:
 			return until, nil
 		}
 	}
 	return time.Time{}, errNoConnection
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+// sleep waits for d, or returns the context's error.
+func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -128,9 +102,9 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Renewal tells that somebody asks for a connection to be renewed. Most are held by other servers.
-// It does not wait.
-func (a *API) Renewal(connection string) {
+// RenewalRequested notes that a server requests the renewal of a connection. Run answers if the stream is at this server.
+// It does not block.
+func (a *API) RenewalRequested(connection string) {
 	if _, _, ok := a.leases.find(connection); !ok {
 		return
 	}
@@ -140,8 +114,8 @@ func (a *API) Renewal(connection string) {
 	}
 }
 
-// RunRenewals answers until ctx ends what Renewal has told of.
-func (a *API) RunRenewals(ctx context.Context) {
+// runRenewals answers requests until ctx ends.
+func (a *API) runRenewals(ctx context.Context) {
 	for {
 		select {
 		case connection := <-a.renewals:
@@ -154,39 +128,15 @@ func (a *API) RunRenewals(ctx context.Context) {
 	}
 }
 
-// Whoever asked is told when the stream ends, which may be later than what they asked for.
-const answerSQL = `
-update pgherald.renewals as r
-set accepted = (r.rights_hash = @rights),
-    until = greatest(r.until, @end)
-where r.connection = @connection
-    and r.accepted is null
-returning r.accepted, r.until`
-
-// answerRenewal renews the stream if the question is there and the token is the right one. The end is
-// put off first: who is told so must not be able to find that it is not.
 func (a *API) answerRenewal(ctx context.Context, connection string) error {
-	has, end, ok := a.leases.find(connection)
-	if !ok {
+	rights, end, ok := a.leases.find(connection)
+	if !ok || a.features.auth.Renewals == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.patience)
+	ctx, cancel := context.WithTimeout(ctx, a.renewalTimeout)
 	defer cancel()
-	args := pgx.NamedArgs{"connection": connection, "rights": has[:], "end": end}
-	err := pgx.BeginFunc(ctx, a.config.Engine, func(tx pgx.Tx) error {
-		var renewed bool
-		var until time.Time
-		err := tx.QueryRow(ctx, answerSQL, args).Scan(&renewed, &until)
-		if err != nil || !renewed {
-			return err
-		}
-		if _, ok := a.leases.renew(connection, until); !ok {
-			return pgx.ErrNoRows // it has just ended
-		}
-		return nil
+	return a.features.auth.Renewals.Answer(ctx, connection, rights[:], end, func(until time.Time) bool {
+		_, ok := a.leases.renew(connection, until)
+		return ok
 	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil // somebody rang without asking
-	}
-	return err
 }

@@ -10,38 +10,34 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/db/control"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
 // connected is a replica that hears of renewals.
 func connected(t *testing.T, databaseURL string) *station {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), databaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	s := newStation(t, stationOptions{config: func(c *api.Config) {
-		c.Auth, c.Engine, c.Head = newJWT(t), pool, head
+	pool := newPool(t, databaseURL)
+	s := newStation(t, stationOptions{api: func(o *apiOptions) {
+		o.add(api.Auth{Checker: newJWT(t), Renewals: control.NewRenewals(pool)})
 	}})
-	s.api.WaitForRenewals(limit)
+	s.api.SetRenewalTimeout(limit)
 	conn := pgtest.Connect(t, databaseURL)
 	if _, err := conn.Exec(t.Context(), `listen pgherald_control`); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { s.api.RunRenewals(ctx) })
+	running.Go(func() { s.api.Run(ctx) })
 	running.Go(func() {
 		for {
 			n, err := conn.WaitForNotification(ctx)
 			if err != nil {
 				return
 			}
-			s.api.Renewal(n.Payload)
+			s.api.RenewalRequested(n.Payload)
 		}
 	})
 	t.Cleanup(func() { cancel(); running.Wait() })
@@ -121,7 +117,7 @@ func TestAbuseRenewals(t *testing.T) {
 		at.renew(404, "connection", strings.Repeat("x", 3000), bearer(token(t, nil))...)
 	}
 	// Whoever may only send notifications renews nothing.
-	d := &server{T: t, conn: pgtest.Connect(t, databaseURL)}
+	d := &database{T: t, conn: pgtest.Connect(t, databaseURL)}
 	d.exec(`delete from pgherald.renewals; notify pgherald_control, '` + connection + `'`)
 	// The end is where it was. Who asks through the other server waits behind that notification.
 	for _, at := range []*station{other, here} {
@@ -132,7 +128,7 @@ func TestAbuseRenewals(t *testing.T) {
 	l.hangUp()
 	here.logs.await(t, 1, "stream closed", "user=alice")
 	for _, at := range []*station{other, here} { // nobody holds it any more
-		at.api.WaitForRenewals(time.Millisecond)
+		at.api.SetRenewalTimeout(time.Millisecond)
 		at.renew(404, "connection", connection, bearer(token(t, nil))...)
 	}
 }
@@ -141,7 +137,7 @@ func TestAbuseRenewals(t *testing.T) {
 func TestRenewalsArePruned(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
 	here, other := connected(t, databaseURL), connected(t, databaseURL)
-	d := &server{T: t, conn: pgtest.Connect(t, databaseURL)}
+	d := &database{T: t, conn: pgtest.Connect(t, databaseURL)}
 	l := here.synced("", bearer(token(t, nil))...)
 	for range 3 {
 		other.renew(200, "", l.connection(), bearer(token(t, nil))...)
@@ -149,7 +145,7 @@ func TestRenewalsArePruned(t *testing.T) {
 	}
 	d.exec(`insert into pgherald.renewals select i::text, '', now(), now() - interval '2 minutes' from generate_series(1, 100) as i`)
 	other.renew(200, "", l.connection(), bearer(token(t, nil))...)
-	same(t, 1, one[int](d, `select count(*)::int from pgherald.renewals`))
+	same(t, 1, queryOne[int](d, `select count(*)::int from pgherald.renewals`))
 }
 
 func TestNothingIsRenewedWhereNobodyChecksTokens(t *testing.T) {

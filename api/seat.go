@@ -19,7 +19,7 @@ type streamSlot struct {
 // handle must retain the slot if the stream outlives it.
 func (a *API) withSlot(handle func(http.ResponseWriter, *http.Request, auth.Identity, *streamSlot)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		slot, err := a.config.Admission.Admit(r)
+		slot, err := a.config.Streams.Admission.Admit(r)
 		if err != nil {
 			a.reject(w, r, err)
 			return

@@ -1,12 +1,11 @@
 package api
 
 import (
-	"encoding/json"
-	"errors"
 	"net/http"
 	"sync"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/request"
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/stream/status"
 )
@@ -35,7 +34,7 @@ func (c *connections) close(user string) {
 	}
 }
 
-// Stats is the body of GET /api/stats. Its first three fields are the seed's.
+// Stats is the response of GET /api/stats. The original design document defines the first three fields.
 type Stats struct {
 	TotalConnections  uint64           `json:"totalConnections"`  // streams since start
 	ActiveConnections int              `json:"activeConnections"` // streams open now
@@ -63,55 +62,42 @@ func (c *connections) stats() Stats {
 	return s
 }
 
-func (a *API) stats(w http.ResponseWriter, _ *http.Request, _ auth.Identity) {
-	s := a.connections.stats()
-	s.Feed = a.config.Feed.Stats()
-	if a.config.Listener != nil {
-		s.Listener = a.listenerStats()
+// stats returns nil if there is no listener.
+func (o Listening) stats() *ListenerStats {
+	if o.Listener == nil {
+		return nil
 	}
-	writeStatus(w, http.StatusOK, s)
-}
-
-// listenerStats must be called only if the configuration has a listener.
-func (a *API) listenerStats() *ListenerStats {
-	l := a.config.Listener()
+	l := o.Listener()
 	stats := &ListenerStats{Live: l.Live, RoundTripMS: float64(l.RoundTrip.Microseconds()) / 1000, Reason: l.Reason}
-	if a.config.Leader != nil {
-		leader := a.config.Leader()
+	if o.Leader != nil {
+		leader := o.Leader()
 		stats.Leader = &leader
 	}
 	return stats
 }
 
-// healthz says that the process answers, and nothing more.
+// stats serves GET /api/stats.
+func (a *API) stats(w http.ResponseWriter, _ *http.Request, _ auth.Identity) {
+	s := a.connections.stats()
+	s.Feed = a.config.Feed.Stats()
+	s.Listener = a.features.listening.stats()
+	request.Respond(w, http.StatusOK, s)
+}
+
+// healthz reports that the process answers.
 func (a *API) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeStatus(w, http.StatusOK, map[string]string{"status": "ok"})
+	request.Respond(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// Ready returns nil if events are arriving and clients may come, and otherwise why not.
-func (a *API) Ready() error {
-	if a.stopping.Err() != nil {
-		return errors.New("draining")
-	}
-	return a.config.Ready()
-}
-
-// readyz says whether events are arriving, for a load balancer to decide on.
+// readyz reports to a load balancer whether the server is ready for clients.
 func (a *API) readyz(w http.ResponseWriter, _ *http.Request) {
 	err := a.config.Ready()
 	switch {
-	case a.stopping.Err() != nil:
-		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
+	case a.draining.Err() != nil:
+		request.Respond(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 	case err != nil:
-		writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
+		request.Respond(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
 	default:
-		writeStatus(w, http.StatusOK, map[string]string{"status": "ready"})
+		request.Respond(w, http.StatusOK, map[string]string{"status": "ready"})
 	}
-}
-
-func writeStatus(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // nobody is left to tell if the client is gone
 }

@@ -72,9 +72,11 @@ func TestStatsShowTheFeed(t *testing.T) {
 
 // The names that clients of the seed read.
 func TestStatsNames(t *testing.T) {
-	s := newStation(t, stationOptions{config: func(c *api.Config) {
-		c.Listener = func() status.Listener { return status.Listener{Live: true, RoundTrip: 250 * time.Microsecond} }
-		c.Leader = func() status.Leader { return status.Leader{State: status.Leading, Terms: 3} }
+	s := newStation(t, stationOptions{api: func(o *apiOptions) {
+		o.add(api.Listening{
+			Listener: func() status.Listener { return status.Listener{Live: true, RoundTrip: 250 * time.Microsecond} },
+			Leader:   func() status.Leader { return status.Leader{State: status.Leading, Terms: 3} },
+		})
 	}})
 	response, body := s.ask(http.MethodGet, "/api/stats")
 	const want = `{"totalConnections":0,"activeConnections":0,"connectionsByUser":{},"feed":{"cursor":"k3f9-0","floor":"k3f9-0",` +
@@ -90,7 +92,7 @@ func TestStatsNames(t *testing.T) {
 
 func TestHealthAndReadiness(t *testing.T) {
 	var reason error
-	s := newStation(t, stationOptions{config: func(c *api.Config) { c.Ready = func() error { return reason } }})
+	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.Ready = func() error { return reason } }})
 	is := func(path string, status int, body string) {
 		t.Helper()
 		response, got := s.ask(http.MethodGet, path)

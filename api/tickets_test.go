@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/db/control"
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/stream"
 )
@@ -21,13 +21,9 @@ import (
 // replica is a station that checks tokens, on the given database.
 func replica(t *testing.T, databaseURL string) *station {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), databaseURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	return newStation(t, stationOptions{config: func(c *api.Config) {
-		c.Auth, c.Engine, c.Head, c.Roles = newJWT(t), pool, head, api.Roles{Operate: "operator"}
+	pool := newPool(t, databaseURL)
+	return newStation(t, stationOptions{api: func(o *apiOptions) {
+		o.add(api.Auth{Checker: newJWT(t), OperatorRole: "operator", Tickets: ticketStore{control.NewTickets(pool)}}, api.Presence{List: control.NewPresenceList(pool, snapshotCursor)})
 	}})
 }
 
@@ -90,7 +86,7 @@ func TestAbuseReplayedTicket(t *testing.T) {
 	s.refusesTicket("?ticket=")
 	s.refusesTicket("?ticket=" + strings.Repeat("x", 5000))
 	s.refuses(http.StatusBadRequest, "is given twice", http.MethodGet, "/api/events?ticket=a&ticket=b")
-	s.refuses(http.StatusBadRequest, "does not go with a ticket", http.MethodGet, "/api/events?ticket=a&access_token=b")
+	s.refuses(http.StatusBadRequest, "cannot be combined with a ticket", http.MethodGet, "/api/events?ticket=a&access_token=b")
 }
 
 // Of all who come with one ticket at the same time, one gets in.
@@ -140,22 +136,22 @@ func TestTicketNeedsAToken(t *testing.T) {
 func TestTicketsAreHashedAndPruned(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
 	s := replica(t, databaseURL)
-	d := &server{T: t, conn: pgtest.Connect(t, databaseURL)}
+	d := &database{T: t, conn: pgtest.Connect(t, databaseURL)}
 	given := s.ticket(bearer(token(t, nil))...)
-	all := one[string](d, `select json_agg(t)::text from pgherald.tickets as t`)
+	all := queryOne[string](d, `select json_agg(t)::text from pgherald.tickets as t`)
 	hash := sha256.Sum256([]byte(given))
-	if strings.Contains(all, given) || one[int](d, `select count(*)::int from pgherald.tickets where hash = $1`, hash[:]) != 1 {
+	if strings.Contains(all, given) || queryOne[int](d, `select count(*)::int from pgherald.tickets where hash = $1`, hash[:]) != 1 {
 		t.Errorf("table %s", all)
 	}
 	d.exec(`update pgherald.tickets set expires = clock_timestamp() - interval '1 ms'`)
 	s.refusesTicket("?ticket=" + given)
-	if n := one[int](d, `select count(*)::int from pgherald.tickets`); n != 0 {
+	if n := queryOne[int](d, `select count(*)::int from pgherald.tickets`); n != 0 {
 		t.Errorf("%d tickets after one was taken too late", n)
 	}
 	d.exec(`insert into pgherald.tickets select sha256(i::text::bytea), 'a', '{}', '{}', now(), now() - interval '1 s' from generate_series(1, 25) as i`)
 	for _, left := range []int{16, 7, 3} { // ten go with each new one
 		s.ticket(bearer(token(t, nil))...)
-		if n := one[int](d, `select count(*)::int from pgherald.tickets`); n != left {
+		if n := queryOne[int](d, `select count(*)::int from pgherald.tickets`); n != left {
 			t.Errorf("%d tickets, want %d", n, left)
 		}
 	}
@@ -168,9 +164,9 @@ func TestTicketsWithoutADatabase(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), `drop table pgherald.tickets`); err != nil {
 		t.Fatal(err)
 	}
-	s.refuses(http.StatusInternalServerError, "something went wrong", http.MethodPost, "/api/tickets", bearer(token(t, nil))...)
-	s.refuses(http.StatusInternalServerError, "something went wrong", http.MethodGet, "/api/events?ticket=x")
-	s.logs.await(t, 2, "request not served", "ticket")
+	s.refuses(http.StatusInternalServerError, "the server made an error", http.MethodPost, "/api/tickets", bearer(token(t, nil))...)
+	s.refuses(http.StatusInternalServerError, "the server made an error", http.MethodGet, "/api/events?ticket=x")
+	s.logs.await(t, 2, "request failed", "ticket")
 }
 
 func TestTicketsWhereNobodyChecksTokens(t *testing.T) {

@@ -92,7 +92,3 @@ func (f *authFlags) checker(ctx context.Context, origins api.Origins, logger *sl
 	}
 	return auth.New(ctx, options)
 }
-
-func (f *authFlags) roles() api.Roles {
-	return api.Roles{Write: f.WriteRole, Publish: f.PublishRole, Operate: f.OperatorRole}
-}

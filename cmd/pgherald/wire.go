@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -19,7 +18,6 @@ import (
 	"github.com/pgherald/pgherald/db/eventlog"
 	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/stream"
-	"github.com/pgherald/pgherald/web"
 )
 
 // logConns are the connections that read the log: one follows it, some serve clients that are
@@ -66,7 +64,7 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	s.pruner = eventlog.NewPruner(s.logPool, eventlog.PrunerOptions{MaxAge: c.RetainAge, MaxBytes: int64(c.RetainBytes), Logger: a.logger})
 	s.monitor = eventlog.NewMonitor(s.logPool, eventlog.MonitorOptions{Logger: a.logger})
 	s.listener, err = notify.OpenListener(ctx, c.ListenDatabaseURL, s.logPool, notify.ListenerOptions{
-		ProbeInterval: c.ProbeInterval, OnControl: func(connection string) { s.api.Renewal(connection) }, Logger: a.logger,
+		ProbeInterval: c.ProbeInterval, OnControl: func(connection string) { s.api.RenewalRequested(connection) }, Logger: a.logger,
 	})
 	if err != nil {
 		return s, err
@@ -82,60 +80,18 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 		return s, err
 	}
 	s.presence = control.NewPresence(s.logPool, control.PresenceOptions{Logger: a.logger})
-	config := s.apiConfig(a.logger)
 	if s.apiPool, err = openPool(ctx, c.DatabaseURL); err != nil {
 		return s, fmt.Errorf("open connections for the API: %w", err)
 	}
-	config.Engine, config.Head = s.apiPool, log.SnapshotCursor
-	if c.Spec == "" { // the activities are there
-		if config.Pool, err = s.openActivities(ctx); err != nil {
-			return s, err
-		}
+	options, err := s.apiOptions(ctx, log, a.logger)
+	if err != nil {
+		return s, err
 	}
-	if s.api, err = api.New(config); err != nil {
+	if s.api, err = api.New(s.apiConfig(a.logger), options...); err != nil {
 		return s, err
 	}
 	m.Watch(s.sources())
 	return s, nil
-}
-
-// openActivities returns the pool for the activities: that of another role, if one is given.
-func (s *server) openActivities(ctx context.Context) (*pgxpool.Pool, error) {
-	if s.flags.ActivitiesURL == "" {
-		return s.apiPool, nil
-	}
-	var err error
-	if s.activitiesPool, err = openPool(ctx, s.flags.ActivitiesURL); err != nil {
-		return nil, fmt.Errorf("open connections for the activities: %w", err)
-	}
-	if err := s.activitiesPool.Ping(ctx); err != nil {
-		return nil, fmt.Errorf("connect to the database of the activities: %w", err)
-	}
-	return s.activitiesPool, nil
-}
-
-func (s *server) apiConfig(logger *slog.Logger) api.Config {
-	controller := s.flags.admission()
-	origins := s.flags.origins()
-	config := api.Config{
-		Feed:         s.feed,
-		Ready:        s.ready,
-		Listener:     s.listener.Status,
-		Leader:       s.leader.Status,
-		Presence:     s.presence,
-		Page:         web.Page(),
-		Heartbeat:    s.flags.Heartbeat,
-		WriteTimeout: s.flags.WriteTimeout,
-		Metrics:      s.metrics,
-		Admission:    controller,
-		Origins:      &origins,
-		Logger:       logger,
-		Roles:        s.flags.roles(),
-	}
-	if s.auth != nil {
-		config.Auth = s.auth
-	}
-	return config
 }
 
 // ready says whether events are arriving.
@@ -162,8 +118,8 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	running.Go(func() { boundGarbage(ctx, uint64(s.flags.FeedBytes)) })
 	if s.auth != nil {
 		running.Go(func() { s.auth.Run(ctx) })
-		running.Go(func() { s.api.RunRenewals(ctx) })
 	}
+	running.Go(func() { s.api.Run(ctx) })
 	if err := s.waitLive(a.ctx); err != nil {
 		return err
 	}

@@ -1,17 +1,17 @@
-package api
+package activities
 
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/api/request"
 )
 
-// activity is what the API shows of an activity: what the payload of activity_created shows, and
-// the rest of it.
+// activity is an activity as a response shows it: the payload of the event activity_created and the columns that
+// the payload leaves out.
 type activity struct {
 	ID           string        `json:"id"`
 	Category     string        `json:"category"`
@@ -21,20 +21,20 @@ type activity struct {
 	Reporter     string        `json:"reporter"`
 	AssignedTo   *string       `json:"assignedTo"`
 	LatestUpdate *latestUpdate `json:"latestUpdate"`
-	CreatedAt    instant       `json:"createdAt"`
-	UpdatedAt    instant       `json:"updatedAt"`
-	Timestamp    instant       `json:"timestamp"` // when it was created, as in activity_created
+	CreatedAt    request.Time  `json:"createdAt"`
+	UpdatedAt    request.Time  `json:"updatedAt"`
+	Timestamp    request.Time  `json:"timestamp"` // equals CreatedAt, as in activity_created
 }
 
-// latestUpdate is the newest note about an activity.
+// latestUpdate is the newest note of an activity.
 type latestUpdate struct {
 	Notes      string `json:"notes"`
 	AuthorID   string `json:"authorId"`
 	UpdateType string `json:"updateType"`
 }
 
-// activityPage is a part of the list, newest first. Cursor is the stream's at that moment; Next
-// is what to ask ?after= for the following part, and nil on the last one.
+// activityPage is one page of the list, newest first. Cursor is the stream's cursor at the moment of the read; Next
+// is the value of ?after= for the next page, nil on the last one.
 type activityPage struct {
 	Activities []activity `json:"activities"`
 	Cursor     string     `json:"cursor"`
@@ -43,32 +43,19 @@ type activityPage struct {
 
 // note is one row of activity_updates.
 type note struct {
-	ID         int64   `json:"id"`
-	ActivityID string  `json:"activityId"`
-	Notes      string  `json:"notes"`
-	AuthorID   string  `json:"authorId"`
-	UpdateType string  `json:"updateType"`
-	CreatedAt  instant `json:"createdAt"`
+	ID         int64        `json:"id"`
+	ActivityID string       `json:"activityId"`
+	Notes      string       `json:"notes"`
+	AuthorID   string       `json:"authorId"`
+	UpdateType string       `json:"updateType"`
+	CreatedAt  request.Time `json:"createdAt"`
 }
 
-// notePage is a part of an activity's notes, as activityPage is of the list.
+// notePage is one page of an activity's notes; Cursor and Next are those of activityPage.
 type notePage struct {
 	Notes  []note  `json:"notes"`
 	Cursor string  `json:"cursor"`
 	Next   *string `json:"next"`
-}
-
-// instant is a time that becomes JSON as JavaScript's toISOString writes it, and as the triggers
-// do: in UTC, cut to milliseconds.
-type instant struct{ time.Time }
-
-// MarshalJSON implements json.Marshaler.
-func (i instant) MarshalJSON() ([]byte, error) {
-	utc := i.UTC()
-	if year := utc.Year(); year < 0 || year > 9999 { // Postgres and JavaScript go beyond
-		return fmt.Appendf(nil, `"%+07d%s"`, year, utc.Format("-01-02T15:04:05.000Z")), nil
-	}
-	return utc.AppendFormat(nil, `"2006-01-02T15:04:05.000Z"`), nil
 }
 
 // scanActivity reads the columns of activitySQL.
@@ -93,8 +80,8 @@ func scanNote(row pgx.CollectableRow) (note, error) {
 	return n, err
 }
 
-// parseUUID accepts the usual spelling alone, 8-4-4-4-12 digits in either case. Postgres allows
-// more, but one thing should have one URL.
+// parseUUID accepts the form 8-4-4-4-12 in either case. PostgreSQL accepts more forms, but an activity must have one
+// URL.
 func parseUUID(s string) (id [16]byte, err error) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return id, errors.New("not a UUID")

@@ -1,4 +1,4 @@
-package api
+package activities
 
 import (
 	"encoding/base64"
@@ -11,32 +11,31 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/api/problem"
+	"github.com/pgherald/pgherald/api/request"
 )
 
-const (
-	defaultLimit = 50
-	maxLimit     = 500
-)
-
-// notFromNext is what is wrong with an after that we have not made.
+// notFromNext is the detail for a value of ?after= that the server did not issue.
 const notFromNext = "is not what an earlier page gave as next"
 
-// activityQuery is the query string of GET /api/activities: which activities, from where in
-// their order, and how many.
+// pageParams are the parameters of a list in pages.
+var pageParams = []string{request.LimitParam, request.AfterParam}
+
+// activityQuery is the query string of GET /api/activities: filters, position and number of rows.
 type activityQuery struct {
-	conditions []string // SQL, never empty; what the client has sent is in args
+	conditions []string // SQL, never empty; the client's values are in args
 	args       pgx.NamedArgs
 	limit      int
 }
 
-// orNobody is the condition on assignedTo if one of its values is empty. It is not always this
-// one, since an index finds what is assigned to somebody, and not this.
-const orNobody = `(s.assignee_id = any(@assignedTo::text[]) or s.assignee_id is null)`
+// unassignedOr replaces the condition on assignedTo if one of its values is empty. It is used only then, because an index
+// serves the condition without "or".
+const unassignedOr = `(s.assignee_id = any(@assignedTo::text[]) or s.assignee_id is null)`
 
-// filters are the parameters that may be repeated: an activity must have one of the values.
+// filters returns the parameters that filter and their conditions. A repeated parameter matches any of its values.
 func filters() []struct{ name, condition string } {
 	return []struct{ name, condition string }{
 		{"status", `a.status = any(@status::text[])`},
@@ -54,29 +53,29 @@ func filters() []struct{ name, condition string } {
 	}
 }
 
-// parseActivityQuery reads a raw query string. Its error is a Problem.
+// parseActivityQuery parses a raw query string. Its error is a Problem.
 func parseActivityQuery(raw string) (q activityQuery, err error) {
-	known := []string{"limit", "after"}
+	known := slices.Clone(pageParams)
 	for _, f := range filters() {
 		known = append(known, f.name)
 	}
-	values, err := parseQuery(raw, known)
+	values, err := request.Query(raw, known)
 	if err != nil {
 		return q, err
 	}
-	if q.limit, err = parseLimit(values); err != nil {
+	if q.limit, err = request.Limit(values); err != nil {
 		return q, err
 	}
 	q.conditions, q.args = []string{"true"}, pgx.NamedArgs{"limit": q.limit + 1}
-	if values.Has("after") {
-		at, id, err := parsePosition(values.Get("after"))
+	if values.Has(request.AfterParam) {
+		at, id, err := parsePosition(values.Get(request.AfterParam))
 		if err != nil {
-			return q, badParameter("after", notFromNext)
+			return q, problem.InvalidParameter(request.AfterParam, notFromNext)
 		}
 		q.where(`(a.created_at, a.id) < (@after_at::timestamptz, @after_id::uuid)`, "after_at", at)
 		q.args["after_id"] = id
 	}
-	err = q.filter(values) // first: Go may copy q before or after a call in the same return
+	err = q.filter(values) // not in the return statement, which may copy q before the call
 	return q, err
 }
 
@@ -93,9 +92,9 @@ func (q *activityQuery) filter(values url.Values) error {
 		case f.name == "q":
 			q.where(f.condition, f.name, substrings(wanted))
 		case f.name == "assignedTo" && slices.Contains(wanted, ""):
-			q.where(orNobody, f.name, wanted)
+			q.where(unassignedOr, f.name, wanted)
 		case slices.Contains(wanted, ""):
-			return badParameter(f.name, "must not be empty: leave it out for all")
+			return problem.InvalidParameter(f.name, "must not be empty: leave it out for all")
 		default:
 			q.where(f.condition, f.name, wanted)
 		}
@@ -103,7 +102,7 @@ func (q *activityQuery) filter(values url.Values) error {
 	return nil
 }
 
-// substrings returns patterns that match what contains one of the texts, whatever is in them.
+// substrings returns LIKE patterns that match values that contain one of the texts literally.
 func substrings(texts []string) []string {
 	escape := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 	patterns := make([]string, len(texts))
@@ -120,20 +119,20 @@ type noteQuery struct {
 }
 
 func parseNoteQuery(raw string) (q noteQuery, err error) {
-	values, err := parseQuery(raw, []string{"limit", "after"})
+	values, err := request.Query(raw, pageParams)
 	if err != nil {
 		return q, err
 	}
-	if q.limit, err = parseLimit(values); err != nil {
+	if q.limit, err = request.Limit(values); err != nil {
 		return q, err
 	}
 	q.before = math.MaxInt64
-	if !values.Has("after") {
+	if !values.Has(request.AfterParam) {
 		return q, nil
 	}
-	q.before, err = strconv.ParseInt(values.Get("after"), 36, 64)
-	if err != nil || *notePosition(q.before) != values.Get("after") {
-		return q, badParameter("after", notFromNext)
+	q.before, err = strconv.ParseInt(values.Get(request.AfterParam), 36, 64)
+	if err != nil || *notePosition(q.before) != values.Get(request.AfterParam) {
+		return q, problem.InvalidParameter(request.AfterParam, notFromNext)
 	}
 	return q, nil
 }
@@ -143,51 +142,12 @@ func notePosition(id int64) *string {
 	return &text
 }
 
-// parseQuery is strict where url.Values is not: a filter that is misspelt would show everything.
-func parseQuery(raw string, known []string) (url.Values, error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, badBody("the query string is malformed: " + shorten(strings.ToValidUTF8(err.Error(), "\uFFFD")))
-	}
-	var errs []FieldError
-	for name, list := range values {
-		detail := ""
-		switch {
-		case !slices.Contains(known, name):
-			detail = "is not known: " + strings.Join(known, ", ") + " are"
-		case (name == "limit" || name == "after") && len(list) > 1:
-			detail = "is given twice"
-		case slices.ContainsFunc(list, func(v string) bool { return !utf8.ValidString(v) || strings.ContainsRune(v, 0) }):
-			detail = "must be UTF-8 text without the character U+0000"
-		default:
-			continue
-		}
-		errs = append(errs, FieldError{shorten(name), detail})
-	}
-	if len(errs) == 0 {
-		return values, nil
-	}
-	slices.SortFunc(errs, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
-	return nil, badFields("query parameter ", errs)
-}
-
-func parseLimit(values url.Values) (int, error) {
-	if !values.Has("limit") {
-		return defaultLimit, nil
-	}
-	limit, err := strconv.Atoi(values.Get("limit"))
-	if err != nil || limit < 1 || limit > maxLimit {
-		return 0, badParameter("limit", fmt.Sprintf("must be a number from 1 to %d", maxLimit))
-	}
-	return limit, nil
-}
-
-// A position is where a page of the list has ended: the creation time and id of its last
-// activity. Rows that come and go meanwhile do not shift what follows, as they would with an
-// offset. Its text is opaque, so that we may order by something else one day.
+// positionLen is the length of a position in bytes. A position is the creation time and id of the last activity of a page.
+// Unlike an offset, it is not shifted by rows that are inserted or deleted between two pages. Its text is opaque to clients,
+// so the order can change.
 const positionLen = 8 + 4 + 16 // seconds, microseconds, id
 
-// Postgres's times are within these, in seconds since 1970: 4713 BC and AD 294277.
+// The range of PostgreSQL's timestamps in Unix seconds: 4713 BC to AD 294277.
 const (
 	minSeconds = -210_866_803_200
 	maxSeconds = 9_224_318_016_000 - 1

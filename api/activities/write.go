@@ -1,20 +1,18 @@
-package api
+package activities
 
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Every write is one data-modifying statement, whatever number of tables it concerns. Statement
-// triggers fire when their statement is done, so each event that comes of it shows the final
-// state. A statement is joined from the parts below: one that had all of them would fire the
-// triggers of tables that it does not change.
+// Every change is one data-modifying statement, however many tables it changes. Statement triggers fire at the end of
+// their statement, so every event shows the final state. The statement is built from the parts below that it needs: a
+// data-modifying part fires the triggers of its table even if it changes no row.
 
-// The status is what the table's default would be: insert has no word for "this, or the default".
+// createdPart repeats the default of the column status, because INSERT cannot express "this value, or the default".
 const createdPart = `created as (
     insert into public.activities (category, subcategory, location, status, reporter)
     values (@category::text, @subcategory::text, @location::text, coalesce(@status::text, 'open'), @reporter::text)
@@ -27,13 +25,7 @@ const assignedAtOncePart = `assigned as (
     from created as c
 )`
 
-const lockSQL = `
-select true
-from public.activities as a
-where a.id = @id::uuid
-for update`
-
-// What the activity was before the statement: none of its parts sees what another does.
+// beforePart reads the activity as it was before the statement: all parts share one snapshot.
 const beforePart = `before as (
     select a.id, a.status, s.assignee_id
     from public.activities as a
@@ -57,7 +49,7 @@ const editedPart = `edited as (
         )
 )`
 
-// Who has assigned it, and when, stays what it was if the assignee does.
+// assignedPart keeps assigned_by and assigned_at if the assignee does not change.
 const assignedPart = `assigned as (
     insert into public.assignments as s (activity_id, assignee_id, assigned_by)
     select b.id, @assigned_to::text, @assigned_by::text
@@ -101,9 +93,8 @@ const removeSQL = `
 delete from public.activities as a
 where a.id = @id::uuid`
 
-// The lock makes it wait for whoever is changing the activity: both events show all of it, and the
-// later one must not show it without what the other has done. After a delete it finds nothing, in
-// place of an error about a foreign key.
+// addNoteSQL waits for a transaction that is changing the activity: both events show the whole activity, so the later one
+// must include the other's change. After a delete it finds no row, where the foreign key would be an error.
 const addNoteSQL = `
 insert into public.activity_updates as u (activity_id, author_id, notes, update_type)
 select a.id, @author_id::text, @notes::text, coalesce(@update_type::text, 'general')
@@ -115,31 +106,8 @@ from (
 ) as a
 returning` + noteColumns
 
-// write runs f in a transaction, which is READ COMMITTED whatever the database's default is:
-// after it has waited for a lock, it must see what the one it waited for has done.
-func (s *activityStore) write(ctx context.Context, f txFunc) error {
-	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
-	return s.transact(ctx, options, f)
-}
-
-// writeLocked is write for an activity that nobody else changes meanwhile, nor its assignment.
-// The lock is a statement of its own, so that the next one begins with what is committed by then:
-// it compares new values to old ones, and those must not be older than the lock.
-func (s *activityStore) writeLocked(ctx context.Context, id string, f txFunc) error {
-	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, lockSQL, pgx.NamedArgs{"id": id})
-		if err != nil {
-			return fmt.Errorf("lock activity: %w", err)
-		}
-		if tag.RowsAffected() == 0 {
-			return errNoActivity()
-		}
-		return f(ctx, tx)
-	})
-}
-
 // create inserts an activity, and its assignment if it has one.
-func (s *activityStore) create(ctx context.Context, in newActivity) (created activity, err error) {
+func (s *store) create(ctx context.Context, in newActivity) (created activity, err error) {
 	parts := []string{createdPart}
 	if in.assignedTo != nil {
 		parts = append(parts, assignedAtOncePart)
@@ -160,8 +128,8 @@ func (s *activityStore) create(ctx context.Context, in newActivity) (created act
 	return created, err
 }
 
-// change makes a change and returns the activity as it is then.
-func (s *activityStore) change(ctx context.Context, id string, c activityChange) (changed activity, err error) {
+// change makes a change and returns the changed activity.
+func (s *store) change(ctx context.Context, id string, c activityChange) (changed activity, err error) {
 	args := pgx.NamedArgs{
 		"id": id, "category": c.category, "subcategory": c.subcategory, "location": c.location, "status": c.status,
 		"assigned_to": c.assignedTo, "assigned_by": c.assignedBy, "unassigns": c.unassigns,
@@ -177,7 +145,7 @@ func (s *activityStore) change(ctx context.Context, id string, c activityChange)
 	return changed, err
 }
 
-// statement returns the one statement that makes the change.
+// statement returns the statement that makes the change.
 func (c *activityChange) statement() string {
 	parts := []string{beforePart}
 	if c.edits() {
@@ -196,21 +164,21 @@ func (c *activityChange) statement() string {
 }
 
 // unassign deletes the assignment of an activity.
-func (s *activityStore) unassign(ctx context.Context, id string) error {
+func (s *store) unassign(ctx context.Context, id string) error {
 	return s.writeLocked(ctx, id, func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, unassignSQL, pgx.NamedArgs{"id": id})
 		if err != nil {
 			return fmt.Errorf("unassign activity: %w", err)
 		}
 		if tag.RowsAffected() == 0 {
-			return &Problem{Status: http.StatusNotFound, Detail: "this activity is not assigned to anyone"}
+			return errNotAssigned()
 		}
 		return nil
 	})
 }
 
-// remove deletes an activity, with its assignment and its notes.
-func (s *activityStore) remove(ctx context.Context, id string) error {
+// remove deletes an activity; the foreign keys delete its assignment and its notes.
+func (s *store) remove(ctx context.Context, id string) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, removeSQL, pgx.NamedArgs{"id": id})
 		if err != nil {
@@ -224,7 +192,7 @@ func (s *activityStore) remove(ctx context.Context, id string) error {
 }
 
 // addNote appends a note to an activity.
-func (s *activityStore) addNote(ctx context.Context, id string, in newNote) (added note, err error) {
+func (s *store) addNote(ctx context.Context, id string, in newNote) (added note, err error) {
 	args := pgx.NamedArgs{"id": id, "notes": in.notes, "author_id": in.authorID, "update_type": in.updateType}
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		notes, err := collect(ctx, tx, scanNote, addNoteSQL, args)

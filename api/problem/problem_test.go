@@ -1,4 +1,4 @@
-package api
+package problem
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/puddle/v2"
 )
 
-func TestProblemOf(t *testing.T) {
+func TestStatusOfErrors(t *testing.T) {
 	secret := errors.New("select secret from vault")
 	_, refused := pgconn.Connect(t.Context(), "postgres://127.0.0.1:1/x?connect_timeout=5")
 	for _, tt := range []struct {
@@ -34,21 +34,21 @@ func TestProblemOf(t *testing.T) {
 		{"closed pool", puddle.ErrClosedPool, 503},
 		{"end of connection", io.ErrUnexpectedEOF, 503},
 		{"reset", &net.OpError{Op: "read", Err: syscall.ECONNRESET}, 503},
-		{"anything else", secret, 500},
+		{"unknown", secret, 500},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := problemOf(fmt.Errorf("read activity: %w", tt.err))
+			p := Of(fmt.Errorf("read activity: %w", tt.err))
 			if p.Status != tt.want {
 				t.Errorf("status is %d, want %d (%v)", p.Status, tt.want, tt.err)
 			}
 			if strings.Contains(p.Detail, "secret") {
-				t.Errorf("the client is told %q", p.Detail)
+				t.Errorf("the detail %q reveals the cause", p.Detail)
 			}
 		})
 	}
 }
 
-func TestProblemOfPostgres(t *testing.T) {
+func TestStatusOfPostgresErrors(t *testing.T) {
 	for code, want := range map[string]int{
 		"23505": 409, "23503": 409, "23P01": 409,
 		"23502": 400, "23514": 400, "22001": 400, "22P02": 400, "22021": 400, "22P05": 400, "22008": 400,
@@ -57,48 +57,20 @@ func TestProblemOfPostgres(t *testing.T) {
 		"42601": 500, "42501": 500, "42P01": 500, "P0001": 500, "XX000": 500,
 	} {
 		pg := &pgconn.PgError{Code: code, Message: "secret", Detail: "secret", Where: "secret"}
-		p := problemOf(fmt.Errorf("change activity: %w", pg))
+		p := Of(fmt.Errorf("change activity: %w", pg))
 		if p.Status != want {
 			t.Errorf("%s has status %d, want %d", code, p.Status, want)
 		}
 		if p.Detail == "" || strings.Contains(p.Detail, "secret") {
-			t.Errorf("%s tells the client %q", code, p.Detail)
+			t.Errorf("%s: detail %q", code, p.Detail)
 		}
 	}
 }
 
-func TestConstrainedField(t *testing.T) {
-	for constraint, want := range map[string]string{
-		"activities_category_check":         "category",
-		"activities_subcategory_check":      "subcategory",
-		"activities_status_known":           "status",
-		"assignments_assignee_id_check":     "assignedTo",
-		"activity_updates_author_id_check1": "authorId",
-		"activities_created_at_check":       "",
-		"my_rule":                           "",
-		"":                                  "",
-	} {
-		table, _, _ := strings.Cut(constraint, "_")
-		if strings.HasPrefix(constraint, "activity_updates") {
-			table = "activity_updates"
-		}
-		got := constrainedField(&pgconn.PgError{Code: "23514", TableName: table, ConstraintName: constraint})
-		if got != want {
-			t.Errorf("%q is about %q, want %q", constraint, got, want)
-		}
-	}
-	if got := constrainedField(&pgconn.PgError{Code: "23502", TableName: "activities", ColumnName: "location"}); got != "location" {
-		t.Errorf("a null in location is about %q", got)
-	}
-	if got := constrainedField(&pgconn.PgError{Code: "23514", DataTypeName: "activity_location", ConstraintName: "my_rule"}); got != "location" {
-		t.Errorf("a rule of the domain of location is about %q", got)
-	}
-}
-
-func TestWriteProblem(t *testing.T) {
+func TestWrite(t *testing.T) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodPost, "/api/a%20b?c=d", nil)
-	writeProblem(w, r, fmt.Errorf("x: %w", invalid(FieldError{"notes", "is required"}, FieldError{"status", "must not be null"})))
+	Write(w, r, fmt.Errorf("x: %w", InvalidFields(FieldError{"notes", "is required"}, FieldError{"status", "must not be null"})))
 	want := map[string]any{
 		"type": "about:blank", "title": "Bad Request", "status": 400.0, "instance": "/api/a%20b",
 		"detail": "notes is required; status must not be null",
@@ -115,32 +87,32 @@ func TestWriteProblem(t *testing.T) {
 		t.Errorf("the body differs (-want +got):\n%s", diff)
 	}
 	if got := w.Header().Get("Content-Type"); w.Code != 400 || got != "application/problem+json" {
-		t.Errorf("the answer is %d, %s", w.Code, got)
+		t.Errorf("status %d, Content-Type %q", w.Code, got)
 	}
 }
 
-func TestWriteProblemHeaders(t *testing.T) {
+func TestHeadersOfAProblem(t *testing.T) {
 	for status, header := range map[int]string{503: "Retry-After", 415: "Accept"} {
 		w := httptest.NewRecorder()
-		writeProblem(w, httptest.NewRequest(http.MethodGet, "/", nil), &Problem{Status: status})
+		Write(w, httptest.NewRequest(http.MethodGet, "/", nil), &Problem{Status: status})
 		if w.Code != status || w.Header().Get(header) == "" {
-			t.Errorf("%d comes as %d with %v", status, w.Code, w.Header())
+			t.Errorf("status %d: response %d with %v", status, w.Code, w.Header())
 		}
 	}
 }
 
-func TestManyWrongFields(t *testing.T) {
-	if got := len(invalid(make([]FieldError, 1000)...).Errors); got != maxFieldErrors {
-		t.Errorf("%d errors are told, want %d", got, maxFieldErrors)
+func TestNumberOfFieldErrorsIsBounded(t *testing.T) {
+	if got := len(InvalidFields(make([]FieldError, 1000)...).Errors); got != maxFieldErrors {
+		t.Errorf("the problem has %d field errors, want %d", got, maxFieldErrors)
 	}
 }
 
-func TestBadParameter(t *testing.T) {
+func TestInvalidParameter(t *testing.T) {
 	want := &Problem{
 		Status: 400, Detail: "query parameter limit must be small",
 		Errors: []FieldError{{"limit", "must be small"}},
 	}
-	if diff := cmp.Diff(want, badParameter("limit", "must be small")); diff != "" {
+	if diff := cmp.Diff(want, InvalidParameter("limit", "must be small")); diff != "" {
 		t.Error(diff)
 	}
 }

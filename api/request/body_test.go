@@ -1,4 +1,4 @@
-package api
+package request
 
 import (
 	"encoding/json"
@@ -12,20 +12,22 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pgherald/pgherald/api/problem"
 )
 
-// sample is a body with a member of each kind.
+// sample is a body with members of each kind.
 type sample struct {
 	Name, Kind, Owner *string
 	Free              bool // owner was null
 }
 
-func (s *sample) members() []member {
-	kind := label("kind", &s.Kind)
-	kind.oneOf = []string{"a", "b"}
-	owner := label("owner", &s.Owner)
-	owner.null = &s.Free
-	return []member{{name: "name", text: &s.Name, longest: 5, required: true}, kind, owner}
+func (s *sample) members() []Member {
+	kind := Label("kind", &s.Kind)
+	kind.OneOf = []string{"a", "b"}
+	owner := Label("owner", &s.Owner)
+	owner.Null = &s.Free
+	return []Member{{Name: "name", Text: &s.Name, Length: 5, Required: true}, kind, owner}
 }
 
 func TestDecodeBody(t *testing.T) {
@@ -51,7 +53,7 @@ func TestDecodeBody(t *testing.T) {
 	}
 }
 
-func TestDecodeBodyRefuses(t *testing.T) {
+func TestDecodeBodyRejects(t *testing.T) {
 	for body, want := range map[string]string{
 		``:                             "the body is empty: send a JSON object",
 		"  \n":                         "the body is empty: send a JSON object",
@@ -86,12 +88,12 @@ func TestDecodeBodyRefuses(t *testing.T) {
 	} {
 		var s sample
 		err := decodeBody([]byte(body), s.members())
-		var p *Problem
+		var p *problem.Problem
 		if !errors.As(err, &p) {
 			t.Errorf("%s: %v, want a problem", body, err)
 			continue
 		}
-		// What is too long and not Unicode at once may be refused as either.
+		// A value that is both too long and not Unicode may be rejected for either.
 		if p.Status != 400 || p.Detail != want && p.Detail != "name is not valid Unicode" {
 			t.Errorf("%s:\n got %d %s\nwant 400 %s", body, p.Status, p.Detail, want)
 		}
@@ -113,16 +115,16 @@ func TestMediaType(t *testing.T) {
 		"application/json; charset=utf-8; odata": false,
 	} {
 		if got := checkMediaType(http.Header{"Content-Type": {contentType}}) == nil; got != want {
-			t.Errorf("%q is accepted: %v", contentType, got)
+			t.Errorf("%q: accepted %v", contentType, got)
 		}
 	}
 	compressed := http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}
-	if problemOf(checkMediaType(compressed)).Status != 415 {
+	if problem.Of(checkMediaType(compressed)).Status != 415 {
 		t.Error("a compressed body is accepted")
 	}
 }
 
-func TestDecodeReads(t *testing.T) {
+func TestDecodeLimits(t *testing.T) {
 	const body = `{"name":"x"}`
 	for _, tt := range []struct {
 		name string
@@ -132,17 +134,17 @@ func TestDecodeReads(t *testing.T) {
 	}{
 		{"fits exactly", strings.NewReader(body), int64(len(body)), 0},
 		{"too large by one", strings.NewReader(body), int64(len(body)) - 1, 413},
-		{"in small parts", iotest.OneByteReader(strings.NewReader(body)), 100, 0},
-		{"broken off", io.MultiReader(strings.NewReader(body[:5]), iotest.ErrReader(io.ErrUnexpectedEOF)), 100, 400},
+		{"one byte at a time", iotest.OneByteReader(strings.NewReader(body)), 100, 0},
+		{"ends early", io.MultiReader(strings.NewReader(body[:5]), iotest.ErrReader(io.ErrUnexpectedEOF)), 100, 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "/", tt.body)
 			r.Header.Set("Content-Type", "application/json")
 			var s sample
-			err := decode(httptest.NewRecorder(), r, tt.max, s.members())
+			err := Decode(httptest.NewRecorder(), r, tt.max, s.members())
 			got := 0
 			if err != nil {
-				got = problemOf(err).Status
+				got = problem.Of(err).Status
 			}
 			if got != tt.want {
 				t.Errorf("status is %d, want %d (%v)", got, tt.want, err)
@@ -151,7 +153,7 @@ func TestDecodeReads(t *testing.T) {
 	}
 }
 
-// What is accepted is what was sent, and Postgres can store it.
+// An accepted value is the value that was sent, and PostgreSQL can store it.
 func FuzzDecodeBody(f *testing.F) {
 	for _, seed := range []string{
 		`{"name":"x","kind":"a","owner":null}`, `{"name":"\ud83d\ude00"}`, `{"name":"\ud83d"}`, `{"name":"\\\ufffd"}`,
@@ -162,9 +164,9 @@ func FuzzDecodeBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var s sample
 		if err := decodeBody(data, s.members()); err != nil {
-			p := problemOf(err)
+			p := problem.Of(err)
 			if p.Status != http.StatusBadRequest || p.Detail == "" {
-				t.Fatalf("%q is answered with %d %q", data, p.Status, p.Detail)
+				t.Fatalf("%q: problem %d %q", data, p.Status, p.Detail)
 			}
 			return
 		}

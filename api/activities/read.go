@@ -1,31 +1,15 @@
-package api
+package activities
 
 import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/pgherald/pgherald/api/auth"
 )
 
-// transactionTimeout bounds every use of a connection, so that a row which somebody keeps locked
-// cannot use up all of them.
-const transactionTimeout = 10 * time.Second
-
-// activityStore is the SQL of the API, for reads in this file and for writes in
-// activity_write.go. What does not exist is a Problem with status 404.
-type activityStore struct {
-	pool *pgxpool.Pool
-	head Head
-	user auth.Identity // on whose behalf; anonymous if nobody checks
-}
-
-// activitySQL shows activities; a condition on a (the activity) or s (its assignment) follows.
-// The newest note is looked up for the rows that are shown, not for those that are filtered out.
+// activitySQL selects activities; a condition on a (the activity) or s (its assignment) must follow. The lateral
+// join looks up the newest note of the rows that are shown only.
 const activitySQL = `
 select
     a.id::text,
@@ -78,37 +62,7 @@ select exists (
     select from public.activities as a where a.id = @id::uuid
 )`
 
-// txFunc is what happens in a transaction, and its context ends when that has taken too long.
-type txFunc func(ctx context.Context, tx pgx.Tx) error
-
-// read runs f in a transaction that sees one moment, and returns the stream's cursor at that
-// moment. Whoever opens a stream with it gets every change that f did not see, and none that it
-// did.
-func (s *activityStore) read(ctx context.Context, f txFunc) (cursor string, err error) {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = s.transact(ctx, options, func(ctx context.Context, tx pgx.Tx) error {
-		if err := f(ctx, tx); err != nil {
-			return err
-		}
-		head, err := s.head(ctx, tx)
-		cursor = head.String()
-		return err
-	})
-	return cursor, err
-}
-
-func (s *activityStore) transact(ctx context.Context, options pgx.TxOptions, f txFunc) error {
-	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
-	defer cancel()
-	return pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
-		if err := tell(ctx, tx, s.user); err != nil {
-			return err
-		}
-		return f(ctx, tx)
-	})
-}
-
-func (s *activityStore) list(ctx context.Context, q activityQuery) (page activityPage, err error) {
+func (s *store) list(ctx context.Context, q activityQuery) (page activityPage, err error) {
 	sql := activitySQL + strings.Join(q.conditions, "\n    and ") + activityOrder
 	page.Cursor, err = s.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		page.Activities, err = collect(ctx, tx, scanActivity, sql, q.args)
@@ -117,14 +71,14 @@ func (s *activityStore) list(ctx context.Context, q activityQuery) (page activit
 	if err != nil {
 		return page, fmt.Errorf("list activities: %w", err)
 	}
-	if len(page.Activities) > q.limit { // one more was asked for than is shown
+	if len(page.Activities) > q.limit { // the query reads one row more than a page shows
 		page.Activities = page.Activities[:q.limit]
 		page.Next, err = positionOf(page.Activities[q.limit-1])
 	}
 	return page, err
 }
 
-func (s *activityStore) get(ctx context.Context, id string) (found activity, cursor string, err error) {
+func (s *store) get(ctx context.Context, id string) (found activity, cursor string, err error) {
 	cursor, err = s.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		found, err = getActivity(ctx, tx, id)
 		return err
@@ -143,7 +97,7 @@ func getActivity(ctx context.Context, tx pgx.Tx, id string) (activity, error) {
 	return found[0], nil
 }
 
-func (s *activityStore) listNotes(ctx context.Context, id string, q noteQuery) (page notePage, err error) {
+func (s *store) listNotes(ctx context.Context, id string, q noteQuery) (page notePage, err error) {
 	args := pgx.NamedArgs{"id": id, "before": q.before, "limit": q.limit + 1}
 	page.Cursor, err = s.read(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var exists bool
@@ -164,13 +118,4 @@ func (s *activityStore) listNotes(ctx context.Context, id string, q noteQuery) (
 		page.Next = notePosition(page.Notes[q.limit-1].ID)
 	}
 	return page, nil
-}
-
-// collect runs a query and scans all its rows: an empty slice, and never nil, if there is none.
-func collect[T any](ctx context.Context, tx pgx.Tx, scan pgx.RowToFunc[T], sql string, args pgx.NamedArgs) ([]T, error) {
-	rows, err := tx.Query(ctx, sql, args)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, scan)
 }

@@ -1,74 +1,82 @@
-package api_test
+package activities_test
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/activities"
+	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// guarded is an API that asks for tokens, in front of tables that a role of its own uses: one that
-// the policies of the database apply to.
-func guarded(t *testing.T) *server {
+var jwtSecret = []byte("0123456789abcdef0123456789abcdef")
+
+func newAuth(t *testing.T) api.Auth {
+	t.Helper()
+	j, err := auth.New(t.Context(), auth.Options{Secret: jwtSecret, Issuer: "issuer", Audience: "pgherald"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api.Auth{Checker: j}
+}
+
+// as returns the header with a token of the user.
+func as(t *testing.T, user string, roles ...string) []string {
+	t.Helper()
+	claims := jwt.MapClaims{"iss": "issuer", "aud": "pgherald", "sub": user, "roles": roles, "exp": time.Now().Add(time.Hour).Unix()}
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(jwtSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{"Authorization", "Bearer " + token}
+}
+
+// newSecuredServer returns an API that checks tokens and connects as a role without privileges but on the tables, so that
+// the policies of the database apply to it.
+func newSecuredServer(t *testing.T) *server {
 	t.Helper()
 	databaseURL := pgtest.NewDatabase(t)
 	s := &server{T: t, conn: pgtest.Connect(t, databaseURL), log: &safeBuffer{}}
-	role := one[string](s, `select current_database() || '_app'`)
-	quoted := pgx.Identifier{role}.Sanitize()
+	quoted := s.role()
 	s.exec(`create role ` + quoted + ` login`)
-	t.Cleanup(func() { s.execAfter(`drop owned by ` + quoted + ` cascade; drop role ` + quoted) })
+	t.Cleanup(func() { s.execAtCleanup(`drop owned by ` + quoted + ` cascade; drop role ` + quoted) })
 	s.exec(`grant select, insert, update, delete on all tables in schema public to ` + quoted)
 	u, err := url.Parse(databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.User = url.User(role)
-	pool, err := pgxpool.New(t.Context(), u.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	web := httptest.NewServer(newAPI(t, api.Config{
-		Pool: pool, Head: head, Auth: newJWT(t), Roles: api.Roles{Write: "nurse"}, Logger: slog.New(slog.NewTextHandler(s.log, nil)),
-	}).Handler())
-	t.Cleanup(web.Close)
-	s.url = web.URL
+	u.User = url.User(queryOne[string](s, `select current_database() || '_app'`))
+	s.pool = newPool(t, u.String())
+	s.url = s.serve(activities.Options{WriteRole: "nurse"}, newAuth(t)).URL
 	return s
 }
 
-func (s *server) exec(sql string) {
+// role returns the quoted name of the API's role.
+func (s *server) role() string {
 	s.Helper()
-	if _, err := s.conn.Exec(s.Context(), sql); err != nil {
-		s.Fatalf("run %q: %v", sql, err)
-	}
+	return pgx.Identifier{queryOne[string](s, `select current_database() || '_app'`)}.Sanitize()
 }
 
-// execAfter is exec for when the test is over.
-func (s *server) execAfter(sql string) {
+// execAtCleanup is exec for a cleanup, when the test's context has ended.
+func (s *server) execAtCleanup(sql string) {
 	if _, err := s.conn.Exec(context.WithoutCancel(s.Context()), sql); err != nil {
 		s.Errorf("run %q: %v", sql, err)
 	}
 }
 
-func as(t *testing.T, user string, roles ...string) []string {
-	return bearer(token(t, jwt.MapClaims{"sub": user, "roles": roles}))
-}
-
 func TestActivitiesNeedAToken(t *testing.T) {
-	s := guarded(t)
+	s := newSecuredServer(t)
 	a := s.do(401, "GET", path, "")
 	if a.body["code"] != "token_required" {
-		t.Errorf("answer %s", a.raw)
+		t.Errorf("response %s", a.raw)
 	}
 	s.do(401, "POST", path, plain)
 	s.do(401, "GET", path+"/"+unknown, "")
@@ -82,15 +90,14 @@ func TestActivitiesNeedAToken(t *testing.T) {
 		}
 	}
 	s.do(201, "POST", path, plain, as(t, "alice", "nurse")...)
-	if n := one[int](s, `select count(*) from activities`); n != 1 {
+	if n := queryOne[int](s, `select count(*) from activities`); n != 1 {
 		t.Errorf("%d activities", n)
 	}
 }
 
-// Policies of the user's own: one sees what one has reported, an auditor sees everything, and
-// nobody reports in another's name.
-func TestPoliciesApply(t *testing.T) {
-	s := guarded(t)
+// Policies of an operator: users see the activities that they reported, auditors see all, and no user reports as another.
+func TestRowSecurityPoliciesApply(t *testing.T) {
+	s := newSecuredServer(t)
 	s.exec(`
 		alter table activities enable row level security;
 		create policy own on activities
@@ -101,7 +108,7 @@ func TestPoliciesApply(t *testing.T) {
 	by := func(user string) string { return strings.Replace(plain, `"r"`, `"`+user+`"`, 1) }
 	mine := s.do(201, "POST", path, by("alice"), as(t, "alice", "nurse")...).header.Get("Location")
 	if a := s.do(403, "POST", path, by("bob"), as(t, "alice", "nurse")...); a.body["code"] != "row_security" {
-		t.Errorf("in another's name: %s", a.raw)
+		t.Errorf("report as another user: %s", a.raw)
 	}
 	s.do(201, "POST", path, by("bob's, 'nurse'"), as(t, "bob's, 'nurse'", "nurse")...)
 	for _, c := range []struct {
@@ -121,31 +128,29 @@ func TestPoliciesApply(t *testing.T) {
 	s.do(204, "DELETE", mine, "", as(t, "alice", "nurse")...)
 }
 
-// The connection goes to the next one without a trace of who had it before.
-func TestUserIsOfOneTransactionAlone(t *testing.T) {
+// The next transaction of the same connection does not inherit the user.
+func TestUserEndsWithTheTransaction(t *testing.T) {
 	s := newServer(t)
 	s.exec(`create table seen (who text, roles text);
 		create function note() returns trigger language plpgsql as $$ begin
 			insert into seen values (current_setting('pgherald.user', true), current_setting('pgherald.roles', true)); return null;
 		end $$;
 		create trigger note after insert on activities execute function note()`)
-	g := httptest.NewServer(newAPI(t, api.Config{Pool: s.pool, Head: head, Auth: newJWT(t), Roles: api.Roles{Write: "nurse"}}).Handler())
-	defer g.Close()
-	open := s.url
-	s.url = g.URL
+	withoutAuth := s.url
+	s.url = s.serve(activities.Options{WriteRole: "nurse"}, newAuth(t)).URL
 	s.do(201, "POST", path, plain, as(t, "alice", "nurse", "a b")...)
-	s.url = open // asks for no token
+	s.url = withoutAuth
 	for range 10 {
 		s.do(201, "POST", path, plain)
 	}
-	same(t, `alice/["a b","nurse"]`, one[string](s, `select string_agg(distinct who || '/' || roles, ' ') from seen where who <> ''`))
-	same(t, 10, one[int](s, `select count(*)::int from seen where coalesce(who, '') = '' and coalesce(roles, '') = ''`))
+	same(t, `alice/["a b","nurse"]`, queryOne[string](s, `select string_agg(distinct who || '/' || roles, ' ') from seen where who <> ''`))
+	same(t, 10, queryOne[int](s, `select count(*)::int from seen where coalesce(who, '') = '' and coalesce(roles, '') = ''`))
 }
 
-// A right that our own role lacks is our mistake, and no policy.
-func TestARightThatOurRoleLacks(t *testing.T) {
-	s := guarded(t)
-	s.exec(`revoke insert on activities from ` + pgx.Identifier{one[string](s, `select current_database() || '_app'`)}.Sanitize())
+// A privilege that the API's role lacks is an error of the operator, unlike a policy.
+func TestMissingPrivilege(t *testing.T) {
+	s := newSecuredServer(t)
+	s.exec(`revoke insert on activities from ` + s.role())
 	s.do(http.StatusInternalServerError, "POST", path, plain, as(t, "alice", "nurse")...)
 	if !strings.Contains(s.log.String(), "permission denied") {
 		t.Errorf("log %s", s.log.String())

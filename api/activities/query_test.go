@@ -1,4 +1,4 @@
-package api
+package activities
 
 import (
 	"encoding/base64"
@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/pgherald/pgherald/api/problem"
+	"github.com/pgherald/pgherald/api/request"
 )
 
 const someID = "0190a1b2-c3d4-7e5f-8a9b-0123456789ab"
@@ -21,13 +24,13 @@ func TestPositionRoundTrip(t *testing.T) {
 		time.Date(-4711, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(294276, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
 	} {
-		text, err := positionOf(activity{ID: strings.ToUpper(someID), CreatedAt: instant{at}})
+		text, err := positionOf(activity{ID: strings.ToUpper(someID), CreatedAt: request.Time{Time: at}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		gotAt, gotID, err := parsePosition(*text)
 		if err != nil || !gotAt.Equal(at) || gotID != someID {
-			t.Errorf("%v comes back as %v, %s, %v", at, gotAt, gotID, err)
+			t.Errorf("%v: read back %v, %s, %v", at, gotAt, gotID, err)
 		}
 	}
 }
@@ -48,7 +51,7 @@ func TestParseActivityQuery(t *testing.T) {
 	}
 }
 
-func TestParseQueryRefuses(t *testing.T) {
+func TestParseQueryRejects(t *testing.T) {
 	for raw, want := range map[string]string{
 		"limit=0":                "query parameter limit must be a number from 1 to 500",
 		"limit=501":              "query parameter limit must be a number from 1 to 500",
@@ -65,7 +68,7 @@ func TestParseQueryRefuses(t *testing.T) {
 		"limit=9999999999999999": "query parameter limit must be a number from 1 to 500",
 	} {
 		_, err := parseNoteQuery(raw)
-		if err == nil || err.Error() != want || problemOf(err).Status != 400 {
+		if err == nil || err.Error() != want || problem.Of(err).Status != 400 {
 			t.Errorf("%s:\n got %v\nwant %s", raw, err, want)
 		}
 	}
@@ -77,7 +80,7 @@ func TestParseQueryRefuses(t *testing.T) {
 		"assigned_to=x&q=y": "query parameter assigned_to is not known: limit, after, status, category, subcategory, location, reporter, assignedTo, q are",
 	} {
 		_, err := parseActivityQuery(raw)
-		if err == nil || err.Error() != want || problemOf(err).Status != 400 {
+		if err == nil || err.Error() != want || problem.Of(err).Status != 400 {
 			t.Errorf("%s:\n got %v\nwant %s", raw, err, want)
 		}
 	}
@@ -89,7 +92,7 @@ func TestParseNotePosition(t *testing.T) {
 	for _, id := range []int64{1, 35, 36, math.MaxInt64} {
 		q, err := parseNoteQuery("after=" + *notePosition(id))
 		if err != nil || q.before != id {
-			t.Errorf("%d comes back as %d, %v", id, q.before, err)
+			t.Errorf("%d: read back %d, %v", id, q.before, err)
 		}
 	}
 	for _, text := range []string{"%2B1", "01", "A", "1_0", "zzzzzzzzzzzzzzz", ""} {
@@ -112,25 +115,9 @@ func TestParseUUID(t *testing.T) {
 	}
 }
 
-func TestInstant(t *testing.T) {
-	zone := time.FixedZone("", 3600)
-	for want, at := range map[string]time.Time{
-		`"2026-11-24T00:02:03.000Z"`:    time.Date(2026, 11, 24, 1, 2, 3, 0, zone),
-		`"2026-11-24T01:02:03.999Z"`:    time.Date(2026, 11, 24, 1, 2, 3, 999_999_000, time.UTC),
-		`"+012026-11-24T01:02:03.000Z"`: time.Date(12026, 11, 24, 1, 2, 3, 0, time.UTC),
-		`"-000044-03-15T12:00:00.000Z"`: time.Date(-44, 3, 15, 12, 0, 0, 0, time.UTC),
-	} {
-		got, err := instant{at}.MarshalJSON()
-		if err != nil || string(got) != want {
-			t.Errorf("got %s, %v, want %s", got, err, want)
-		}
-	}
-}
-
-// Whatever is sent, it is refused, or it is exactly what we would have sent for a time that
-// Postgres knows.
+// A value of ?after= is either rejected, or exactly the text that the server issues for a timestamp within PostgreSQL's range.
 func FuzzAfter(f *testing.F) {
-	position, err := positionOf(activity{ID: someID, CreatedAt: instant{time.Unix(1_764_000_000, 123_456_000)}})
+	position, err := positionOf(activity{ID: someID, CreatedAt: request.Time{Time: time.Unix(1_764_000_000, 123_456_000)}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -141,18 +128,18 @@ func FuzzAfter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := parseActivityQuery("after=" + url.QueryEscape(text))
 		if err != nil {
-			if problemOf(err).Status != 400 {
+			if problem.Of(err).Status != 400 {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return
 		}
 		at := q.args["after_at"].(time.Time)
-		again, err := positionOf(activity{ID: q.args["after_id"].(string), CreatedAt: instant{at}})
+		again, err := positionOf(activity{ID: q.args["after_id"].(string), CreatedAt: request.Time{Time: at}})
 		if err != nil || *again != text {
-			t.Fatalf("%q is accepted, and we would send %q, %v", text, *again, err)
+			t.Fatalf("%q is accepted, but the server issues %q, %v", text, *again, err)
 		}
 		if at.Year() < -4713 || at.Year() > 294276 {
-			t.Fatalf("%q is accepted, and is of %v", text, at)
+			t.Fatalf("%q is accepted, with the time %v", text, at)
 		}
 	})
 }

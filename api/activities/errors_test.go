@@ -1,4 +1,4 @@
-package api_test
+package activities_test
 
 import (
 	"context"
@@ -83,7 +83,7 @@ func TestErrors(t *testing.T) {
 			same(t, "application/problem+json", a.header.Get("Content-Type"))
 			same(t, float64(tt.status), a.body["status"])
 			if a.body["title"] == "" || a.body["detail"] == "" || a.body["type"] != "about:blank" {
-				t.Errorf("the problem is %s", a.raw)
+				t.Errorf("problem %s", a.raw)
 			}
 			var fields []string
 			list, _ := a.body["errors"].([]any)
@@ -92,18 +92,18 @@ func TestErrors(t *testing.T) {
 			}
 			same(t, tt.fields, strings.Join(fields, ","))
 			if tt.status == 405 && a.header.Get("Allow") == "" {
-				t.Error("no Allow")
+				t.Error("no header Allow")
 			}
 		})
 	}
 	s.do(415, "POST", path, plain, "Content-Type", "text/plain")
 	s.do(415, "PUT", activity, plain, "Content-Type", "application/json; charset=latin1")
-	same(t, 1, one[int](s, "select count(*)::int from activities"))
-	same(t, 0, one[int](s, "select count(*)::int from activity_updates"))
+	same(t, 1, queryOne[int](s, "select count(*)::int from activities"))
+	same(t, 0, queryOne[int](s, "select count(*)::int from activity_updates"))
 	same(t, "", s.log.String())
 }
 
-// What somebody adds to the tables is their rule: the client hears which one, and what it is about.
+// A constraint that an operator adds to the tables is named to the client, with the field that it is about.
 func TestRulesOfTheDatabase(t *testing.T) {
 	s := newServer(t)
 	pgtest.Exec(t, s.conn, `
@@ -124,18 +124,18 @@ create trigger refuse before insert on activities for each row when (new.categor
 
 	a = s.do(500, "POST", path, strings.Replace(plain, `"c"`, `"bad"`, 1))
 	if strings.Contains(a.raw, "secret") || !strings.Contains(s.log.String(), "secret") {
-		t.Errorf("the client is told %s, and the log %s", a.raw, s.log)
+		t.Errorf("response %s, log %s", a.raw, s.log)
 	}
 }
 
-func TestDatabaseComesAndGoes(t *testing.T) {
+func TestDatabaseOutages(t *testing.T) {
 	c := pgtest.NewCluster(t)
-	s := serverOn(t, c.NewDatabase(t))
+	s := newServerOn(t, c.NewDatabase(t))
 	activity := s.create(plain)
 	for name, end := range map[string]func(testing.TB){"stopped": c.Stop, "killed": c.Kill} {
 		t.Run(name, func(t *testing.T) {
 			end(t)
-			for range 3 { // idle connections of the pool first, then none
+			for range 3 { // first with idle connections in the pool, then with none
 				a := s.do(503, "PUT", activity, `{"status":"lost"}`)
 				if a.header.Get("Retry-After") == "" {
 					t.Errorf("no Retry-After in %v", a.header)
@@ -147,7 +147,7 @@ func TestDatabaseComesAndGoes(t *testing.T) {
 			for ; err == nil && a.status == 503; a, err = s.send(t.Context(), "GET", activity, "") {
 			}
 			if err != nil || a.status != 200 || a.body["status"] != "open" {
-				t.Errorf("afterwards: %d %s, %v", a.status, a.raw, err)
+				t.Errorf("after the outage: %d %s, %v", a.status, a.raw, err)
 			}
 		})
 	}
@@ -161,14 +161,14 @@ func TestBackendTerminated(t *testing.T) {
 	s.waitBlocked(1)
 	pgtest.Exec(t, s.conn, "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
 	if a := <-answers; a.status != 503 {
-		t.Errorf("the answer is %d %s", a.status, a.raw)
+		t.Errorf("response %d %s", a.status, a.raw)
 	}
 	pgtest.Exec(t, locker, "rollback")
 	same(t, "open", s.do(200, "GET", activity, "").body["status"].(string))
 }
 
-// A client that goes away takes its change with it: nothing is left waiting for the lock.
-func TestClientGivesUp(t *testing.T) {
+// A request whose client disconnects is cancelled, and no longer waits for the lock.
+func TestClientDisconnects(t *testing.T) {
 	s := newServer(t)
 	activity := s.create(plain)
 	locker := s.lock(activity)

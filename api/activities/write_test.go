@@ -1,4 +1,4 @@
-package api_test
+package activities_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// lock opens a transaction that holds the activity, and returns its connection.
+// lock returns a connection with an open transaction that has locked the activity.
 func (s *server) lock(activity string) *pgx.Conn {
 	s.Helper()
 	conn := pgtest.Connect(s, s.conn.Config().ConnString())
@@ -22,7 +22,7 @@ func (s *server) lock(activity string) *pgx.Conn {
 	return conn
 }
 
-// goDo sends a request that has to wait.
+// goDo sends a request in a goroutine and returns the channel of its response.
 func (s *server) goDo(method, path, body string) <-chan answer {
 	answers := make(chan answer, 1)
 	go func() {
@@ -39,15 +39,15 @@ func (s *server) goDo(method, path, body string) <-chan answer {
 func (s *server) waitBlocked(n int) {
 	s.Helper()
 	const sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-	for deadline := time.Now().Add(limit); one[int](s, sql) != n; {
+	for deadline := time.Now().Add(waitLimit); queryOne[int](s, sql) != n; {
 		if time.Now().After(deadline) {
-			s.Fatalf("not %d connections wait for a lock", n)
+			s.Fatalf("wait until %d connections wait for a lock", n)
 		}
 	}
 }
 
-// witness records what a statement trigger sees: one line for each statement and table.
-const witness = `
+// recordTriggers installs statement triggers that record what they see: a line for each statement and table.
+const recordTriggers = `
 create table seen (id int generated always as identity, line text);
 create function see() returns trigger language plpgsql as $$
 begin
@@ -65,7 +65,7 @@ create trigger a after insert or update or delete on activity_updates execute fu
 
 func TestTriggersSeeTheFinalState(t *testing.T) {
 	s := newServer(t)
-	pgtest.Exec(t, s.conn, witness)
+	pgtest.Exec(t, s.conn, recordTriggers)
 	activity := ""
 	for _, tt := range []struct {
 		method, path, body string
@@ -99,11 +99,11 @@ func TestTriggersSeeTheFinalState(t *testing.T) {
 		if activity == "" {
 			activity = a.header.Get("Location")
 		}
-		same(t, tt.want, one[[]string](s, `select array_agg(line order by line collate "C") from seen`))
+		same(t, tt.want, queryOne[[]string](s, `select array_agg(line order by line collate "C") from seen`))
 	}
 }
 
-// Rows that one command of one transaction has written have the same xmin and cmin.
+// Rows that one command of one transaction wrote have the same xmin and cmin.
 func TestWritesAreOneStatement(t *testing.T) {
 	s := newServer(t)
 	const commands = `
@@ -114,9 +114,9 @@ from (
     union all select xmin, cmin from activity_updates
 ) as rows`
 	activity := s.create(plain[:len(plain)-1] + `,"assignedTo":"a"}`)
-	same(t, 1, one[int](s, commands))
+	same(t, 1, queryOne[int](s, commands))
 	s.do(200, "PUT", activity, `{"category":"x","status":"done","assignedTo":"b","notes":"n","authorId":"u"}`)
-	same(t, 1, one[int](s, commands))
+	same(t, 1, queryOne[int](s, commands))
 }
 
 func TestConcurrentChangesAreAllKept(t *testing.T) {
@@ -138,7 +138,7 @@ func TestConcurrentChangesAreAllKept(t *testing.T) {
 					return
 				}
 				if worker < len(fields) && a.body[fields[worker]] != fmt.Sprint(round) {
-					t.Errorf("%s is answered with %s", body, a.raw)
+					t.Errorf("%s: response %s", body, a.raw)
 				}
 			}
 		})
@@ -148,10 +148,10 @@ func TestConcurrentChangesAreAllKept(t *testing.T) {
 	for _, field := range fields {
 		same(t, fmt.Sprint(rounds-1), got[field].(string))
 	}
-	same(t, (20-len(fields))*rounds, one[int](s, "select count(distinct notes) from activity_updates"))
+	same(t, (20-len(fields))*rounds, queryOne[int](s, "select count(distinct notes) from activity_updates"))
 }
 
-// The default updateType compares with what is really replaced, however many replace it.
+// The default of updateType compares with the value that the change replaces, also if changes run concurrently.
 func TestConcurrentOldValues(t *testing.T) {
 	s := newServer(t)
 	pgtest.Exec(t, s.conn, `
@@ -175,14 +175,14 @@ create trigger record after update on activities for each row execute function r
 		})
 	}
 	wg.Wait()
-	changes := one[int](s, "select count(*) from changes where old <> new")
+	changes := queryOne[int](s, "select count(*) from changes where old <> new")
 	t.Logf("%d of 100 requests changed the status", changes)
-	same(t, changes, one[int](s, "select count(*) from activity_updates where update_type = 'status'"))
-	same(t, 100-changes, one[int](s, "select count(*) from activity_updates where update_type = 'general'"))
-	same(t, 0, one[int](s, "select count(*) from changes where old = new"))
+	same(t, changes, queryOne[int](s, "select count(*) from activity_updates where update_type = 'status'"))
+	same(t, 100-changes, queryOne[int](s, "select count(*) from activity_updates where update_type = 'general'"))
+	same(t, 0, queryOne[int](s, "select count(*) from changes where old = new"))
 }
 
-// Somebody in psql changes the activity while a request waits for it.
+// Another client, in psql, changes the activity while a request waits for its lock.
 func TestChangeAfterWaiting(t *testing.T) {
 	for body, want := range map[string]map[string]any{
 		`{"status":"done","notes":"n","authorId":"u"}`:  {"status": "done", "assignedTo": "p", "latestUpdate": update("n", "u", "general")},
@@ -223,12 +223,12 @@ func TestWriteAfterWaitingForDelete(t *testing.T) {
 	}
 }
 
-// A database whose default is stricter must not make requests fail that have to wait.
+// A request that waits for a lock must not fail because the database's default isolation is stricter.
 func TestDefaultIsolation(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
 	conn := pgtest.Connect(t, databaseURL)
 	pgtest.Exec(t, conn, "do $$ begin execute format('alter database %I set default_transaction_isolation = serializable', current_database()); end $$")
-	s := serverOn(t, databaseURL)
+	s := newServerOn(t, databaseURL)
 	activity := s.create(plain)
 	psql := s.lock(activity)
 	pgtest.Exec(t, psql, "update activities set status = 'done'")
@@ -238,6 +238,6 @@ func TestDefaultIsolation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a := <-answers; a.status != 200 || a.body["status"] != "done" {
-		t.Errorf("the answer is %d %s", a.status, a.raw)
+		t.Errorf("response %d %s", a.status, a.raw)
 	}
 }

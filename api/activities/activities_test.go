@@ -1,4 +1,4 @@
-package api_test
+package activities_test
 
 import (
 	"testing"
@@ -12,16 +12,16 @@ func TestCreate(t *testing.T) {
 		body           string
 		status, worker any
 	}{
-		"least":      {plain, "open", nil},
+		"minimal":    {plain, "open", nil},
 		"assigned":   {plain[:len(plain)-1] + `,"assignedTo":"w"}`, "open", "w"},
-		"not":        {plain[:len(plain)-1] + `,"assignedTo":null}`, "open", nil},
-		"everything": {plain[:len(plain)-1] + `,"status":"done","assignedTo":"w 😀"}`, "done", "w 😀"},
+		"unassigned": {plain[:len(plain)-1] + `,"assignedTo":null}`, "open", nil},
+		"maximal":    {plain[:len(plain)-1] + `,"status":"done","assignedTo":"w 😀"}`, "done", "w 😀"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := s.do(201, "POST", path, tt.body, "Content-Type", "application/json; charset=utf-8")
-			id := one[string](s, "select id::text from activities order by created_at desc limit 1")
+			id := queryOne[string](s, "select id::text from activities order by created_at desc limit 1")
 			const iso = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`
-			at := one[string](s, "select to_char(created_at at time zone 'utc', "+iso+") from activities where id = $1", id)
+			at := queryOne[string](s, "select to_char(created_at at time zone 'utc', "+iso+") from activities where id = $1", id)
 			same(t, map[string]any{
 				"id": id, "category": "c", "subcategory": "s", "location": "l", "reporter": "r",
 				"status": tt.status, "assignedTo": tt.worker, "latestUpdate": nil,
@@ -85,16 +85,16 @@ func TestUpdatedAt(t *testing.T) {
 	s := newServer(t)
 	activity := s.create(plain)
 	stamp := func() string {
-		return one[string](s, "select updated_at::text from activities")
+		return queryOne[string](s, "select updated_at::text from activities")
 	}
 	before := stamp()
 	s.do(200, "PUT", activity, `{"status":"open","category":"c"}`)
 	if stamp() != before {
-		t.Error("a change to what it is already is taken for a change")
+		t.Error("updated_at moved although no value changed")
 	}
 	s.do(200, "PUT", activity, `{"status":"done","category":"c"}`)
 	if stamp() == before {
-		t.Error("updated_at is not moved by a change")
+		t.Error("a change did not move updated_at")
 	}
 }
 
@@ -102,7 +102,7 @@ func TestAssignment(t *testing.T) {
 	s := newServer(t)
 	activity := s.create(plain)
 	by := func() string {
-		return one[string](s, "select concat(assignee_id, ' by ', assigned_by) from assignments")
+		return queryOne[string](s, "select concat(assignee_id, ' by ', assigned_by) from assignments")
 	}
 	same(t, "a", s.do(200, "PUT", activity+"/assignment", `{"assigneeId":"a","assignedBy":"x"}`).body["assignedTo"])
 	same(t, "a by x", by())
@@ -125,7 +125,7 @@ func TestDelete(t *testing.T) {
 	same(t, "", s.do(204, "DELETE", activity, "").raw)
 	s.do(404, "DELETE", activity, "")
 	s.do(404, "GET", activity, "")
-	same(t, 0, one[int](s, "select count(*)::int from activity_updates"))
+	same(t, 0, queryOne[int](s, "select count(*)::int from activity_updates"))
 }
 
 func TestHead(t *testing.T) {
@@ -139,11 +139,11 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// A client may come through a pooler that does not keep prepared statements.
+// The API works through a pooler that keeps no prepared statements.
 func TestQueryModes(t *testing.T) {
 	for _, mode := range []string{"simple_protocol", "exec", "cache_describe", "describe_exec"} {
 		t.Run(mode, func(t *testing.T) {
-			s := serverOn(t, pgtest.NewDatabase(t)+"&default_query_exec_mode="+mode)
+			s := newServerOn(t, pgtest.NewDatabase(t)+"&default_query_exec_mode="+mode)
 			activity := s.create(plain[:len(plain)-1] + `,"assignedTo":"it's"}`)
 			s.create(plain)
 			s.do(200, "PUT", activity, `{"status":"o'k","assignedTo":null,"notes":"n\\'","authorId":"u"}`)

@@ -1,4 +1,4 @@
-package api_test
+package activities_test
 
 import (
 	"encoding/base64"
@@ -23,7 +23,7 @@ func column(a answer, list, name string) []string {
 	return values
 }
 
-// pages reads a list to its end and returns the ids in it.
+// pages reads a list page by page, calls between after each page, and returns the ids in it.
 func (s *server) pages(first, list string, limit int, between func()) []string {
 	s.Helper()
 	ids, after := []string{}, ""
@@ -31,20 +31,20 @@ func (s *server) pages(first, list string, limit int, between func()) []string {
 		page := s.do(200, "GET", fmt.Sprintf("%s?limit=%d%s", first, limit, after), "")
 		got := column(page, list, "id")
 		if ids = append(ids, got...); len(ids) > 1000 {
-			s.Fatal("the list has no end")
+			s.Fatal("the list does not end")
 		}
 		if page.body["next"] == nil {
 			return ids
 		}
 		if len(got) != limit {
-			s.Fatalf("a page that is not the last has %d rows, want %d", len(got), limit)
+			s.Fatalf("a page before the last has %d rows, want %d", len(got), limit)
 		}
 		after = "&after=" + url.QueryEscape(page.body["next"].(string))
 		between()
 	}
 }
 
-func TestListIsEmpty(t *testing.T) {
+func TestEmptyList(t *testing.T) {
 	a := newServer(t).do(200, "GET", path, "")
 	if a.body["next"] != nil || !strings.HasPrefix(a.raw, `{"activities":[],`) {
 		t.Error(a.raw)
@@ -53,8 +53,8 @@ func TestListIsEmpty(t *testing.T) {
 	same(t, "no-store", a.header.Get("Cache-Control"))
 }
 
-// Every row once, newest first, whatever the size of the pages: many rows have the same time,
-// some the extremes, and rows come and go between two pages.
+// Pages of any size return every row once, newest first: rows with equal times, rows with extreme times, and while other
+// rows are inserted and deleted between two pages.
 func TestPagesReturnEachRowOnce(t *testing.T) {
 	s := newServer(t)
 	pgtest.Exec(t, s.conn, `
@@ -64,7 +64,7 @@ select 'c', 's', 'l', 'r', case i % 23
     when 1 then '294276-12-31 23:59:59.999999'
     else '2026-01-01'::timestamptz + (i % 7) * interval '1 microsecond' end
 from generate_series(1, 200) as i`)
-	want := one[[]string](s, "select array_agg(id::text order by created_at desc, id desc) from activities")
+	want := queryOne[[]string](s, "select array_agg(id::text order by created_at desc, id desc) from activities")
 	for _, limit := range []int{1, 2, 7, 50, 199, 200, 201, 500} {
 		same(t, want, s.pages(path, "activities", limit, func() {}))
 	}
@@ -74,9 +74,9 @@ from generate_series(1, 200) as i`)
 		pgtest.Exec(t, s.conn, "insert into activities (category, subcategory, location, reporter, created_at) values ('c', 's', 'l', 'new', '294276-12-31 23:59:59.999999')")
 		pgtest.Exec(t, s.conn, "delete from activities where id = (select id from activities where reporter = 'r' order by created_at desc, id desc limit 1)")
 	})
-	isNew := one[[]string](s, "select array_agg(id::text) from activities where reporter = 'new'")
+	isNew := queryOne[[]string](s, "select array_agg(id::text) from activities where reporter = 'new'")
 	got = slices.DeleteFunc(got, func(id string) bool { return slices.Contains(isNew, id) })
-	same(t, want, got) // each was still there when its page was read
+	same(t, want, got) // deleted rows were read before
 }
 
 func TestExtremePositions(t *testing.T) {
@@ -118,7 +118,7 @@ select id, 'u', 'n' || i from activities, generate_series(1, 3) as i`)
 		"assignedTo=w1":                    `Hall 1|back\slash`,
 		"assignedTo=":                      "100% wet|z",
 		"assignedTo=&assignedTo=w2":        "Hall 2|100% wet|z",
-		"assignedTo=nobody":                "",
+		"assignedTo=w9":                    "",
 		"q=PUMP":                           "Hall 1|100% wet",
 		"q=hall":                           "Hall 1|Hall 2",
 		"q=%25":                            "100% wet",
@@ -160,7 +160,7 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// writeSlowly leaves an activity that knows its transaction. The pause makes others end first.
+// writeSlowly inserts an activity with the id of its transaction as reporter. The pause lets later transactions end first.
 const writeSlowly = `
 begin;
 insert into activities (category, subcategory, location, reporter)
@@ -168,8 +168,8 @@ values ('c', 's', 'l', pg_current_xact_id()::text);
 select pg_sleep(random() * 0.005);
 `
 
-// The cursor has seen exactly the transactions whose activities the list shows, while some
-// commit, some roll back and some take their time.
+// The cursor of a list has seen exactly the transactions whose activities the list shows, while transactions commit and roll
+// back in any order.
 func TestCursorIsTheSnapshotOfTheList(t *testing.T) {
 	s := newServer(t)
 	var writers sync.WaitGroup
@@ -201,7 +201,7 @@ func TestCursorIsTheSnapshotOfTheList(t *testing.T) {
 		lists = append(lists, shown{cursor, column(page, "activities", "reporter")})
 	}
 	writers.Wait()
-	for i, xid := range one[[]uint64](s, "select array_agg(reporter::bigint order by reporter::bigint) from activities") {
+	for i, xid := range queryOne[[]uint64](s, "select array_agg(reporter::bigint order by reporter::bigint) from activities") {
 		for _, l := range lists {
 			if listed := slices.Contains(l.xids, fmt.Sprint(xid)); listed != l.cursor.Seen(xid) {
 				t.Fatalf("transaction %d (%d): listed %v, seen by %v %v", xid, i, listed, l.cursor, l.cursor.Seen(xid))
@@ -210,7 +210,7 @@ func TestCursorIsTheSnapshotOfTheList(t *testing.T) {
 	}
 }
 
-// The same holds for a single activity.
+// The cursor of one activity has seen exactly the changes that the activity shows.
 func TestCursorOfOneActivity(t *testing.T) {
 	s := newServer(t)
 	activity := s.create(plain)
@@ -227,7 +227,7 @@ func TestCursorOfOneActivity(t *testing.T) {
 			t.Fatal(err)
 		}
 		if a.body["status"] != want || cursor.Seen(xid) != (want == "done") {
-			t.Errorf("the activity is %v, and the cursor has seen the change: %v", a.body["status"], cursor.Seen(xid))
+			t.Errorf("status %v, but the cursor has seen the change: %v", a.body["status"], cursor.Seen(xid))
 		}
 		pgtest.Exec(t, psql, "commit")
 	}

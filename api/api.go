@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/pgherald/pgherald/api/admission"
+	"github.com/pgherald/pgherald/api/metrics"
+	"github.com/pgherald/pgherald/api/sse"
+	"github.com/pgherald/pgherald/stream"
+)
+
+// databaseTimeout bounds what one request does in the database, so that requests that wait for a lock cannot hold all
+// connections of a pool.
+const databaseTimeout = 10 * time.Second
+
+// Config is what every API needs. Feed and Ready are required; the zero value of any other field is its default.
+type Config struct {
+	// Feed has the events that GET /api/events streams.
+	Feed *stream.Feed
+	// Ready returns nil while events arrive, otherwise the reason why they do not, for /readyz.
+	Ready func() error
+	// Streams are the settings of event streams.
+	Streams Streams
+	// MaxBody is the maximum length of a request's body in bytes; 1 MiB if 0.
+	MaxBody int64
+	// Metrics counts streams and rejections; nil discards the counts.
+	Metrics *metrics.Metrics
+	// Logger logs streams and failed requests; nil discards them.
+	Logger *slog.Logger
+}
+
+// Streams are the settings of event streams.
+type Streams struct {
+	// Admission limits the number of streams; nil admits all.
+	Admission *admission.Controller
+	// Heartbeat is the time between two heartbeats; 30 s if 0.
+	Heartbeat time.Duration
+	// WriteTimeout is the time within which a client must accept a write; 30 s if 0.
+	WriteTimeout time.Duration
+	// Goroutines serves each stream with a goroutine of its own, even where the system has epoll.
+	Goroutines bool
+	// Now is the clock of heartbeats; time.Now if nil.
+	Now func() time.Time
+	// Retry returns the time in milliseconds after which a client reconnects. If nil it is random, from 1 to 4 s, so that
+	// clients do not return all at once.
+	Retry func() int
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxBody <= 0 {
+		c.MaxBody = 1 << 20
+	}
+	if c.Metrics == nil {
+		c.Metrics = metrics.New("")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &c.Streams
+	if s.Admission == nil {
+		s.Admission = admission.New(admission.Options{})
+	}
+	if s.Heartbeat <= 0 {
+		s.Heartbeat = 30 * time.Second
+	}
+	if s.WriteTimeout <= 0 {
+		s.WriteTimeout = 30 * time.Second
+	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Retry == nil {
+		s.Retry = func() int { return 1000 + rand.IntN(3000) }
+	}
+	return c
+}
+
+// API serves HTTP. Make it with New, serve its Handler, run it with Run, and Close it.
+type API struct {
+	config   Config
+	features features
+
+	streams     *sse.Server
+	connections *connections
+	leases      *leases
+
+	renewals       chan string   // connections with an open renewal request
+	renewalTimeout time.Duration // for another server's answer; renewalTimeout except in tests
+
+	draining context.Context // done once Drain is called
+	drain    context.CancelFunc
+}
+
+// New returns an API with the features that the options add. It fails if an option is invalid or the system refuses the
+// resources that streams need.
+func New(config Config, options ...Option) (*API, error) {
+	a := &API{
+		config: config.withDefaults(), features: defaultFeatures(),
+		connections: newConnections(), leases: newLeases(),
+		renewals: make(chan string, maxRenewals), renewalTimeout: renewalTimeout,
+	}
+	if config.Feed == nil || config.Ready == nil {
+		return nil, errors.New("make the API: Config.Feed and Config.Ready are required")
+	}
+	for _, option := range options {
+		if err := option.addTo(&a.features); err != nil {
+			return nil, err
+		}
+	}
+	a.draining, a.drain = context.WithCancel(context.Background())
+	var err error
+	a.streams, err = newStreams(a.config)
+	return a, err
+}
+
+func newStreams(c Config) (*sse.Server, error) {
+	return sse.New(sse.Options{
+		Feed: c.Feed, Heartbeat: c.Streams.Heartbeat, WriteTimeout: c.Streams.WriteTimeout, Now: c.Streams.Now,
+		Retry: c.Streams.Retry, Goroutines: c.Streams.Goroutines, Meter: c.Metrics, Logger: c.Logger,
+	})
+}
+
+// Run answers the renewal requests of other servers until ctx ends.
+func (a *API) Run(ctx context.Context) { a.runRenewals(ctx) }
+
+// Drain makes the API report that it is not ready, and ends every stream within the given time, spread over it, so that
+// clients resume at other servers. It returns at once.
+func (a *API) Drain(within time.Duration) {
+	a.drain()
+	a.streams.Drain(within)
+}
+
+// Shutdown waits until every stream has ended or ctx ends.
+func (a *API) Shutdown(ctx context.Context) { a.streams.Shutdown(ctx) }
+
+// Close ends all streams and frees their resources. A stream that opens later ends at once.
+func (a *API) Close() { a.streams.Close() }
+
+// Ready returns nil while events arrive and the API is not draining, otherwise the reason.
+func (a *API) Ready() error {
+	if a.draining.Err() != nil {
+		return errors.New("draining")
+	}
+	return a.config.Ready()
+}
+
+// Stalled returns the number of clients that do not accept pending events at the moment, and of those that catch up from
+// the log.
+func (a *API) Stalled() (full, behind int) { return a.streams.Stalled() }
+
+// NextPass returns the time of the next fan-out pass while events are being gathered for it: reading the log before is
+// useless. Otherwise it is in the past.
+func (a *API) NextPass() time.Time { return a.streams.NextPass() }

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/status"
+)
+
+// Option adds a feature to an API. The options are the types Auth, Presence, Publishing, Listening, Origins, Routes
+// and Page. An option that is given twice counts once, the last time, except Routes, which adds up.
+type Option interface {
+	addTo(f *features) error
+}
+
+// features are the optional features, as the options set them.
+type features struct {
+	auth       Auth // without Checker: everyone is anonymous and may do everything
+	tickets    *auth.Tickets
+	presence   Presence
+	publishing Publishing
+	listening  Listening
+	origins    Origins
+	routes     []Route
+	page       http.Handler
+}
+
+func defaultFeatures() features {
+	return features{
+		presence: Presence{Tracker: noPresence{}},
+		origins:  Origins{Allowed: []string{"*"}},
+	}
+}
+
+// Auth identifies the client of every request except those for health and the page. Without it, everyone is anonymous and
+// may do everything.
+//
+// It adds POST /api/events/{connection}/token, which extends the lease of a stream: every stream ends with the token that
+// opened it.
+type Auth struct {
+	// Checker identifies the client of a request. Required.
+	Checker auth.Checker
+	// OperatorRole is the role that may read /api/stats; an empty role denies everyone.
+	OperatorRole string
+	// Tickets adds POST /api/tickets, and tickets in place of tokens for GET /api/events; nil leaves them out.
+	Tickets auth.TicketStore
+	// Renewals lets any server extend a lease; nil allows it only at the server that has the stream.
+	Renewals Renewals
+}
+
+// Renewals carries requests to extend a lease to the server that has the stream.
+type Renewals interface {
+	// Request stores a request to extend the lease of a connection, and notifies all servers, which then call
+	// API.RenewalRequested.
+	Request(ctx context.Context, connection string, rights []byte, until time.Time) error
+	// Result returns the answer to a request: the end of the lease, or accepted false if the stream has other rights.
+	// answered is false while no server has answered.
+	Result(ctx context.Context, connection string, rights []byte) (until time.Time, accepted, answered bool, err error)
+	// Answer answers an open request for a stream with the given rights and end. It calls renew if the rights are those of
+	// the request, before the requester can read the answer. Without an open request it does nothing.
+	Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(until time.Time) bool) error
+}
+
+func (o Auth) addTo(f *features) error {
+	if o.Checker == nil {
+		return errors.New("make the API: Auth.Checker is required")
+	}
+	f.auth, f.tickets = o, nil
+	if o.Tickets != nil {
+		f.tickets = auth.NewTickets(o.Tickets)
+	}
+	return nil
+}
+
+// Presence follows which users have streams.
+type Presence struct {
+	// Tracker hears of each stream that opens and closes; nil ignores them.
+	Tracker PresenceTracker
+	// List adds GET /api/presence; nil leaves it out.
+	List PresenceList
+}
+
+// PresenceTracker counts the streams of users. Its methods must not block. The user is empty for an anonymous client.
+type PresenceTracker interface {
+	Opened(user string) // a stream of the user
+	Closed(user string)
+}
+
+// PresenceList reads which users are online.
+type PresenceList interface {
+	// Online returns the users who are online at any server, with the time since when, and the cursor of that snapshot.
+	Online(ctx context.Context) (since map[string]time.Time, cursor stream.Cursor, err error)
+}
+
+func (o Presence) addTo(f *features) error {
+	if o.Tracker == nil {
+		o.Tracker = noPresence{}
+	}
+	f.presence = o
+	return nil
+}
+
+type noPresence struct{}
+
+func (noPresence) Opened(string) {}
+func (noPresence) Closed(string) {}
+
+// Publishing adds POST /api/events, which appends a custom event to the log.
+type Publishing struct {
+	Publisher Publisher // required
+	// Role is the role that may publish. With Auth, an empty role denies everyone.
+	Role string
+}
+
+// Publisher appends custom events to the log.
+type Publisher interface {
+	// Publish appends an event and returns its id. A nil audience is everyone. For an invalid argument the error is a
+	// *pgconn.PgError with SQLSTATE 22023, the argument's name as column and a message for the client.
+	Publish(ctx context.Context, eventType string, data json.RawMessage, key *string, audience []string) (id int64, err error)
+}
+
+func (o Publishing) addTo(f *features) error {
+	if o.Publisher == nil {
+		return errors.New("make the API: Publishing.Publisher is required")
+	}
+	f.publishing = o
+	return nil
+}
+
+// Listening adds the status of the listener and of the notify leader to /api/stats; what is nil is left out.
+type Listening struct {
+	Listener func() status.Listener
+	Leader   func() status.Leader
+}
+
+func (o Listening) addTo(f *features) error {
+	f.listening = o
+	return nil
+}
+
+// Routes adds the routes of an application.
+type Routes []Route
+
+func (o Routes) addTo(f *features) error {
+	f.routes = append(f.routes, o...)
+	return nil
+}
+
+// Page serves every path that no other route matches, for GET and HEAD.
+type Page struct{ http.Handler }
+
+func (o Page) addTo(f *features) error {
+	f.page = o.Handler
+	return nil
+}

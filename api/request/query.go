@@ -1,0 +1,65 @@
+package request
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pgherald/pgherald/api/problem"
+)
+
+// Numbers of rows that a client can request with the parameter limit.
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+// The parameters of every list that comes in pages. They must not be repeated.
+const (
+	LimitParam = "limit"
+	AfterParam = "after"
+)
+
+// Query parses a raw query string. Unlike url.ParseQuery it rejects a parameter that is not known: a misspelt
+// filter would show everything.
+func Query(raw string, known []string) (url.Values, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, BadBody("the query string is malformed: " + Shorten(strings.ToValidUTF8(err.Error(), "\uFFFD")))
+	}
+	var errs []problem.FieldError
+	for name, list := range values {
+		detail := ""
+		switch {
+		case !slices.Contains(known, name):
+			detail = "is not known: " + strings.Join(known, ", ") + " are"
+		case (name == LimitParam || name == AfterParam) && len(list) > 1:
+			detail = "is given twice"
+		case slices.ContainsFunc(list, func(v string) bool { return !utf8.ValidString(v) || strings.ContainsRune(v, 0) }):
+			detail = "must be UTF-8 text without the character U+0000"
+		default:
+			continue
+		}
+		errs = append(errs, problem.FieldError{Field: Shorten(name), Detail: detail})
+	}
+	if len(errs) == 0 {
+		return values, nil
+	}
+	slices.SortFunc(errs, func(a, b problem.FieldError) int { return strings.Compare(a.Field, b.Field) })
+	return nil, problem.InvalidParameters(errs...)
+}
+
+// Limit returns the number of rows that a client requests for one page: 50 if it does not say, at most 500.
+func Limit(values url.Values) (int, error) {
+	if !values.Has(LimitParam) {
+		return defaultLimit, nil
+	}
+	limit, err := strconv.Atoi(values.Get(LimitParam))
+	if err != nil || limit < 1 || limit > maxLimit {
+		return 0, problem.InvalidParameter(LimitParam, fmt.Sprintf("must be a number from 1 to %d", maxLimit))
+	}
+	return limit, nil
+}

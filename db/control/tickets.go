@@ -1,0 +1,78 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Identity is the user, with roles and grants, for whom a ticket stands. Expires is zero if it never expires.
+type Identity struct {
+	User          string
+	Roles, Grants []string
+	Expires       time.Time
+}
+
+// Tickets keeps single-use tickets in pgherald.tickets, so that any server takes a ticket that another one issued. The
+// table has only their hashes.
+type Tickets struct{ pool *pgxpool.Pool }
+
+// NewTickets returns the tickets of the pool's database.
+func NewTickets(pool *pgxpool.Pool) *Tickets { return &Tickets{pool: pool} }
+
+// issueSQL uses the database's clock, because the clocks of servers differ. Each new ticket deletes up to ten expired
+// ones, so that unused tickets do not pile up.
+const issueSQL = `
+with pruned as (
+    delete from pgherald.tickets as t
+    where t.hash in (
+        select o.hash
+        from pgherald.tickets as o
+        where o.expires < now()
+        order by o.expires
+        limit 10
+        for update skip locked
+    )
+)
+insert into pgherald.tickets as t (hash, user_id, roles, grants, until, expires)
+values (@hash, @user, @roles::text[], @grants::text[], @until, clock_timestamp() + make_interval(secs => @lifetime))
+returning t.expires`
+
+// Issue stores a ticket by its hash and returns when it expires.
+func (t *Tickets) Issue(ctx context.Context, hash []byte, id Identity, lifetime time.Duration) (expires time.Time, err error) {
+	err = t.pool.QueryRow(ctx, issueSQL, pgx.NamedArgs{
+		"hash": hash, "user": id.User, "roles": notNull(id.Roles), "grants": notNull(id.Grants), "until": id.Expires,
+		"lifetime": lifetime.Seconds(),
+	}).Scan(&expires)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("issue ticket: %w", err)
+	}
+	return expires, nil
+}
+
+// Of two transactions that delete the same ticket, the second waits for the first and then finds no row.
+const redeemSQL = `
+delete from pgherald.tickets as t
+where t.hash = @hash
+returning t.user_id, t.roles, t.grants, t.until, t.expires > clock_timestamp()`
+
+// Redeem deletes the ticket and returns for whom it stands. valid is false if there is no such ticket or if it has
+// expired.
+func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id Identity, valid bool, err error) {
+	err = t.pool.QueryRow(ctx, redeemSQL, pgx.NamedArgs{"hash": hash}).
+		Scan(&id.User, &id.Roles, &id.Grants, &id.Expires, &valid)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows), err == nil && !valid:
+		return Identity{}, false, nil
+	case err != nil:
+		return Identity{}, false, fmt.Errorf("redeem ticket: %w", err)
+	}
+	return id, true, nil
+}
+
+// notNull returns an empty slice for nil, which pgx would send as null.
+func notNull(list []string) []string { return append([]string{}, list...) }
