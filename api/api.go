@@ -11,6 +11,7 @@ import (
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // databaseTimeout bounds what one request does in the database, so that requests that wait for a lock cannot hold all
@@ -41,6 +42,8 @@ type Streams struct {
 	Heartbeat time.Duration
 	// WriteTimeout is the time within which a client must accept a write; 30 s if 0.
 	WriteTimeout time.Duration
+	// Schedule receives the times of the fan-out passes; nil discards them.
+	Schedule *pacing.Schedule
 	// Goroutines serves each stream with a goroutine of its own, even where the system has epoll.
 	Goroutines bool
 	// Now is the clock of heartbeats; time.Now if nil.
@@ -120,7 +123,7 @@ func New(config Config, options ...Option) (*API, error) {
 func newStreams(c Config) (*sse.Server, error) {
 	return sse.New(sse.Options{
 		Feed: c.Feed, Heartbeat: c.Streams.Heartbeat, WriteTimeout: c.Streams.WriteTimeout, Now: c.Streams.Now,
-		Retry: c.Streams.Retry, Goroutines: c.Streams.Goroutines, Meter: c.Metrics, Logger: c.Logger,
+		Retry: c.Streams.Retry, Schedule: c.Streams.Schedule, Goroutines: c.Streams.Goroutines, Meter: c.Metrics, Logger: c.Logger,
 	})
 }
 
@@ -151,7 +154,3 @@ func (a *API) Ready() error {
 // Stalled returns the number of clients that do not accept pending events at the moment, and of those that catch up from
 // the log.
 func (a *API) Stalled() (full, behind int) { return a.streams.Stalled() }
-
-// NextPass returns the time of the next fan-out pass while events are being gathered for it: reading the log before is
-// useless. Otherwise it is in the past.
-func (a *API) NextPass() time.Time { return a.streams.NextPass() }

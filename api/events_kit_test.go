@@ -107,7 +107,7 @@ func (s *station) follow() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.feed.Run(ctx, s.wake, nil)
+		s.feed.Run(ctx, s.wake)
 	}()
 	s.stop = func() { stop(); <-done }
 	s.Cleanup(s.stop)

@@ -10,6 +10,3 @@ func ReadOnce(f *Feed) error {
 
 // FeedOf returns the feed that the subscription reads.
 func FeedOf(s *Subscription) *Feed { return s.feed }
-
-// WaitForFanOut exports waitForFanOut.
-var WaitForFanOut = waitForFanOut

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // FeedOptions bound a feed. Zero values mean the defaults.
@@ -22,6 +24,8 @@ type FeedOptions struct {
 	CatchUps int
 	// OnEvent is called with each event that Run has read, on its goroutine. It must not block.
 	OnEvent func(*Event)
+	// Schedule delays reads until shortly before the next fan-out pass; nil delays none.
+	Schedule *pacing.Schedule
 	// Logger receives resets and outages of the log; nil discards them.
 	Logger *slog.Logger
 }
@@ -114,7 +118,7 @@ func (f *Feed) Err() error {
 	outage := f.outage
 	f.mu.RUnlock()
 	if since := f.queriedAt.Load(); outage == nil && since != 0 {
-		if waited := time.Duration(f.monotonic() - since); waited > maxSilence {
+		if waited := time.Duration(f.monotonic() - since); waited > pacing.AnswerTimeout {
 			return fmt.Errorf("read the log: no answer for %v", waited.Round(time.Second))
 		}
 	}

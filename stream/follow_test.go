@@ -10,21 +10,24 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
 // follow runs the feed's loop for as long as the test.
 func follow(_ *testing.T, f *stream.Feed) (wake chan struct{}, stop func()) {
-	return followFor(f, nil)
-}
-
-// followFor runs it for those who read the feed at certain times.
-func followFor(f *stream.Feed, nextPass func() time.Time) (wake chan struct{}, stop func()) {
 	wake = make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { f.Run(ctx, wake, nextPass) })
+	running.Go(func() { f.Run(ctx, wake) })
 	return wake, func() { cancel(); running.Wait() }
+}
+
+// passAt returns a schedule whose next fan-out pass is at the given time.
+func passAt(at time.Time) *pacing.Schedule {
+	s := pacing.NewSchedule()
+	s.NewPassTime().Set(at)
+	return s
 }
 
 func TestFollowReadsWhenWoken(t *testing.T) {
@@ -53,9 +56,9 @@ func TestFollowReadsWhenWoken(t *testing.T) {
 func TestFollowReadsForTheNextPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := streamtest.NewLog("e1")
-		feed := newFeed(t, log, stream.FeedOptions{})
 		began := time.Now()
-		wake, stop := followFor(feed, func() time.Time { return began.Add(45 * time.Millisecond) })
+		feed := newFeed(t, log, stream.FeedOptions{Schedule: passAt(began.Add(45 * time.Millisecond))})
+		wake, stop := follow(t, feed)
 		defer stop()
 		changed := feed.Changed()
 		for range 3 {
@@ -90,10 +93,9 @@ func (l *countedLog) Read(ctx context.Context, from stream.Cursor) (stream.Readi
 func TestFollowReadsOnceForAllWhoRang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &countedLog{Log: streamtest.NewLog("e1")}
-		feed := newFeed(t, log, stream.FeedOptions{})
+		feed := newFeed(t, log, stream.FeedOptions{Schedule: passAt(time.Now().Add(45 * time.Millisecond))})
 		filled := log.reads.Load()
-		began := time.Now()
-		wake, stop := followFor(feed, func() time.Time { return began.Add(45 * time.Millisecond) })
+		wake, stop := follow(t, feed)
 		defer stop()
 		for range 2 { // the first is taken, the second waits
 			wake <- struct{}{}

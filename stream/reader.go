@@ -6,20 +6,9 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/pgherald/pgherald/stream/pacing"
 )
-
-// fallbackInterval is the time between two reads of the log without a wake-up: no lost wake-up
-// delays an event for longer.
-const fallbackInterval = time.Second
-
-// maxSilence is how long the log may take for an answer before the feed reports it unreadable.
-const maxSilence = 3 * time.Second
-
-// readAhead is how long before the next fan-out pass the feed reads the log for it.
-const readAhead = time.Millisecond
-
-// flushBytes is how much a read appends to the feed at once while more follows.
-const flushBytes = 1 << 20
 
 // Fill reads the newest part of the log into the feed. Use the feed only after it has returned nil.
 func (f *Feed) Fill(ctx context.Context) error { return f.rebuild(ctx, "") }
@@ -28,10 +17,9 @@ func (f *Feed) Fill(ctx context.Context) error { return f.rebuild(ctx, "") }
 // log does not end it: Run logs the outage and, when it is over, reads the events that were written
 // meanwhile. The caller must not close wakeUps.
 //
-// nextFanOut returns when the next fan-out pass begins, as far as that is known; until shortly
-// before, a wake-up waits. A nil nextFanOut means that it is never known.
-func (f *Feed) Run(ctx context.Context, wakeUps <-chan struct{}, nextFanOut func() time.Time) {
-	fallback := time.NewTicker(fallbackInterval)
+// A wake-up waits until shortly before the next fan-out pass; see FeedOptions.Schedule.
+func (f *Feed) Run(ctx context.Context, wakeUps <-chan struct{}) {
+	fallback := time.NewTicker(pacing.FallbackInterval)
 	defer fallback.Stop()
 	var unannounced int // events of the last fallback read, until their wake-up arrives
 	for {
@@ -41,7 +29,7 @@ func (f *Feed) Run(ctx context.Context, wakeUps <-chan struct{}, nextFanOut func
 			return
 		case <-wakeUps:
 			announced, unannounced = true, 0
-			waitForFanOut(ctx, nextFanOut)
+			f.waitForFanOut(ctx)
 			hasSignal(wakeUps) // this read covers the wake-ups that arrived while it waited
 		case <-fallback.C:
 			if hasSignal(wakeUps) { // a busy machine may deliver both late
@@ -68,18 +56,14 @@ func hasSignal(signals <-chan struct{}) bool {
 	}
 }
 
-// waitForFanOut waits until readAhead before the next fan-out pass: one read of the log then covers
-// all events that are written meanwhile.
-func waitForFanOut(ctx context.Context, nextFanOut func() time.Time) {
-	if nextFanOut == nil {
-		return
-	}
-	// Until saturates for times that are further away than a Duration; a subtraction after it would not.
-	d := time.Until(nextFanOut().Add(-readAhead))
+// waitForFanOut waits until shortly before the next fan-out pass: one read of the log then covers all
+// events that are written meanwhile.
+func (f *Feed) waitForFanOut(ctx context.Context) {
+	d := f.opts.Schedule.Delay(pacing.ReadAhead)
 	if d <= 0 {
 		return
 	}
-	timer := time.NewTimer(min(d, fallbackInterval/2))
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -201,7 +185,7 @@ func (f *Feed) encode(ctx context.Context, r Reading, flush func([]*entry, int))
 		}
 		batch, size = append(batch, current), size+current.size()
 		current = &entry{}
-		if size >= flushBytes {
+		if size >= pacing.FlushBytes {
 			flush(batch, events-flushed)
 			batch, size, flushed = nil, 0, events
 		}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
@@ -38,7 +39,7 @@ func TestStreamThatEndsWithinAFrame(t *testing.T) {
 	for buf := make([]byte, 64<<10); ; {
 		n, err := unix.Read(peer, buf)
 		if errors.Is(err, unix.EAGAIN) {
-			f.shard.read(message{client: c, kind: changed}, f.feed.NewFanOutPass(maxWrite))
+			f.shard.read(message{client: c, kind: changed}, f.feed.NewFanOutPass(pacing.MaxWrite))
 			continue
 		}
 		if err != nil {

@@ -112,17 +112,6 @@ func detach(conn net.Conn) (int32, error) {
 	return int32(fd), errors.Join(controlErr, err)
 }
 
-func (e *shards) nextPass() time.Time {
-	first := int64(noClients)
-	for _, s := range e.shards {
-		first = min(first, s.nextPass.Load())
-	}
-	if first == noClients {
-		return time.Time{}
-	}
-	return e.server.start.Add(time.Duration(first))
-}
-
 func (e *shards) stalled() (full, behind int) {
 	for _, s := range e.shards {
 		full += int(s.full.Load())

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
@@ -43,11 +44,12 @@ func fanOf(tb testing.TB, feed stream.FeedOptions) *fan {
 	}
 	opts := Options{
 		Feed: f.feed, Heartbeat: time.Hour, WriteTimeout: time.Hour, Meter: noMeter{}, Now: time.Now, Retry: func() int { return 2713 },
+		Schedule: pacing.NewSchedule(),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	f.shard = newShard(&shards{server: &Server{opts: opts, ctx: ctx, start: time.Now()}, poller: poller})
 	var following sync.WaitGroup
-	following.Go(func() { f.feed.Run(ctx, f.wake, nil) })
+	following.Go(func() { f.feed.Run(ctx, f.wake) })
 	tb.Cleanup(func() {
 		cancel()
 		following.Wait()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // goroutine serves one stream on the goroutine of its request.
@@ -35,7 +36,7 @@ func (g *goroutine) serve(request context.Context) {
 
 // begin returns what ends the stream, and what must be called in the end.
 func (g *goroutine) begin(request context.Context) (context.Context, func()) {
-	g.server.alone.Add(1)
+	g.server.opts.Schedule.AddUnpaced(1)
 	g.server.fresh.enter()
 	g.beat = time.NewTicker(g.server.opts.Heartbeat)
 	ctx, cancel := context.WithCancelCause(request)
@@ -54,7 +55,7 @@ func (g *goroutine) begin(request context.Context) (context.Context, func()) {
 		cancel(nil)
 		g.beat.Stop()
 		g.server.fresh.leave()
-		g.server.alone.Add(-1)
+		g.server.opts.Schedule.AddUnpaced(-1)
 	}
 }
 
@@ -159,7 +160,7 @@ func (g *goroutine) gather(ctx context.Context, window time.Duration) error {
 
 // advance writes what is due now, and reports whether there may be more already.
 func (g *goroutine) advance(ctx context.Context) (bool, error) {
-	bufs, err := g.stream.Sub.Pending(nil, maxWrite)
+	bufs, err := g.stream.Sub.Pending(nil, pacing.MaxWrite)
 	if len(bufs) > 0 {
 		if err := g.write(bufs); err != nil {
 			return false, err

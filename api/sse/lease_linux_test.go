@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
@@ -23,7 +24,7 @@ func TestLeaseOfAShardsClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
-	opts := Options{Feed: feed, Heartbeat: 24 * time.Hour, WriteTimeout: time.Hour, Now: time.Now, Meter: noMeter{}}
+	opts := Options{Feed: feed, Heartbeat: 24 * time.Hour, WriteTimeout: time.Hour, Now: time.Now, Meter: noMeter{}, Schedule: pacing.NewSchedule()}
 	s := newShard(&shards{server: &Server{opts: opts, start: time.Now()}, poller: p})
 	t.Cleanup(s.sweeper.Stop)
 	began, reason := time.Now(), CloseReason("")

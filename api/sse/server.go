@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // Server writes streams. Make it with New, and Close it.
@@ -20,7 +21,6 @@ type Server struct {
 	open    gate   // the streams that are open
 	fresh   sharedFreshness
 	closing sync.Once
-	alone   atomic.Int64 // streams that a goroutine of their own serves
 	ctx     context.Context
 	cancel  context.CancelCauseFunc // ends every stream at once
 
@@ -36,8 +36,6 @@ type engine interface {
 	// take takes over the connection of a response that has begun, and then serves the stream
 	// until it ends. False means that it cannot, and has touched nothing.
 	take(re *Response, st *Stream, began time.Time) bool
-	// nextPass is when it writes to any of its streams next; zero if it may at once.
-	nextPass() time.Time
 	// stalled is how many clients' sockets are full, and how many clients are reading the log.
 	stalled() (full, behind int)
 	// drain makes every stream choose when to leave.
@@ -50,6 +48,9 @@ type engine interface {
 
 // New returns a server of streams. It fails only if the system refuses what it needs.
 func New(opts Options) (*Server, error) {
+	if opts.Schedule == nil {
+		opts.Schedule = pacing.NewSchedule()
+	}
 	s := &Server{opts: opts, start: time.Now()}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.draining, s.drain = context.WithCancel(context.Background())
@@ -124,15 +125,6 @@ func (s *Server) Serve(re *Response, st *Stream) {
 func (s *Server) over(ended func(End), e End) {
 	ended(e)
 	s.open.leave()
-}
-
-// NextPass is when streams are served next, if events are being gathered for all of them. It is in
-// the past otherwise.
-func (s *Server) NextPass() time.Time {
-	if s.engine == nil || s.alone.Load() > 0 {
-		return time.Time{}
-	}
-	return s.engine.nextPass()
 }
 
 // Drain tells every stream, spread at random over the given time, to resume elsewhere, and ends

@@ -2,12 +2,12 @@ package sse
 
 import (
 	"errors"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // shard owns a part of the clients, and is the goroutine that writes to them.
@@ -15,7 +15,7 @@ type shard struct {
 	server    *Server
 	engine    *shards
 	clients   []*client
-	pacer     pacer
+	pacer     pacing.Pacer
 	sweeper   *time.Ticker
 	flusher   *time.Timer // at the end of the earliest window
 	fresh     freshness
@@ -27,15 +27,12 @@ type shard struct {
 	stops     bool
 	stopped   chan struct{} // closed when run has returned
 
-	nextPass atomic.Int64 // the earliest moment of the next pass, or noClients; see Server.since
+	nextPass *pacing.PassTime
 
 	mu    sync.Mutex
 	inbox []message     // guarded by mu
 	mail  chan struct{} // signalled when there is something in it
 }
-
-// noClients is for a shard that nobody waits for.
-const noClients = math.MaxInt64
 
 // message is what others have to say to a shard, most of it about one of its clients.
 type message struct {
@@ -56,14 +53,12 @@ const (
 )
 
 func newShard(e *shards) *shard {
-	s := &shard{
-		server: e.server, engine: e, pacer: pacer{shards: len(e.shards)},
+	return &shard{
+		server: e.server, engine: e, pacer: pacing.NewPacer(len(e.shards)), nextPass: e.server.opts.Schedule.NewPassTime(),
 		fresh:   freshness{feed: e.server.opts.Feed, meter: e.server.opts.Meter, mark: e.server.opts.Feed.Mark()},
-		sweeper: time.NewTicker(sweepEvery(e.server.opts)), flusher: time.NewTimer(time.Hour),
+		sweeper: time.NewTicker(pacing.SweepInterval(e.server.opts.Heartbeat, e.server.opts.WriteTimeout)), flusher: time.NewTimer(time.Hour),
 		stopped: make(chan struct{}), mail: make(chan struct{}, 1),
 	}
-	s.nextPass.Store(noClients)
-	return s
 }
 
 // post leaves a message. It never waits.
@@ -88,7 +83,7 @@ func (s *shard) run() {
 	for {
 		select {
 		case <-feed:
-			if wait := s.pacer.wait(time.Now()); wait > 0 {
+			if wait := s.pacer.Wait(time.Now()); wait > 0 {
 				feed = nil // it need not tell of further changes until then
 				hold.Reset(wait)
 				continue
@@ -113,7 +108,7 @@ func (s *shard) pass() <-chan struct{} {
 	watch := startWatch()
 	next := s.server.opts.Feed.Changed() // before the pass, or what comes during it is missed
 	s.fresh.look()
-	p := s.server.opts.Feed.NewFanOutPass(maxWrite)
+	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
 	for i := len(s.clients) - 1; i >= 0; i-- { // one that ends makes room for one already served
 		s.clients[i].serve(p)
 	}
@@ -121,10 +116,10 @@ func (s *shard) pass() <-chan struct{} {
 	if len(s.clients) > 0 {
 		s.fresh.tell(now)
 	}
-	s.pacer.spent(watch.began, watch.cost(now), s.each(p))
+	s.pacer.Record(watch.began, watch.cost(now), s.each(p))
 	s.count(p)
 	if len(s.clients) > 0 {
-		s.nextPass.Store(s.server.since(now.Add(s.pacer.wait(now))))
+		s.nextPass.Set(now.Add(s.pacer.Wait(now)))
 	}
 	return next
 }
@@ -147,7 +142,7 @@ func (s *shard) readMail() bool {
 	inbox := s.inbox
 	s.inbox = nil
 	s.mu.Unlock()
-	p := s.server.opts.Feed.NewFanOutPass(maxWrite)
+	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
 	for _, m := range inbox {
 		s.read(m, p)
 	}
@@ -208,7 +203,7 @@ func (s *shard) cameBack(c *client, err error, torn bool) bool {
 }
 
 func (s *shard) add(c *client) {
-	s.nextPass.CompareAndSwap(noClients, 0)
+	s.nextPass.SetActive()
 	c.index = int32(len(s.clients))
 	s.clients = append(s.clients, c)
 	now := time.Now()
@@ -226,7 +221,7 @@ func (s *shard) remove(c *client) {
 	s.clients = s.clients[:len(s.clients)-1]
 	c.index = -1
 	if len(s.clients) == 0 {
-		s.nextPass.Store(noClients)
+		s.nextPass.SetIdle()
 	}
 	s.engine.poller.remove(c)
 }

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
@@ -107,7 +107,7 @@ func (f *fan) readsOn(c *client, peer, events int) {
 		if _, err := got.Write([]byte(text)); err != nil {
 			f.Fatal(err)
 		}
-		f.shard.read(message{client: c, kind: changed}, f.feed.NewFanOutPass(maxWrite))
+		f.shard.read(message{client: c, kind: changed}, f.feed.NewFanOutPass(pacing.MaxWrite))
 	}
 	for i, e := range got.Events() {
 		if e.ID != int64(i+1) {
@@ -116,29 +116,5 @@ func (f *fan) readsOn(c *client, peer, events int) {
 	}
 	if c.rest != nil || c.stalled != 0 {
 		f.Error(fmt.Sprintf("the client has read all, and keeps %d bytes", len(c.rest)))
-	}
-}
-
-// A client that has just come to one shard is not made to wait for what another one gathers; a shard without
-// clients says nothing.
-func TestNextPassIsThatOfTheFirstShard(t *testing.T) {
-	f := newFan(t)
-	server := f.shard.server
-	e := &shards{server: server, shards: []*shard{newShard(f.shard.engine), newShard(f.shard.engine), newShard(f.shard.engine)}}
-	for _, s := range e.shards {
-		s.sweeper.Stop()
-	}
-	if at := e.nextPass(); !at.IsZero() {
-		t.Errorf("without clients, the next pass is at %v", at)
-	}
-	e.shards[2].pass()
-	soon := time.Now().Add(time.Hour)
-	e.shards[1].nextPass.Store(server.since(soon))
-	if at := e.nextPass(); at.Before(soon) {
-		t.Errorf("the next pass is at %v, want %v", at, soon)
-	}
-	e.shards[0].nextPass.Store(0)
-	if at := e.nextPass(); at.After(time.Now()) {
-		t.Errorf("the next pass is at %v, and somebody has just come", at)
 	}
 }

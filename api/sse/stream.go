@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
-// Options are what all streams have in common. All fields but Goroutines are required.
+// Options are what all streams have in common. Goroutines and Schedule are optional.
 type Options struct {
 	Feed *stream.Feed
 	// Heartbeat is the time between heartbeats.
@@ -18,9 +19,11 @@ type Options struct {
 	// Now is the clock of control frames.
 	Now func() time.Time
 	// Retry is the reconnection delay that a client is told, in milliseconds.
-	Retry  func() int
-	Meter  Meter
-	Logger *slog.Logger
+	Retry func() int
+	Meter Meter
+	// Schedule is where the shards publish when they next write; nil publishes it nowhere.
+	Schedule *pacing.Schedule
+	Logger   *slog.Logger
 	// Goroutines serves every stream the simple way.
 	Goroutines bool
 }
@@ -52,6 +55,3 @@ func (l *Lease) Renew(until time.Time) { l.until.Store(until.UnixNano()) }
 func (l *Lease) Until() time.Time { return time.Unix(0, l.until.Load()) }
 
 func (l *Lease) expired(now time.Time) bool { return l != nil && now.UnixNano() >= l.until.Load() }
-
-// maxWrite is about how much one write to a client holds, in bytes.
-const maxWrite = 256 << 10

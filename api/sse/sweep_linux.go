@@ -1,15 +1,10 @@
 package sse
 
-import "time"
+import (
+	"time"
 
-// drainSweep is how even a drain is.
-const drainSweep = 20 * time.Millisecond
-
-// sweepEvery is how often a shard looks at the time: often enough for the shortest of its periods,
-// and seldom enough for many clients.
-func sweepEvery(o Options) time.Duration {
-	return min(max(min(o.Heartbeat, o.WriteTimeout)/30, time.Millisecond), time.Second)
-}
+	"github.com/pgherald/pgherald/stream/pacing"
+)
 
 // sweep does what time brings: heartbeats, and the ends of slow clients, of leases, and of all
 // when the server drains.
@@ -63,6 +58,6 @@ func (s *shard) drain() {
 	for _, c := range s.clients {
 		c.leavesAt = s.server.since(s.server.leaveAt(now))
 	}
-	s.sweeper.Reset(min(drainSweep, sweepEvery(s.server.opts)))
+	s.sweeper.Reset(min(pacing.DrainSweepInterval, pacing.SweepInterval(s.server.opts.Heartbeat, s.server.opts.WriteTimeout)))
 	s.sweep(now)
 }

@@ -1,6 +1,10 @@
 package sse
 
-import "time"
+import (
+	"time"
+
+	"github.com/pgherald/pgherald/stream/pacing"
+)
 
 // gathers reports whether the client waits for the end of its window. The first change begins one.
 func (c *client) gathers() bool {
@@ -32,7 +36,7 @@ func (s *shard) flushBy(at int64, now time.Time) {
 func (s *shard) flush() {
 	s.nextFlush = 0
 	watch := startWatch()
-	p := s.server.opts.Feed.NewFanOutPass(maxWrite)
+	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
 	for i := len(s.clients) - 1; i >= 0; i-- {
 		c := s.clients[i]
 		switch {
@@ -43,6 +47,6 @@ func (s *shard) flush() {
 			s.flushBy(c.flushAt, watch.began)
 		}
 	}
-	s.pacer.spent(watch.began, watch.cost(time.Now()), s.each(p))
+	s.pacer.Record(watch.began, watch.cost(time.Now()), s.each(p))
 	s.count(p)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/pgherald/pgherald/db/eventlog"
 	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // logConns are the connections that read the log: one follows it, some serve clients that are
@@ -32,6 +33,7 @@ type server struct {
 	leader         *notify.Leader
 	monitor        *eventlog.Monitor
 	pruner         *eventlog.Pruner
+	schedule       *pacing.Schedule
 	presence       *control.Presence
 	feed           *stream.Feed
 	metrics        *metrics.Metrics
@@ -69,13 +71,12 @@ func (c serveCmd) wire(a *app, m *metrics.Metrics, checker *auth.JWT) (_ *server
 	if err != nil {
 		return s, err
 	}
-	s.leader, err = notify.NewLeader(s.listener, c.ListenDatabaseURL, notify.LeaderOptions{
-		NextPass: func() time.Time { return s.api.NextPass() }, Logger: a.logger,
-	})
+	s.schedule = pacing.NewSchedule()
+	s.leader, err = notify.NewLeader(s.listener, c.ListenDatabaseURL, notify.LeaderOptions{Schedule: s.schedule, Logger: a.logger})
 	if err != nil {
 		return s, err
 	}
-	s.feed = stream.NewFeed(log, stream.FeedOptions{Bytes: int64(c.FeedBytes), OnEvent: m.EventRead, Logger: a.logger})
+	s.feed = stream.NewFeed(log, stream.FeedOptions{Bytes: int64(c.FeedBytes), OnEvent: m.EventRead, Schedule: s.schedule, Logger: a.logger})
 	if err := s.feed.Fill(ctx); err != nil {
 		return s, err
 	}
@@ -110,7 +111,7 @@ func (s *server) run(a *app, l net.Listener, ready func()) error {
 	defer running.Wait()
 	defer stop()
 	running.Go(func() { s.listener.Run(ctx) })
-	running.Go(func() { s.feed.Run(ctx, s.listener.Wake(), s.api.NextPass) })
+	running.Go(func() { s.feed.Run(ctx, s.listener.Wake()) })
 	running.Go(func() { s.leader.Run(ctx) })
 	running.Go(func() { s.pruner.Run(ctx) })
 	running.Go(func() { s.presence.Run(ctx) })

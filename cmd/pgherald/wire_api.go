@@ -24,6 +24,7 @@ func (s *server) apiConfig(logger *slog.Logger) api.Config {
 			Admission:    s.flags.admission(),
 			Heartbeat:    s.flags.Heartbeat,
 			WriteTimeout: s.flags.WriteTimeout,
+			Schedule:     s.schedule,
 		},
 		Metrics: s.metrics,
 		Logger:  logger,

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // handler passes the notifications of one channel to the listener.
@@ -67,4 +69,19 @@ func (l *Listener) onProbe(payload string) {
 	if len(payload) > len(l.name) && strings.HasPrefix(payload, l.name) {
 		signal(l.echo, payload)
 	}
+}
+
+// notificationMeter counts the notifications of writers.
+type notificationMeter struct {
+	since time.Time
+	count int
+}
+
+// isBusy counts a notification that arrived at now, and reports whether a leader is wanted.
+func (m *notificationMeter) isBusy(now time.Time) bool {
+	if now.Sub(m.since) > pacing.BusyWindow {
+		m.since, m.count = now, 0
+	}
+	m.count++
+	return m.count >= pacing.BusyNotifications
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/status"
 )
 
@@ -27,9 +28,12 @@ type LeaderOptions struct {
 	// SessionTimeout is how long PostgreSQL keeps the session of a leader that sends nothing, and how
 	// long a statement of the leader may take; 2 s by default. The lock ends with the session.
 	SessionTimeout time.Duration
-	// NextPass returns the time of this server's next fan-out pass, or a time in the past if none is
-	// planned; see [stream.Feed.Follow]. With nil, the leader does not wait for passes.
-	NextPass func() time.Time
+	// Schedule says when this server makes its next fan-out pass, for which polls wait. With nil, they
+	// do not wait.
+	Schedule *pacing.Schedule
+	// OnPoll is called before each poll of a term's windows, on the goroutine of Run, which waits for
+	// it. Tests act between two polls with it.
+	OnPoll func()
 	// OnStep is called with each step, on the goroutine of Run, which waits for it. Tests hold a leader
 	// at a step with it.
 	OnStep func(LeaderStep)
@@ -39,16 +43,19 @@ type LeaderOptions struct {
 
 func (o LeaderOptions) withDefaults() LeaderOptions {
 	if o.MinPoll <= 0 {
-		o.MinPoll = time.Millisecond
+		o.MinPoll = pacing.MinPollInterval
 	}
 	if o.MaxPoll <= 0 {
-		o.MaxPoll = 6 * time.Millisecond
+		o.MaxPoll = pacing.MaxPollInterval
 	}
 	if o.Window <= 0 {
-		o.Window = 200 * time.Millisecond
+		o.Window = pacing.PollWindow
 	}
 	if o.SessionTimeout <= 0 {
-		o.SessionTimeout = 2 * time.Second
+		o.SessionTimeout = pacing.SessionTimeout
+	}
+	if o.OnPoll == nil {
+		o.OnPoll = func() {}
 	}
 	if o.OnStep == nil {
 		o.OnStep = func(LeaderStep) {}

@@ -28,7 +28,7 @@ func TestWakerAnnouncesTheLastFindOfBusyPolls(t *testing.T) {
 	waker, err := notify.NewLeader(own.listener, url, notify.LeaderOptions{
 		Window: window,
 		OnStep: func(step notify.LeaderStep) { steps <- step },
-		NextPass: func() time.Time { // is asked before each poll of a window
+		OnPoll: func() {
 			switch polls++; polls {
 			case 1: // the only poll of its window finds something: most do
 				pgtest.Exec(t, writer, `insert into public.rows (id) values (1)`)
@@ -39,7 +39,6 @@ func TestWakerAnnouncesTheLastFindOfBusyPolls(t *testing.T) {
 				pass()
 				close(blocking)
 			}
-			return time.Time{}
 		},
 	})
 	if err != nil {

@@ -20,14 +20,13 @@ func TestWakerIsNotEagerWithAnotherSession(t *testing.T) {
 	var cut sync.Once
 	w, err := NewLeader(listener, url, LeaderOptions{
 		MinPoll: time.Millisecond, MaxPoll: time.Millisecond, Window: 10 * time.Millisecond,
-		NextPass: func() time.Time { // on the waker's goroutine, before each poll
+		OnPoll: func() {
 			pgtest.Exec(t, writer, `insert into pgherald.events (type, data) values ('tick', '{}')`)
 			if r.wakesAhead {
 				cut.Do(r.session.close)
 			} else if windows++; windows > 1000 {
 				t.Fatal("the waker was never eager, though each poll found something")
 			}
-			return time.Time{}
 		},
 	})
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // A waker looks at the log just before its own streams are written to, and for the other servers at
@@ -12,8 +14,9 @@ func TestWakerWaitsForTheNextPass(t *testing.T) {
 	const ms = time.Millisecond
 	for until, want := range map[time.Duration]time.Duration{-time.Hour: ms, 0: ms, 3 * ms / 2: ms, 7 * ms: 5 * ms, 45 * ms: 24 * ms} {
 		synctest.Test(t, func(t *testing.T) {
-			at := time.Now().Add(until)
-			o := LeaderOptions{NextPass: func() time.Time { return at }}.withDefaults()
+			s := pacing.NewSchedule()
+			s.NewPassTime().Set(time.Now().Add(until))
+			o := LeaderOptions{Schedule: s}.withDefaults()
 			if got := o.nextPoll(ms); got != want {
 				t.Errorf("a pass is %v away: the next poll is in %v, want %v", until, got, want)
 			}

@@ -113,7 +113,7 @@ func newSite(t *testing.T, url string, opts siteOptions) *site {
 	s.write(s.sub.Sync(nil, sync, time.Now()))
 	background(t, s.listener.Run)
 	background(t, func(ctx context.Context) { s.bell.follow(ctx, s.listener.Wake(), wake) })
-	background(t, func(ctx context.Context) { s.feed.Run(ctx, wake, nil) })
+	background(t, func(ctx context.Context) { s.feed.Run(ctx, wake) })
 	if !opts.noWaker {
 		background(t, s.waker.Run)
 	}

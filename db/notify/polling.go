@@ -3,7 +3,15 @@ package notify
 import (
 	"context"
 	"time"
+
+	"github.com/pgherald/pgherald/stream/pacing"
 )
+
+// nextPoll returns the time until the next poll. A server that holds its fan-out passes back gains
+// nothing from polls before the next pass; other servers do, so the wait is bounded.
+func (o *LeaderOptions) nextPoll(interval time.Duration) time.Duration {
+	return max(interval, min(o.Schedule.Delay(pacing.PollAhead), pacing.GatherPolls*o.MaxPoll))
+}
 
 // pollUntilQuiet polls until a window was quiet, or ctx ends.
 func (t *leadership) pollUntilQuiet(ctx context.Context) error {
@@ -16,12 +24,12 @@ func (t *leadership) pollUntilQuiet(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if finds < quietFinds && finds*quietShare < polls {
+		if finds < pacing.QuietFinds && finds*pacing.QuietShare < polls {
 			break
 		}
 		// The leader's notifications take transaction numbers, too: one for each find.
 		written := float64(t.session.seen.Xmax-xmax) - float64(finds)
-		interval = min(max(opts.MinPoll, pollInterval(written/time.Since(began).Seconds())), opts.MaxPoll)
+		interval = min(max(opts.MinPoll, pacing.PollInterval(written/time.Since(began).Seconds())), opts.MaxPoll)
 		t.setWakesAhead(2*finds > polls)
 	}
 	return nil
@@ -43,6 +51,7 @@ func (t *leadership) pollWindow(ctx context.Context, interval time.Duration) (po
 	opts := &t.leader.opts
 	var took time.Duration // by the last poll
 	for end := time.Now().Add(opts.Window); time.Now().Before(end); {
+		opts.OnPoll()
 		pause := opts.nextPoll(interval)
 		if sleep(ctx, max(pause-took, pause/2)) != nil {
 			return polls, finds, nil

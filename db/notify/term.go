@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/status"
 )
 
@@ -54,7 +55,7 @@ func (t *leadership) run(ctx context.Context) (err error) {
 // poll and the drain of that server's term cover it.
 func (t *leadership) campaign(ctx context.Context) (acquired bool, err error) {
 	l := t.leader
-	for n := 0; n < maxLockAttempts; n++ {
+	for n := 0; n < pacing.LockAttempts; n++ {
 		acquired, err := t.session.tryLock()
 		if err != nil {
 			return false, err
@@ -131,7 +132,7 @@ func (t *leadership) drain(ctx context.Context, boundary uint64) (again bool, er
 		if again, err := t.reacquire(); again || err != nil {
 			return again, err
 		}
-		_ = sleep(ctx, drainInterval(l.opts.MaxPoll, time.Since(began)))
+		_ = sleep(ctx, pacing.DrainInterval(l.opts.MaxPoll, time.Since(began)))
 		if _, err := t.poll(false); err != nil {
 			return false, err
 		}
