@@ -16,24 +16,26 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// lockTimeout bounds every wait for a lock. golang-migrate waits for its own without a limit.
+// lockTimeout bounds every wait for a lock, including golang-migrate's advisory lock, whose wait would have
+// no limit.
 const lockTimeout = "30s"
 
-// Status is where a set stands.
+// Status is the version of a set in a database.
 type Status struct {
 	Set     string
-	Version uint // 0 if nothing was applied
-	Latest  uint
-	Dirty   bool // the connection was lost in a migration: see Repair
+	Version uint // 0 if no migration was applied
+	Latest  uint // the version of this program
+	Dirty   bool // the connection was lost during a migration, see Repair
 }
 
-// Current reports whether there is nothing to do.
+// Current reports whether the set is at its latest version.
 func (s Status) Current() bool { return s.Version == s.Latest && !s.Dirty }
 
-// ErrDirty is returned when the connection was lost in an earlier migration, and nobody knows if it was applied.
-var ErrDirty = errors.New("an earlier migration stopped half-way: see what is there, then run pgherald migrate repair")
+// ErrDirty reports that the connection was lost during an earlier migration, so it is unknown whether that one
+// was applied.
+var ErrDirty = errors.New("an earlier migration stopped half-way: check the tables, then run pgherald migrate repair")
 
-// Up applies what is missing of the sets, in the order given.
+// Up applies the missing migrations of the sets, in the given order.
 func Up(ctx context.Context, databaseURL string, sets ...Set) error {
 	for _, s := range sets {
 		if err := s.run(ctx, databaseURL, (*migrate.Migrate).Up); err != nil {
@@ -43,8 +45,7 @@ func Up(ctx context.Context, databaseURL string, sets ...Set) error {
 	return nil
 }
 
-// Down removes what the sets have made, in the reverse order: all their tables, and what is in
-// them.
+// Down removes everything that the sets created, in reverse order: all their tables with their data.
 func Down(ctx context.Context, databaseURL string, sets ...Set) error {
 	for i := len(sets) - 1; i >= 0; i-- {
 		if err := sets[i].run(ctx, databaseURL, (*migrate.Migrate).Down); err != nil {
@@ -54,8 +55,8 @@ func Down(ctx context.Context, databaseURL string, sets ...Set) error {
 	return nil
 }
 
-// Repair declares that a set which stopped half-way is at the given version, after somebody has
-// looked at what is there. It runs no SQL file.
+// Repair sets the version of a set that stopped half-way. The caller must have checked which version the tables
+// have. Repair runs no SQL file.
 func Repair(ctx context.Context, databaseURL string, set Set, version uint) error {
 	latest, err := set.latest()
 	if err != nil {
@@ -66,12 +67,12 @@ func Repair(ctx context.Context, databaseURL string, set Set, version uint) erro
 	}
 	force := int(version)
 	if version == 0 {
-		force = -1 // what golang-migrate calls no version
+		force = -1 // golang-migrate's value for no version
 	}
 	return set.run(ctx, databaseURL, func(m *migrate.Migrate) error { return m.Force(force) })
 }
 
-// StatusOf says where the sets stand. It changes nothing.
+// StatusOf returns the status of each set. It changes nothing.
 func StatusOf(ctx context.Context, databaseURL string, sets ...Set) ([]Status, error) {
 	conn, err := pgx.Connect(ctx, databaseURL)
 	if err != nil {
@@ -89,7 +90,7 @@ func StatusOf(ctx context.Context, databaseURL string, sets ...Set) ([]Status, e
 	return out, nil
 }
 
-// status reads the version itself: golang-migrate would create its table to answer.
+// status reads the version with its own query: golang-migrate would create its table first.
 func (s Set) status(ctx context.Context, conn *pgx.Conn) (Status, error) {
 	latest, err := s.latest()
 	st := Status{Set: s.Name, Latest: latest}
@@ -107,7 +108,7 @@ func (s Set) status(ctx context.Context, conn *pgx.Conn) (Status, error) {
 	return st, err
 }
 
-// latest is the highest version there is a file for.
+// latest returns the highest version among the files.
 func (s Set) latest() (uint, error) {
 	names, err := fs.Glob(s.Files(), "*.up.sql")
 	if err != nil || len(names) == 0 {
@@ -121,7 +122,7 @@ func (s Set) latest() (uint, error) {
 	return uint(version), nil
 }
 
-// run opens the set, does one thing with it, and closes all that it opened.
+// run opens the set, calls do, and closes the set.
 func (s Set) run(ctx context.Context, databaseURL string, do func(*migrate.Migrate) error) (err error) {
 	m, err := s.open(ctx, databaseURL)
 	if err != nil {
@@ -139,7 +140,7 @@ func (s Set) run(ctx context.Context, databaseURL string, do func(*migrate.Migra
 	if errors.Is(err, migrate.ErrNoChange) {
 		return nil
 	}
-	return said(err)
+	return findPostgresError(err)
 }
 
 func (s Set) open(ctx context.Context, databaseURL string) (*migrate.Migrate, error) {
@@ -170,5 +171,5 @@ func (s Set) openOn(ctx context.Context, database *sql.DB) (*migrate.Migrate, er
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	return migrate.NewWithInstance("iofs", source, "pgx5", &wholeFiles{Driver: driver})
+	return migrate.NewWithInstance("iofs", source, "pgx5", &atomicFiles{Driver: driver})
 }

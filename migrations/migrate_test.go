@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { pgtest.Main(m, nil) }
 
 func sets() []migrations.Set { return []migrations.Set{migrations.Engine(), migrations.Workload()} }
 
-// golang-migrate ignores a file whose name it does not understand.
+// golang-migrate ignores a file whose name does not match its pattern.
 func TestFilesComeInPairsWithoutGaps(t *testing.T) {
 	name := regexp.MustCompile(`^(\d{4})_[a-z_]+\.(up|down)\.sql$`)
 	for _, set := range sets() {
@@ -36,14 +36,14 @@ func TestFilesComeInPairsWithoutGaps(t *testing.T) {
 		for _, e := range entries {
 			match := name.FindStringSubmatch(e.Name())
 			if match == nil {
-				t.Fatalf("%s/%s would be ignored", set.Name, e.Name())
+				t.Fatalf("golang-migrate would ignore %s/%s", set.Name, e.Name())
 			}
 			version, _ := strconv.Atoi(match[1])
 			found[match[2]] += version
 		}
 		n := len(entries) / 2
 		if want := n * (n + 1) / 2; found["up"] != want || found["down"] != want {
-			t.Errorf("%s: the numbers of its files do not go from 1 to %d in pairs", set.Name, n)
+			t.Errorf("%s: the files are not numbered from 1 to %d in pairs", set.Name, n)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func up(t *testing.T, url string) {
 func TestUpAndDown(t *testing.T) {
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)
-	// The application has migrations and a watched table of its own.
+	// The application has its own migrations and a watched table.
 	pgtest.Exec(t, conn, `create table schema_migrations (version bigint)`)
 	pgtest.Exec(t, conn, `create table orders (id int primary key)`)
 	before := objects(t, conn)
@@ -136,18 +136,18 @@ func TestStatusAndRepair(t *testing.T) {
 		return st
 	}
 	if st := status()[0]; st.Version != 0 || st.Current() {
-		t.Errorf("got %+v of an empty database", st)
+		t.Errorf("status of an empty database: %+v", st)
 	}
 	if made := objects(t, conn); len(made) > 0 {
-		t.Errorf("asking made %v", made)
+		t.Errorf("reading the status created %v", made)
 	}
 	up(t, url)
 	if st := status()[0]; !st.Current() {
-		t.Errorf("got %+v after up", st)
+		t.Errorf("status after up: %+v", st)
 	}
 	pgtest.Exec(t, conn, `update pgherald_engine_migrations set dirty = true`)
 	if err := migrations.Up(t.Context(), url, sets()...); !errors.Is(err, migrations.ErrDirty) {
-		t.Errorf("got %v of a migration that stopped half-way", err)
+		t.Errorf("got %v after a migration that stopped half-way, want ErrDirty", err)
 	}
 	latest := status()[0].Latest
 	if err := migrations.Repair(t.Context(), url, migrations.Engine(), latest+1); err == nil {
@@ -177,8 +177,8 @@ func oldWorkload(t *testing.T, url string, conn *pgx.Conn) {
 	pgtest.Exec(t, conn, `insert into public.activities (category, subcategory, location, reporter) values ('c', 's', 'l', 'r')`)
 }
 
-// Users have put things on the activities that keep the types of columns from being changed.
-func TestActivitiesOfUsers(t *testing.T) {
+// Users may have added objects to the activities that prevent a change of the columns' types.
+func TestActivitiesWithUserObjects(t *testing.T) {
 	for name, sql := range map[string]string{
 		"nothing":          `select`,
 		"policy":           `create policy own on public.activities using (reporter = current_setting('pgherald.user', true))`,
@@ -189,7 +189,7 @@ func TestActivitiesOfUsers(t *testing.T) {
 			when (old.status <> new.status) execute function public.activities_touch()`,
 		"enum": `create type public.state as enum ('open');
 			alter table public.activities drop constraint activities_status_check, alter status drop default, alter status type public.state using 'open'`,
-		"no check, and a row that it would refuse": `alter table public.activities drop constraint activities_location_check;
+		"no check, and a row that violates it": `alter table public.activities drop constraint activities_location_check;
 			update public.activities set location = ''`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,17 +224,16 @@ func filenode(t *testing.T, conn *pgx.Conn) (node uint32) {
 	return node
 }
 
-// A file that fails is undone by Postgres: nobody has to repair anything, and once the reason is gone
-// the next start goes on from there.
-func TestAFileThatFailsIsNotHalfWay(t *testing.T) {
+// Postgres undoes a file that fails. The set needs no repair, and the next attempt continues with that file.
+func TestFailedFileChangesNothing(t *testing.T) {
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)
 	oldWorkload(t, url, conn)
-	pgtest.Exec(t, conn, `create domain public.activity_category as text`) // in the way of the last file
+	pgtest.Exec(t, conn, `create domain public.activity_category as text`) // conflicts with the last file
 	for range 2 {
 		err := migrations.Up(t.Context(), url, sets()...)
 		if err == nil || !strings.Contains(err.Error(), `type "activity_category" already exists`) || strings.Contains(err.Error(), "alter table") {
-			t.Fatalf("got %v, want what is in the way and not the file", err)
+			t.Fatalf("got %v, want the conflict without the text of the file", err)
 		}
 	}
 	pgtest.Exec(t, conn, `drop domain public.activity_category`)
@@ -242,7 +241,7 @@ func TestAFileThatFailsIsNotHalfWay(t *testing.T) {
 
 	pgtest.Exec(t, conn, `create view public.reporters as select reporter from public.activities`)
 	if err := migrations.Down(t.Context(), url, sets()...); err == nil {
-		t.Fatal("a table went from under a view")
+		t.Fatal("down dropped a table that a view uses")
 	}
 	pgtest.Exec(t, conn, `drop view public.reporters`)
 	if err := migrations.Down(t.Context(), url, sets()...); err != nil {

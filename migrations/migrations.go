@@ -1,12 +1,15 @@
-// Package migrations holds the tables that pgherald needs, as two sets of golang-migrate files:
-// the engine (the schema pgherald: the event log) and the workload (activities, assignments and
-// their updates). Whoever has tables of their own takes only the first.
+// Package migrations creates the tables of pgherald from two sets of golang-migrate files:
 //
-// Trigger functions are not here: they are generated from a spec and can be installed anew at
-// any time, see package triggers.
+//   - engine: the schema pgherald with the event log and the tables that servers share.
+//   - workload: the tables of the example (activities, assignments and their updates). An application with
+//     its own tables does not need this set.
 //
-// The sets are applied in order and undone in the reverse one, each with a version of its own
-// in a table that belongs to pgherald alone. Only one process migrates at a time.
+// The trigger functions are not in the migrations: package triggers generates them from a spec and can
+// replace them at any time.
+//
+// Sets are applied in the given order and undone in reverse. Each set stores its version in a table of its
+// own. An advisory lock lets only one process migrate at a time, and each file is applied as a whole or not
+// at all.
 package migrations
 
 import (
@@ -17,19 +20,19 @@ import (
 //go:embed engine/*.sql workload/*.sql
 var files embed.FS
 
-// Set is a series of migrations with a version of its own.
+// Set is a series of migrations with its own version.
 type Set struct {
 	Name  string // a folder of this package
-	table string // where golang-migrate keeps the version
+	table string // the table in which golang-migrate stores the version
 }
 
-// Engine is the event log. Everything needs it.
+// Engine returns the set with the event log. Every installation needs it.
 func Engine() Set { return Set{Name: "engine", table: "pgherald_engine_migrations"} }
 
-// Workload is the tables of the Workload Insights dashboard.
+// Workload returns the set with the tables of the Workload Insights dashboard, the example.
 func Workload() Set { return Set{Name: "workload", table: "pgherald_workload_migrations"} }
 
-// Files are the set's SQL files.
+// Files returns the set's SQL files.
 func (s Set) Files() fs.FS {
 	sub, err := fs.Sub(files, s.Name)
 	if err != nil {

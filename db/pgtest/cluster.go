@@ -14,7 +14,7 @@ import (
 	"github.com/pgherald/pgherald/db/postgres"
 )
 
-// Cluster is a server that a test has for itself, and may treat badly.
+// Cluster is a server for one test, which may stop or kill it.
 type Cluster struct {
 	server *postgres.Cluster
 	dir    string // holds the data directory and nothing else
@@ -23,7 +23,7 @@ type Cluster struct {
 	mu       sync.Mutex
 	template templateState
 	setupErr error
-	names    int // of databases, given out so far
+	names    int // the number of databases created so far
 }
 
 type templateState int
@@ -31,10 +31,10 @@ type templateState int
 const (
 	templateAbsent templateState = iota
 	templateReady
-	templateBroken // setupErr says why
+	templateBroken // setupErr holds the reason
 )
 
-// NewCluster starts a server of the test's own, which is gone with the test.
+// NewCluster starts a server for this test and removes it when the test ends.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
 	k := theKit(t)
@@ -60,14 +60,14 @@ func NewCluster(t testing.TB) *Cluster {
 func newCluster(inst postgres.Installation, setup func(context.Context, string) error) (*Cluster, error) {
 	dir, err := os.MkdirTemp("", "pgherald-test-")
 	if err != nil {
-		return nil, fmt.Errorf("make a directory for the test server: %w", err)
+		return nil, fmt.Errorf("create a directory for the test server: %w", err)
 	}
-	// When we are root the server runs as another user, who has to pass.
+	// For root, the server runs as another user, who must be able to enter the directory.
 	err = os.Chmod(dir, 0o711)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	server, err := postgres.Start(ctx, inst, postgres.ClusterOptions{
 		DataDir:  filepath.Join(dir, "data"),
@@ -81,24 +81,24 @@ func newCluster(inst postgres.Installation, setup func(context.Context, string) 
 }
 
 func (c *Cluster) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	return errors.Join(c.server.Stop(ctx), os.RemoveAll(c.dir))
 }
 
-// Stop shuts the server down in the fast way, as a restart for maintenance
-// does: clients are told, and disconnected.
+// Stop shuts the server down in fast mode, as a restart for maintenance does: the server sends an error to its
+// clients and disconnects them.
 func (c *Cluster) Stop(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	if err := c.server.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Kill ends all of the server's processes with SIGKILL: clients are told
-// nothing, and the next start has to recover.
+// Kill ends all processes of the server with SIGKILL. Clients get no error message, and the next start runs
+// crash recovery.
 func (c *Cluster) Kill(t testing.TB) {
 	t.Helper()
 	if err := c.server.Kill(); err != nil {
@@ -106,28 +106,28 @@ func (c *Cluster) Kill(t testing.TB) {
 	}
 }
 
-// Start starts the server again, on the same port with the same data.
+// Start starts the server again on the same port and data.
 func (c *Cluster) Start(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	if err := c.server.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Addr is the server's host:port, for NewProxy.
+// Addr returns the server's host:port, for NewProxy.
 func (c *Cluster) Addr() string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(c.server.Port()))
 }
 
-// URL is the connection string of a database of this server, existing or not.
+// URL returns the connection string of a database of this server, which need not exist.
 func (c *Cluster) URL(database string) string { return c.server.URL(database) }
 
-// LogTail is the end of the server's log.
+// LogTail returns the last lines of the server's log.
 func (c *Cluster) LogTail() string { return c.server.LogTail() }
 
-// Version is the major version of the PostgreSQL that the tests run against.
+// Version returns the major version of the PostgreSQL that runs the tests.
 func Version(t testing.TB) int {
 	t.Helper()
 	inst, err := theKit(t).installation()

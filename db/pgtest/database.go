@@ -15,27 +15,26 @@ const (
 	template    = "pgherald_template"
 )
 
-// NewDatabase returns the URL of a fresh database on the shared server, with
-// the schema that Main's setup made. It is dropped when the test ends, whoever
-// is still connected.
+// NewDatabase creates a database with the schema of Main's setup on the shared server, and returns its URL. When
+// the test ends, the database is dropped and open connections to it are closed.
 func NewDatabase(t testing.TB) string {
 	t.Helper()
 	return sharedDatabase(t, (*Cluster).copyTemplate)
 }
 
-// EmptyDatabase is NewDatabase without the schema.
+// EmptyDatabase works like NewDatabase, but without the schema.
 func EmptyDatabase(t testing.TB) string {
 	t.Helper()
 	return sharedDatabase(t, (*Cluster).copyEmpty)
 }
 
-// NewDatabase makes a database with the schema on this server.
+// NewDatabase creates a database with the schema on this server.
 func (c *Cluster) NewDatabase(t testing.TB) string {
 	t.Helper()
 	return c.database(t, (*Cluster).copyTemplate)
 }
 
-// EmptyDatabase makes a database without the schema on this server.
+// EmptyDatabase creates a database without the schema on this server.
 func (c *Cluster) EmptyDatabase(t testing.TB) string {
 	t.Helper()
 	return c.database(t, (*Cluster).copyEmpty)
@@ -54,10 +53,9 @@ func sharedDatabase(t testing.TB, create func(*Cluster, context.Context, string)
 
 func (c *Cluster) database(t testing.TB, create func(*Cluster, context.Context, string) error) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
-	// One at a time: it is no faster otherwise, and the template's state
-	// needs no lock of its own.
+	// Creating one at a time is as fast, and the lock also guards the state of the template.
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.names++
@@ -100,7 +98,7 @@ func (c *Cluster) makeTemplate(ctx context.Context) error {
 
 func (c *Cluster) drop(t testing.TB, databaseURL string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
@@ -112,8 +110,7 @@ func (c *Cluster) drop(t testing.TB, databaseURL string) {
 	}
 }
 
-// admin connects for every statement: a connection kept open would have to be
-// brought back after each kill, and would be one more thing to close.
+// admin runs a statement on a new connection: a permanent one would break at every kill.
 func (c *Cluster) admin(ctx context.Context, sql string) error {
 	conn, err := pgx.Connect(ctx, c.server.URL(maintenance))
 	if err != nil {
@@ -126,8 +123,8 @@ func (c *Cluster) admin(ctx context.Context, sql string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// identifier makes a test's name fit into a database's, so that a query in
-// pg_stat_activity says whose it is.
+// identifier turns a test's name into a part of a database name, so that pg_stat_activity shows which test runs
+// a query.
 func identifier(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

@@ -1,22 +1,20 @@
-// Package pgtest gives tests a real PostgreSQL: a database of its own for every
-// test, a server of its own for a test that wants to kill one, and a proxy
-// that breaks connections on purpose.
+// Package pgtest runs tests against a real PostgreSQL. It gives each test a fresh database, gives a test that
+// kills its server a server of its own, and breaks connections on purpose with a proxy.
 //
-// A package that uses it hands its TestMain over:
+// A package uses it from TestMain:
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m, migrate) }
 //
-// where migrate makes the schema, once, in a template that every test's
-// database is a copy of.
+// migrate creates the schema once, in a template. Every test's database is a copy of the template.
 //
-// It promises that tests do not see each other (NOTIFY is per database), that
-// nothing is started before a test asks for it, and that no server, directory,
-// connection or goroutine is left when the tests are over. If the test process
-// is killed, or panics, its server ends too (on Linux) and a directory named
-// pgherald-test-* stays among the temporary ones.
+// It promises:
 //
-// Without a PostgreSQL the tests fail; they are never skipped silently.
+//   - Tests are isolated from each other. NOTIFY is too, since it is per database.
+//   - No server starts before a test needs one.
+//   - No server, directory, connection or goroutine remains after the tests. If the test process is killed or
+//     panics, the server ends too (on Linux), but a temporary directory pgherald-test-* remains.
+//   - Without a PostgreSQL the tests fail. They are never skipped.
 //
-// The server is the one in PGHERALD_TEST_PG_BIN, else what postgres.Find finds
-// or fetches. It runs without fsync, otherwise as in production.
+// The server is the one in PGHERALD_TEST_PG_BIN, or else the result of postgres.Find, which may fetch one. It
+// runs without fsync, and otherwise as in production.
 package pgtest

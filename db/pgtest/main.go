@@ -14,18 +14,16 @@ import (
 	"github.com/pgherald/pgherald/db/postgres"
 )
 
-// patience bounds each thing that is waited for: far more than it takes, and
-// far less than the limit of the whole run, whose message says nothing.
-const patience = 2 * time.Minute
+// stepTimeout bounds every single wait. It is far longer than a step takes, and far shorter than the limit of
+// the whole test run, which reports no cause.
+const stepTimeout = 2 * time.Minute
 
-// shared is what Main has set up. It is the one variable of this package:
-// testing.M has no place to keep a value, and a test has no other way to reach
-// what TestMain made.
+// shared is the state that Main sets up. It must be a global variable: a test has no other way to reach a value
+// that TestMain creates.
 var shared *kit
 
-// Main runs the tests of a package, stops the server that they shared, looks
-// for goroutines that were left, and exits. setup makes the schema in the
-// database at the given URL and runs once per server; nil leaves it empty.
+// Main runs the tests of a package, stops the shared server, checks for leaked goroutines, and exits. setup
+// creates the schema in the database at the given URL, once for each server. A nil setup means no schema.
 func Main(m *testing.M, setup func(ctx context.Context, databaseURL string) error) {
 	shared = &kit{setup: setup}
 	code := m.Run()
@@ -33,27 +31,27 @@ func Main(m *testing.M, setup func(ctx context.Context, databaseURL string) erro
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
 		code = max(code, 1)
 	}
-	// A test that failed may not have come to its end: its leaks say nothing.
+	// A failed test may have stopped early, so its leaks mean nothing.
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, "pgtest: find goroutines that were left:", err)
+			fmt.Fprintln(os.Stderr, "pgtest: find leaked goroutines:", err)
 			code = 1
 		}
 	}
 	os.Exit(code)
 }
 
-// kit belongs to one test process.
+// kit is the state of one test process.
 type kit struct {
 	setup func(ctx context.Context, databaseURL string) error
 
 	mu      sync.Mutex
 	inst    *postgres.Installation
 	cluster *Cluster // the shared one
-	err     error    // why there is none: the next test need not wait for the same
+	err     error    // why it could not start: later tests fail at once
 }
 
-// theKit is shared, for a test that may have forgotten about Main.
+// theKit returns the shared state. It fails the test if TestMain did not call Main.
 func theKit(t testing.TB) *kit {
 	t.Helper()
 	if shared == nil {
@@ -62,7 +60,7 @@ func theKit(t testing.TB) *kit {
 	return shared
 }
 
-// installation finds the PostgreSQL to test with, once.
+// installation finds the PostgreSQL for the tests, once.
 func (k *kit) installation() (postgres.Installation, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -76,7 +74,7 @@ func (k *kit) find() (postgres.Installation, error) {
 	if k.err != nil {
 		return postgres.Installation{}, k.err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	inst, err := postgres.Find(ctx, postgres.Options{BinDir: os.Getenv("PGHERALD_TEST_PG_BIN"), Fetch: true})
 	if err != nil {
@@ -87,7 +85,7 @@ func (k *kit) find() (postgres.Installation, error) {
 	return inst, nil
 }
 
-// sharedCluster starts the shared server when the first test wants it.
+// sharedCluster starts the shared server on the first call.
 func (k *kit) sharedCluster() (*Cluster, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

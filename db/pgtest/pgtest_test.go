@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			return err
 		}
-		// It cannot run twice on one server: the second would fail.
+		// A second run on the same server would fail.
 		_, err = conn.Exec(ctx, "create table things (id int primary key); create role set_up_once")
 		return errors.Join(err, conn.Close(ctx))
 	})
@@ -36,7 +36,7 @@ func value[T any](t *testing.T, conn *pgx.Conn, sql string, args ...any) T {
 	return v
 }
 
-func TestDatabasesAreApart(t *testing.T) {
+func TestDatabasesAreIsolated(t *testing.T) {
 	first := pgtest.Connect(t, pgtest.NewDatabase(t))
 	pgtest.Exec(t, first, "insert into things select generate_series(1, $1)", 3)
 	second := pgtest.Connect(t, pgtest.NewDatabase(t))
@@ -123,7 +123,7 @@ func TestClusterThroughKillAndStop(t *testing.T) {
 			t.Error("the connection outlived the server")
 		}
 		if _, err := pgx.Connect(t.Context(), databaseURL); err == nil {
-			t.Error("the server takes connections after its end")
+			t.Error("the server accepts connections after its end")
 		}
 		c.Start(t)
 		conn = pgtest.Connect(t, databaseURL)
@@ -137,11 +137,11 @@ func TestClusterThroughKillAndStop(t *testing.T) {
 	}
 	empty := pgtest.Connect(t, c.EmptyDatabase(t))
 	if value[int](t, empty, "select current_setting('max_connections')::int") < 300 {
-		t.Error("too few connections for a test with many clients")
+		t.Error("the server allows too few connections for tests with many clients")
 	}
 }
 
-// leakEnv makes TestLeak leak.
+// leakEnv makes TestLeak leak a goroutine.
 const leakEnv = "PGHERALD_TEST_LEAK"
 
 func TestLeak(t *testing.T) {
@@ -158,14 +158,14 @@ func TestMainFindsLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o711); err != nil { // see postgres.Start about root
+	if err := os.Chmod(temp, 0o711); err != nil { // for root, the server runs as another user
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLeak$")
 	cmd.Env = append(os.Environ(), leakEnv+"=1", "TMPDIR="+temp)
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "TestLeak.func") {
-		t.Errorf("Main ended with %v and said %s", err, out)
+		t.Errorf("Main ended with %v and printed %s", err, out)
 	}
 	if entries, err := os.ReadDir(temp); err != nil || len(entries) != 0 {
 		t.Errorf("Main left %v behind, %v", entries, err)

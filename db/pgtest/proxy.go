@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// Proxy stands between a client and a server and breaks what is between them.
-// It begins as a faithful one. Its methods may be called at any time, from any
-// goroutine, and hold for connections that are open already.
+// Proxy forwards TCP connections from clients to a server and breaks them on demand. A new proxy only forwards.
+// All methods are safe for concurrent use and also affect open connections.
 type Proxy struct {
 	target   string
 	listener net.Listener
@@ -20,13 +19,12 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	links  map[*link]struct{}
-	gate   chan struct{} // closed while traffic may pass
+	gate   chan struct{} // closed while traffic passes
 	refuse bool
 	delay  time.Duration
 }
 
-// NewProxy starts a proxy on a port of its own in front of target, a
-// host:port. It ends with the test.
+// NewProxy starts a proxy on a free port in front of target, a host:port. The proxy ends with the test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -38,27 +36,27 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = listener.Close()
-		p.Refuse(true) // one that was accepted just now must not stay
+		p.Refuse(true) // the accept loop may still hold a new connection
 		p.Cut()
 		p.wg.Wait()
 	})
 	return p
 }
 
-// Addr is the host:port to connect to.
+// Addr returns the host:port of the proxy.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// URL is databaseURL with the proxy in the place of its host and port.
+// URL returns databaseURL with the host and port of the proxy.
 func (p *Proxy) URL(databaseURL string) string {
 	u, err := url.Parse(databaseURL)
 	if err != nil {
-		return databaseURL // whoever connects will say what is wrong with it
+		return databaseURL // connecting to it reports the error
 	}
 	u.Host = p.Addr()
 	return u.String()
 }
 
-// Cut resets all connections, on both sides. New ones are welcome.
+// Cut resets all connections, on both sides. The proxy still accepts new ones.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -67,9 +65,8 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Blackhole makes the network swallow everything, without a word to anyone:
-// connections stay open and new ones are accepted. When it is turned off, what
-// was under way arrives, as after TCP's retransmission.
+// Blackhole holds all traffic back. Connections stay open, and the proxy accepts new ones. Turning it off
+// delivers the traffic held back, as a TCP retransmission would.
 func (p *Proxy) Blackhole(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,14 +82,14 @@ func (p *Proxy) Blackhole(on bool) {
 	}
 }
 
-// Refuse makes the proxy reset new connections at once. Open ones stay.
+// Refuse makes the proxy reset new connections at once. Open ones stay open.
 func (p *Proxy) Refuse(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refuse = on
 }
 
-// Delay holds everything that passes, in either direction, for d.
+// Delay delays all traffic by d in each direction.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,13 +118,13 @@ func (p *Proxy) serve(l *link) {
 	defer func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		l.close() // and not cut: what is under way to either side has to arrive
+		l.close() // a cut would discard data in flight
 		delete(p.links, l)
 	}()
 	if !p.pass(l) {
 		return
 	}
-	conn, err := net.DialTimeout("tcp", p.target, patience)
+	conn, err := net.DialTimeout("tcp", p.target, stepTimeout)
 	if err != nil || !p.join(l, conn.(*net.TCPConn)) {
 		return
 	}
@@ -137,7 +134,7 @@ func (p *Proxy) serve(l *link) {
 	both.Wait()
 }
 
-// join adds the server's side to a link, which may have been cut meanwhile.
+// join adds the server's connection to a link. It returns false if the link was cut in the meantime.
 func (p *Proxy) join(l *link, server *net.TCPConn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,8 +146,7 @@ func (p *Proxy) join(l *link, server *net.TCPConn) bool {
 	return true
 }
 
-// pump copies one direction, and passes its end on. An error ends both, with a
-// reset, as it came.
+// pump copies one direction until its end and forwards the end. An error resets both connections.
 func (p *Proxy) pump(l *link, to, from *net.TCPConn) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -171,7 +167,7 @@ func (p *Proxy) pump(l *link, to, from *net.TCPConn) {
 	}
 }
 
-// pass waits until traffic may pass; it is false if the link was cut first.
+// pass waits until traffic may pass. It returns false if the link is cut before.
 func (p *Proxy) pass(l *link) bool {
 	p.mu.Lock()
 	timer := time.NewTimer(p.delay)
@@ -193,10 +189,10 @@ func (p *Proxy) pass(l *link) bool {
 	}
 }
 
-// link is one connection through the proxy. Its fields are guarded by the
-// proxy's mutex, except that pumps use the connections, which are set by then.
+// link is one connection through the proxy. The proxy's mutex guards its fields. Pumps use the connections
+// without it, since they start after both are set.
 type link struct {
-	client, server *net.TCPConn // server is nil until it is dialled
+	client, server *net.TCPConn // server is nil until it is dialed
 	done           chan struct{}
 }
 
@@ -209,8 +205,8 @@ func (l *link) isCut() bool {
 	}
 }
 
-// cut closes with a reset: with no time to linger, the system sends no FIN and
-// throws away what was under way.
+// cut closes the connections with a reset: with SO_LINGER 0, the system sends no FIN and discards data in
+// flight.
 func (l *link) cut() {
 	for _, conn := range l.open() {
 		_ = conn.SetLinger(0)
@@ -227,7 +223,7 @@ func (l *link) close() {
 	}
 }
 
-// open returns the connections that are there and not closed by us.
+// open returns the connections that the proxy has not closed.
 func (l *link) open() []*net.TCPConn {
 	switch {
 	case l.isCut():

@@ -16,7 +16,7 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// echo is a server that sends everything back, and then its end.
+// echo starts a server that sends everything back, including the end of the stream.
 func echo(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -71,7 +71,7 @@ func receive(t *testing.T, conn net.Conn, want string) {
 	}
 }
 
-// receiveError returns what ends a read that gets nothing for d.
+// receiveError returns the error of a read that must receive nothing for d.
 func receiveError(t *testing.T, conn net.Conn, d time.Duration) error {
 	t.Helper()
 	if err := conn.SetReadDeadline(time.Now().Add(d)); err != nil {
@@ -79,7 +79,7 @@ func receiveError(t *testing.T, conn net.Conn, d time.Duration) error {
 	}
 	n, err := conn.Read(make([]byte, 1))
 	if n > 0 {
-		t.Error("something came through")
+		t.Error("data came through")
 	}
 	return err
 }
@@ -120,7 +120,7 @@ func TestProxyBlackhole(t *testing.T) {
 	receive(t, before, "a")
 
 	p.Blackhole(true)
-	p.Blackhole(true) // twice is as good as once
+	p.Blackhole(true) // calling it twice has no further effect
 	during := dial(t, p)
 	for _, conn := range []net.Conn{before, during} {
 		send(t, conn, "lost?")
@@ -171,7 +171,7 @@ func TestProxyDelay(t *testing.T) {
 	send(t, conn, "a")
 	receive(t, conn, "a")
 	if took := time.Since(start); took < 2*delay {
-		t.Errorf("there and back took %v, want at least %v", took, 2*delay)
+		t.Errorf("the round trip took %v, want at least %v", took, 2*delay)
 	}
 }
 
@@ -183,7 +183,7 @@ func TestProxyWithoutServer(t *testing.T) {
 	_ = listener.Close()
 	conn := dial(t, pgtest.NewProxy(t, listener.Addr().String()))
 	if err := receiveError(t, conn, 10*time.Second); errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error("the connection stays open although there is no server behind")
+		t.Error("the connection stays open without a server behind the proxy")
 	}
 }
 

@@ -12,43 +12,41 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Connect opens a connection that is closed when the test ends. Like the rest
-// here it does not use the test's context, which is over when cleanups run.
+// Connect opens a connection and closes it when the test ends. It does not use the test's context, which is
+// cancelled before the cleanups run.
 func Connect(t testing.TB, databaseURL string) *pgx.Conn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 		defer cancel()
-		// The other side may be gone, which is what such a test is about.
+		// The error does not matter: the test may have killed the server.
 		_ = conn.Close(ctx)
 	})
 	return conn
 }
 
-// Exec runs SQL that has to succeed: one statement if there are arguments, else
-// any number.
+// Exec runs SQL and fails the test on an error. Without arguments, sql may hold several statements.
 func Exec(t testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	if _, err := conn.Exec(ctx, sql, args...); err != nil {
 		t.Fatalf("run %q: %v", sql, err)
 	}
 }
 
-// Psql types SQL into the real psql and returns what it prints: rows without
-// headers, columns parted by |, and any notification. Each statement is a
-// transaction of its own. Where there is no psql the test is skipped.
+// Psql runs SQL in psql and returns its output: rows without headers, columns separated by |, and notifications.
+// Each statement is a transaction of its own. Psql skips the test if psql is not installed.
 func Psql(t testing.TB, databaseURL, sql string) string {
 	t.Helper()
 	program := findPsql(t)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), stepTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", databaseURL)
 	cmd.Stdin = strings.NewReader(sql)
@@ -64,7 +62,7 @@ func Psql(t testing.TB, databaseURL, sql string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// findPsql looks beside the server first: npm's package has none.
+// findPsql searches the server's directory and then PATH, since the npm package has no psql.
 func findPsql(t testing.TB) string {
 	t.Helper()
 	inst, err := theKit(t).installation()

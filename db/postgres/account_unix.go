@@ -14,15 +14,16 @@ import (
 	"syscall"
 )
 
-// account is the user that the server runs as when we are root, whom Postgres
-// refuses. A nil account is ourselves.
+// account is the user that runs the server if this process runs as root, which Postgres refuses. A nil account
+// means the current user.
 type account struct {
 	name     string
 	uid, gid uint32
 }
 
-// serverAccount is nil unless we are root. Then it is the owner of the data
-// directory, if there is one: a user called postgres may have come after it.
+// serverAccount returns nil unless this process runs as root. For root it returns the owner of the data
+// directory, or else the user postgres or nobody. The owner comes first, since the user postgres may be
+// younger than the data.
 func serverAccount(dataDir string) (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -56,7 +57,7 @@ func lookup(name string) (*account, error) {
 	return &account{name: "user " + name, uid: uint32(uid), gid: uint32(gid)}, nil
 }
 
-// own gives a file to the account.
+// own makes the account the owner of a file.
 func (a *account) own(path string) error {
 	if a == nil {
 		return nil
@@ -64,11 +65,11 @@ func (a *account) own(path string) error {
 	return os.Chown(path, int(a.uid), int(a.gid))
 }
 
-// prepare makes cmd run as the account, in a process group of its own: Ctrl-C
-// is for us, who stop the server when its clients are gone.
+// prepare makes cmd run as the account and in its own process group. So Ctrl-C reaches only this process, which
+// stops the server after its clients.
 func (a *account) prepare(cmd *exec.Cmd) {
 	cmd.Env = serverEnv()
-	cmd.Dir = "/" // ours may be one that the account cannot enter
+	cmd.Dir = "/" // the account may not be able to enter the current directory
 	cmd.SysProcAttr = endsWithParent()
 	cmd.SysProcAttr.Setpgid = true
 	if a != nil {
@@ -76,8 +77,8 @@ func (a *account) prepare(cmd *exec.Cmd) {
 	}
 }
 
-// canReach finds the directory on the way that the account may not pass, which
-// Postgres would report as something else.
+// canReach returns an error that names the first directory on the path that the account cannot enter.
+// Postgres would report another cause.
 func (a *account) canReach(path string) error {
 	if a == nil {
 		return nil
@@ -92,7 +93,7 @@ func (a *account) canReach(path string) error {
 			return fmt.Errorf("look for %s: %w", path, err)
 		}
 		if !a.mayPass(info) {
-			return fmt.Errorf("use %s: PostgreSQL does not run as root, and %s, as whom it would run, may not pass %s (mode %04o); choose a directory outside",
+			return fmt.Errorf("use %s: PostgreSQL does not run as root but as %s, which may not pass %s (mode %04o); choose a directory outside",
 				path, a.name, dir, info.Mode().Perm())
 		}
 		if dir == filepath.Dir(dir) {

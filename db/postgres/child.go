@@ -12,25 +12,23 @@ import (
 )
 
 const (
-	// poll is how often we look at what has no event to wait for: a line in a
-	// file, a process that is not our child.
+	// poll is the interval for reading states that send no event: a line in a file, a process that is not a
+	// child of this one.
 	poll = 5 * time.Millisecond
 
-	// immediateTimeout is how long a server may take for an immediate stop,
-	// which is a few milliseconds' work.
+	// immediateTimeout bounds an immediate shutdown, which takes a few milliseconds.
 	immediateTimeout = 10 * time.Second
 )
 
-// child is a running process. Its goroutine ends with it, and whoever has the
-// child waits for both on done.
+// child is a running process. done is closed when the process and its goroutine have ended.
 type child struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error       // of Wait; read it after done
-	told atomic.Bool // it was told to end, so its end is no surprise
+	cmd         *exec.Cmd
+	done        chan struct{}
+	err         error       // from Wait; valid after done
+	endExpected atomic.Bool // this process ended it
 
 	log      string // the server's log file
-	logStart int64  // where this process's part of it begins
+	logStart int64  // the offset at which the output of this process begins
 }
 
 func spawn(cmd *exec.Cmd) (*child, error) {
@@ -40,8 +38,8 @@ func spawn(cmd *exec.Cmd) (*child, error) {
 	return c, <-started
 }
 
-// run keeps its OS thread for as long as the child lives: the kernel counts
-// the thread, not the process, as the parent whose death the child is told of.
+// run starts the child and waits for it, on a locked OS thread: the kernel signals the child when its parent
+// thread ends, not its parent process.
 func (c *child) run(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -65,9 +63,9 @@ func (c *child) ended() bool {
 	}
 }
 
-// reason says why the child ended, unless it was told to.
+// reason returns why the child ended, or nil if this process ended it.
 func (c *child) reason() error {
-	if !c.ended() || c.told.Load() {
+	if !c.ended() || c.endExpected.Load() {
 		return nil
 	}
 	return c.endError()
@@ -85,8 +83,7 @@ func (c *child) endError() error {
 	return fmt.Errorf("run PostgreSQL: %s; its log ends with:\n%s", how, tail)
 }
 
-// waitReady returns when the server takes connections; if it does not, no
-// process is left.
+// waitReady returns when the server accepts connections. On an error the server has ended.
 func (c *child) waitReady(ctx context.Context, dataDir string) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
@@ -107,12 +104,12 @@ func (c *child) waitReady(ctx context.Context, dataDir string) error {
 	}
 }
 
-// stop asks for a fast shutdown, and does not wait for longer than ctx.
+// stop shuts the server down in fast mode, and in immediate mode if ctx ends first.
 func (c *child) stop(ctx context.Context) error {
 	if c.ended() {
 		return nil
 	}
-	c.told.Store(true)
+	c.endExpected.Store(true)
 	if err := interrupt(c.cmd.Process); err != nil && !c.ended() {
 		return fmt.Errorf("stop PostgreSQL: %w", err)
 	}
@@ -120,15 +117,15 @@ func (c *child) stop(ctx context.Context) error {
 	case <-c.done:
 		return nil
 	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("stop PostgreSQL in time: %w; it was stopped at once", ctx.Err()), c.stopNow())
+		return errors.Join(fmt.Errorf("stop PostgreSQL in time: %w; it was stopped in immediate mode", ctx.Err()), c.stopNow())
 	}
 }
 
-// stopNow asks for an immediate shutdown, and if even that takes long, kills.
+// stopNow shuts the server down in immediate mode, and kills it after immediateTimeout.
 func (c *child) stopNow() error {
-	c.told.Store(true)
+	c.endExpected.Store(true)
 	if err := quit(c.cmd.Process); err != nil && !c.ended() {
-		return fmt.Errorf("stop PostgreSQL at once: %w", err)
+		return fmt.Errorf("stop PostgreSQL in immediate mode: %w", err)
 	}
 	timer := time.NewTimer(immediateTimeout)
 	defer timer.Stop()
@@ -140,14 +137,13 @@ func (c *child) stopNow() error {
 	}
 }
 
-// kill ends the server with everything it has forked. The server is frozen
-// first, so that it can neither fork another process nor let the id of a dead
-// one go to somebody else while we look.
+// kill ends the server and all processes it has forked. It freezes the server first: then the server can
+// neither fork a process nor reap one, which would free its id for another program.
 func (c *child) kill() error {
 	if c.ended() {
 		return nil
 	}
-	c.told.Store(true)
+	c.endExpected.Store(true)
 	children := freeze(c.pid())
 	for _, pid := range children {
 		killPID(pid)
@@ -159,7 +155,7 @@ func (c *child) kill() error {
 	return waitGone(children)
 }
 
-// waitGone waits for processes that are not our children to vanish.
+// waitGone waits until processes that are not children of this one have ended.
 func waitGone(pids []int) error {
 	deadline := time.NewTimer(immediateTimeout)
 	defer deadline.Stop()
@@ -170,7 +166,7 @@ func waitGone(pids []int) error {
 			select {
 			case <-tick.C:
 			case <-deadline.C:
-				return fmt.Errorf("wait for process %d of the killed PostgreSQL to end: it is still there", pid)
+				return fmt.Errorf("wait for process %d of the killed PostgreSQL to end: it is still running", pid)
 			}
 		}
 	}

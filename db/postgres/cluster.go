@@ -13,35 +13,34 @@ import (
 	"sync"
 )
 
-// superuser is the only role of a new cluster.
+// superuser is the only role in a new cluster.
 const superuser = "postgres"
 
-// ClusterOptions say how a cluster is run.
+// ClusterOptions configure a cluster.
 type ClusterOptions struct {
-	DataDir  string            // made if it is not there; empty: DefaultDataDir
-	Port     int               // on 127.0.0.1; 0: a free one
+	DataDir  string            // created if missing; empty means DefaultDataDir
+	Port     int               // on 127.0.0.1; 0 means a free one
 	Unsafe   bool              // for tests: a crash of the machine may destroy the data
-	Settings map[string]string // as in postgresql.conf
-	Log      *slog.Logger      // nil: nothing is logged
+	Settings map[string]string // parameters as in postgresql.conf
+	Log      *slog.Logger      // nil discards the log
 }
 
-// Cluster is one server, which this process owns: whoever starts it has to
-// stop it. Its methods may be called from any goroutine.
+// Cluster is a server process that this process owns. The caller of [Start] must stop it. All methods are
+// safe for concurrent use.
 type Cluster struct {
 	inst    Installation
 	opts    ClusterOptions
-	account *account // nil: the server runs as ourselves
+	account *account // nil: the server runs as the current user
 
-	lifecycle sync.Mutex // held while starting and stopping
+	lifecycle sync.Mutex // serializes starting and stopping
 
-	state sync.Mutex // guards what follows, held only for a moment
+	state sync.Mutex // guards port and child
 	port  int
 	child *child
 }
 
-// Start makes the data directory if there is none, starts a server on it, and
-// returns when it takes connections. ctx bounds the start only; the server
-// runs until Stop.
+// Start creates the data directory if it is missing, starts a server on it, and returns when the server
+// accepts connections. ctx bounds only the start; the server runs until Stop.
 func Start(ctx context.Context, inst Installation, o ClusterOptions) (*Cluster, error) {
 	if o.DataDir == "" {
 		dir, err := DefaultDataDir()
@@ -63,15 +62,15 @@ func Start(ctx context.Context, inst Installation, o ClusterOptions) (*Cluster, 
 	if err := c.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.startSomewhere(ctx); err != nil {
+	if err := c.startOnFreePort(ctx); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// startSomewhere tries another port when the chosen one was taken between the
-// choice and the start. A port that the caller chose is tried once.
-func (c *Cluster) startSomewhere(ctx context.Context) error {
+// startOnFreePort picks another port if a program takes the first one before the server does. It tries a port
+// of the caller's only once.
+func (c *Cluster) startOnFreePort(ctx context.Context) error {
 	if c.opts.Port != 0 {
 		return c.Start(ctx)
 	}
@@ -88,8 +87,8 @@ func (c *Cluster) startSomewhere(ctx context.Context) error {
 	return errPortTaken
 }
 
-// Start starts the server again, on the same port, after Stop, Kill or its own
-// end. Starting a running one changes nothing.
+// Start starts the server again on the same port, after Stop, Kill or an unexpected end. It does nothing if
+// the server is running.
 func (c *Cluster) Start(ctx context.Context) error {
 	c.lifecycle.Lock()
 	defer c.lifecycle.Unlock()
@@ -109,13 +108,12 @@ func (c *Cluster) Start(ctx context.Context) error {
 	c.state.Lock()
 	c.child = started
 	c.state.Unlock()
-	logger(c.opts.Log).Debug("PostgreSQL is ready", "port", c.Port(), "pid", started.pid(), "data", c.opts.DataDir)
+	logger(c.opts.Log).Debug("PostgreSQL started", "port", c.Port(), "pid", started.pid(), "data_dir", c.opts.DataDir)
 	return nil
 }
 
-// Stop ends the server the fast way: clients are disconnected, everything is
-// written. If ctx ends first the server is stopped at once, which loses
-// nothing that was committed, and Stop says so.
+// Stop shuts the server down in fast mode: it disconnects clients and writes a checkpoint. If ctx ends first,
+// Stop switches to immediate mode, which keeps everything committed, and returns an error.
 func (c *Cluster) Stop(ctx context.Context) error {
 	c.lifecycle.Lock()
 	defer c.lifecycle.Unlock()
@@ -126,9 +124,8 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	return running.stop(ctx)
 }
 
-// Kill ends the server and all of its processes with SIGKILL, as an
-// out-of-memory killer or a power failure would, and waits until they are
-// gone, so that Start finds nothing in its way.
+// Kill ends all processes of the server with SIGKILL, as the out-of-memory killer would. It waits until they
+// are gone, so that Start can follow at once.
 func (c *Cluster) Kill() error {
 	c.lifecycle.Lock()
 	defer c.lifecycle.Unlock()
@@ -139,26 +136,24 @@ func (c *Cluster) Kill() error {
 	return running.kill()
 }
 
-// Done is closed when the server that runs now has ended, for whatever reason.
-// After another Start there is another channel.
+// Done returns a channel that is closed when the current server process has ended. Every Start makes a new
+// channel.
 func (c *Cluster) Done() <-chan struct{} { return c.current().done }
 
-// Err says why the server ended on its own. It is nil while it runs, and after
-// Stop and Kill.
+// Err returns why the server ended unexpectedly. It returns nil while the server runs, and after Stop or Kill.
 func (c *Cluster) Err() error { return c.current().reason() }
 
-// PID is the process id of the server that was started last.
+// PID returns the process id of the latest server process.
 func (c *Cluster) PID() int { return c.current().pid() }
 
-// Port is the port on 127.0.0.1.
+// Port returns the server's port on 127.0.0.1.
 func (c *Cluster) Port() int {
 	c.state.Lock()
 	defer c.state.Unlock()
 	return c.port
 }
 
-// URL is the connection string of a database of the cluster, for its
-// superuser.
+// URL returns the connection string of a database of the cluster, for its superuser.
 func (c *Cluster) URL(database string) string {
 	u := url.URL{
 		Scheme:   "postgres",
@@ -170,10 +165,10 @@ func (c *Cluster) URL(database string) string {
 	return u.String()
 }
 
-// DataDir is the absolute path of the data directory.
+// DataDir returns the absolute path of the data directory.
 func (c *Cluster) DataDir() string { return c.opts.DataDir }
 
-// LogTail is the end of the server's own log.
+// LogTail returns the last lines of the server's log.
 func (c *Cluster) LogTail() string { return tailOf(c.logFile(), 0) }
 
 func (c *Cluster) logFile() string { return filepath.Join(c.opts.DataDir, "server.log") }
@@ -190,8 +185,8 @@ func (c *Cluster) setPort(port int) {
 	c.port = port
 }
 
-// openLog opens the server's log for appending. It is a file and not a pipe to
-// us: the server must be able to write while it ends after we did.
+// openLog opens the server's log for appending. The log is a file and not a pipe to this process, because the
+// server still writes to it if this process ends first.
 func (c *Cluster) openLog() (*os.File, error) {
 	file, err := os.OpenFile(c.logFile(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

@@ -44,7 +44,7 @@ func TestStopStartKillKeepsData(t *testing.T) {
 		<-done
 		busy()
 		if err := c.Err(); err != nil {
-			t.Errorf("%s: the end was no surprise, but Err says %v", how, err)
+			t.Errorf("%s: Err returns %v after an expected end", how, err)
 		}
 		if err := c.Start(within(t)); err != nil {
 			t.Fatalf("start after %s: %v", how, err)
@@ -67,7 +67,7 @@ func TestUnexpectedEnd(t *testing.T) {
 	<-c.Done()
 	checkError(t, c.Err(), "immediate shutdown")
 	if err := c.Stop(within(t)); err != nil {
-		t.Errorf("stop what has ended: %v", err)
+		t.Errorf("stop an ended server: %v", err)
 	}
 	if err := c.Start(within(t)); err != nil {
 		t.Errorf("start again: %v", err)
@@ -104,7 +104,7 @@ func TestRefusals(t *testing.T) {
 	})
 	checkError(t, err, "no_such")
 	if got := query(t, c, "select 1"); got != "1" {
-		t.Error("the running server was hurt")
+		t.Error("a refused start ended the running server")
 	}
 }
 
@@ -119,8 +119,8 @@ func TestStartEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestStaleLock is a crash after which the server's process id was given to
-// another program, one that the server's user may signal.
+// After a crash, another program may get the server's process id, and the server's user may be allowed to
+// signal it.
 func TestStaleLock(t *testing.T) {
 	c := startIn(t, testInstallation(t), filepath.Join(tempDir(t), "data"))
 	lockText, err := os.ReadFile(lockFile(c.DataDir()))
@@ -140,7 +140,7 @@ func TestStaleLock(t *testing.T) {
 	defer killPID(stranger.pid())
 
 	if holder(stranger.pid(), c.DataDir()) != holderOther {
-		t.Skip("this system does not tell whose working directory is which")
+		t.Skip("this system does not show the working directory of a process")
 	}
 	locks := map[string]string{
 		"a stranger's": strings.Replace(string(lockText), strconv.Itoa(c.PID()), strconv.Itoa(stranger.pid()), 1),
@@ -163,21 +163,20 @@ func TestStopInNoTime(t *testing.T) {
 	c := startIn(t, testInstallation(t), filepath.Join(tempDir(t), "data"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	// The stop may win against the context, which is as good.
+	// The stop may also finish before the context ends.
 	if err := c.Stop(ctx); err != nil {
-		checkError(t, err, "it was stopped at once")
+		checkError(t, err, "it was stopped in immediate mode")
 	}
 	<-c.Done()
 	if alive(c.PID()) {
-		t.Error("the server is still there")
+		t.Error("the server still runs")
 	}
 }
 
-// TestRootAndItsHome is about what happens to everyone who tries this in a
-// container: root's own directories are closed to the user that Postgres needs.
+// In a container, pgherald often runs as root. Then the server's user cannot enter root's own directories.
 func TestRootAndItsHome(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root runs the server as somebody else")
+		t.Skip("only root runs the server as another user")
 	}
 	private := t.TempDir() // 0700 above
 	_, err := Start(within(t), testInstallation(t), ClusterOptions{DataDir: filepath.Join(private, "data")})

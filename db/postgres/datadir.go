@@ -13,16 +13,33 @@ import (
 	"time"
 )
 
-// DataVersion is the major version that a data directory belongs to, or 0 if
-// there is no data in it yet. Give it to Find, so that an upgrade of the
-// system's newest PostgreSQL does not part a user from their data.
+// DefaultDataDir returns the data directory of this user's own cluster. Its name has no version: a newer
+// PostgreSQL must find the old data and refuse it, and not start with an empty database.
+func DefaultDataDir() (string, error) {
+	if os.Geteuid() == 0 {
+		// Postgres runs as another user then, who cannot enter /root.
+		return "/var/lib/pgherald/postgres", nil
+	}
+	base := os.Getenv("XDG_DATA_HOME")
+	if base == "" || !filepath.IsAbs(base) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("choose a data directory: %w", err)
+		}
+		base = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(base, "pgherald", "postgres"), nil
+}
+
+// DataVersion returns the major version of a data directory, or 0 if it holds no data. Pass it to Find: then
+// an upgrade of the newest installed PostgreSQL does not lock a user out of the data.
 func DataVersion(dir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "PG_VERSION"))
 	if err == nil {
 		if major := leadingInt(strings.TrimSpace(string(text))); major > 0 {
 			return major, nil
 		}
-		return 0, fmt.Errorf("read the version of the data directory %s: PG_VERSION says %q", dir, text)
+		return 0, fmt.Errorf("read the version of the data directory %s: PG_VERSION holds %q", dir, text)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("read the version of the data directory: %w", err)
@@ -37,8 +54,7 @@ func DataVersion(dir string) (int, error) {
 	return 0, nil
 }
 
-// prepare makes sure that the data directory holds a cluster which this
-// installation can run.
+// prepare ensures that the data directory holds a cluster that this installation can run.
 func (c *Cluster) prepare(ctx context.Context) error {
 	dir := c.opts.DataDir
 	major, err := DataVersion(dir)
@@ -54,7 +70,7 @@ func (c *Cluster) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
+		return fmt.Errorf("create the data directory: %w", err)
 	}
 	if err := c.account.canReach(filepath.Dir(dir)); err != nil {
 		return err
@@ -65,31 +81,29 @@ func (c *Cluster) prepare(ctx context.Context) error {
 	return nil
 }
 
-// initialize runs initdb in a directory beside the real one and renames it at
-// the end: whatever interrupts it, there is never half a cluster under the
-// name that the next start looks at.
+// initialize runs initdb in a temporary directory and renames it at the end. So an interrupted initdb leaves
+// no partial cluster in the data directory.
 func (c *Cluster) initialize(ctx context.Context) error {
 	dir := c.opts.DataDir
 	work, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".init-")
 	if err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
+		return fmt.Errorf("create the data directory: %w", err)
 	}
 	defer os.RemoveAll(work)
 	if err := c.account.own(work); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
+		return fmt.Errorf("create the data directory: %w", err)
 	}
-	logger(c.opts.Log).Info("making a new PostgreSQL cluster", "data", dir, "version", c.inst.Version)
+	logger(c.opts.Log).Info("creating a PostgreSQL cluster", "data_dir", dir, "version", c.inst.Version)
 	if err := c.initdb(ctx, work); err != nil {
 		return err
 	}
 	if err := os.Rename(work, dir); err != nil {
-		return fmt.Errorf("put the new cluster in its place (which has to be a directory that can be renamed): %w", err)
+		return fmt.Errorf("rename the new cluster to its data directory, which must not be a mount point: %w", err)
 	}
 	return nil
 }
 
-// initdb uses the C locale: it is the only one that every machine has, and it
-// sorts the same everywhere.
+// initdb creates a cluster with the C locale. Every machine has it, and it sorts the same everywhere.
 func (c *Cluster) initdb(ctx context.Context, dir string) error {
 	args := []string{"-D", dir, "-U", superuser, "-E", "UTF8", "--locale=C", "--auth=trust"}
 	if c.opts.Unsafe {
@@ -98,7 +112,7 @@ func (c *Cluster) initdb(ctx context.Context, dir string) error {
 	var out bytes.Buffer
 	cmd := exec.Command(filepath.Join(c.inst.BinDir, "initdb"), args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second // a process that initdb left behind may hold the pipe
+	cmd.WaitDelay = time.Second // a process that initdb left behind may keep the pipe open
 	c.account.prepare(cmd)
 	running, err := spawn(cmd)
 	if err != nil {

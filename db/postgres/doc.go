@@ -1,14 +1,12 @@
-// Package postgres finds a PostgreSQL server on this machine, or fetches one,
-// and runs it as a child process, so that someone who has no database can try
-// pgherald with one command, and so that tests have a real server.
+// Package postgres finds or fetches a PostgreSQL server and runs it as a child process. The demo uses it on a
+// machine without a database, and the tests use it to run against a real server.
 //
-// It promises that
+// It promises:
 //
-//   - nobody else can reach the server: it listens on 127.0.0.1 only, has no
-//     Unix socket, and trusts whoever connects, which on a machine shared with
-//     people you do not trust is reason enough to bring your own;
-//   - a data directory is never deleted and never converted: one that belongs
-//     to another major version, or to another running server, is refused;
-//   - a fetched server is the pinned one, byte for byte, or it is not used;
-//   - on Linux the server ends with its parent, however the parent ends.
+//   - Only this machine can reach the server: it listens on 127.0.0.1 and has no Unix socket. It trusts every
+//     connection, so do not use it on a machine that you share with people you do not trust.
+//   - It never deletes or converts a data directory. It refuses one that belongs to another major version
+//     or to another running server.
+//   - It runs a fetched server only if the checksum of the package is the pinned one.
+//   - On Linux the server ends with its parent, even if the parent is killed.
 package postgres

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// MinMajor is the oldest PostgreSQL that pgherald works with: the log needs
-// the type xid8 and dropping databases in use, which came with it.
+// MinMajor is the oldest supported major version of PostgreSQL. The log needs the type xid8, and the tests
+// need DROP DATABASE WITH (FORCE).
 const MinMajor = 13
 
-// Where an Installation was found.
+// Sources of an Installation.
 const (
 	SourceExplicit = "--pg-bin"
 	SourcePath     = "PATH"
@@ -22,32 +22,31 @@ const (
 	SourceNPM      = "npm"
 )
 
-// Options say where Find may look.
+// Options configure Find.
 type Options struct {
-	BinDir   string       // use this installation or none
-	CacheDir string       // where fetched servers are kept; empty: DefaultCacheDir
-	Major    int          // accept only this major version, see DataVersion; 0: any
-	Fetch    bool         // may ask npm for a server when there is none
-	Log      *slog.Logger // told about a download before it starts; nil: nobody is
+	BinDir   string       // the only installation to use; empty means any
+	CacheDir string       // directory of fetched servers; empty means DefaultCacheDir
+	Major    int          // the only major version to accept, see DataVersion; 0 means any
+	Fetch    bool         // fetch a server with npm if none is installed
+	Log      *slog.Logger // receives a line before a download; nil discards it
 }
 
-// Installation is a set of PostgreSQL programs that is known to run here.
+// Installation is a set of PostgreSQL programs that run on this machine.
 type Installation struct {
 	BinDir  string
 	Major   int
-	Version string // as the server says it, "15.14"
+	Version string // as the server reports it, such as "15.14"
 	Source  string // one of the Source constants
 }
 
-// String names the installation the way a log line wants it.
+// String describes the installation for logs and errors.
 func (i Installation) String() string {
 	return fmt.Sprintf("PostgreSQL %s in %s (%s)", i.Version, i.BinDir, i.Source)
 }
 
-// Find picks a PostgreSQL: the one that Options.BinDir names, else the newest
-// that is installed, else the one fetched earlier, else, when it may, one from
-// npm. An explicit directory that does not work is an error and never a reason
-// to look elsewhere: whoever named it did not ask for another one.
+// Find returns a PostgreSQL installation. It prefers, in this order: the one in Options.BinDir, the newest
+// installed one, the one fetched earlier, and one from npm if Options.Fetch allows it. If Options.BinDir is
+// unusable, Find returns an error and does not search elsewhere.
 func Find(ctx context.Context, o Options) (Installation, error) {
 	f := finder{root: "/", path: filepath.SplitList(os.Getenv("PATH"))}
 	if pkg, ok := pinnedPackage(); ok {
@@ -56,12 +55,11 @@ func Find(ctx context.Context, o Options) (Installation, error) {
 	return f.find(ctx, o)
 }
 
-// finder holds what Find takes from the machine, so that a test can give it
-// another machine.
+// finder holds what Find reads from the machine, so that a test can replace it.
 type finder struct {
 	root string     // the file system's root
 	path []string   // the directories of PATH
-	pkg  npmPackage // what to fetch; zero: nothing is published for this platform
+	pkg  npmPackage // the package to fetch; the zero value means none exists for this platform
 }
 
 func (f finder) find(ctx context.Context, o Options) (Installation, error) {
@@ -85,7 +83,7 @@ func (f finder) find(ctx context.Context, o Options) (Installation, error) {
 	return f.fetched(ctx, o, seen)
 }
 
-// fetched answers from the cache, or fills it.
+// fetched returns the server in the cache, or fetches one into it.
 func (f finder) fetched(ctx context.Context, o Options, seen []string) (Installation, error) {
 	if f.pkg.name == "" || o.Major != 0 && o.Major != f.pkg.major() {
 		return Installation{}, nothingFound(o, seen, "")
@@ -129,6 +127,6 @@ func nothingFound(o Options, seen []string, also string) error {
 	if len(seen) > 0 {
 		found = "found only " + strings.Join(seen, ", ")
 	}
-	return fmt.Errorf("find %s: %s; install it (%s), %sor say where it is (%s DIR), or give the URL of a running server",
+	return fmt.Errorf("find %s: %s; install it (%s), %sor name its directory (%s DIR), or give the URL of a running server",
 		wanted, found, installHint(), also, SourceExplicit)
 }

@@ -9,11 +9,10 @@ import (
 	"testing"
 )
 
-// The tests of the chain write programs and run them. They are not parallel: a
-// fork in between would hold a program open for writing, and then it cannot be
-// run.
+// These tests write programs and run them. They are not parallel: a concurrent fork would inherit a descriptor
+// that is open for writing, and then the program cannot run.
 
-// fakePrograms makes a bin directory whose postgres says that version.
+// fakePrograms creates a bin directory whose postgres reports the version.
 func fakePrograms(t *testing.T, dir, version string) string {
 	t.Helper()
 	writeProgram(t, filepath.Join(dir, "postgres"), fmt.Sprintf("echo 'postgres (PostgreSQL) %s (Fake 1)'", version))
@@ -31,7 +30,7 @@ func writeProgram(t *testing.T, path, script string) {
 	}
 }
 
-func TestFindChain(t *testing.T) {
+func TestFindOrder(t *testing.T) {
 	tests := []struct {
 		name    string
 		path    string            // version of the one on PATH
@@ -52,8 +51,8 @@ func TestFindChain(t *testing.T) {
 		{name: "Homebrew", system: map[string]string{"opt/homebrew/opt/postgresql@17/bin": "17.5"}, want: "17.5", source: SourceSystem},
 		{name: "beta", system: map[string]string{"usr/libexec/postgresql19": "19beta1"}, want: "19beta1", source: SourceSystem},
 		{name: "too old", path: "12.9", wantErr: "found only PostgreSQL 12.9"},
-		{name: "asked for", path: "17.1", system: map[string]string{"usr/lib/postgresql/15/bin": "15.3"}, major: 15, want: "15.3", source: SourceSystem},
-		{name: "asked for and absent", path: "17.1", major: 15, wantErr: "find PostgreSQL 15: found only PostgreSQL 17.1"},
+		{name: "wanted major", path: "17.1", system: map[string]string{"usr/lib/postgresql/15/bin": "15.3"}, major: 15, want: "15.3", source: SourceSystem},
+		{name: "wanted major is missing", path: "17.1", major: 15, wantErr: "find PostgreSQL 15: found only PostgreSQL 17.1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -84,7 +83,7 @@ func checkError(t *testing.T, err error, want string) {
 	}
 }
 
-func TestFindAsksPgConfig(t *testing.T) {
+func TestFindUsesPgConfig(t *testing.T) {
 	root := t.TempDir()
 	elsewhere := fakePrograms(t, filepath.Join(root, "elsewhere"), "16.4")
 	writeProgram(t, filepath.Join(root, "path", "pg_config"), `test "$1" = --bindir && echo `+elsewhere)
@@ -95,7 +94,7 @@ func TestFindAsksPgConfig(t *testing.T) {
 	}
 }
 
-func TestFindPassesOverBrokenOnes(t *testing.T) {
+func TestFindSkipsBrokenInstallations(t *testing.T) {
 	root := t.TempDir()
 	broken := fakePrograms(t, filepath.Join(root, "usr/lib/postgresql/18/bin"), "18.1")
 	writeProgram(t, filepath.Join(broken, "postgres"), "echo wrong libc >&2; exit 127")
@@ -106,7 +105,7 @@ func TestFindPassesOverBrokenOnes(t *testing.T) {
 	fakePrograms(t, filepath.Join(root, "usr/lib/postgresql/16/bin"), "16.1")
 	got, err := finder{root: root}.find(t.Context(), Options{})
 	if err != nil || got.Major != 16 {
-		t.Errorf("found %v, %v, want the one that works", got, err)
+		t.Errorf("found %v, %v, want the working one", got, err)
 	}
 }
 
@@ -114,7 +113,7 @@ func TestExplicitIsUsedOrRefused(t *testing.T) {
 	root := t.TempDir()
 	old := fakePrograms(t, filepath.Join(root, "old"), "12.3")
 	good := fakePrograms(t, filepath.Join(root, "good"), "14.1")
-	// A better one is installed, and must not be taken in its place.
+	// Find must not use the newer installed one.
 	f := finder{root: root}
 	fakePrograms(t, filepath.Join(root, "usr/local/pgsql/bin"), "18.0")
 	tests := []struct{ dir, want, wantErr string }{

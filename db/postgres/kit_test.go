@@ -27,7 +27,7 @@ func testInstallation(t *testing.T) Installation {
 	return inst
 }
 
-// tempDir is one that the user postgres may enter, which t.TempDir is not.
+// tempDir creates a directory that the user postgres may enter, unlike t.TempDir.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pgherald-postgres-")
@@ -77,8 +77,8 @@ func query(t *testing.T, c *Cluster, sql string) string {
 	return fmt.Sprint(value)
 }
 
-// helperEnv makes the test binary a program that starts a cluster in the
-// directory it names, prints the server's process id, and waits.
+// helperEnv names a directory. It makes the test binary start a cluster there, print the server's process id,
+// and wait.
 const helperEnv = "PGHERALD_TEST_HELPER_DIR"
 
 func helper(dir string) int {
@@ -116,8 +116,8 @@ func run(t *testing.T, c *Cluster, sql string) {
 	}
 }
 
-// occupy keeps a backend busy with something that never looks whether the
-// server still lives; the returned function waits for its client to be cut off.
+// occupy keeps a backend busy with a statement that never checks whether the postmaster is alive. The returned
+// function waits until its client is disconnected.
 func occupy(t *testing.T, c *Cluster) func() {
 	t.Helper()
 	conn := connect(t, c)

@@ -19,19 +19,19 @@ import (
 const (
 	loopback = "127.0.0.1"
 
-	// maxLogSize is when a new start begins the log anew: nobody rotates it.
+	// maxLogSize is the size in bytes above which a start truncates the log, which is not rotated.
 	maxLogSize = 16 << 20
 )
 
 var errPortTaken = errors.New("start PostgreSQL: the port is in use by another program")
 
-// launch starts the server's process and does not wait for it to be ready.
+// launch starts the server process. It does not wait until the server is ready.
 func (c *Cluster) launch() (*child, error) {
 	log, err := c.openLog()
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() // the child has its own by then
+	defer log.Close() // the child has its own descriptor
 	info, err := log.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("measure the server's log: %w", err)
@@ -47,13 +47,12 @@ func (c *Cluster) launch() (*child, error) {
 	return started, nil
 }
 
-// args hands every setting over on the command line, where it wins over what
-// an earlier start, or the user, has left in postgresql.conf.
+// args returns the command line. Settings on the command line override those in postgresql.conf.
 func (c *Cluster) args() []string {
 	settings := map[string]string{"log_destination": "stderr", "logging_collector": "off"}
 	if c.opts.Unsafe {
-		// Not synchronous_commit: without it a commit returns before it is
-		// in the log, and tests would see an order that production has not.
+		// synchronous_commit stays on: without it a commit returns before it is in the WAL, and tests
+		// would see an order of events that production does not have.
 		settings["fsync"] = "off"
 		settings["full_page_writes"] = "off"
 	}
@@ -69,10 +68,9 @@ func (c *Cluster) args() []string {
 	return args
 }
 
-// freePort looks below the ports that the system gives to outgoing connections
-// (32768 and up on Linux). Among those, another program's connection could hold
-// the port while the server restarts, and a client that dials it while the
-// server is down can even be connected to itself.
+// freePort finds a port below the ephemeral range (32768 and up on Linux). An outgoing connection of another
+// program could take an ephemeral port while the server restarts, and a client that dials one while the
+// server is down can even connect to itself.
 func freePort() (int, error) {
 	var err error
 	for range 100 {
@@ -86,9 +84,8 @@ func freePort() (int, error) {
 	return 0, fmt.Errorf("find a free port: %w", err)
 }
 
-// serverEnv is our environment without what would reach into the server:
-// PGDATA, PGOPTIONS and the like, and the language of its messages, of which
-// we read a few.
+// serverEnv returns the environment for the server: without PGDATA, PGOPTIONS and the like, and with English
+// messages, since this package parses a few of them.
 func serverEnv() []string {
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		return strings.HasPrefix(entry, "PG") || strings.HasPrefix(entry, "LC_") ||
@@ -97,7 +94,7 @@ func serverEnv() []string {
 	return append(env, "LC_ALL=C")
 }
 
-// tailOf reads the last few lines that were written to a log after start.
+// tailOf returns the last lines of a log, but none before the offset start.
 func tailOf(file string, start int64) string {
 	const most = 8 << 10
 	f, err := os.Open(file)

@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// installed returns the newest usable installation, the zero one if there is
-// none, and in that case names those it passed over. PATH wins a tie: it is
-// what the user would get by typing `postgres`.
+// installed returns the newest usable installation, or the zero value if there is none. seen names the
+// unusable ones. PATH wins a tie: it holds the server that typing `postgres` starts.
 func (f finder) installed(ctx context.Context, major int) (best Installation, seen []string) {
 	tried := make(map[string]bool)
 	for _, c := range f.candidates(ctx) {
@@ -51,7 +50,7 @@ func (f finder) candidates(ctx context.Context) []candidate {
 		all = append(all, candidate{dir, SourceSystem})
 	}
 	for _, pattern := range systemPatterns() {
-		// The pattern is ours and well formed, the only error Glob knows.
+		// The only error of Glob is a malformed pattern.
 		dirs, _ := filepath.Glob(filepath.Join(f.root, pattern))
 		for _, dir := range dirs {
 			all = append(all, candidate{dir, SourceSystem})
@@ -60,8 +59,7 @@ func (f finder) candidates(ctx context.Context) []candidate {
 	return all
 }
 
-// realBinDir follows the links that packages put on PATH for some of the
-// programs to where all of them are.
+// realBinDir follows a link on PATH to the directory that holds all programs: packages link only some of them.
 func realBinDir(dir string) string {
 	real, err := filepath.EvalSymlinks(lookIn([]string{dir}, "postgres"))
 	if err != nil || lookIn([]string{filepath.Dir(real)}, "initdb") == "" {
@@ -70,8 +68,8 @@ func realBinDir(dir string) string {
 	return filepath.Dir(real)
 }
 
-// systemPatterns are the places where packages put servers that are not on
-// PATH, because several versions may live side by side.
+// systemPatterns returns the directories of packaged servers that are not on PATH, since several versions may
+// be installed.
 func systemPatterns() []string {
 	return []string{
 		"usr/lib/postgresql/*/bin",         // Debian, Ubuntu
@@ -99,12 +97,12 @@ func (f finder) pgConfigBinDir(ctx context.Context) string {
 	return strings.TrimSpace(out)
 }
 
-// inspect runs what it finds in dir, because a binary that is there but cannot
-// start (another libc, another processor) is worth as much as none.
+// inspect runs the server in dir to read its version. That also excludes a binary that cannot start, because
+// of another libc or processor for example.
 func inspect(ctx context.Context, dir, source string) (Installation, error) {
 	for _, name := range []string{"postgres", "initdb"} {
 		if lookIn([]string{dir}, name) == "" {
-			return Installation{}, fmt.Errorf("find the program %s in %s: not there", name, dir)
+			return Installation{}, fmt.Errorf("find the program %s in %s: it does not exist", name, dir)
 		}
 	}
 	out, err := output(ctx, filepath.Join(dir, "postgres"), "--version")
@@ -119,7 +117,7 @@ func inspect(ctx context.Context, dir, source string) (Installation, error) {
 	return Installation{BinDir: dir, Major: major, Version: version, Source: source}, nil
 }
 
-// parseVersion takes "15.14" from "postgres (PostgreSQL) 15.14 (Debian ...)".
+// parseVersion extracts "15.14" from "postgres (PostgreSQL) 15.14 (Debian ...)".
 func parseVersion(out string) string {
 	_, rest, _ := strings.Cut(out, ") ")
 	if fields := strings.Fields(rest); len(fields) > 0 {
@@ -152,8 +150,8 @@ func newer(a, b string) bool {
 	return aMajor > bMajor || aMajor == bMajor && aMinor > bMinor
 }
 
-// lookIn returns the first program of that name, or "". exec.LookPath would
-// read the environment, which the tests of the chain replace.
+// lookIn returns the path of the first program with this name, or "". Unlike exec.LookPath it does not read
+// the environment, which the tests replace.
 func lookIn(dirs []string, name string) string {
 	if runtime.GOOS == "windows" {
 		name += ".exe"

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// grace is how long a server that holds the data directory may go on before it
-// counts as running: one whose parent was killed a moment ago is about to end.
+// grace is the time that a server has to release the data directory before it counts as running. A server
+// whose parent was just killed is still ending.
 const grace = time.Second
 
-// lock is what a running server says in its lock file.
+// lock is the content of a server's lock file.
 type lock struct {
-	pid    int // 0: not written yet, or torn by a crash of the machine
+	pid    int // 0 if not written yet, or lost in a crash of the machine
 	port   string
 	status string // "starting", "ready", "stopping", "standby"
 }
@@ -38,10 +38,8 @@ func readLock(dataDir string) (lock, error) {
 	return lock{pid: pid, port: strings.TrimSpace(lines[3]), status: strings.TrimSpace(lines[7])}, nil
 }
 
-// freeDataDir returns when no server holds the data directory. A lock that a
-// crash has left behind is Postgres's own business, except when its process id
-// belongs to another program by now, or it is torn: Postgres would take either
-// for a server.
+// freeDataDir waits until no server uses the data directory. It removes a stale lock file only where Postgres
+// would mistake it for a server's: if its process id now belongs to another program, or if it is torn.
 func freeDataDir(ctx context.Context, dir string) error {
 	deadline := time.NewTimer(grace)
 	defer deadline.Stop()
@@ -49,30 +47,30 @@ func freeDataDir(ctx context.Context, dir string) error {
 	defer tick.Stop()
 	overdue := false
 	for {
-		held, err := readLock(dir)
+		current, err := readLock(dir)
 		if err != nil {
 			return ignoreAbsent(err)
 		}
-		switch who := held.holder(dir); {
-		case who == holderNone:
+		switch holder := current.holder(dir); {
+		case holder == holderNone:
 			return nil
-		case who == holderOther, overdue && held.pid == 0:
+		case holder == holderOther, overdue && current.pid == 0:
 			return ignoreAbsent(os.Remove(lockFile(dir)))
-		case overdue && held.status != "stopping":
+		case overdue && current.status != "stopping":
 			return fmt.Errorf("use the data directory %s: a PostgreSQL server (pid %d, port %s) is running on it; "+
-				"stop that one, or use it by its URL, or give another directory", dir, held.pid, held.port)
+				"stop it, or use it by its URL, or give another directory", dir, current.pid, current.port)
 		}
 		select {
 		case <-tick.C:
 		case <-deadline.C:
 			overdue = true
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the server with pid %d to leave the data directory: %w", held.pid, ctx.Err())
+			return fmt.Errorf("wait for the server with pid %d to release the data directory: %w", current.pid, ctx.Err())
 		}
 	}
 }
 
-// holder takes a lock without a process for one that a server is writing.
+// holder returns who holds the lock. A lock without a process id counts as one that a server is writing.
 func (l lock) holder(dataDir string) holding {
 	if l.pid == 0 {
 		return holderServer
@@ -84,14 +82,14 @@ func ignoreAbsent(err error) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return fmt.Errorf("look for a server that runs already: %w", err)
+	return fmt.Errorf("look for a running server: %w", err)
 }
 
-// Who a process id in a lock file belongs to.
+// holding says what kind of process has the id in a lock file.
 type holding int
 
 const (
-	holderNone   holding = iota // nobody, or nobody that we could tell: Postgres decides
+	holderNone   holding = iota // none, or unknown: Postgres decides
 	holderServer                // the server of this data directory
-	holderOther                 // some other program, which got the id of a dead server
+	holderOther                 // another program with the id of a dead server
 )

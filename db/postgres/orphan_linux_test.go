@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// TestServerEndsWithItsParent kills the parent the hard way, and then starts a
-// server on the same data directory.
+// TestServerEndsWithItsParent kills the parent with SIGKILL and then starts a server on the same data directory.
 func TestServerEndsWithItsParent(t *testing.T) {
 	dir := filepath.Join(tempDir(t), "data")
 	parent := exec.CommandContext(within(t), os.Args[0])
@@ -26,16 +25,16 @@ func TestServerEndsWithItsParent(t *testing.T) {
 	line, readErr := bufio.NewReader(out).ReadString('\n')
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
 	if err != nil || !alive(pid) {
-		t.Errorf("the helper says %q, %v", line, readErr)
+		t.Errorf("the helper printed %q, %v", line, readErr)
 	}
 	if err := parent.Process.Kill(); err != nil {
 		t.Error(err)
 	}
-	_ = parent.Wait() // says "killed"
+	_ = parent.Wait() // returns "signal: killed"
 	if t.Failed() {
 		return
 	}
-	// At once, while the old server may still be ending.
+	// Start at once: the old server may still be shutting down.
 	c := startIn(t, testInstallation(t), dir)
 	if alive(pid) {
 		t.Errorf("the server %d outlived its parent", pid)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// endsWithParent has the kernel ask the server for a fast shutdown when the
-// thread that started it ends, see child.run.
+// endsWithParent makes the kernel send SIGINT (fast shutdown) to the server when the thread that started it
+// ends, see child.run.
 func endsWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
 }
@@ -21,7 +21,7 @@ func stat(pid int) (state byte, parent int, ok bool) {
 	if err != nil {
 		return 0, 0, false
 	}
-	// The program's name comes before, in parentheses, and may hold any.
+	// The program's name precedes the fields, in parentheses. It may contain parentheses itself.
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
 	if len(fields) < 2 {
 		return 0, 0, false
@@ -30,14 +30,14 @@ func stat(pid int) (state byte, parent int, ok bool) {
 	return fields[0][0], parent, err == nil
 }
 
-// alive says whether a process still does something. A zombie does not, and
-// stays for ever where process 1 reaps nobody, as in many containers.
+// alive reports whether a process runs. A zombie does not count: it stays for ever if process 1 reaps no
+// orphans, as in many containers.
 func alive(pid int) bool {
 	state, _, ok := stat(pid)
 	return ok && state != 'Z' && state != 'X'
 }
 
-// freeze stops a process in its tracks and returns its children.
+// freeze suspends a process and returns its children.
 func freeze(pid int) []int {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return nil
@@ -71,8 +71,8 @@ func childrenOf(pid int) []int {
 	return children
 }
 
-// holder tells a server from a stranger by its working directory: a server
-// enters its data directory before it writes the lock.
+// holder recognizes the server of a data directory by its working directory: a server enters its data
+// directory before it writes the lock file.
 func holder(pid int, dataDir string) holding {
 	if !alive(pid) {
 		return holderNone

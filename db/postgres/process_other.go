@@ -9,13 +9,13 @@ import (
 	"syscall"
 )
 
-// endsWithParent cannot be had here: after kill -9 of the parent the server
-// goes on, and the next start says which process to stop.
+// endsWithParent has no effect on this system: the server survives a kill -9 of its parent, and the next start
+// reports its process id.
 func endsWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
 
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
-// freeze stops a process in its tracks and returns its children.
+// freeze suspends a process and returns its children.
 func freeze(pid int) []int {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return nil
@@ -37,8 +37,8 @@ func freeze(pid int) []int {
 	return children
 }
 
-// holder leaves a lock whose process lives, and is not a postgres, to Postgres,
-// which refuses: there is no sure way here to tell whose it is.
+// holder recognizes a server by its program name. This system offers no better way; Postgres itself decides
+// about any other process.
 func holder(pid int, _ string) holding {
 	out, err := exec.Command("ps", "-p", strconv.Itoa(pid), "-o", "comm=").Output()
 	if err != nil || !strings.Contains(string(out), "postgres") {

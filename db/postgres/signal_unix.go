@@ -7,12 +7,11 @@ import (
 	"syscall"
 )
 
-// interrupt asks the server for a fast shutdown.
+// interrupt starts a fast shutdown.
 func interrupt(p *os.Process) error { return p.Signal(syscall.SIGINT) }
 
-// quit asks the server for an immediate shutdown, without a last checkpoint.
+// quit starts an immediate shutdown, without a final checkpoint.
 func quit(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
 
-// killPID has nothing to report: the process is gone, or waitGone will say
-// that it is not.
+// killPID kills a process. It ignores the error: waitGone reports a process that survives.
 func killPID(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }

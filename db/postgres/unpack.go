@@ -15,16 +15,14 @@ import (
 	"strings"
 )
 
-// nativePrefix is the part of the package that is PostgreSQL; the rest is for
-// Node.
+// nativePrefix is the directory of PostgreSQL in the package. The rest is for Node.
 const nativePrefix = "package/native/"
 
-// symlinkList names the links that npm's archive format cannot hold.
+// symlinkList is the file that lists the symbolic links, which npm's archive format cannot hold.
 const symlinkList = "pg-symlinks.json"
 
-// unpack extracts the server's files into dir, which it makes. Everything is
-// written through an os.Root, so no name in the archive, and no link that it
-// makes, leads out of dir.
+// unpack creates dir and extracts the server's files into it. It writes through an os.Root, so no name and no
+// link in the archive can lead out of dir.
 func unpack(archive, dir string) error {
 	file, err := os.Open(archive)
 	if err != nil {
@@ -36,7 +34,7 @@ func unpack(archive, dir string) error {
 		return fmt.Errorf("read the archive: %w", err)
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return fmt.Errorf("make the directory to unpack into: %w", err)
+		return fmt.Errorf("create the directory to unpack into: %w", err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -63,7 +61,7 @@ func extract(archive *tar.Reader, root *os.Root) error {
 			continue
 		}
 		if header.Typeflag != tar.TypeReg || !filepath.IsLocal(filepath.FromSlash(name)) {
-			return fmt.Errorf("extract %q: an entry of this kind or name has no business in the package", header.Name)
+			return fmt.Errorf("extract %q: the package must not contain an entry of this type or name", header.Name)
 		}
 		if err := extractFile(archive, root, filepath.FromSlash(name), header.FileInfo().Mode()); err != nil {
 			return fmt.Errorf("extract %q: %w", header.Name, err)
@@ -71,8 +69,8 @@ func extract(archive *tar.Reader, root *os.Root) error {
 	}
 }
 
-// extractFile sets the modes explicitly, and not through Open and the user's
-// umask: when we are root, the server runs as someone else.
+// extractFile writes one file. It sets the mode explicitly, since the umask may deny access to the server's
+// user.
 func extractFile(from io.Reader, root *os.Root, name string, mode fs.FileMode) error {
 	if err := makeDirs(root, filepath.Dir(name)); err != nil {
 		return err
@@ -101,8 +99,8 @@ func makeDirs(root *os.Root, dir string) error {
 	return root.Chmod(".", 0o755)
 }
 
-// makeSymlinks does what the package's own install script does, which we do
-// not run. The list calls the link "target" and what it points at "source".
+// makeSymlinks creates the links in symlinkList, in place of the package's install script, which must not run.
+// The list calls the link "target" and the file it points to "source".
 func makeSymlinks(root *os.Root) error {
 	text, err := root.ReadFile(symlinkList)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -143,5 +141,5 @@ func makeSymlink(root *os.Root, source, target string) error {
 	if err := root.Symlink(to, target); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return nil // packed as a file after all
+	return nil // the archive holds a file of this name
 }

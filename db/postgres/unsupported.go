@@ -8,12 +8,12 @@ import (
 	"os/exec"
 )
 
-// account stands for what this system has not.
+// account is a stub: this system cannot run the server as another user.
 type account struct{}
 
-// serverAccount is asked first by every start, so nothing below is reached.
+// serverAccount refuses every start, so the stubs below are never called.
 func serverAccount(string) (*account, error) {
-	return nil, errors.New("run a PostgreSQL of our own: not done on this system; give the URL of a running server")
+	return nil, errors.New("run PostgreSQL as a child process: this system is not supported; give the URL of a running server")
 }
 
 func (*account) own(string) error      { return errors.ErrUnsupported }
