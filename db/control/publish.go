@@ -15,8 +15,8 @@ func NewPublisher(pool *pgxpool.Pool) *Publisher { return &Publisher{pool: pool}
 
 const publishSQL = `select pgherald.publish($1, $2, $3, $4)`
 
-// Publish appends an event in a transaction of its own and returns its id. A nil key is no key; a nil audience is everyone,
-// an empty one is no client. The error is that of PostgreSQL, unchanged: pgherald.publish validates its arguments.
+// Publish appends an event in a transaction of its own and returns its id. A nil key is no key; a nil audience is all clients,
+// an empty one none. The error is that of PostgreSQL, unchanged: pgherald.publish validates its arguments.
 func (p *Publisher) Publish(ctx context.Context, eventType string, data json.RawMessage, key *string, audience []string) (id int64, err error) {
 	err = p.pool.QueryRow(ctx, publishSQL, eventType, data, key, audience).Scan(&id)
 	return id, err
