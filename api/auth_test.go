@@ -43,8 +43,8 @@ func newJWT(t *testing.T, change ...func(*auth.Options)) *auth.JWT {
 	return j
 }
 
-func withTokens(j *auth.JWT) stationOptions {
-	return stationOptions{api: func(o *apiOptions) { o.add(api.Auth{Checker: j, OperatorRole: "operator"}) }}
+func withTokens(j *auth.JWT) streamServerOptions {
+	return streamServerOptions{api: func(o *apiOptions) { o.add(api.Auth{Checker: j, OperatorRole: "operator"}) }}
 }
 
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
@@ -54,32 +54,32 @@ func bearer(token string) []string { return []string{"Authorization", "Bearer " 
 // that takes.
 func TestStreamEndsWithItsToken(t *testing.T) {
 	began := time.Now()
-	s := newStation(t, withTokens(newJWT(t, func(o *auth.Options) { o.Now = func() time.Time { return began } })))
+	s := newStreamServer(t, withTokens(newJWT(t, func(o *auth.Options) { o.Now = func() time.Time { return began } })))
 	end := began.Truncate(time.Second).Add(time.Second)
-	l := s.listen("", bearer(token(t, jwt.MapClaims{"exp": end.Unix()}))...)
-	if block := l.until(`"sync"`); !strings.Contains(block, `{"mode":"live","connection":"`) || !strings.Contains(block, `"expires":`+strconv.FormatInt(end.UnixMilli(), 10)) {
+	l := s.open("", bearer(token(t, jwt.MapClaims{"exp": end.Unix()}))...)
+	if block := l.readUntil(`"sync"`); !strings.Contains(block, `{"mode":"live","connection":"`) || !strings.Contains(block, `"expires":`+strconv.FormatInt(end.UnixMilli(), 10)) {
 		t.Errorf("first event %s", block)
 	}
-	l.rest()
+	l.readToEnd()
 	if time.Now().Before(end.Add(-time.Millisecond)) {
 		t.Error("ended early")
 	}
-	if !strings.Contains(l.got.String(), `data: {"type":"sync","data":{"mode":"expired"}`) || !strings.HasSuffix(l.got.String(), "\n\n") {
-		t.Errorf("got %s", l.got.String())
+	if !strings.Contains(l.received.String(), `data: {"type":"sync","data":{"mode":"expired"}`) || !strings.HasSuffix(l.received.String(), "\n\n") {
+		t.Errorf("got %s", l.received.String())
 	}
 	s.logs.await(t, 1, "stream closed", "user=alice", "reason=expired")
 	// What was missed meanwhile comes with the next token.
 	s.commit("b")
-	s.fed(1)
-	from := idOf(l.got.String())
-	again := s.synced("?since="+from, bearer(token(t, nil))...)
-	if again.until(`"b"`); !strings.Contains(again.got.String(), `"mode":"resumed","events":1`) {
-		t.Errorf("got %s", again.got.String())
+	s.awaitFeed(1)
+	from := idOf(l.received.String())
+	again := s.openSynced("?since="+from, bearer(token(t, nil))...)
+	if again.readUntil(`"b"`); !strings.Contains(again.received.String(), `"mode":"resumed","events":1`) {
+		t.Errorf("got %s", again.received.String())
 	}
 }
 
 func TestTokensThatAreRefused(t *testing.T) {
-	s := newStation(t, withTokens(newJWT(t)))
+	s := newStreamServer(t, withTokens(newJWT(t)))
 	for code, header := range map[string][]string{
 		"token_required":  nil,
 		"token_malformed": bearer("x"),
@@ -87,7 +87,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"token_audience":  bearer(token(t, jwt.MapClaims{"aud": "x"})),
 		"origin":          {"Cookie", auth.Cookie + "=" + token(t, nil), "Origin", "https://evil.example"},
 	} {
-		response, body := s.ask(http.MethodGet, "/api/events", header...)
+		response, body := s.request(http.MethodGet, "/api/events", header...)
 		var p problem.Problem
 		if err := json.Unmarshal([]byte(body), &p); err != nil || p.Code != code || p.Status != response.StatusCode || response.StatusCode/100 != 4 {
 			t.Errorf("%s: %d %s, %v", code, response.StatusCode, body, err)
@@ -96,8 +96,8 @@ func TestTokensThatAreRefused(t *testing.T) {
 			t.Errorf("%s: WWW-Authenticate %q", code, got)
 		}
 	}
-	s.synced("", "Cookie", auth.Cookie+"="+token(t, nil), "Origin", s.web.URL)
-	_, body := s.ask(http.MethodGet, "/api/stats", bearer(token(t, jwt.MapClaims{"roles": []string{"operator"}}))...)
+	s.openSynced("", "Cookie", auth.Cookie+"="+token(t, nil), "Origin", s.web.URL)
+	_, body := s.request(http.MethodGet, "/api/stats", bearer(token(t, jwt.MapClaims{"roles": []string{"operator"}}))...)
 	if !strings.Contains(body, `"connectionsByUser":{"alice":1}`) {
 		t.Errorf("stats %s", body)
 	}
@@ -106,7 +106,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 // Whatever becomes of a request, no log holds its token or a part of one.
 func TestAbuseTokenInTheURLIsNotLogged(t *testing.T) {
 	for _, allowed := range []bool{false, true} {
-		s := newStation(t, withTokens(newJWT(t, func(o *auth.Options) { o.AllowURLToken = allowed })))
+		s := newStreamServer(t, withTokens(newJWT(t, func(o *auth.Options) { o.AllowURLToken = allowed })))
 		good, expired := token(t, nil), token(t, jwt.MapClaims{"exp": 1})
 		for _, target := range []string{
 			"/api/events?nonsense=1&access_token=" + good,
@@ -116,23 +116,23 @@ func TestAbuseTokenInTheURLIsNotLogged(t *testing.T) {
 			"/api/stats?access_token=" + good,
 			"/nowhere?access_token=" + good,
 		} {
-			response, body := s.ask(http.MethodGet, target)
+			response, body := s.request(http.MethodGet, target)
 			if response.StatusCode/100 != 4 {
 				t.Errorf("%.40s: %d", target, response.StatusCode)
 			}
-			withoutToken(t, body, good, expired)
+			expectNoToken(t, body, good, expired)
 		}
 		if allowed {
-			l := s.synced("?access_token=" + good)
-			l.hangUp()
+			l := s.openSynced("?access_token=" + good)
+			l.disconnect()
 			s.logs.await(t, 1, "stream closed", "user=alice")
 		}
-		s.stopAll()
-		withoutToken(t, s.logs.String(), good, expired)
+		s.shutDown()
+		expectNoToken(t, s.logs.String(), good, expired)
 	}
 }
 
-func withoutToken(t *testing.T, text string, tokens ...string) {
+func expectNoToken(t *testing.T, text string, tokens ...string) {
 	t.Helper()
 	for _, token := range tokens {
 		for i, part := range strings.Split(token, ".") {
@@ -144,6 +144,6 @@ func withoutToken(t *testing.T, text string, tokens ...string) {
 }
 
 func TestATokenInTheURLWhereNobodyReadsIt(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	s.refuses(http.StatusBadRequest, "has no effect", http.MethodGet, "/api/events?access_token=x")
+	s := newStreamServer(t, streamServerOptions{})
+	s.expectProblem(http.StatusBadRequest, "has no effect", http.MethodGet, "/api/events?access_token=x")
 }

@@ -21,9 +21,9 @@ import (
 )
 
 // ask sends a request without a body and returns the answer, read.
-func (s *station) ask(method, target string, header ...string) (*http.Response, string) {
+func (s *streamServer) request(method, target string, header ...string) (*http.Response, string) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	ctx, cancel := context.WithTimeout(s.Context(), waitLimit)
 	defer cancel()
 	response := s.send(ctx, method, target, header...)
 	defer response.Body.Close()
@@ -35,9 +35,9 @@ func (s *station) ask(method, target string, header ...string) (*http.Response, 
 }
 
 // refuses asks for what must be answered with a problem whose detail has the text.
-func (s *station) refuses(status int, text, method, target string, header ...string) *http.Response {
+func (s *streamServer) expectProblem(status int, text, method, target string, header ...string) *http.Response {
 	s.Helper()
-	response, body := s.ask(method, target, header...)
+	response, body := s.request(method, target, header...)
 	var p problem.Problem
 	err := json.Unmarshal([]byte(body), &p)
 	kind := response.Header.Get("Content-Type")
@@ -51,7 +51,7 @@ func (s *station) refuses(status int, text, method, target string, header ...str
 }
 
 func TestQueriesThatMakeNoSense(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	for query, text := range map[string]string{
 		"type=a":                "query parameter type is not known",
 		"Types=a":               "query parameter Types is not known",
@@ -81,35 +81,35 @@ func TestQueriesThatMakeNoSense(t *testing.T) {
 		"types=" + strings.Repeat(",", 50_000): "are too many",
 	} {
 		t.Run(query[:min(len(query), 20)], func(t *testing.T) {
-			s.on(t).refuses(http.StatusBadRequest, text, http.MethodGet, "/api/events?"+query)
+			s.forTest(t).expectProblem(http.StatusBadRequest, text, http.MethodGet, "/api/events?"+query)
 		})
 	}
 }
 
 func TestMethodsThatAreNotThere(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
-		response := s.refuses(http.StatusMethodNotAllowed, method+" is not supported here: use GET", method, "/api/events")
+		response := s.expectProblem(http.StatusMethodNotAllowed, method+" is not supported here: use GET", method, "/api/events")
 		if allow := response.Header.Get("Allow"); allow != http.MethodGet {
 			t.Errorf("%s: Allow %q", method, allow)
 		}
 	}
-	response, body := s.ask(http.MethodHead, "/api/events") // and it ends
+	response, body := s.request(http.MethodHead, "/api/events") // and it ends
 	if allow := response.Header.Get("Allow"); response.StatusCode != http.StatusMethodNotAllowed || allow != "GET" || body != "" {
 		t.Errorf("HEAD: %d, Allow %q, body %q", response.StatusCode, allow, body)
 	}
-	s.refuses(http.StatusNotFound, "nothing is here", http.MethodGet, "/api/event")
+	s.expectProblem(http.StatusNotFound, "nothing is here", http.MethodGet, "/api/event")
 }
 
 // Whoever names types twice hears both.
 func TestTypesAreRepeatable(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	l := s.synced("?types=a&types=b,c")
+	s := newStreamServer(t, streamServerOptions{})
+	l := s.openSynced("?types=a&types=b,c")
 	for _, kind := range []string{"a", "x", "b", "c"} {
 		s.commit(kind)
 	}
 	for _, kind := range []string{"a", "b", "c"} {
-		if block := l.until(""); !strings.Contains(block, `"type":"`+kind+`"`) {
+		if block := l.readUntil(""); !strings.Contains(block, `"type":"`+kind+`"`) {
 			t.Errorf("want %s, got %s", kind, block)
 		}
 	}
@@ -118,8 +118,8 @@ func TestTypesAreRepeatable(t *testing.T) {
 // What stands between us and the network may not know deadlines; then there is no stream, and
 // nothing is said twice.
 func TestWriterWithoutDeadlines(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	recorder := s.local(http.MethodGet, "/api/events")
+	s := newStreamServer(t, streamServerOptions{})
+	recorder := s.serveWithoutNetwork(http.MethodGet, "/api/events")
 	if got := recorder.Body.String(); strings.Contains(got, "{") {
 		t.Errorf("body %q", got)
 	}
@@ -129,7 +129,7 @@ func TestWriterWithoutDeadlines(t *testing.T) {
 // Pages of other origins may read and not write: what a browser says of them decides, and programs
 // say nothing.
 func TestOtherOrigins(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	for name, header := range map[string][]string{
 		"fetch metadata": {"Sec-Fetch-Site", "cross-site"},
 		"same site":      {"Sec-Fetch-Site", "same-site"},
@@ -137,22 +137,22 @@ func TestOtherOrigins(t *testing.T) {
 		"a sandbox":      {"Origin", "null"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := s.on(t)
+			s := s.forTest(t)
 			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
-				s.refuses(http.StatusForbidden, "origin", method, "/api/activities", header...)
+				s.expectProblem(http.StatusForbidden, "origin", method, "/api/activities", header...)
 			}
-			s.synced("", header...).hangUp()
-			s.ask(http.MethodGet, "/api/stats", header...)
+			s.openSynced("", header...).disconnect()
+			s.request(http.MethodGet, "/api/stats", header...)
 		})
 	}
-	s.refuses(http.StatusNotFound, "", http.MethodPost, "/api/activities") // let through; there are none here
-	s.refuses(http.StatusNotFound, "", http.MethodPost, "/api/activities", "Sec-Fetch-Site", "same-origin")
+	s.expectProblem(http.StatusNotFound, "", http.MethodPost, "/api/activities") // let through; there are none here
+	s.expectProblem(http.StatusNotFound, "", http.MethodPost, "/api/activities", "Sec-Fetch-Site", "same-origin")
 }
 
 func TestPreflight(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	ask := func(method string) http.Header {
-		response, _ := s.ask(http.MethodOptions, "/api/events", "Origin", "https://elsewhere.example",
+		response, _ := s.request(http.MethodOptions, "/api/events", "Origin", "https://elsewhere.example",
 			"Access-Control-Request-Method", method, "Access-Control-Request-Headers", "last-event-id")
 		return response.Header
 	}
@@ -169,7 +169,7 @@ func TestClientsThatCloseAtOnce(t *testing.T) {
 	const clients = 1000
 	before := goleak.IgnoreCurrent()
 	closed := make(chan struct{}, clients+1)
-	s := newStation(t, stationOptions{server: func(h *http.Server) {
+	s := newStreamServer(t, streamServerOptions{server: func(h *http.Server) {
 		h.ConnState = func(_ net.Conn, state http.ConnState) {
 			if state == http.StateClosed || state == http.StateHijacked {
 				closed <- struct{}{}
@@ -188,11 +188,11 @@ func TestClientsThatCloseAtOnce(t *testing.T) {
 	for n := range clients {
 		select {
 		case <-closed:
-		case <-time.After(limit):
+		case <-time.After(waitLimit):
 			t.Fatalf("%d of %d connections ended", n, clients)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	s.api.Shutdown(ctx) // waits for the ends of those that were taken over
 	if got := s.stats(); got.ActiveConnections != 0 || len(got.ConnectionsByUser) != 0 {
@@ -202,8 +202,8 @@ func TestClientsThatCloseAtOnce(t *testing.T) {
 		t.Errorf("%d answers were begun twice:\n%s", n, s.logs)
 	}
 	s.commit("a")
-	s.synced("?since=k3f9-0").hangUp()
-	s.stopAll()
+	s.openSynced("?since=k3f9-0").disconnect()
+	s.shutDown()
 	if err := goleak.Find(before); err != nil {
 		t.Error(err)
 	}
@@ -212,9 +212,9 @@ func TestClientsThatCloseAtOnce(t *testing.T) {
 // Headers that never come to an end do not keep a connection, and nobody else waits for them. They come
 // by another door of the same API: the healthy client would have to hurry at this one, too.
 func TestSlowHeaders(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	healthy := s.synced("")
-	door := s.on(t)
+	s := newStreamServer(t, streamServerOptions{})
+	healthy := s.openSynced("")
+	door := s.forTest(t)
 	door.web = httptest.NewUnstartedServer(s.api.Handler())
 	door.web.Config.ReadHeaderTimeout = 50 * time.Millisecond
 	door.web.Start()
@@ -229,12 +229,12 @@ func TestSlowHeaders(t *testing.T) {
 		t.Errorf("answer %q", first)
 	}
 	s.commit("a")
-	healthy.until("id: ")
+	healthy.readUntil("id: ")
 }
 
 // A stream over a request that is spoken to by hand, to the last byte.
 func TestHandwrittenRequest(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	conn := s.dial("GET /api/events HTTP/1.0\r\n\r\n")
 	in := bufio.NewReader(conn)
 	for _, want := range []string{"HTTP/1.0 200 OK\r\n", "retry: 2713\n", "id: k3f9-0\n"} {

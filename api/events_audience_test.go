@@ -12,8 +12,8 @@ import (
 )
 
 // house are people with different grants; the last has none.
-func house() people {
-	return people{
+func fourUsers() fakeChecker {
+	return fakeChecker{
 		"ann": {User: "ann", Grants: []string{"role:nurse", "user:ann"}},
 		"bob": {User: "bob", Grants: []string{"role:nurse", "user:bob"}},
 		"eve": {User: "eve", Grants: []string{"user:eve"}},
@@ -22,7 +22,7 @@ func house() people {
 }
 
 // tell commits one event for each audience, in one transaction. Its data says for whom.
-func (s *station) tell(audiences ...[]string) {
+func (s *streamServer) commitFor(audiences ...[]string) {
 	tx := s.log.Begin()
 	for _, audience := range audiences {
 		data, _ := json.Marshal(strings.Join(audience, "+"))
@@ -32,7 +32,7 @@ func (s *station) tell(audiences ...[]string) {
 		tx.Append(stream.Event{Type: "a", Key: fmt.Sprint(audience), Data: data, Audience: audience})
 	}
 	tx.Commit()
-	s.ring()
+	s.wakeFeed()
 }
 
 // Every way to a client obeys audiences: live, resumed from memory, and read from the log, whether
@@ -47,27 +47,27 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 	}
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
-			s := newStation(t, stationOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Checker: house()}) }})
-			from := idOf(s.synced("", "Test-User", "joe").got.String())
-			streams := make(map[string][]*listener)
+			s := newStreamServer(t, streamServerOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Checker: fourUsers()}) }})
+			from := idOf(s.openSynced("", "Test-User", "joe").received.String())
+			streams := make(map[string][]*streamClient)
 			for user := range want {
 				for _, query := range []string{"", "?types=a,b"} {
-					streams[user] = append(streams[user], s.synced(query, "Test-User", user))
+					streams[user] = append(streams[user], s.openSynced(query, "Test-User", user))
 				}
 			}
-			s.tell(nil, []string{"user:ann"}, []string{"role:nurse"})
-			s.tell([]string{"user:bob", "user:ann"})
-			s.tell([]string{"user:nobody"}, []string{}, []string{"role:"}, []string{"*"})
-			s.tell(nil)
+			s.commitFor(nil, []string{"user:ann"}, []string{"role:nurse"})
+			s.commitFor([]string{"user:bob", "user:ann"})
+			s.commitFor([]string{"user:nobody"}, []string{}, []string{"role:"}, []string{"*"})
+			s.commitFor(nil)
 			for user := range want {
 				for _, resume := range [][2]string{{"?since=" + from, ""}, {"", from}, {"?types=a&lastEventId=" + from, ""}} {
-					streams[user] = append(streams[user], s.listen(resume[0], "Test-User", user, "Last-Event-ID", resume[1]))
+					streams[user] = append(streams[user], s.open(resume[0], "Test-User", user, "Last-Event-ID", resume[1]))
 				}
 			}
 			for user, listeners := range streams {
 				for i, l := range listeners {
-					l.until(`"all"`)
-					if got := l.until(`"all"`); idOf(got) == "" {
+					l.readUntil(`"all"`)
+					if got := l.readUntil(`"all"`); idOf(got) == "" {
 						t.Errorf("%s: %q has no id", user, got)
 					}
 					if got := strings.Join(l.payloads(), " "); got != want[user] {
@@ -78,7 +78,7 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 			if name == "log" && s.feed.Stats().CatchUps == 0 {
 				t.Error("nothing was read from the log: the test shows nothing")
 			}
-			s.fed(9) // who reads from the log can be ahead of it
+			s.awaitFeed(9) // who reads from the log can be ahead of it
 			if got := s.feed.Stats(); got.Withheld != 1 || got.Events != 9 {
 				t.Errorf("stats: %+v, want 1 event withheld of 9", got)
 			}
@@ -88,28 +88,28 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 
 // What is not for a client is not in any number that it can see either.
 func TestNumbersObeyAudiences(t *testing.T) {
-	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.add(api.Auth{Checker: house()}) }})
-	first := s.synced("", "Test-User", "eve")
-	from := idOf(first.got.String())
-	s.tell([]string{"role:nurse"}, []string{"user:eve"}, nil)
-	s.tell([]string{"role:nurse"})
-	first.until(`"all"`)
-	s.synced("?since="+from, "Test-User", "ann").until(`"data":"role:nurse"`)
-	l := s.listen("?since="+from, "Test-User", "eve")
-	if got := l.until("sync"); !strings.Contains(got, `"events":2}`) {
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.add(api.Auth{Checker: fourUsers()}) }})
+	first := s.openSynced("", "Test-User", "eve")
+	from := idOf(first.received.String())
+	s.commitFor([]string{"role:nurse"}, []string{"user:eve"}, nil)
+	s.commitFor([]string{"role:nurse"})
+	first.readUntil(`"all"`)
+	s.openSynced("?since="+from, "Test-User", "ann").readUntil(`"data":"role:nurse"`)
+	l := s.open("?since="+from, "Test-User", "eve")
+	if got := l.readUntil("sync"); !strings.Contains(got, `"events":2}`) {
 		t.Errorf("resumed with %s, want 2 events", got)
 	}
-	l.until(`"all"`)
-	first.hangUp()
+	l.readUntil(`"all"`)
+	first.disconnect()
 	s.logs.await(t, 1, "stream closed", "user=eve", "events=2 ")
 }
 
 // Without authentication nobody has grants, and a name that somebody gives himself is none.
 func TestNamesThatNobodyCheckedGrantNothing(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	l := s.synced("?user=ann")
-	s.tell([]string{"user:ann"}, []string{auth.Identity{}.Name()}, nil)
-	l.until(`"all"`)
+	s := newStreamServer(t, streamServerOptions{})
+	l := s.openSynced("?user=ann")
+	s.commitFor([]string{"user:ann"}, []string{auth.Identity{}.Name()}, nil)
+	l.readUntil(`"all"`)
 	if got := strings.Join(l.payloads(), " "); got != `"all"` {
 		t.Errorf("got %s", got)
 	}

@@ -44,20 +44,20 @@ func (r *endless) Cursor() stream.Cursor { return r.cursor }
 // began before, for ever.
 func TestHeartbeatsWhileCatchingUp(t *testing.T) {
 	log := streamtest.NewLog("k3f9")
-	s := stationOf(t, log, stationOptions{
+	s := newStreamServerOn(t, log, streamServerOptions{
 		log:  &endlessLog{Log: log, old: stream.NewCursor("k3f9", 700, nil)},
 		feed: stream.FeedOptions{Bytes: 1, Fill: 1},
 		api:  func(o *apiOptions) { o.Streams.Heartbeat = time.Millisecond },
 	})
-	first := s.synced("")
+	first := s.openSynced("")
 	for range 3 {
 		s.commit("x")
 	}
-	first.until(`"xid":702`)
-	l := s.synced("?types=y&since=k3f9-jg")
-	began := idOf(l.got.String())
-	once := idOf(l.until(`"heartbeat"`))
-	twice := idOf(l.until(`"heartbeat"`))
+	first.readUntil(`"xid":702`)
+	l := s.openSynced("?types=y&since=k3f9-jg")
+	began := idOf(l.received.String())
+	once := idOf(l.readUntil(`"heartbeat"`))
+	twice := idOf(l.readUntil(`"heartbeat"`))
 	if once == began || twice == once {
 		t.Errorf("cursors %s, %s, %s", began, once, twice)
 	}

@@ -10,33 +10,33 @@ import (
 // A server is closed at its end, and again by whoever cleans up. By then its descriptors belong to
 // somebody else: here to the streams of another server.
 func TestCloseTwice(t *testing.T) {
-	first := newStation(t, stationOptions{})
-	first.synced("")
-	first.stopAll()
-	second := newStation(t, stationOptions{})
-	var clients []*listener
+	first := newStreamServer(t, streamServerOptions{})
+	first.openSynced("")
+	first.shutDown()
+	second := newStreamServer(t, streamServerOptions{})
+	var clients []*streamClient
 	for range 8 { // more than the first has had
-		clients = append(clients, second.synced(""))
+		clients = append(clients, second.openSynced(""))
 	}
 	first.api.Close()
-	clients = append(clients, second.synced(""))
+	clients = append(clients, second.openSynced(""))
 	second.commit("a")
 	for _, c := range clients {
-		c.until(`"a"`)
+		c.readUntil(`"a"`)
 	}
 }
 
 // A connection can be accepted in the moment in which a server ends. Its stream ends as it begins,
 // and leaves nothing behind.
 func TestStreamAfterClose(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	s.api.Close()
 	before := goleak.IgnoreCurrent()
-	l := s.listen("")
+	l := s.open("")
 	if l.response.StatusCode != http.StatusOK {
 		t.Errorf("status %s", l.response.Status)
 	}
-	l.rest()
+	l.readToEnd()
 	s.web.Client().CloseIdleConnections()
 	s.web.CloseClientConnections()
 	if err := goleak.Find(before); err != nil {

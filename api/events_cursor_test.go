@@ -14,11 +14,11 @@ import (
 // Every cursor that cannot be honoured is answered with a reset and its reason, and the stream
 // goes on.
 func TestBytesOfResets(t *testing.T) {
-	s := newStation(t, stationOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
+	s := newStreamServer(t, streamServerOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
 	for range 3 {
 		s.commit("a")
 	}
-	s.fed(3)
+	s.awaitFeed(3)
 	s.log.Prune()
 	for name, cursor := range map[string]string{
 		"malformed": "not a cursor",
@@ -27,7 +27,7 @@ func TestBytesOfResets(t *testing.T) {
 		"future":    "k3f9-3w5e11264sgsf", // the largest there is
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.on(t).synced("", "Last-Event-ID", cursor).is("reset_" + name)
+			s.forTest(t).openSynced("", "Last-Event-ID", cursor).matchesGolden("reset_" + name)
 			s.logs.await(t, 1, "stream opened", "mode=reset", "reason="+name)
 		})
 	}
@@ -35,22 +35,22 @@ func TestBytesOfResets(t *testing.T) {
 
 // A log that is replaced under a running stream, as by a failover.
 func TestBytesOfAResetOnTheWay(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	l := s.synced("")
+	s := newStreamServer(t, streamServerOptions{})
+	l := s.openSynced("")
 	s.commit("a")
-	l.until("id: ")
+	l.readUntil("id: ")
 	s.log.Replace("q7x2")
-	s.ring()
-	l.until(`"reset"`)
+	s.wakeFeed()
+	l.readUntil(`"reset"`)
 	s.commit("b")
-	l.until(`"b"`)
-	l.is("reset_on_the_way")
+	l.readUntil(`"b"`)
+	l.matchesGolden("reset_on_the_way")
 }
 
 // No text may hurt: it is refused as a cursor, or as a header that is too long, and the server goes
 // on serving.
 func TestCursorsThatNobodySent(t *testing.T) {
-	s := newStation(t, stationOptions{server: func(h *http.Server) { h.MaxHeaderBytes = 64 << 10 }})
+	s := newStreamServer(t, streamServerOptions{server: func(h *http.Server) { h.MaxHeaderBytes = 64 << 10 }})
 	for name, cursor := range map[string]string{
 		"a word":            "cursor",
 		"a number":          "42",
@@ -69,20 +69,20 @@ func TestCursorsThatNobodySent(t *testing.T) {
 		"20 kB":             strings.Repeat("x", 20<<10),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := s.on(t)
-			s.isMalformed("", "Last-Event-ID", cursor)
-			s.isMalformed("?since=" + escape(cursor))
-			s.isMalformed("?lastEventId=" + escape(cursor))
+			s := s.forTest(t)
+			s.expectMalformed("", "Last-Event-ID", cursor)
+			s.expectMalformed("?since=" + escape(cursor))
+			s.expectMalformed("?lastEventId=" + escape(cursor))
 		})
 	}
 }
 
-func (s *station) isMalformed(target string, header ...string) {
+func (s *streamServer) expectMalformed(target string, header ...string) {
 	s.Helper()
-	l := s.synced(target, header...)
-	defer l.hangUp()
-	if !strings.Contains(l.got.String(), `{"mode":"reset","reason":"malformed"}`) {
-		s.Errorf("answer:\n%s", l.got.String())
+	l := s.openSynced(target, header...)
+	defer l.disconnect()
+	if !strings.Contains(l.received.String(), `{"mode":"reset","reason":"malformed"}`) {
+		s.Errorf("answer:\n%s", l.received.String())
 	}
 }
 
@@ -97,72 +97,72 @@ func escape(s string) string {
 }
 
 func TestCursorLargerThanAllHeaders(t *testing.T) {
-	s := newStation(t, stationOptions{server: func(h *http.Server) { h.MaxHeaderBytes = 64 << 10 }})
-	healthy := s.synced("")
+	s := newStreamServer(t, streamServerOptions{server: func(h *http.Server) { h.MaxHeaderBytes = 64 << 10 }})
+	healthy := s.openSynced("")
 	long := strings.Repeat("x", 100_000)
-	for _, l := range []*listener{s.listen("", "Last-Event-ID", long), s.listen("?since=" + long)} {
+	for _, l := range []*streamClient{s.open("", "Last-Event-ID", long), s.open("?since=" + long)} {
 		if got := l.response.StatusCode; got != http.StatusRequestHeaderFieldsTooLarge {
 			t.Errorf("status %d, want 431", got)
 		}
 	}
 	s.commit("a")
-	healthy.until("id: ")
+	healthy.readUntil("id: ")
 }
 
 // A server whose limit is higher answers with a reset.
 func TestCursorOf100kB(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	s.isMalformed("", "Last-Event-ID", strings.Repeat("x", 100_000))
-	s.isMalformed("?since=" + strings.Repeat("1.", 50_000))
+	s := newStreamServer(t, streamServerOptions{})
+	s.expectMalformed("", "Last-Event-ID", strings.Repeat("x", 100_000))
+	s.expectMalformed("?since=" + strings.Repeat("1.", 50_000))
 }
 
 // A log that does not answer when a resume needs it: an EventSource never returns after a 5xx, but
 // it does after a stream that ends.
 func TestLogIsDownWhenAResumeNeedsIt(t *testing.T) {
-	s := newStation(t, stationOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
-	first := s.synced("")
+	s := newStreamServer(t, streamServerOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
+	first := s.openSynced("")
 	s.commit("a")
-	seen := idOf(first.until("id: "))
+	seen := idOf(first.readUntil("id: "))
 	s.commit("b")
 	s.commit("c")
-	first.until(`"c"`)
+	first.readUntil(`"c"`)
 	s.log.Break(errors.New("connection refused"))
-	l := s.listen("?since=" + seen)
-	l.rest()
-	l.is("log_is_down")
+	l := s.open("?since=" + seen)
+	l.readToEnd()
+	l.matchesGolden("log_is_down")
 	if l.response.StatusCode != http.StatusOK {
 		t.Errorf("status %d", l.response.StatusCode)
 	}
 	s.logs.await(t, 1, "stream refused", "connection refused")
-	s.synced("?since=" + idOf(first.got.String())) // whom memory serves, it serves all the while
+	s.openSynced("?since=" + idOf(first.received.String())) // whom memory serves, it serves all the while
 	s.log.Break(nil)
-	s.listen("?since=" + seen).until(`"c"`)
+	s.open("?since=" + seen).readUntil(`"c"`)
 }
 
 // Headers and the delay arrive before the log has answered.
 func TestHeadersArriveAtOnce(t *testing.T) {
 	log := streamtest.NewLog("k3f9")
-	slow := &slowLog{Log: log, asked: make(chan struct{}), answer: make(chan struct{})}
-	s := stationOf(t, log, stationOptions{log: slow})
+	slow := &slowLog{Log: log, reading: make(chan struct{}), proceed: make(chan struct{})}
+	s := newStreamServerOn(t, log, streamServerOptions{log: slow})
 	slow.slow.Store(true)
-	l := s.listen("?since=k3f9-3w5e11264sgsf")
-	<-slow.asked
+	l := s.open("?since=k3f9-3w5e11264sgsf")
+	<-slow.reading
 	if line, err := l.in.ReadString('\n'); line != "retry: 2713\n" || err != nil {
 		t.Errorf("first line %q, %v", line, err)
 	}
-	close(slow.answer)
-	l.until(`"future"`)
+	close(slow.proceed)
+	l.readUntil(`"future"`)
 }
 
 // A client that leaves while the log is asked for it is no trouble of the server's.
 func TestClientLeavesBeforeTheFirstEvent(t *testing.T) {
 	log := streamtest.NewLog("k3f9")
-	slow := &slowLog{Log: log, asked: make(chan struct{}), answer: make(chan struct{})}
-	s := stationOf(t, log, stationOptions{log: slow})
+	slow := &slowLog{Log: log, reading: make(chan struct{}), proceed: make(chan struct{})}
+	s := newStreamServerOn(t, log, streamServerOptions{log: slow})
 	slow.slow.Store(true)
-	l := s.listen("?since=k3f9-3w5e11264sgsf")
-	<-slow.asked
-	l.hangUp()
+	l := s.open("?since=k3f9-3w5e11264sgsf")
+	<-slow.reading
+	l.disconnect()
 	if _, err := io.Copy(io.Discard, l.in); err == nil {
 		t.Error("the stream ended by itself")
 	}

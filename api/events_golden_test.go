@@ -37,120 +37,120 @@ func golden(t *testing.T, name, got string) {
 }
 
 // is compares all that the listener got.
-func (l *listener) is(name string) {
+func (l *streamClient) matchesGolden(name string) {
 	l.Helper()
-	golden(l.T, name, l.got.String())
+	golden(l.T, name, l.received.String())
 }
 
 func TestBytesOfALiveStream(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	l := s.synced("")
-	l.is("live")
+	s := newStreamServer(t, streamServerOptions{})
+	l := s.openSynced("")
+	l.matchesGolden("live")
 	s.commit("activity_created")
-	l.until("activity_created")
+	l.readUntil("activity_created")
 	s.commit("activity_updated", "assignment_changed", "activity_updated")
-	l.until("id: ")
-	l.is("events")
+	l.readUntil("id: ")
+	l.matchesGolden("events")
 }
 
 func TestBytesOfAResumedStream(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	first := s.synced("")
+	s := newStreamServer(t, streamServerOptions{})
+	first := s.openSynced("")
 	s.commit("a")
-	seen := idOf(first.until("id: "))
-	first.hangUp()
+	seen := idOf(first.readUntil("id: "))
+	first.disconnect()
 	s.commit("b", "b")
 	s.commit("c")
-	watch := s.synced("?since=" + seen)
-	watch.until(`"c"`) // now all of it is in the feed
-	for name, open := range map[string]func() *listener{
-		"header":      func() *listener { return s.listen("", "Last-Event-ID", seen) },
-		"lastEventId": func() *listener { return s.listen("?lastEventId=" + seen) },
-		"since":       func() *listener { return s.listen("?since=" + seen) },
-		"all":         func() *listener { return s.listen("?since=x&lastEventId=y", "Last-Event-ID", seen) },
+	watch := s.openSynced("?since=" + seen)
+	watch.readUntil(`"c"`) // now all of it is in the feed
+	for name, open := range map[string]func() *streamClient{
+		"header":      func() *streamClient { return s.open("", "Last-Event-ID", seen) },
+		"lastEventId": func() *streamClient { return s.open("?lastEventId=" + seen) },
+		"since":       func() *streamClient { return s.open("?since=" + seen) },
+		"all":         func() *streamClient { return s.open("?since=x&lastEventId=y", "Last-Event-ID", seen) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := open()
-			l.until(`"c"`)
-			l.is("resumed")
+			l.readUntil(`"c"`)
+			l.matchesGolden("resumed")
 		})
 	}
 }
 
 // A resume that memory cannot serve has the same bytes; filtered, it does not know the number.
 func TestBytesOfAStreamResumedFromTheLog(t *testing.T) {
-	s := newStation(t, stationOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
-	first := s.synced("")
+	s := newStreamServer(t, streamServerOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
+	first := s.openSynced("")
 	s.commit("a")
-	seen := idOf(first.until("id: "))
+	seen := idOf(first.readUntil("id: "))
 	s.commit("b", "b")
 	s.commit("c")
-	first.until(`"c"`)
-	l := s.listen("?since=" + seen)
-	l.until(`"c"`)
-	l.is("resumed")
-	l = s.listen("?types=b&since=" + seen)
-	l.until("id: ")
-	l.until("id: ")
-	l.is("resumed_filtered_from_log")
+	first.readUntil(`"c"`)
+	l := s.open("?since=" + seen)
+	l.readUntil(`"c"`)
+	l.matchesGolden("resumed")
+	l = s.open("?types=b&since=" + seen)
+	l.readUntil("id: ")
+	l.readUntil("id: ")
+	l.matchesGolden("resumed_filtered_from_log")
 	if replays := s.feed.Stats().CatchUps; replays == 0 {
 		t.Error("nothing was read from the log: the test shows nothing")
 	}
 }
 
 func TestBytesOfHeartbeats(t *testing.T) {
-	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.Streams.Heartbeat = time.Millisecond }})
-	l := s.listen("")
-	l.until(`"heartbeat"`)
-	l.is("heartbeat")
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.Streams.Heartbeat = time.Millisecond }})
+	l := s.open("")
+	l.readUntil(`"heartbeat"`)
+	l.matchesGolden("heartbeat")
 }
 
 // A filter that lets the last event of a transaction not through moves its id to the last one that
 // is sent; if none is sent, the next heartbeat has it.
 func TestBytesOfAFilteredStream(t *testing.T) {
-	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.Streams.Heartbeat = 10 * time.Millisecond }})
-	l := s.synced("?types=activity_updated,activity_created")
-	at := idOf(l.got.String())
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.Streams.Heartbeat = 10 * time.Millisecond }})
+	l := s.openSynced("?types=activity_updated,activity_created")
+	at := idOf(l.received.String())
 	for _, types := range [][]string{{"activity_created", "activity_updated", "assignment_changed"}, {"presence_updated"}} {
 		s.commit(types...)
-		at = l.past(at)
+		at = l.readPast(at)
 	}
-	l.is("filtered")
+	l.matchesGolden("filtered")
 }
 
 // past reads until the cursor moves on, and forgets the heartbeats before, of which there may be
 // any number.
-func (l *listener) past(cursor string) string {
+func (l *streamClient) readPast(cursor string) string {
 	l.Helper()
 	for {
-		before := l.got.Len()
-		block := l.until("")
+		before := l.received.Len()
+		block := l.readUntil("")
 		switch id := idOf(block); {
 		case id != "" && id != cursor:
 			return id
 		case strings.Contains(block, `"heartbeat"`):
-			l.got.Truncate(before)
+			l.received.Truncate(before)
 		}
 	}
 }
 
 func TestBytesOfDraining(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	l := s.synced("")
+	s := newStreamServer(t, streamServerOptions{})
+	l := s.openSynced("")
 	s.commit("a")
-	l.until("id: ")
+	l.readUntil("id: ")
 	s.api.Drain(0)
-	l.rest()
-	l.is("draining")
+	l.readToEnd()
+	l.matchesGolden("draining")
 	s.logs.await(t, 1, "stream closed", "reason=draining")
-	late := s.listen("") // before the listening socket closes
-	late.rest()
-	late.is("draining_from_the_start")
+	late := s.open("") // before the listening socket closes
+	late.readToEnd()
+	late.matchesGolden("draining_from_the_start")
 }
 
 func TestHeaders(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	h := s.synced("", "Origin", "https://elsewhere.example").response.Header
+	s := newStreamServer(t, streamServerOptions{})
+	h := s.openSynced("", "Origin", "https://elsewhere.example").response.Header
 	want := http.Header{
 		"Content-Type":                  {"text/event-stream"},
 		"Cache-Control":                 {"no-cache, no-transform"},

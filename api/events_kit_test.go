@@ -24,16 +24,16 @@ import (
 var goroutines = flag.Bool("goroutines", false, "serve each stream with a goroutine of its own")
 
 // limit bounds everything that a test waits for.
-const limit = 2 * time.Minute
+const waitLimit = 2 * time.Minute
 
 // station is an API that streams a log in memory, over a real network.
-type station struct {
+type streamServer struct {
 	*testing.T
 	log  *streamtest.Log
 	feed *stream.Feed
 	api  *api.API
 	web  *httptest.Server
-	logs *logBook
+	logs *logBuffer
 	wake chan struct{}
 	stop func() // stops following the log
 
@@ -43,7 +43,7 @@ type station struct {
 }
 
 // stationOptions are what tests want to be different. Zero values mean what is usual.
-type stationOptions struct {
+type streamServerOptions struct {
 	log    stream.Log // reads instead of the station's own log
 	feed   stream.FeedOptions
 	api    func(*apiOptions)
@@ -51,14 +51,14 @@ type stationOptions struct {
 }
 
 // newStation serves an empty log. Its clock stands still, and nothing in it is random.
-func newStation(t *testing.T, o stationOptions) *station {
+func newStreamServer(t *testing.T, o streamServerOptions) *streamServer {
 	t.Helper()
-	return stationOf(t, streamtest.NewLog("k3f9"), o)
+	return newStreamServerOn(t, streamtest.NewLog("k3f9"), o)
 }
 
-func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
+func newStreamServerOn(t *testing.T, log *streamtest.Log, o streamServerOptions) *streamServer {
 	t.Helper()
-	s := &station{T: t, log: log, logs: newLogBook(), wake: make(chan struct{}, 1)}
+	s := &streamServer{T: t, log: log, logs: newLogBuffer(), wake: make(chan struct{}, 1)}
 	if o.log == nil {
 		o.log = log
 	}
@@ -68,7 +68,7 @@ func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
 	if err := s.feed.Fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s.follow()
+	s.runFeed()
 	options := apiOptions{Config: api.Config{
 		Feed: s.feed, Logger: logger,
 		Streams: api.Streams{
@@ -97,12 +97,12 @@ func stationOf(t *testing.T, log *streamtest.Log, o stationOptions) *station {
 }
 
 // on is the station for a subtest.
-func (s *station) on(t *testing.T) *station {
-	return &station{T: t, log: s.log, feed: s.feed, api: s.api, web: s.web, logs: s.logs, wake: s.wake, stop: s.stop}
+func (s *streamServer) forTest(t *testing.T) *streamServer {
+	return &streamServer{T: t, log: s.log, feed: s.feed, api: s.api, web: s.web, logs: s.logs, wake: s.wake, stop: s.stop}
 }
 
 // follow runs what keeps the feed up to date.
-func (s *station) follow() {
+func (s *streamServer) runFeed() {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -114,7 +114,7 @@ func (s *station) follow() {
 }
 
 // stopAll ends all that the station has started.
-func (s *station) stopAll() {
+func (s *streamServer) shutDown() {
 	s.web.Client().CloseIdleConnections()
 	s.web.CloseClientConnections()
 	s.web.Close()
@@ -123,17 +123,17 @@ func (s *station) stopAll() {
 }
 
 // commit commits a transaction with one event of each type, all about one row.
-func (s *station) commit(types ...string) {
+func (s *streamServer) commit(types ...string) {
 	tx := s.log.Begin()
 	for _, kind := range types {
 		tx.Write(kind, "row")
 	}
 	tx.Commit()
-	s.ring()
+	s.wakeFeed()
 }
 
 // ring wakes the feed, as a notification does.
-func (s *station) ring() {
+func (s *streamServer) wakeFeed() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -142,9 +142,9 @@ func (s *station) ring() {
 
 // fed waits until the feed has read that many events since it began. A client that has one may have it
 // from the log, before the feed does.
-func (s *station) fed(events uint64) {
+func (s *streamServer) awaitFeed(events uint64) {
 	s.Helper()
-	timeout := time.After(limit)
+	timeout := time.After(waitLimit)
 	for {
 		changed := s.feed.Changed()
 		if s.feed.Stats().Events >= events {
@@ -159,23 +159,23 @@ func (s *station) fed(events uint64) {
 }
 
 // local asks the API without a network.
-func (s *station) local(method, target string) *httptest.ResponseRecorder {
+func (s *streamServer) serveWithoutNetwork(method, target string) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
 	s.api.Handler().ServeHTTP(recorder, httptest.NewRequest(method, target, nil))
 	return recorder
 }
 
 // listener is a client that keeps the bytes it got.
-type listener struct {
+type streamClient struct {
 	*testing.T
-	response *http.Response
-	in       *bufio.Reader
-	got      bytes.Buffer
-	hangUp   context.CancelFunc
+	response   *http.Response
+	in         *bufio.Reader
+	received   bytes.Buffer
+	disconnect context.CancelFunc
 }
 
 // send sends a request without a body. header holds names and values.
-func (s *station) send(ctx context.Context, method, target string, header ...string) *http.Response {
+func (s *streamServer) send(ctx context.Context, method, target string, header ...string) *http.Response {
 	s.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, s.web.URL+target, nil)
 	if err != nil {
@@ -192,17 +192,17 @@ func (s *station) send(ctx context.Context, method, target string, header ...str
 }
 
 // listen opens a stream. target is what follows /api/events; header holds names and values.
-func (s *station) listen(target string, header ...string) *listener {
+func (s *streamServer) open(target string, header ...string) *streamClient {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	s.Cleanup(cancel)
 	response := s.send(ctx, http.MethodGet, "/api/events"+target, header...)
 	s.Cleanup(func() { response.Body.Close() })
-	return &listener{T: s.T, response: response, in: bufio.NewReader(response.Body), hangUp: cancel}
+	return &streamClient{T: s.T, response: response, in: bufio.NewReader(response.Body), disconnect: cancel}
 }
 
 // block reads up to and with the next empty line, without keeping it.
-func (l *listener) block() (string, error) {
+func (l *streamClient) readBlock() (string, error) {
 	var block strings.Builder
 	for {
 		line, err := l.in.ReadString('\n')
@@ -214,13 +214,13 @@ func (l *listener) block() (string, error) {
 }
 
 // until reads until a block contains the text, and returns that block.
-func (l *listener) until(text string) string {
+func (l *streamClient) readUntil(text string) string {
 	l.Helper()
 	for {
-		block, err := l.block()
-		l.got.WriteString(block)
+		block, err := l.readBlock()
+		l.received.WriteString(block)
 		if err != nil {
-			l.Fatalf("wait for %q: %v, after\n%s", text, err, l.got.String())
+			l.Fatalf("wait for %q: %v, after\n%s", text, err, l.received.String())
 		}
 		if strings.Contains(block, text) {
 			return block
@@ -229,30 +229,30 @@ func (l *listener) until(text string) string {
 }
 
 // rest reads to the proper end of the stream.
-func (l *listener) rest() {
+func (l *streamClient) readToEnd() {
 	l.Helper()
-	if _, err := io.Copy(&l.got, l.in); err != nil {
-		l.Fatalf("read to the end: %v, after\n%s", err, l.got.String())
+	if _, err := io.Copy(&l.received, l.in); err != nil {
+		l.Fatalf("read to the end: %v, after\n%s", err, l.received.String())
 	}
 }
 
 // synced opens a stream and reads the first event.
-func (s *station) synced(target string, header ...string) *listener {
+func (s *streamServer) openSynced(target string, header ...string) *streamClient {
 	s.Helper()
-	l := s.listen(target, header...)
-	l.until(`"sync"`)
+	l := s.open(target, header...)
+	l.readUntil(`"sync"`)
 	return l
 }
 
 // dial sends bytes as they are and returns the connection.
-func (s *station) dial(request string) net.Conn {
+func (s *streamServer) dial(request string) net.Conn {
 	s.Helper()
-	conn, err := net.DialTimeout("tcp", s.web.Listener.Addr().String(), limit)
+	conn, err := net.DialTimeout("tcp", s.web.Listener.Addr().String(), waitLimit)
 	if err != nil {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waitLimit)); err != nil {
 		s.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, request); err != nil {

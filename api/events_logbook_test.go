@@ -8,16 +8,16 @@ import (
 )
 
 // logBook keeps a log and lets tests wait for what must come.
-type logBook struct {
+type logBuffer struct {
 	mu    sync.Mutex
 	lines []string
 	more  chan struct{} // closed with the next line
 }
 
-func newLogBook() *logBook { return &logBook{more: make(chan struct{})} }
+func newLogBuffer() *logBuffer { return &logBuffer{more: make(chan struct{})} }
 
 // Write takes one line, as slog's handlers write it.
-func (b *logBook) Write(line []byte) (int, error) {
+func (b *logBuffer) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lines = append(b.lines, string(line))
@@ -27,7 +27,7 @@ func (b *logBook) Write(line []byte) (int, error) {
 }
 
 // count returns how many lines hold all of the texts, and what to wait on for another line.
-func (b *logBook) count(texts ...string) (int, <-chan struct{}) {
+func (b *logBuffer) count(texts ...string) (int, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := 0
@@ -44,9 +44,9 @@ func (b *logBook) count(texts ...string) (int, <-chan struct{}) {
 }
 
 // await waits until n lines hold all of the texts.
-func (b *logBook) await(t *testing.T, n int, texts ...string) {
+func (b *logBuffer) await(t *testing.T, n int, texts ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	for {
 		have, more := b.count(texts...)
@@ -61,7 +61,7 @@ func (b *logBook) await(t *testing.T, n int, texts ...string) {
 	}
 }
 
-func (b *logBook) String() string {
+func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return strings.Join(b.lines[max(0, len(b.lines)-50):], "")

@@ -11,7 +11,7 @@ import (
 )
 
 // quietly commits a transaction with an event of each type about the key, and wakes nobody.
-func (s *station) quietly(key string, types ...string) {
+func (s *streamServer) commitQuietly(key string, types ...string) {
 	tx := s.log.Begin()
 	for _, kind := range types {
 		tx.Append(stream.Event{Type: kind, Key: key, Data: json.RawMessage(`{"of":"` + key + `"}`)})
@@ -23,38 +23,38 @@ func (s *station) quietly(key string, types ...string) {
 func TestBytesOfABatch(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
-			s := newStation(t, stationOptions{feed: feed})
-			all := s.synced("")
-			from := idOf(all.got.String())
-			s.quietly("1", "a", "b")
-			s.quietly("2", "a")
-			s.quietly("3", "c")
-			s.ring()
-			all.until(`"c"`)
-			l := s.listen("?batch=10ms&types=a,b&since=" + from)
-			l.until(`"batch"`)
-			l.is("batch_" + name)
+			s := newStreamServer(t, streamServerOptions{feed: feed})
+			all := s.openSynced("")
+			from := idOf(all.received.String())
+			s.commitQuietly("1", "a", "b")
+			s.commitQuietly("2", "a")
+			s.commitQuietly("3", "c")
+			s.wakeFeed()
+			all.readUntil(`"c"`)
+			l := s.open("?batch=10ms&types=a,b&since=" + from)
+			l.readUntil(`"batch"`)
+			l.matchesGolden("batch_" + name)
 		})
 	}
 }
 
 // What comes within a window is one event; nothing is lost, and nothing comes twice or unwrapped.
 func TestBatchesLive(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	began := time.Now()
-	l := s.synced("?batch=50ms&types=a,end")
+	l := s.openSynced("?batch=50ms&types=a,end")
 	want := 0
 	for range 20 {
 		for range 10 {
-			s.quietly("1", "a", "b", "a")
+			s.commitQuietly("1", "a", "b", "a")
 			want += 2
 		}
-		s.ring()
+		s.wakeFeed()
 	}
 	s.commit("end")
-	l.until(`"end"`)
+	l.readUntil(`"end"`)
 	got, batches := 0, 0
-	for line := range strings.Lines(l.got.String()) {
+	for line := range strings.Lines(l.received.String()) {
 		text, ok := strings.CutPrefix(line, "data: ")
 		if !ok || strings.Contains(line, `"sync"`) {
 			continue
@@ -78,21 +78,21 @@ func TestBatchesLive(t *testing.T) {
 func TestBatchesObeyAudiences(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
-			s := newStation(t, stationOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Checker: house()}) }})
-			live := s.synced("?batch=10ms&conflate=1", "Test-User", "eve")
-			from := idOf(live.got.String())
-			other := s.synced("?batch=10ms&conflate=1", "Test-User", "ann")
-			s.tell([]string{"role:nurse"}, []string{"user:eve"})
-			s.tell([]string{"user:ann"})
-			s.tell(nil)
-			other.until(`"all"`)
-			for _, l := range []*listener{live, s.listen("?batch=10ms&since="+from, "Test-User", "eve")} {
-				l.until(`"all"`)
-				if got := l.got.String(); strings.Contains(got, "nurse") || strings.Contains(got, "ann") || !strings.Contains(got, "user:eve") {
+			s := newStreamServer(t, streamServerOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Checker: fourUsers()}) }})
+			live := s.openSynced("?batch=10ms&conflate=1", "Test-User", "eve")
+			from := idOf(live.received.String())
+			other := s.openSynced("?batch=10ms&conflate=1", "Test-User", "ann")
+			s.commitFor([]string{"role:nurse"}, []string{"user:eve"})
+			s.commitFor([]string{"user:ann"})
+			s.commitFor(nil)
+			other.readUntil(`"all"`)
+			for _, l := range []*streamClient{live, s.open("?batch=10ms&since="+from, "Test-User", "eve")} {
+				l.readUntil(`"all"`)
+				if got := l.received.String(); strings.Contains(got, "nurse") || strings.Contains(got, "ann") || !strings.Contains(got, "user:eve") {
 					t.Errorf("eve got %s", got)
 				}
 			}
-			if got := other.got.String(); strings.Contains(got, "user:eve") || !strings.Contains(got, "nurse") || !strings.Contains(got, "user:ann") {
+			if got := other.received.String(); strings.Contains(got, "user:eve") || !strings.Contains(got, "nurse") || !strings.Contains(got, "user:ann") {
 				t.Errorf("ann got %s", got)
 			}
 		})
@@ -103,46 +103,46 @@ func TestBatchesObeyAudiences(t *testing.T) {
 func TestBytesOfConflation(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
-			s := newStation(t, stationOptions{feed: feed})
-			all := s.synced("")
-			from := idOf(all.got.String())
+			s := newStreamServer(t, streamServerOptions{feed: feed})
+			all := s.openSynced("")
+			from := idOf(all.received.String())
 			for range 3 {
-				s.quietly("1", "a", "a")
-				s.quietly("2", "a", "b")
-				s.quietly("", "a")
+				s.commitQuietly("1", "a", "a")
+				s.commitQuietly("2", "a", "b")
+				s.commitQuietly("", "a")
 			}
-			s.quietly("1", "end")
-			s.ring()
-			all.until(`"end"`)
-			l := s.listen("?conflate=1&since=" + from)
-			l.until(`"end"`)
-			l.is("conflated")
-			s.quietly("2", "a")
-			s.ring()
-			l.until(`"of":"2"`)
+			s.commitQuietly("1", "end")
+			s.wakeFeed()
+			all.readUntil(`"end"`)
+			l := s.open("?conflate=1&since=" + from)
+			l.readUntil(`"end"`)
+			l.matchesGolden("conflated")
+			s.commitQuietly("2", "a")
+			s.wakeFeed()
+			l.readUntil(`"of":"2"`)
 		})
 	}
 }
 
 // A client that has stopped reading gets the newest when it reads again, and not all that was.
 func TestConflationOfASlowClient(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	s.small.Store(true)
-	slow := s.synced("?conflate=1")
+	slow := s.openSynced("?conflate=1")
 	s.small.Store(false)
-	watch := s.synced("")
+	watch := s.openSynced("")
 	const events, size = 3000, 8 << 10
 	payload := json.RawMessage(`"` + strings.Repeat("x", size) + `"`)
 	for range events {
 		tx := s.log.Begin()
 		tx.Append(stream.Event{Type: "a", Key: "1", Data: payload})
 		tx.Commit()
-		s.ring()
+		s.wakeFeed()
 	}
 	s.commit("end")
-	watch.until(`"end"`)
-	slow.until(`"end"`)
-	if got := strings.Count(slow.got.String(), `"type":"a"`); got == 0 || got >= events {
+	watch.readUntil(`"end"`)
+	slow.readUntil(`"end"`)
+	if got := strings.Count(slow.received.String(), `"type":"a"`); got == 0 || got >= events {
 		t.Errorf("got %d events of %d", got, events)
 	}
 }

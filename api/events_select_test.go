@@ -9,7 +9,7 @@ import (
 )
 
 // about commits one event about a row, with one field.
-func (s *station) about(kind, key, field, value string) {
+func (s *streamServer) commitAbout(kind, key, field, value string) {
 	data, err := json.Marshal(map[string]string{field: value})
 	if err != nil {
 		s.Fatal(err)
@@ -17,27 +17,27 @@ func (s *station) about(kind, key, field, value string) {
 	tx := s.log.Begin()
 	tx.Append(stream.Event{Type: kind, Key: key, Data: data})
 	tx.Commit()
-	s.ring()
+	s.wakeFeed()
 }
 
 // Two clients with the same wish and one with another, served live, from memory and from the log.
 func TestFiltersByKeyAndField(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"from memory": {}, "from the log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
-			s := newStation(t, stationOptions{feed: feed})
+			s := newStreamServer(t, streamServerOptions{feed: feed})
 			const hq, both = "?where.location=HQ&key=1&key=2", "?key=2&key=1&where.location=Annex&where.location=HQ"
-			from := idOf(s.synced("").got.String())
-			live := []*listener{s.synced(hq), s.synced(hq), s.synced(both)}
-			all := s.synced("")
-			s.about("a", "1", "location", "HQ")
-			s.about("a", "1", "location", "Annex")
-			s.about("a", "3", "location", "HQ")
-			s.about("a", "2", "building", "HQ")
-			s.about("b", "2", "location", "HQ")
-			all.until(`"type":"b"`)
-			since := []*listener{s.listen(hq + "&since=" + from), s.listen(both + "&since=" + from)}
+			from := idOf(s.openSynced("").received.String())
+			live := []*streamClient{s.openSynced(hq), s.openSynced(hq), s.openSynced(both)}
+			all := s.openSynced("")
+			s.commitAbout("a", "1", "location", "HQ")
+			s.commitAbout("a", "1", "location", "Annex")
+			s.commitAbout("a", "3", "location", "HQ")
+			s.commitAbout("a", "2", "building", "HQ")
+			s.commitAbout("b", "2", "location", "HQ")
+			all.readUntil(`"type":"b"`)
+			since := []*streamClient{s.open(hq + "&since=" + from), s.open(both + "&since=" + from)}
 			for i, l := range append(live, since...) {
-				l.until(`"type":"b"`)
+				l.readUntil(`"type":"b"`)
 				want := `{"location":"HQ"} {"location":"HQ"}`
 				if i == 2 || i == 4 {
 					want = `{"location":"HQ"} {"location":"Annex"} {"location":"HQ"}`
@@ -51,10 +51,10 @@ func TestFiltersByKeyAndField(t *testing.T) {
 }
 
 // payloads are those of the log's events that came.
-func (l *listener) payloads() []string {
+func (l *streamClient) payloads() []string {
 	l.Helper()
 	var out []string
-	for line := range strings.SplitSeq(l.got.String(), "\n") {
+	for line := range strings.SplitSeq(l.received.String(), "\n") {
 		text, ok := strings.CutPrefix(line, "data: ")
 		if !ok {
 			continue

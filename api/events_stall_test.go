@@ -14,36 +14,36 @@ import (
 )
 
 // commitLarge commits a transaction of events that all share the same bytes.
-func (s *station) commitLarge(events int, data []byte) {
+func (s *streamServer) commitLarge(events int, data []byte) {
 	tx := s.log.Begin()
 	for i := range events {
 		tx.Write("large", "row")
 		tx.Events[i].Data = data
 	}
 	tx.Commit()
-	s.ring()
+	s.wakeFeed()
 }
 
 // stall opens a stream through small buffers and never reads.
-func (s *station) stall() {
+func (s *streamServer) openStalled() {
 	s.Helper()
 	s.small.Store(true)
 	defer s.small.Store(false)
 	before, _ := s.logs.count("stream opened")
-	if err := s.open().(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+	if err := s.dialStream().(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		s.Fatal(err)
 	}
 	s.logs.await(s.T, before+1, "stream opened")
 }
 
 // open opens a stream by hand and reads nothing.
-func (s *station) open() net.Conn {
+func (s *streamServer) dialStream() net.Conn {
 	s.Helper()
 	return s.dial("GET /api/events HTTP/1.1\r\nHost: pgherald\r\n\r\n")
 }
 
 // first reads the first event.
-func (s *station) first(in *bufio.Reader) {
+func (s *streamServer) readSync(in *bufio.Reader) {
 	s.Helper()
 	for line := ""; !strings.Contains(line, `"sync"`); {
 		var err error
@@ -57,21 +57,21 @@ func (s *station) first(in *bufio.Reader) {
 // no memory either.
 func TestClientThatNeverReadsDelaysNobody(t *testing.T) {
 	const rounds, size, bound = 100, 1 << 20, 24 << 20
-	s := newStation(t, stationOptions{
+	s := newStreamServer(t, streamServerOptions{
 		feed: stream.FeedOptions{Bytes: 1 << 20},
 		api:  func(o *apiOptions) { o.Streams.WriteTimeout = time.Hour },
 	})
 	for range 3 {
-		s.stall()
+		s.openStalled()
 	}
-	healthy := s.synced("")
+	healthy := s.openSynced("")
 	data := append(append([]byte(`"`), bytes.Repeat([]byte("x"), size)...), '"')
 	before := heap()
 	var peak uint64
 	for range rounds {
 		s.commitLarge(1, data)
-		healthy.until("id: ")
-		healthy.got.Reset()
+		healthy.readUntil("id: ")
+		healthy.received.Reset()
 		peak = max(peak, heap())
 	}
 	t.Logf("%d MB sent, heap at most %.1f MB above %.1f MB", rounds, float64(int64(peak)-int64(before))/1e6, float64(before)/1e6)
@@ -105,16 +105,16 @@ func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 		"heartbeats":  {feed: 1, heartbeat: time.Microsecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newStation(t, stationOptions{
+			s := newStreamServer(t, streamServerOptions{
 				feed: stream.FeedOptions{Bytes: o.feed},
 				api:  func(a *apiOptions) { a.Streams.WriteTimeout, a.Streams.Heartbeat = 100*time.Millisecond, o.heartbeat },
 			})
-			s.stall()
+			s.openStalled()
 			if o.events > 0 {
 				s.commitLarge(o.events, data)
 			}
 			s.logs.await(t, 1, "stream closed", "reason=slow")
-			s.stopAll()
+			s.shutDown()
 			if n, _ := s.logs.count("stream closed"); n != 1 {
 				t.Errorf("%d ends of one stream:\n%s", n, s.logs)
 			}
@@ -126,18 +126,18 @@ func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 // moved on without it.
 func TestClientThatReadsOnHasEverything(t *testing.T) {
 	const rounds = 60 // 15 MB, more than sockets hold
-	s := newStation(t, stationOptions{
+	s := newStreamServer(t, streamServerOptions{
 		feed: stream.FeedOptions{Bytes: 1 << 20},
 		api:  func(o *apiOptions) { o.Streams.WriteTimeout = time.Hour },
 	})
-	in := bufio.NewReader(s.open())
-	s.first(in)
-	healthy := s.synced("")
+	in := bufio.NewReader(s.dialStream())
+	s.readSync(in)
+	healthy := s.openSynced("")
 	data := []byte(`"` + strings.Repeat("x", 128<<10) + `"`)
 	for range rounds {
 		s.commitLarge(2, data)
-		healthy.until("id: ")
-		healthy.got.Reset()
+		healthy.readUntil("id: ")
+		healthy.received.Reset()
 	}
 	for next := 1; next <= 2*rounds; {
 		line, err := in.ReadString('\n')

@@ -16,9 +16,9 @@ import (
 )
 
 // people is a Checker that believes what a header says.
-type people map[string]auth.Identity
+type fakeChecker map[string]auth.Identity
 
-func (p people) Check(r *http.Request) (auth.Identity, error) {
+func (p fakeChecker) Check(r *http.Request) (auth.Identity, error) {
 	id, ok := p[r.Header.Get("Test-User")]
 	if !ok {
 		return auth.Identity{}, &auth.Error{Status: 401, Code: "token_required", Detail: "who are you?"}
@@ -26,8 +26,8 @@ func (p people) Check(r *http.Request) (auth.Identity, error) {
 	return id, nil
 }
 
-func knows(p people) stationOptions {
-	return stationOptions{api: func(o *apiOptions) {
+func withChecker(p fakeChecker) streamServerOptions {
+	return streamServerOptions{api: func(o *apiOptions) {
 		o.add(api.Auth{Checker: p, OperatorRole: "operator"})
 	}}
 }
@@ -35,29 +35,29 @@ func knows(p people) stationOptions {
 var alice = auth.Identity{User: "alice", Roles: []string{"operator"}, Grants: []string{"role:operator", "user:alice"}}
 
 func TestNobodyIsRefused(t *testing.T) {
-	s := newStation(t, knows(people{"alice": alice}))
+	s := newStreamServer(t, withChecker(fakeChecker{"alice": alice}))
 	for _, path := range []string{"/api/events", "/api/stats"} {
-		response := s.refuses(http.StatusUnauthorized, "who are you?", http.MethodGet, path)
+		response := s.expectProblem(http.StatusUnauthorized, "who are you?", http.MethodGet, path)
 		if got := response.Header.Get("WWW-Authenticate"); got != "Bearer" {
 			t.Errorf("%s: WWW-Authenticate %q", path, got)
 		}
 	}
 	for _, path := range []string{"/healthz", "/readyz"} {
-		if response, _ := s.ask(http.MethodGet, path); response.StatusCode != http.StatusOK {
+		if response, _ := s.request(http.MethodGet, path); response.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d", path, response.StatusCode)
 		}
 	}
 }
 
 func TestStatsAreForOperators(t *testing.T) {
-	s := newStation(t, knows(people{"alice": alice, "bob": {User: "bob", Roles: []string{"nurse"}}}))
-	s.synced("", "Test-User", "bob")
-	_, body := s.ask(http.MethodGet, "/api/stats", "Test-User", "bob")
+	s := newStreamServer(t, withChecker(fakeChecker{"alice": alice, "bob": {User: "bob", Roles: []string{"nurse"}}}))
+	s.openSynced("", "Test-User", "bob")
+	_, body := s.request(http.MethodGet, "/api/stats", "Test-User", "bob")
 	var p problem.Problem
 	if err := json.Unmarshal([]byte(body), &p); err != nil || p.Status != 403 || p.Code != "role_required" {
 		t.Errorf("bob: %s, %v", body, err)
 	}
-	_, body = s.ask(http.MethodGet, "/api/stats", "Test-User", "alice")
+	_, body = s.request(http.MethodGet, "/api/stats", "Test-User", "alice")
 	if !strings.Contains(body, `"connectionsByUser":{"bob":1}`) {
 		t.Errorf("alice: %s", body)
 	}
@@ -65,34 +65,34 @@ func TestStatsAreForOperators(t *testing.T) {
 
 // Without a configured role nobody is an operator, not even somebody whose role has no name.
 func TestARoleThatIsNotConfiguredIsNobodys(t *testing.T) {
-	s := newStation(t, stationOptions{api: func(o *apiOptions) {
-		o.add(api.Auth{Checker: people{"eve": {User: "eve", Roles: []string{""}}}})
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
+		o.add(api.Auth{Checker: fakeChecker{"eve": {User: "eve", Roles: []string{""}}}})
 	}})
-	s.refuses(http.StatusForbidden, "no role", http.MethodGet, "/api/stats", "Test-User", "eve")
+	s.expectProblem(http.StatusForbidden, "no role", http.MethodGet, "/api/stats", "Test-User", "eve")
 }
 
 func TestGrantsComeFromTheIdentity(t *testing.T) {
-	s := newStation(t, knows(people{"alice": alice, "bob": {User: "bob", Grants: []string{"user:bob"}}}))
-	a, b := s.synced("", "Test-User", "alice"), s.synced("", "Test-User", "bob")
+	s := newStreamServer(t, withChecker(fakeChecker{"alice": alice, "bob": {User: "bob", Grants: []string{"user:bob"}}}))
+	a, b := s.openSynced("", "Test-User", "alice"), s.openSynced("", "Test-User", "bob")
 	for _, audience := range [][]string{{"user:alice"}, {"user:bob"}, nil} {
 		tx := s.log.Begin()
 		tx.Append(stream.Event{Type: "a", Audience: audience, Data: json.RawMessage(`"` + strings.Join(audience, "") + `"`)})
 		tx.Commit()
 	}
-	s.ring()
-	a.until(`"data":"",`)
-	b.until(`"data":"",`)
+	s.wakeFeed()
+	a.readUntil(`"data":"",`)
+	b.readUntil(`"data":"",`)
 	same(t, []string{`"user:alice"`, `""`}, a.payloads())
 	same(t, []string{`"user:bob"`, `""`}, b.payloads())
 }
 
 func TestUserOfAStreamWithoutTokens(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	long := strings.Repeat("é", 200)
-	s.synced("?user=alice")
-	s.synced("?user=alice")
-	s.synced("?user=" + long)
-	s.synced("")
+	s.openSynced("?user=alice")
+	s.openSynced("?user=alice")
+	s.openSynced("?user=" + long)
+	s.openSynced("")
 	want := map[string]int{"alice": 2, long: 1, "anonymous": 1}
 	if diff := cmp.Diff(want, s.stats().ConnectionsByUser); diff != "" {
 		t.Errorf("by user (-want +got):\n%s", diff)
@@ -103,25 +103,25 @@ func TestUserOfAStreamWithoutTokens(t *testing.T) {
 		"?user=%ff":           "must be a name of 1 to 200 characters",
 		"?user=a&user=b":      "is given twice",
 	} {
-		s.refuses(http.StatusBadRequest, detail, http.MethodGet, "/api/events"+query)
+		s.expectProblem(http.StatusBadRequest, detail, http.MethodGet, "/api/events"+query)
 	}
 }
 
 // A name is no proof: it grants nothing.
 func TestANameGrantsNothing(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	l := s.synced("?user=alice")
+	s := newStreamServer(t, streamServerOptions{})
+	l := s.openSynced("?user=alice")
 	tx := s.log.Begin()
 	tx.Append(stream.Event{Type: "a", Audience: []string{"user:alice"}, Data: json.RawMessage(`"secret"`), At: time.Now()})
 	tx.Commit()
 	s.commit("b")
-	l.until(`"type":"b"`)
-	if strings.Contains(l.got.String(), "secret") {
-		t.Errorf("got %s", l.got.String())
+	l.readUntil(`"type":"b"`)
+	if strings.Contains(l.received.String(), "secret") {
+		t.Errorf("got %s", l.received.String())
 	}
 }
 
 func TestANameBesideATokenIsRefused(t *testing.T) {
-	s := newStation(t, knows(people{"alice": alice}))
-	s.refuses(http.StatusBadRequest, "the token names the user", http.MethodGet, "/api/events?user=bob", "Test-User", "alice")
+	s := newStreamServer(t, withChecker(fakeChecker{"alice": alice}))
+	s.expectProblem(http.StatusBadRequest, "the token names the user", http.MethodGet, "/api/events?user=bob", "Test-User", "alice")
 }

@@ -12,17 +12,17 @@ import (
 )
 
 // guestBook notes who comes and goes.
-type guestBook struct {
+type presenceCounter struct {
 	mu   sync.Mutex
 	here map[string]int
 	all  int
 }
 
-func (g *guestBook) Opened(user string) { g.add(user, 1) }
+func (g *presenceCounter) Opened(user string) { g.add(user, 1) }
 
-func (g *guestBook) Closed(user string) { g.add(user, -1) }
+func (g *presenceCounter) Closed(user string) { g.add(user, -1) }
 
-func (g *guestBook) add(user string, n int) {
+func (g *presenceCounter) add(user string, n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.here == nil {
@@ -35,18 +35,18 @@ func (g *guestBook) add(user string, n int) {
 }
 
 func TestPresenceIsToldOfEveryStream(t *testing.T) {
-	book := &guestBook{}
-	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.add(api.Presence{Tracker: book}) }})
-	s.synced("?user=ann")
-	s.synced("?user=ann")
-	gone := s.synced("?user=bob")
-	s.synced("")
-	gone.hangUp()
+	book := &presenceCounter{}
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.add(api.Presence{Tracker: book}) }})
+	s.openSynced("?user=ann")
+	s.openSynced("?user=ann")
+	gone := s.openSynced("?user=bob")
+	s.openSynced("")
+	gone.disconnect()
 	s.logs.await(t, 1, "stream closed", "user=bob")
 	book.mu.Lock()
 	same(t, map[string]int{"ann": 2, "": 1}, book.here)
 	book.mu.Unlock()
-	s.stopAll()
+	s.shutDown()
 	same(t, 4, book.all)
 	same(t, map[string]int{}, book.here)
 }
@@ -70,7 +70,7 @@ func TestPresenceList(t *testing.T) {
 
 func TestPresenceIsForThoseWhoAreKnown(t *testing.T) {
 	s := newServer(t)
-	a := newAPI(t, apiOptions{features: []api.Option{api.Presence{List: control.NewPresenceList(s.pool, snapshotCursor)}, api.Auth{Checker: people{"ann": auth.Identity{User: "ann"}}}}})
+	a := newAPI(t, apiOptions{features: []api.Option{api.Presence{List: control.NewPresenceList(s.pool, snapshotCursor)}, api.Auth{Checker: fakeChecker{"ann": auth.Identity{User: "ann"}}}}})
 	for user, status := range map[string]int{"": http.StatusUnauthorized, "ann": http.StatusOK} {
 		r := httptest.NewRequest(http.MethodGet, "/api/presence", nil)
 		r.Header.Set("Test-User", user)

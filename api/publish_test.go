@@ -67,7 +67,7 @@ func TestPublishRefuses(t *testing.T) {
 // Who has no role to publish may not, and is not told whether the body was any good.
 func TestPublishIsForPublishers(t *testing.T) {
 	s := newServer(t)
-	check := people{"bob": {User: "bob"}, "press": {User: "press", Roles: []string{"press"}}}
+	check := fakeChecker{"bob": {User: "bob"}, "press": {User: "press", Roles: []string{"press"}}}
 	for role, want := range map[string]int{"press": http.StatusCreated, "": http.StatusForbidden} {
 		handler := newAPI(t, apiOptions{features: []api.Option{api.Publishing{Publisher: control.NewPublisher(s.pool), Role: role}, api.Auth{Checker: check}}}).Handler()
 		for user, status := range map[string]int{"": http.StatusUnauthorized, "bob": http.StatusForbidden, "press": want} {

@@ -17,13 +17,13 @@ import (
 )
 
 // connected is a replica that hears of renewals.
-func connected(t *testing.T, databaseURL string) *station {
+func newRenewalServer(t *testing.T, databaseURL string) *streamServer {
 	t.Helper()
 	pool := newPool(t, databaseURL)
-	s := newStation(t, stationOptions{api: func(o *apiOptions) {
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
 		o.add(api.Auth{Checker: newJWT(t), Renewals: control.NewRenewals(pool)})
 	}})
-	s.api.SetRenewalTimeout(limit)
+	s.api.SetRenewalTimeout(waitLimit)
 	conn := pgtest.Connect(t, databaseURL)
 	if _, err := conn.Exec(t.Context(), `listen pgherald_control`); err != nil {
 		t.Fatal(err)
@@ -45,20 +45,20 @@ func connected(t *testing.T, databaseURL string) *station {
 }
 
 // connection is what the stream's first event calls it.
-func (l *listener) connection() string {
+func (l *streamClient) connection() string {
 	l.Helper()
-	_, rest, ok := strings.Cut(l.got.String(), `"connection":"`)
+	_, rest, ok := strings.Cut(l.received.String(), `"connection":"`)
 	id, _, closed := strings.Cut(rest, `"`)
 	if !ok || !closed || len(id) < 20 {
-		l.Fatalf("no connection in %s", l.got.String())
+		l.Fatalf("no connection in %s", l.received.String())
 	}
 	return id
 }
 
 // renew asks for a connection to be renewed, and wants this status and, unless it is 200, this code.
-func (s *station) renew(status int, code, connection string, header ...string) (expires int64) {
+func (s *streamServer) renew(status int, code, connection string, header ...string) (expires int64) {
 	s.Helper()
-	response, body := s.ask(http.MethodPost, "/api/events/"+connection+"/token", header...)
+	response, body := s.request(http.MethodPost, "/api/events/"+connection+"/token", header...)
 	var answer struct {
 		Expires int64
 		Code    string
@@ -71,48 +71,50 @@ func (s *station) renew(status int, code, connection string, header ...string) (
 
 func TestRenewInPlace(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
-	here, other := connected(t, databaseURL), connected(t, databaseURL)
-	for name, at := range map[string]*station{"here": here, "at another server": other} {
+	here, other := newRenewalServer(t, databaseURL), newRenewalServer(t, databaseURL)
+	for name, at := range map[string]*streamServer{"here": here, "at another server": other} {
 		t.Run(name, func(t *testing.T) {
-			s, at := here.on(t), at.on(t)
-			end, later := hours(1), hours(2)
-			l := s.synced("", until(t, end)...)
-			if got := at.renew(200, "", l.connection(), until(t, later)...); got != later.UnixMilli() {
+			s, at := here.forTest(t), at.forTest(t)
+			end, later := hoursFromNow(1), hoursFromNow(2)
+			l := s.openSynced("", validUntil(t, end)...)
+			if got := at.renew(200, "", l.connection(), validUntil(t, later)...); got != later.UnixMilli() {
 				t.Errorf("expires %d, want %d", got, later.UnixMilli())
 			}
 			// A token that ends sooner does not bring the end nearer.
-			if got := at.renew(200, "", l.connection(), until(t, end)...); got != later.UnixMilli() {
+			if got := at.renew(200, "", l.connection(), validUntil(t, end)...); got != later.UnixMilli() {
 				t.Errorf("then expires %d, want %d", got, later.UnixMilli())
 			}
 			s.commit("later")
-			l.until(`"later"`)
-			if n := strings.Count(l.got.String(), `"sync"`); n != 1 {
-				l.Errorf("%d sync events in %s", n, l.got.String())
+			l.readUntil(`"later"`)
+			if n := strings.Count(l.received.String(), `"sync"`); n != 1 {
+				l.Errorf("%d sync events in %s", n, l.received.String())
 			}
 		})
 	}
 }
 
 // hours is a time so far from now that no test lasts until then, as exactly as tokens know it.
-func hours(n time.Duration) time.Time { return time.Now().Truncate(time.Second).Add(n * time.Hour) }
+func hoursFromNow(n time.Duration) time.Time {
+	return time.Now().Truncate(time.Second).Add(n * time.Hour)
+}
 
 // until is a token of alice that holds until then.
-func until(t *testing.T, end time.Time) []string {
+func validUntil(t *testing.T, end time.Time) []string {
 	t.Helper()
 	return bearer(token(t, jwt.MapClaims{"exp": end.Unix()}))
 }
 
 func TestAbuseRenewals(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
-	here, other := connected(t, databaseURL), connected(t, databaseURL)
-	end := hours(1)
-	l := here.synced("", until(t, end)...)
+	here, other := newRenewalServer(t, databaseURL), newRenewalServer(t, databaseURL)
+	end := hoursFromNow(1)
+	l := here.openSynced("", validUntil(t, end)...)
 	connection := l.connection()
-	for _, at := range []*station{here, other} {
+	for _, at := range []*streamServer{here, other} {
 		at.renew(401, "token_required", connection)
 		at.renew(401, "token_expired", connection, bearer(token(t, jwt.MapClaims{"exp": 1}))...)
-		at.renew(409, "other_rights", connection, bearer(token(t, jwt.MapClaims{"sub": "eve", "exp": hours(2).Unix()}))...)
-		at.renew(409, "other_rights", connection, bearer(token(t, jwt.MapClaims{"roles": "nurse", "exp": hours(2).Unix()}))...)
+		at.renew(409, "other_rights", connection, bearer(token(t, jwt.MapClaims{"sub": "eve", "exp": hoursFromNow(2).Unix()}))...)
+		at.renew(409, "other_rights", connection, bearer(token(t, jwt.MapClaims{"roles": "nurse", "exp": hoursFromNow(2).Unix()}))...)
 		at.renew(404, "connection", "x", bearer(token(t, nil))...)
 		at.renew(404, "connection", strings.Repeat("x", 3000), bearer(token(t, nil))...)
 	}
@@ -120,14 +122,14 @@ func TestAbuseRenewals(t *testing.T) {
 	d := &database{T: t, conn: pgtest.Connect(t, databaseURL)}
 	d.exec(`delete from pgherald.renewals; notify pgherald_control, '` + connection + `'`)
 	// The end is where it was. Who asks through the other server waits behind that notification.
-	for _, at := range []*station{other, here} {
-		if got := at.renew(200, "", connection, until(t, end.Add(-time.Minute))...); got != end.UnixMilli() {
+	for _, at := range []*streamServer{other, here} {
+		if got := at.renew(200, "", connection, validUntil(t, end.Add(-time.Minute))...); got != end.UnixMilli() {
 			t.Errorf("expires %d, want %d", got, end.UnixMilli())
 		}
 	}
-	l.hangUp()
+	l.disconnect()
 	here.logs.await(t, 1, "stream closed", "user=alice")
-	for _, at := range []*station{other, here} { // nobody holds it any more
+	for _, at := range []*streamServer{other, here} { // nobody holds it any more
 		at.api.SetRenewalTimeout(time.Millisecond)
 		at.renew(404, "connection", connection, bearer(token(t, nil))...)
 	}
@@ -136,9 +138,9 @@ func TestAbuseRenewals(t *testing.T) {
 // What was asked before is taken along, and the same stream can be renewed again and again.
 func TestRenewalsArePruned(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
-	here, other := connected(t, databaseURL), connected(t, databaseURL)
+	here, other := newRenewalServer(t, databaseURL), newRenewalServer(t, databaseURL)
 	d := &database{T: t, conn: pgtest.Connect(t, databaseURL)}
-	l := here.synced("", bearer(token(t, nil))...)
+	l := here.openSynced("", bearer(token(t, nil))...)
 	for range 3 {
 		other.renew(200, "", l.connection(), bearer(token(t, nil))...)
 		d.exec(`update pgherald.renewals set requested_at = now() - interval '2 minutes'`)
@@ -149,9 +151,9 @@ func TestRenewalsArePruned(t *testing.T) {
 }
 
 func TestNothingIsRenewedWhereNobodyChecksTokens(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	if l := s.synced(""); strings.Contains(l.got.String(), "connection") {
-		t.Errorf("got %s", l.got.String())
+	s := newStreamServer(t, streamServerOptions{})
+	if l := s.openSynced(""); strings.Contains(l.received.String(), "connection") {
+		t.Errorf("got %s", l.received.String())
 	}
-	s.refuses(http.StatusNotFound, "nothing is here", http.MethodPost, "/api/events/x/token")
+	s.expectProblem(http.StatusNotFound, "nothing is here", http.MethodPost, "/api/events/x/token")
 }

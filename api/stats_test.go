@@ -16,9 +16,9 @@ import (
 )
 
 // stats asks for /api/stats.
-func (s *station) stats() api.Stats {
+func (s *streamServer) stats() api.Stats {
 	s.Helper()
-	response, body := s.ask(http.MethodGet, "/api/stats")
+	response, body := s.request(http.MethodGet, "/api/stats")
 	var stats api.Stats
 	if err := json.Unmarshal([]byte(body), &stats); err != nil || response.StatusCode != http.StatusOK {
 		s.Fatalf("stats: %d %s, %v", response.StatusCode, body, err)
@@ -27,23 +27,23 @@ func (s *station) stats() api.Stats {
 }
 
 func TestStatsCountStreams(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	none := api.Stats{ConnectionsByUser: map[string]int{}, Feed: s.feed.Stats()}
 	if diff := cmp.Diff(none, s.stats()); diff != "" {
 		t.Errorf("at first (-want +got):\n%s", diff)
 	}
-	first, second := s.synced(""), s.synced("?types=a")
+	first, second := s.openSynced(""), s.openSynced("?types=a")
 	two := api.Stats{TotalConnections: 2, ActiveConnections: 2, ConnectionsByUser: map[string]int{"anonymous": 2}, Feed: s.feed.Stats()}
 	if diff := cmp.Diff(two, s.stats()); diff != "" {
 		t.Errorf("with two streams (-want +got):\n%s", diff)
 	}
-	first.hangUp()
+	first.disconnect()
 	s.logs.await(t, 1, "stream closed", "reason=client_gone")
-	second.hangUp()
+	second.disconnect()
 	s.logs.await(t, 2, "stream closed", "reason=client_gone")
-	s.ask(http.MethodGet, "/api/events?nonsense=1") // is no stream
-	s.stopAll()                                     // when all handlers have returned, and not before, the count is sure
-	recorder := s.local(http.MethodGet, "/api/stats")
+	s.request(http.MethodGet, "/api/events?nonsense=1") // is no stream
+	s.shutDown()                                        // when all handlers have returned, and not before, the count is sure
+	recorder := s.serveWithoutNetwork(http.MethodGet, "/api/stats")
 	var gone api.Stats
 	if err := json.Unmarshal(recorder.Body.Bytes(), &gone); err != nil {
 		t.Fatal(err)
@@ -54,11 +54,11 @@ func TestStatsCountStreams(t *testing.T) {
 }
 
 func TestStatsShowTheFeed(t *testing.T) {
-	s := newStation(t, stationOptions{feed: stream.FeedOptions{Bytes: 1 << 20}})
-	l := s.synced("")
+	s := newStreamServer(t, streamServerOptions{feed: stream.FeedOptions{Bytes: 1 << 20}})
+	l := s.openSynced("")
 	s.commit("a", "a")
 	s.commit("b")
-	l.until(`"b"`)
+	l.readUntil(`"b"`)
 	got := s.stats().Feed
 	if got.Bytes <= 0 || got.Bytes > got.Limit {
 		t.Errorf("bytes: %+v", got)
@@ -72,13 +72,13 @@ func TestStatsShowTheFeed(t *testing.T) {
 
 // The names that clients of the seed read.
 func TestStatsNames(t *testing.T) {
-	s := newStation(t, stationOptions{api: func(o *apiOptions) {
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
 		o.add(api.Listening{
 			Listener: func() status.Listener { return status.Listener{Live: true, RoundTrip: 250 * time.Microsecond} },
 			Leader:   func() status.Leader { return status.Leader{State: status.Leading, Terms: 3} },
 		})
 	}})
-	response, body := s.ask(http.MethodGet, "/api/stats")
+	response, body := s.request(http.MethodGet, "/api/stats")
 	const want = `{"totalConnections":0,"activeConnections":0,"connectionsByUser":{},"feed":{"cursor":"k3f9-0","floor":"k3f9-0",` +
 		`"transactions":0,"bytes":0,"limit":67108864,"events":0,"withheld":0,"resets":0,"unannounced":0,"catchUps":0},` +
 		`"listener":{"live":true,"roundTripMs":0.25,"leader":{"state":"leading","terms":3}}}` + "\n"
@@ -92,14 +92,14 @@ func TestStatsNames(t *testing.T) {
 
 func TestHealthAndReadiness(t *testing.T) {
 	var reason error
-	s := newStation(t, stationOptions{api: func(o *apiOptions) { o.Ready = func() error { return reason } }})
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.Ready = func() error { return reason } }})
 	is := func(path string, status int, body string) {
 		t.Helper()
-		response, got := s.ask(http.MethodGet, path)
+		response, got := s.request(http.MethodGet, path)
 		if response.StatusCode != status || strings.TrimSpace(got) != body {
 			t.Errorf("%s: %d %s, want %d %s", path, response.StatusCode, got, status, body)
 		}
-		if head, got := s.ask(http.MethodHead, path); head.StatusCode != status || got != "" {
+		if head, got := s.request(http.MethodHead, path); head.StatusCode != status || got != "" {
 			t.Errorf("HEAD %s: %d %q", path, head.StatusCode, got)
 		}
 	}
@@ -117,26 +117,26 @@ func TestHealthAndReadiness(t *testing.T) {
 
 // An outage of the log is a reason not to be ready, until it can be read again.
 func TestReadinessFollowsTheLog(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	l := s.synced("")
+	s := newStreamServer(t, streamServerOptions{})
+	l := s.openSynced("")
 	s.log.Break(errors.New("connection refused"))
-	s.ring()
+	s.wakeFeed()
 	s.logs.await(t, 1, "log became unreadable", "connection refused")
-	if response, body := s.ask(http.MethodGet, "/readyz"); response.StatusCode != 503 || !strings.Contains(body, "connection refused") {
+	if response, body := s.request(http.MethodGet, "/readyz"); response.StatusCode != 503 || !strings.Contains(body, "connection refused") {
 		t.Errorf("during the outage: %d %s", response.StatusCode, body)
 	}
 	s.log.Break(nil)
 	s.commit("a")
-	l.until("id: ")
+	l.readUntil("id: ")
 	s.logs.await(t, 1, "log became readable again")
-	if response, body := s.ask(http.MethodGet, "/readyz"); response.StatusCode != 200 {
+	if response, body := s.request(http.MethodGet, "/readyz"); response.StatusCode != 200 {
 		t.Errorf("after the outage: %d %s", response.StatusCode, body)
 	}
 }
 
 // TestReadyWhileDraining: what metrics say is what /readyz says.
 func TestReadyWhileDraining(t *testing.T) {
-	s := newStation(t, stationOptions{})
+	s := newStreamServer(t, streamServerOptions{})
 	if err := s.api.Ready(); err != nil {
 		t.Errorf("a server that runs is not ready: %v", err)
 	}

@@ -19,18 +19,18 @@ import (
 )
 
 // replica is a station that checks tokens, on the given database.
-func replica(t *testing.T, databaseURL string) *station {
+func newTicketServer(t *testing.T, databaseURL string) *streamServer {
 	t.Helper()
 	pool := newPool(t, databaseURL)
-	return newStation(t, stationOptions{api: func(o *apiOptions) {
+	return newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
 		o.add(api.Auth{Checker: newJWT(t), OperatorRole: "operator", Tickets: ticketStore{control.NewTickets(pool)}}, api.Presence{List: control.NewPresenceList(pool, snapshotCursor)})
 	}})
 }
 
 // ticket gets one.
-func (s *station) ticket(header ...string) string {
+func (s *streamServer) issueTicket(header ...string) string {
 	s.Helper()
-	response, body := s.ask(http.MethodPost, "/api/tickets", header...)
+	response, body := s.request(http.MethodPost, "/api/tickets", header...)
 	var given struct {
 		Ticket  string
 		Expires int64
@@ -48,56 +48,56 @@ func (s *station) ticket(header ...string) string {
 }
 
 // refusesTicket asks for a stream and wants the ticket to be refused.
-func (s *station) refusesTicket(target string, header ...string) {
+func (s *streamServer) expectInvalidTicket(target string, header ...string) {
 	s.Helper()
-	response, body := s.ask(http.MethodGet, "/api/events"+target, header...)
+	response, body := s.request(http.MethodGet, "/api/events"+target, header...)
 	if response.StatusCode != http.StatusUnauthorized || !strings.Contains(body, `"code":"ticket"`) {
 		s.Errorf("%s: %d %s", target, response.StatusCode, body)
 	}
 }
 
 func TestTicketStandsForItsUser(t *testing.T) {
-	s := replica(t, pgtest.NewDatabase(t))
+	s := newTicketServer(t, pgtest.NewDatabase(t))
 	end := time.Now().Add(time.Hour).Truncate(time.Second)
-	given := s.ticket(bearer(token(t, jwt.MapClaims{"exp": end.Unix(), "roles": []string{"nurse"}}))...)
-	l := s.synced("?types=a&ticket=" + given)
+	given := s.issueTicket(bearer(token(t, jwt.MapClaims{"exp": end.Unix(), "roles": []string{"nurse"}}))...)
+	l := s.openSynced("?types=a&ticket=" + given)
 	var first struct{ Data struct{ Expires int64 } }
-	_, data, _ := strings.Cut(l.got.String(), "data: ")
+	_, data, _ := strings.Cut(l.received.String(), "data: ")
 	if err := json.Unmarshal([]byte(data[:strings.Index(data, "\n")]), &first); err != nil || first.Data.Expires != end.UnixMilli() {
 		t.Errorf("first event %s, %v", data, err)
 	}
 	for _, role := range []string{"role:doctor", "role:nurse"} {
-		s.to(role)
+		s.commitTo(role)
 	}
-	l.until(`role:nurse`)
+	l.readUntil(`role:nurse`)
 	same(t, []string{`"role:nurse"`}, l.payloads())
-	_, body := s.ask(http.MethodGet, "/api/stats", bearer(token(t, jwt.MapClaims{"roles": "operator"}))...)
+	_, body := s.request(http.MethodGet, "/api/stats", bearer(token(t, jwt.MapClaims{"roles": "operator"}))...)
 	if !strings.Contains(body, `"connectionsByUser":{"alice":1}`) {
 		t.Errorf("stats %s", body)
 	}
 }
 
 func TestAbuseReplayedTicket(t *testing.T) {
-	s := replica(t, pgtest.NewDatabase(t))
-	given := s.ticket(bearer(token(t, nil))...)
-	s.synced("?ticket=" + given).hangUp()
-	s.refusesTicket("?ticket=" + given)
-	s.refusesTicket("?ticket="+given, bearer(token(t, nil))...) // no fall back, not even to a good token
-	s.refusesTicket("?ticket=")
-	s.refusesTicket("?ticket=" + strings.Repeat("x", 5000))
-	s.refuses(http.StatusBadRequest, "is given twice", http.MethodGet, "/api/events?ticket=a&ticket=b")
-	s.refuses(http.StatusBadRequest, "cannot be combined with a ticket", http.MethodGet, "/api/events?ticket=a&access_token=b")
+	s := newTicketServer(t, pgtest.NewDatabase(t))
+	given := s.issueTicket(bearer(token(t, nil))...)
+	s.openSynced("?ticket=" + given).disconnect()
+	s.expectInvalidTicket("?ticket=" + given)
+	s.expectInvalidTicket("?ticket="+given, bearer(token(t, nil))...) // no fall back, not even to a good token
+	s.expectInvalidTicket("?ticket=")
+	s.expectInvalidTicket("?ticket=" + strings.Repeat("x", 5000))
+	s.expectProblem(http.StatusBadRequest, "is given twice", http.MethodGet, "/api/events?ticket=a&ticket=b")
+	s.expectProblem(http.StatusBadRequest, "cannot be combined with a ticket", http.MethodGet, "/api/events?ticket=a&access_token=b")
 }
 
 // Of all who come with one ticket at the same time, one gets in.
 func TestAbuseTicketForMany(t *testing.T) {
-	s := replica(t, pgtest.NewDatabase(t))
-	given := s.ticket(bearer(token(t, nil))...)
+	s := newTicketServer(t, pgtest.NewDatabase(t))
+	given := s.issueTicket(bearer(token(t, nil))...)
 	var in, out atomic.Int32
 	var crowd sync.WaitGroup
 	for range 20 {
 		crowd.Go(func() {
-			response := s.listen("?ticket=" + given).response
+			response := s.open("?ticket=" + given).response
 			switch response.StatusCode {
 			case http.StatusOK:
 				in.Add(1)
@@ -115,42 +115,42 @@ func TestAbuseTicketForMany(t *testing.T) {
 // What one server gave, another one takes, and both only once.
 func TestTicketOfAnotherReplica(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
-	one, other := replica(t, databaseURL), replica(t, databaseURL)
-	given := one.ticket(bearer(token(t, nil))...)
-	other.synced("?ticket=" + given)
-	one.refusesTicket("?ticket=" + given)
-	elsewhere := replica(t, pgtest.NewDatabase(t))
-	elsewhere.refusesTicket("?ticket=" + one.ticket(bearer(token(t, nil))...))
+	one, other := newTicketServer(t, databaseURL), newTicketServer(t, databaseURL)
+	given := one.issueTicket(bearer(token(t, nil))...)
+	other.openSynced("?ticket=" + given)
+	one.expectInvalidTicket("?ticket=" + given)
+	elsewhere := newTicketServer(t, pgtest.NewDatabase(t))
+	elsewhere.expectInvalidTicket("?ticket=" + one.issueTicket(bearer(token(t, nil))...))
 }
 
 func TestTicketNeedsAToken(t *testing.T) {
-	s := replica(t, pgtest.NewDatabase(t))
-	s.refuses(http.StatusUnauthorized, "a token is needed", http.MethodPost, "/api/tickets")
-	given := s.ticket(bearer(token(t, nil))...)
-	s.refuses(http.StatusUnauthorized, "a token is needed", http.MethodPost, "/api/tickets?ticket="+given) // a ticket gives no other
-	s.refuses(http.StatusUnauthorized, "a token is needed", http.MethodGet, "/api/presence?ticket="+given)
-	s.synced("?ticket=" + given)
+	s := newTicketServer(t, pgtest.NewDatabase(t))
+	s.expectProblem(http.StatusUnauthorized, "a token is needed", http.MethodPost, "/api/tickets")
+	given := s.issueTicket(bearer(token(t, nil))...)
+	s.expectProblem(http.StatusUnauthorized, "a token is needed", http.MethodPost, "/api/tickets?ticket="+given) // a ticket gives no other
+	s.expectProblem(http.StatusUnauthorized, "a token is needed", http.MethodGet, "/api/presence?ticket="+given)
+	s.openSynced("?ticket=" + given)
 }
 
 // The table holds nothing that opens a stream, and does not grow.
 func TestTicketsAreHashedAndPruned(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
-	s := replica(t, databaseURL)
+	s := newTicketServer(t, databaseURL)
 	d := &database{T: t, conn: pgtest.Connect(t, databaseURL)}
-	given := s.ticket(bearer(token(t, nil))...)
+	given := s.issueTicket(bearer(token(t, nil))...)
 	all := queryOne[string](d, `select json_agg(t)::text from pgherald.tickets as t`)
 	hash := sha256.Sum256([]byte(given))
 	if strings.Contains(all, given) || queryOne[int](d, `select count(*)::int from pgherald.tickets where hash = $1`, hash[:]) != 1 {
 		t.Errorf("table %s", all)
 	}
 	d.exec(`update pgherald.tickets set expires = clock_timestamp() - interval '1 ms'`)
-	s.refusesTicket("?ticket=" + given)
+	s.expectInvalidTicket("?ticket=" + given)
 	if n := queryOne[int](d, `select count(*)::int from pgherald.tickets`); n != 0 {
 		t.Errorf("%d tickets after one was taken too late", n)
 	}
 	d.exec(`insert into pgherald.tickets select sha256(i::text::bytea), 'a', '{}', '{}', now(), now() - interval '1 s' from generate_series(1, 25) as i`)
 	for _, left := range []int{16, 7, 3} { // ten go with each new one
-		s.ticket(bearer(token(t, nil))...)
+		s.issueTicket(bearer(token(t, nil))...)
 		if n := queryOne[int](d, `select count(*)::int from pgherald.tickets`); n != left {
 			t.Errorf("%d tickets, want %d", n, left)
 		}
@@ -159,27 +159,27 @@ func TestTicketsAreHashedAndPruned(t *testing.T) {
 
 func TestTicketsWithoutADatabase(t *testing.T) {
 	databaseURL := pgtest.NewDatabase(t)
-	s := replica(t, databaseURL)
+	s := newTicketServer(t, databaseURL)
 	conn := pgtest.Connect(t, databaseURL)
 	if _, err := conn.Exec(t.Context(), `drop table pgherald.tickets`); err != nil {
 		t.Fatal(err)
 	}
-	s.refuses(http.StatusInternalServerError, "the server made an error", http.MethodPost, "/api/tickets", bearer(token(t, nil))...)
-	s.refuses(http.StatusInternalServerError, "the server made an error", http.MethodGet, "/api/events?ticket=x")
+	s.expectProblem(http.StatusInternalServerError, "the server made an error", http.MethodPost, "/api/tickets", bearer(token(t, nil))...)
+	s.expectProblem(http.StatusInternalServerError, "the server made an error", http.MethodGet, "/api/events?ticket=x")
 	s.logs.await(t, 2, "request failed", "ticket")
 }
 
 func TestTicketsWhereNobodyChecksTokens(t *testing.T) {
-	s := newStation(t, stationOptions{})
-	s.refuses(http.StatusNotFound, "nothing is here", http.MethodPost, "/api/tickets")
-	s.refuses(http.StatusBadRequest, "has no effect", http.MethodGet, "/api/events?ticket=x")
+	s := newStreamServer(t, streamServerOptions{})
+	s.expectProblem(http.StatusNotFound, "nothing is here", http.MethodPost, "/api/tickets")
+	s.expectProblem(http.StatusBadRequest, "has no effect", http.MethodGet, "/api/events?ticket=x")
 }
 
 // to commits an event for an audience of one.
-func (s *station) to(tag string) {
+func (s *streamServer) commitTo(tag string) {
 	tx := s.log.Begin()
 	data, _ := json.Marshal(tag)
 	tx.Append(stream.Event{Type: "a", Data: data, Audience: []string{tag}})
 	tx.Commit()
-	s.ring()
+	s.wakeFeed()
 }
