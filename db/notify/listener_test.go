@@ -15,33 +15,27 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// quick are times that make a test short. Nothing is asserted about how long anything takes, and what
-// works may take as long as a busy machine wants: see hasten.
+// quick makes a listener that probes and reconnects often. The probe timeout is long, since no test asserts
+// how long something takes that works; see shortenProbeTimeout.
 var quick = notify.ListenerOptions{
 	ProbeInterval: 100 * time.Millisecond,
 	ProbeTimeout:  30 * time.Second,
 	MaxBackoff:    200 * time.Millisecond,
 }
 
-// hasten makes a listener that has connected, and does not run yet, soon give up what does not answer.
-func hasten(l *notify.Listener) { l.SetProbeTimeout(500 * time.Millisecond) }
+// shortenProbeTimeout makes a listener that has connected, and does not run yet, soon give up a connection
+// that does not answer.
+func shortenProbeTimeout(l *notify.Listener) { l.SetProbeTimeout(500 * time.Millisecond) }
 
-// listen runs a listener on url, which sends its probes there too.
-func listen(t *testing.T, url string) *notify.Listener {
+// runListener runs a listener that sends its probes to the URL on which it listens.
+func runListener(t *testing.T, url string) *notify.Listener {
 	t.Helper()
 	l, err := notify.OpenListener(t.Context(), url, openPool(t, url), quick)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, l)
+	runUntilEnd(t, l.Run)
 	return l
-}
-
-func run(t *testing.T, l *notify.Listener) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { l.Run(ctx) })
-	t.Cleanup(func() { cancel(); running.Wait() })
 }
 
 func waitLive(t *testing.T, l *notify.Listener) {
@@ -53,7 +47,7 @@ func waitLive(t *testing.T, l *notify.Listener) {
 	}
 }
 
-func waitDown(t *testing.T, l *notify.Listener) {
+func waitNotLive(t *testing.T, l *notify.Listener) {
 	t.Helper()
 	for tick := time.NewTicker(time.Millisecond); ; <-tick.C {
 		if !l.Status().Live {
@@ -61,7 +55,7 @@ func waitDown(t *testing.T, l *notify.Listener) {
 			return
 		}
 		if t.Context().Err() != nil {
-			t.Fatal("the listener did not go down")
+			t.Fatal("the listener is still live")
 		}
 	}
 }
@@ -71,14 +65,43 @@ func waitWake(t *testing.T, l *notify.Listener) {
 	select {
 	case <-l.Wake():
 	case <-time.After(30 * time.Second):
-		t.Fatal("nothing woke the reader")
+		t.Fatal("the reader was not woken")
 	}
 }
 
-func TestListenerWakes(t *testing.T) {
+// waitReason waits until both Status and WaitLive give a reason that contains the text.
+func waitReason(t *testing.T, l *notify.Listener, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ended, end := context.WithCancel(ctx)
+	end()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := l.WaitLive(ended)
+		if err != nil && strings.Contains(l.Status().Reason, text) && strings.Contains(err.Error(), text) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("got reason %q and error %v, want %q in both", l.Status().Reason, err, text)
+		}
+	}
+}
+
+// terminateListener terminates the sessions of all listeners of the database.
+func terminateListener(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	pgtest.Exec(t, conn, `select pg_terminate_backend(pid) from pg_stat_activity
+		where application_name = 'pgherald listener' and datname = current_database()`)
+}
+
+func TestListenerWakesAfterEachNotification(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	l := listen(t, url)
-	waitWake(t, l) // because it has connected
+	l := runListener(t, url)
+	waitWake(t, l) // since it has connected
 	waitLive(t, l)
 	conn := pgtest.Connect(t, url)
 	for range 3 {
@@ -87,92 +110,61 @@ func TestListenerWakes(t *testing.T) {
 	}
 }
 
-func TestListenerReconnectsWhenItsBackendIsTerminated(t *testing.T) {
+func TestListenerReconnectsAndWakes(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	l := listen(t, url)
+	l := runListener(t, url)
 	waitWake(t, l)
 	waitLive(t, l)
 	conn := pgtest.Connect(t, url)
-	pgtest.Exec(t, conn, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgherald listener' and datname = current_database()`)
-	waitWake(t, l) // the new connection reads what was missed
+	terminateListener(t, conn)
+	waitWake(t, l) // since it has connected again
 	waitLive(t, l)
 	pgtest.Exec(t, conn, `select pg_notify('pgherald', '{}')`)
 	waitWake(t, l)
 }
 
-func TestListenerNoticesADeadConnection(t *testing.T) {
+func TestListenerReplacesADeadConnection(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := pgtest.NewProxy(t, addressOf(config))
+	proxy := newProxy(t, url)
 	l, err := notify.OpenListener(t.Context(), proxy.URL(url), openPool(t, url), quick)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hasten(l)
-	run(t, l)
+	shortenProbeTimeout(l)
+	runUntilEnd(t, l.Run)
 	waitLive(t, l)
 	proxy.Blackhole(true) // probes are sent, and do not come back
-	waitDown(t, l)
+	waitNotLive(t, l)
 	proxy.Blackhole(false)
 	waitLive(t, l)
 }
 
-// A probe that was sent for a connection which is gone fails when there is another already. Its end
-// must not be taken for that one's: nobody would ever ask for a proof of life again.
-func TestListenerOutlivesTheProbeOfALostConnection(t *testing.T) {
+// The probe of a lost connection can fail after another connection has replaced it. Its failure must not
+// count against that one: the listener would never probe again.
+func TestListenerIgnoresTheProbeOfALostConnection(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := pgtest.NewProxy(t, addressOf(config))
+	proxy := newProxy(t, url)
 	l, err := notify.OpenListener(t.Context(), url, openPool(t, proxy.URL(url)), quick)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hasten(l)
-	run(t, l)
+	shortenProbeTimeout(l)
+	runUntilEnd(t, l.Run)
 	waitWake(t, l)
 	waitLive(t, l)
 	conn := pgtest.Connect(t, url)
-	proxy.Blackhole(true) // from here on no probe ends but by its time-out
+	proxy.Blackhole(true) // from here on probes end by their timeout only
 	for range 3 {
-		pgtest.Exec(t, conn, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgherald listener' and datname = current_database()`)
-		waitWake(t, l) // another connection listens, and is to be probed
+		terminateListener(t, conn)
+		waitWake(t, l) // a new connection listens, and needs a probe
 	}
 	waitReason(t, l, "send a probe")
 	proxy.Blackhole(false)
 	waitLive(t, l)
 }
 
-// waitReason waits until the listener gives a reason that contains the text, to those who ask and to
-// those who can wait no longer.
-func waitReason(t *testing.T, l *notify.Listener, text string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	over, end := context.WithCancel(ctx)
-	end()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := l.WaitLive(over)
-		if err != nil && strings.Contains(l.Status().Reason, text) && strings.Contains(err.Error(), text) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("the reason is %q, not %q; %v", l.Status().Reason, text, err)
-		}
-	}
-}
-
-// pgxlisten logs an error of HandleBacklog and goes on listening, deaf to what it missed.
-func TestListenerStartsAnewWhenTheBacklogFails(t *testing.T) {
+// pgxlisten logs an error of HandleBacklog and would go on with the connection.
+func TestListenerReplacesAConnectionThatIsNotValid(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	l, err := notify.OpenListener(t.Context(), url, openPool(t, url), quick)
 	if err != nil {
@@ -184,56 +176,56 @@ func TestListenerStartsAnewWhenTheBacklogFails(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if attempts++; attempts <= 3 {
-			return errors.New("backlog does not work")
+			return errors.New("not valid")
 		}
 		return db.CheckServer(ctx, conn)
 	})
-	run(t, l)
+	runUntilEnd(t, l.Run)
 	waitLive(t, l)
 	mu.Lock()
 	defer mu.Unlock()
-	if attempts != 6 { // three connections that failed, and three channels of one that did not
-		t.Errorf("got %d attempts", attempts)
+	if attempts != 6 {
+		t.Errorf("got %d attempts, want 6: three connections that failed, and three channels of a valid one", attempts)
 	}
 }
 
-// A pooler in transaction mode accepts LISTEN and delivers nothing. So does a sender that is
-// connected to another database.
-func TestListenerSaysWhenNotificationsDoNotArrive(t *testing.T) {
+// A pooler in transaction mode accepts LISTEN and delivers nothing. A sender that is connected to another
+// database has the same effect.
+func TestListenerSuggestsADirectURL(t *testing.T) {
 	l, err := notify.OpenListener(t.Context(), pgtest.NewDatabase(t), openPool(t, pgtest.NewDatabase(t)), quick)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hasten(l)
-	run(t, l)
+	shortenProbeTimeout(l)
+	runUntilEnd(t, l.Run)
 	waitReason(t, l, "--listen-database-url")
 }
 
-func TestOpenListenerFailsFast(t *testing.T) {
+func TestOpenListenerFailsWithoutAServer(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool := openPool(t, url)
 	for name, bad := range map[string]string{
-		"malformed":   "postgres://%zz",
-		"nobody home": "postgres://postgres@127.0.0.1:1/x?sslmode=disable",
-		"no database": url[:strings.LastIndex(url, "/")] + "/nowhere?sslmode=disable",
+		"malformed URL": "postgres://%zz",
+		"no server":     "postgres://postgres@127.0.0.1:1/x?sslmode=disable",
+		"no database":   url[:strings.LastIndex(url, "/")] + "/nowhere?sslmode=disable",
 	} {
 		if _, err := notify.OpenListener(t.Context(), bad, pool, quick); err == nil {
-			t.Errorf("%s: no error", name)
+			t.Errorf("%s: got no error", name)
 		}
 	}
 }
 
-func TestListenerMayBeIdle(t *testing.T) {
+func TestListenerIgnoresTheIdleTimeout(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	conn := pgtest.Connect(t, url)
 	if conn.PgConn().ParameterStatus("server_version") < "14" {
 		t.Skip("idle_session_timeout came with PostgreSQL 14")
 	}
 	pgtest.SetDefault(t, conn, "idle_session_timeout", "100ms")
-	l := listen(t, url)
+	l := runListener(t, url)
 	waitLive(t, l)
 	pgtest.Exec(t, conn, `select pg_sleep(0.5)`)
 	if s := l.Status(); s.Disconnects > 0 || strings.Contains(s.Reason, "idle") {
-		t.Errorf("the listener went down: %+v", s)
+		t.Errorf("got status %+v, want no disconnect", s)
 	}
 }

@@ -12,8 +12,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if url := os.Getenv(wakerProcessURL); url != "" {
-		if err := runWakerProcess(url, notify.LeaderStep(os.Getenv(wakerProcessHold))); err != nil {
+	if url := os.Getenv(leaderProcessURL); url != "" {
+		if err := runLeaderProcess(url, notify.LeaderStep(os.Getenv(leaderProcessHoldAt))); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -7,12 +7,6 @@ import (
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
-// nextPoll returns the time until the next poll. A server that holds its fan-out passes back gains
-// nothing from polls before the next pass; other servers do, so the wait is bounded.
-func (o *LeaderOptions) nextPoll(interval time.Duration) time.Duration {
-	return max(interval, min(o.Schedule.Delay(pacing.PollAhead), pacing.GatherPolls*o.MaxPoll))
-}
-
 // pollUntilQuiet polls until a window was quiet, or ctx ends.
 func (t *leadership) pollUntilQuiet(ctx context.Context) error {
 	opts := &t.leader.opts
@@ -71,6 +65,12 @@ func (t *leadership) pollWindow(ctx context.Context, interval time.Duration) (po
 		}
 	}
 	return polls, finds, nil
+}
+
+// nextPoll returns the time until the next poll. A server that holds its fan-out passes back gains
+// nothing from polls before the next pass; other servers do, so the wait is bounded.
+func (o *LeaderOptions) nextPoll(interval time.Duration) time.Duration {
+	return max(interval, min(o.Schedule.Delay(pacing.PollAhead), pacing.GatherPolls*o.MaxPoll))
 }
 
 // poll announces events that have become visible since the last poll to all servers. It wakes the

@@ -14,8 +14,8 @@ import (
 // The generated trigger functions and the migrations spell the leader's lock and the channel as
 // literals. Both must be the ones of this package, or the leader would not see writers and the
 // listener would not hear them.
-func TestLockAndChannelInSQL(t *testing.T) {
-	conn := pgtest.Connect(t, watched(t))
+func TestLockAndChannelInFunctions(t *testing.T) {
+	conn := pgtest.Connect(t, newWatchedTable(t))
 	rows, err := conn.Query(t.Context(), `
 		select proname::text, prosrc from pg_proc
 		where pronamespace = 'pgherald'::regnamespace and prosrc ~ 'pg_notify'`)
@@ -35,7 +35,7 @@ func TestLockAndChannelInSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One of the migrations and two of the triggers of watched.
+	// One of the migrations and two of the triggers on public.rows.
 	if !functions["wake"] || len(functions) != 3 {
 		t.Errorf("found NOTIFY in the functions %v, want wake and two trigger functions", functions)
 	}
