@@ -44,7 +44,7 @@ func newJWT(t *testing.T, change ...func(*auth.Options)) *auth.JWT {
 }
 
 func withTokens(j *auth.JWT) streamServerOptions {
-	return streamServerOptions{api: func(o *apiOptions) { o.add(api.Auth{Checker: j, OperatorRole: "operator"}) }}
+	return streamServerOptions{api: func(o *apiOptions) { o.add(api.Auth{Authenticator: j, OperatorRole: "operator"}) }}
 }
 
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }

@@ -12,8 +12,8 @@ import (
 )
 
 // house are people with different grants; the last has none.
-func fourUsers() fakeChecker {
-	return fakeChecker{
+func fourUsers() fakeAuthenticator {
+	return fakeAuthenticator{
 		"ann": {User: "ann", Grants: []string{"role:nurse", "user:ann"}},
 		"bob": {User: "bob", Grants: []string{"role:nurse", "user:bob"}},
 		"eve": {User: "eve", Grants: []string{"user:eve"}},
@@ -47,7 +47,7 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 	}
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
-			s := newStreamServer(t, streamServerOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Checker: fourUsers()}) }})
+			s := newStreamServer(t, streamServerOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Authenticator: fourUsers()}) }})
 			from := idOf(s.openSynced("", "Test-User", "joe").received.String())
 			streams := make(map[string][]*streamClient)
 			for user := range want {
@@ -88,7 +88,7 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 
 // What is not for a client is not in any number that it can see either.
 func TestNumbersObeyAudiences(t *testing.T) {
-	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.add(api.Auth{Checker: fourUsers()}) }})
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.add(api.Auth{Authenticator: fourUsers()}) }})
 	first := s.openSynced("", "Test-User", "eve")
 	from := idOf(first.received.String())
 	s.commitFor([]string{"role:nurse"}, []string{"user:eve"}, nil)

@@ -78,7 +78,7 @@ func TestBatchesLive(t *testing.T) {
 func TestBatchesObeyAudiences(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
-			s := newStreamServer(t, streamServerOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Checker: fourUsers()}) }})
+			s := newStreamServer(t, streamServerOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Authenticator: fourUsers()}) }})
 			live := s.openSynced("?batch=10ms&conflate=1", "Test-User", "eve")
 			from := idOf(live.received.String())
 			other := s.openSynced("?batch=10ms&conflate=1", "Test-User", "ann")

@@ -42,15 +42,15 @@ func (a *API) permitted(access Access, handle Handler) Handler {
 }
 
 func (a *API) permits(access Access, id auth.Identity) bool {
-	return a.features.auth.Checker == nil || !access.needsRole || access.role != "" && id.Has(access.role)
+	return a.features.auth.Authenticator == nil || !access.needsRole || access.role != "" && id.HasRole(access.role)
 }
 
 // identify returns the client's identity: anonymous without Auth.
 func (a *API) identify(r *http.Request) (auth.Identity, error) {
-	if a.features.auth.Checker == nil {
+	if a.features.auth.Authenticator == nil {
 		return auth.Identity{}, nil
 	}
-	return a.features.auth.Checker.Check(r)
+	return a.features.auth.Authenticator.Authenticate(r)
 }
 
 // identifyStream is identify for a request that opens a stream, which may have a ticket in place of a token. An invalid
@@ -81,7 +81,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // withName returns the identity with the name that an anonymous client gives itself in the query. The name grants nothing.
 // It fails if a parameter has no effect on this server.
 func (a *API) withName(id auth.Identity, query url.Values) (auth.Identity, error) {
-	checks := a.features.auth.Checker != nil
+	checks := a.features.auth.Authenticator != nil
 	names := query["user"]
 	switch {
 	case !checks && query.Has(auth.URLParam):

@@ -15,10 +15,10 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// people is a Checker that believes what a header says.
-type fakeChecker map[string]auth.Identity
+// people is an Authenticator that believes what a header says.
+type fakeAuthenticator map[string]auth.Identity
 
-func (p fakeChecker) Check(r *http.Request) (auth.Identity, error) {
+func (p fakeAuthenticator) Authenticate(r *http.Request) (auth.Identity, error) {
 	id, ok := p[r.Header.Get("Test-User")]
 	if !ok {
 		return auth.Identity{}, &auth.Error{Status: 401, Code: "token_required", Detail: "who are you?"}
@@ -26,16 +26,16 @@ func (p fakeChecker) Check(r *http.Request) (auth.Identity, error) {
 	return id, nil
 }
 
-func withChecker(p fakeChecker) streamServerOptions {
+func withAuthenticator(p fakeAuthenticator) streamServerOptions {
 	return streamServerOptions{api: func(o *apiOptions) {
-		o.add(api.Auth{Checker: p, OperatorRole: "operator"})
+		o.add(api.Auth{Authenticator: p, OperatorRole: "operator"})
 	}}
 }
 
 var alice = auth.Identity{User: "alice", Roles: []string{"operator"}, Grants: []string{"role:operator", "user:alice"}}
 
 func TestNobodyIsRefused(t *testing.T) {
-	s := newStreamServer(t, withChecker(fakeChecker{"alice": alice}))
+	s := newStreamServer(t, withAuthenticator(fakeAuthenticator{"alice": alice}))
 	for _, path := range []string{"/api/events", "/api/stats"} {
 		response := s.expectProblem(http.StatusUnauthorized, "who are you?", http.MethodGet, path)
 		if got := response.Header.Get("WWW-Authenticate"); got != "Bearer" {
@@ -50,7 +50,7 @@ func TestNobodyIsRefused(t *testing.T) {
 }
 
 func TestStatsAreForOperators(t *testing.T) {
-	s := newStreamServer(t, withChecker(fakeChecker{"alice": alice, "bob": {User: "bob", Roles: []string{"nurse"}}}))
+	s := newStreamServer(t, withAuthenticator(fakeAuthenticator{"alice": alice, "bob": {User: "bob", Roles: []string{"nurse"}}}))
 	s.openSynced("", "Test-User", "bob")
 	_, body := s.request(http.MethodGet, "/api/stats", "Test-User", "bob")
 	var p problem.Problem
@@ -66,13 +66,13 @@ func TestStatsAreForOperators(t *testing.T) {
 // Without a configured role nobody is an operator, not even somebody whose role has no name.
 func TestARoleThatIsNotConfiguredIsNobodys(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
-		o.add(api.Auth{Checker: fakeChecker{"eve": {User: "eve", Roles: []string{""}}}})
+		o.add(api.Auth{Authenticator: fakeAuthenticator{"eve": {User: "eve", Roles: []string{""}}}})
 	}})
-	s.expectProblem(http.StatusForbidden, "no role", http.MethodGet, "/api/stats", "Test-User", "eve")
+	s.expectProblem(http.StatusForbidden, "lacks the role", http.MethodGet, "/api/stats", "Test-User", "eve")
 }
 
 func TestGrantsComeFromTheIdentity(t *testing.T) {
-	s := newStreamServer(t, withChecker(fakeChecker{"alice": alice, "bob": {User: "bob", Grants: []string{"user:bob"}}}))
+	s := newStreamServer(t, withAuthenticator(fakeAuthenticator{"alice": alice, "bob": {User: "bob", Grants: []string{"user:bob"}}}))
 	a, b := s.openSynced("", "Test-User", "alice"), s.openSynced("", "Test-User", "bob")
 	for _, audience := range [][]string{{"user:alice"}, {"user:bob"}, nil} {
 		tx := s.log.Begin()
@@ -122,6 +122,6 @@ func TestANameGrantsNothing(t *testing.T) {
 }
 
 func TestANameBesideATokenIsRefused(t *testing.T) {
-	s := newStreamServer(t, withChecker(fakeChecker{"alice": alice}))
+	s := newStreamServer(t, withAuthenticator(fakeAuthenticator{"alice": alice}))
 	s.expectProblem(http.StatusBadRequest, "the token names the user", http.MethodGet, "/api/events?user=bob", "Test-User", "alice")
 }

@@ -20,7 +20,7 @@ type Option interface {
 
 // features are the optional features, as the options set them.
 type features struct {
-	auth       Auth // without Checker: everyone is anonymous and may do everything
+	auth       Auth // without Authenticator: everyone is anonymous and may do everything
 	tickets    *auth.Tickets
 	presence   Presence
 	publishing Publishing
@@ -43,8 +43,8 @@ func defaultFeatures() features {
 // It adds POST /api/events/{connection}/token, which extends the lease of a stream: every stream ends with the token that
 // opened it.
 type Auth struct {
-	// Checker identifies the client of a request. Required.
-	Checker auth.Checker
+	// Authenticator identifies the client of a request. Required.
+	Authenticator auth.Authenticator
 	// OperatorRole is the role that may read /api/stats; an empty role denies everyone.
 	OperatorRole string
 	// Tickets adds POST /api/tickets, and tickets in place of tokens for GET /api/events; nil leaves them out.
@@ -67,8 +67,8 @@ type Renewals interface {
 }
 
 func (o Auth) addTo(f *features) error {
-	if o.Checker == nil {
-		return errors.New("make the API: Auth.Checker is required")
+	if o.Authenticator == nil {
+		return errors.New("make the API: Auth.Authenticator is required")
 	}
 	f.auth, f.tickets = o, nil
 	if o.Tickets != nil {

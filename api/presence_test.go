@@ -70,7 +70,7 @@ func TestPresenceList(t *testing.T) {
 
 func TestPresenceIsForThoseWhoAreKnown(t *testing.T) {
 	s := newServer(t)
-	a := newAPI(t, apiOptions{features: []api.Option{api.Presence{List: control.NewPresenceList(s.pool, snapshotCursor)}, api.Auth{Checker: fakeChecker{"ann": auth.Identity{User: "ann"}}}}})
+	a := newAPI(t, apiOptions{features: []api.Option{api.Presence{List: control.NewPresenceList(s.pool, snapshotCursor)}, api.Auth{Authenticator: fakeAuthenticator{"ann": auth.Identity{User: "ann"}}}}})
 	for user, status := range map[string]int{"": http.StatusUnauthorized, "ann": http.StatusOK} {
 		r := httptest.NewRequest(http.MethodGet, "/api/presence", nil)
 		r.Header.Set("Test-User", user)

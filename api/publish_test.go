@@ -67,9 +67,9 @@ func TestPublishRefuses(t *testing.T) {
 // Who has no role to publish may not, and is not told whether the body was any good.
 func TestPublishIsForPublishers(t *testing.T) {
 	s := newServer(t)
-	check := fakeChecker{"bob": {User: "bob"}, "press": {User: "press", Roles: []string{"press"}}}
+	check := fakeAuthenticator{"bob": {User: "bob"}, "press": {User: "press", Roles: []string{"press"}}}
 	for role, want := range map[string]int{"press": http.StatusCreated, "": http.StatusForbidden} {
-		handler := newAPI(t, apiOptions{features: []api.Option{api.Publishing{Publisher: control.NewPublisher(s.pool), Role: role}, api.Auth{Checker: check}}}).Handler()
+		handler := newAPI(t, apiOptions{features: []api.Option{api.Publishing{Publisher: control.NewPublisher(s.pool), Role: role}, api.Auth{Authenticator: check}}}).Handler()
 		for user, status := range map[string]int{"": http.StatusUnauthorized, "bob": http.StatusForbidden, "press": want} {
 			r := httptest.NewRequest(http.MethodPost, "/api/events", strings.NewReader(`{"type":"note","data":1}`))
 			r.Header.Set("Content-Type", "application/json")

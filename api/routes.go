@@ -62,7 +62,7 @@ func (a *API) routes() []Route {
 	if a.features.presence.List != nil {
 		routes = append(routes, Route{"/api/presence", get, AnyIdentity(), a.presence})
 	}
-	if a.features.auth.Checker != nil {
+	if a.features.auth.Authenticator != nil {
 		routes = append(routes, Route{"/api/events/{connection}/token", post, AnyIdentity(), a.renew})
 	}
 	if a.features.tickets != nil {

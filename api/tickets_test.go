@@ -23,7 +23,7 @@ func newTicketServer(t *testing.T, databaseURL string) *streamServer {
 	t.Helper()
 	pool := newPool(t, databaseURL)
 	return newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
-		o.add(api.Auth{Checker: newJWT(t), OperatorRole: "operator", Tickets: ticketStore{control.NewTickets(pool)}}, api.Presence{List: control.NewPresenceList(pool, snapshotCursor)})
+		o.add(api.Auth{Authenticator: newJWT(t), OperatorRole: "operator", Tickets: ticketStore{control.NewTickets(pool)}}, api.Presence{List: control.NewPresenceList(pool, snapshotCursor)})
 	}})
 }
 
@@ -125,10 +125,10 @@ func TestTicketOfAnotherReplica(t *testing.T) {
 
 func TestTicketNeedsAToken(t *testing.T) {
 	s := newTicketServer(t, pgtest.NewDatabase(t))
-	s.expectProblem(http.StatusUnauthorized, "a token is needed", http.MethodPost, "/api/tickets")
+	s.expectProblem(http.StatusUnauthorized, "a token is required", http.MethodPost, "/api/tickets")
 	given := s.issueTicket(bearer(token(t, nil))...)
-	s.expectProblem(http.StatusUnauthorized, "a token is needed", http.MethodPost, "/api/tickets?ticket="+given) // a ticket gives no other
-	s.expectProblem(http.StatusUnauthorized, "a token is needed", http.MethodGet, "/api/presence?ticket="+given)
+	s.expectProblem(http.StatusUnauthorized, "a token is required", http.MethodPost, "/api/tickets?ticket="+given) // a ticket gives no other
+	s.expectProblem(http.StatusUnauthorized, "a token is required", http.MethodGet, "/api/presence?ticket="+given)
 	s.openSynced("?ticket=" + given)
 }
 

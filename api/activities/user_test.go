@@ -25,7 +25,7 @@ func newAuth(t *testing.T) api.Auth {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return api.Auth{Checker: j}
+	return api.Auth{Authenticator: j}
 }
 
 // as returns the header with a token of the user.

@@ -11,8 +11,8 @@ import (
 	"github.com/pgherald/pgherald/api/metrics"
 )
 
-// ask asks a new admin side whose level is info, and returns the answer and the level after it.
-func ask(t *testing.T, method, target, body string, header ...string) (*httptest.ResponseRecorder, slog.Level) {
+// serve sends one request to a new handler at level info. It returns the answer and the level after it.
+func serve(t *testing.T, method, target, body string, header ...string) (*httptest.ResponseRecorder, slog.Level) {
 	t.Helper()
 	var level slog.LevelVar
 	h := admin.Handler(metrics.New("v1").Handler(), &level, slog.New(slog.DiscardHandler))
@@ -35,22 +35,22 @@ func TestLogLevel(t *testing.T) {
 		{http.MethodGet, "", 200, "info\n", slog.LevelInfo},
 		{http.MethodPut, "debug", 200, "debug\n", slog.LevelDebug},
 		{http.MethodPut, "WARN\n", 200, "warn\n", slog.LevelWarn},
-		{http.MethodPut, "loud", 400, "\"loud\" is no level: send debug, info, warn or error\n", slog.LevelInfo},
-		{http.MethodPut, "", 400, "\"\" is no level: send debug, info, warn or error\n", slog.LevelInfo},
+		{http.MethodPut, "loud", 400, "\"loud\" is no log level: send debug, info, warn or error\n", slog.LevelInfo},
+		{http.MethodPut, "", 400, "\"\" is no log level: send debug, info, warn or error\n", slog.LevelInfo},
 		{http.MethodPost, "debug", 405, "Method Not Allowed\n", slog.LevelInfo},
 	}
 	for _, test := range tests {
-		w, level := ask(t, test.method, "/log-level", test.body)
+		w, level := serve(t, test.method, "/log-level", test.body)
 		if w.Code != test.status || w.Body.String() != test.answer || level != test.level {
-			t.Errorf("%s %q: %d %q and level %v, want %d %q and %v", test.method, test.body, w.Code, w.Body, level, test.status, test.answer, test.level)
+			t.Errorf("%s /log-level %q: %d %q and level %v, want %d %q and %v", test.method, test.body, w.Code, w.Body, level, test.status, test.answer, test.level)
 		}
 	}
 }
 
 func TestPageOfAnotherOriginChangesNothing(t *testing.T) {
-	w, level := ask(t, http.MethodPut, "/log-level", "debug", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
+	w, level := serve(t, http.MethodPut, "/log-level", "debug", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
 	if w.Code != http.StatusForbidden || level != slog.LevelInfo {
-		t.Errorf("%d and level %v, want 403 and info", w.Code, level)
+		t.Errorf("PUT /log-level from another origin: %d and level %v, want 403 and INFO", w.Code, level)
 	}
 }
 
@@ -61,8 +61,8 @@ func TestProfilesAndMetrics(t *testing.T) {
 		"/debug/pprof/":             "goroutine",
 		"/debug/pprof/heap?debug=1": "heap profile",
 	} {
-		if w, _ := ask(t, http.MethodGet, target, ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
-			t.Errorf("GET %s: %d, and %q is not in\n%s", target, w.Code, want, w.Body)
+		if w, _ := serve(t, http.MethodGet, target, ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("GET %s: %d without %q in\n%s", target, w.Code, want, w.Body)
 		}
 	}
 }

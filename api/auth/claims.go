@@ -10,37 +10,37 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Bounds of what a token may claim.
+// Limits of claims.
 const (
-	maxName    = 255 // bytes of a user, a role, a grant
-	maxNames   = 256 // roles, or grants
-	maxForward = 100 * 365 * 24 * time.Hour
+	maxName     = 255 // bytes of a user, a role or a grant
+	maxNames    = 256 // roles, or grants
+	maxValidity = 100 * 365 * 24 * time.Hour
 )
 
-// identityOf reads claims of which the signature and what is pinned hold.
-func (j *JWT) identityOf(claims jwt.MapClaims) (Identity, error) {
+// identity reads the claims of a token whose signature, issuer, audience and times are valid.
+func (j *JWT) identity(claims jwt.MapClaims) (Identity, error) {
 	user, _ := claims["sub"].(string)
 	if !isName(user) {
-		return Identity{}, badClaims(fmt.Sprintf("the claim sub must be a string of 1 to %d bytes", maxName))
+		return Identity{}, invalidClaims(fmt.Sprintf("the claim sub must be a string of 1 to %d bytes", maxName))
 	}
-	expires, err := j.end(claims)
+	expires, err := j.expiry(claims)
 	if err != nil {
 		return Identity{}, err
 	}
-	roles, err := list(claims, j.opts.RolesClaim)
+	roles, err := nameList(claims, j.opts.RolesClaim)
 	if err != nil {
 		return Identity{}, err
 	}
-	grants, err := j.grantsOf(claims, user, roles)
+	grants, err := j.grants(claims, user, roles)
 	if err != nil {
 		return Identity{}, err
 	}
 	return Identity{User: user, Roles: roles, Grants: grants, Expires: expires}, nil
 }
 
-func (j *JWT) grantsOf(claims jwt.MapClaims, user string, roles []string) ([]string, error) {
+func (j *JWT) grants(claims jwt.MapClaims, user string, roles []string) ([]string, error) {
 	if j.opts.GrantsClaim != "" {
-		return list(claims, j.opts.GrantsClaim)
+		return nameList(claims, j.opts.GrantsClaim)
 	}
 	grants := []string{"user:" + user}
 	for _, role := range roles {
@@ -50,48 +50,48 @@ func (j *JWT) grantsOf(claims jwt.MapClaims, user string, roles []string) ([]str
 	return grants, nil
 }
 
-// end is when the token stops to count, by our clock and with the leeway. A number that no clock
-// will ever show is refused, as it would come out as any time at all.
-func (j *JWT) end(claims jwt.MapClaims) (time.Time, error) {
+// expiry returns the end of the token's validity by the server's clock, leeway included. It rejects
+// numbers that are too large for a time: their conversion has an arbitrary result.
+func (j *JWT) expiry(claims jwt.MapClaims) (time.Time, error) {
 	seconds, _ := claims["exp"].(float64)
-	if seconds > float64(j.opts.Now().Add(maxForward).Unix()) {
-		return time.Time{}, badClaims("the claim exp is more than 100 years ahead")
+	if seconds > float64(j.opts.Now().Add(maxValidity).Unix()) {
+		return time.Time{}, invalidClaims("the claim exp must not be more than 100 years ahead")
 	}
 	return time.Unix(int64(seconds), 0).Add(j.opts.Leeway), nil
 }
 
-// list reads a claim that lists names: an array of strings, or one string with spaces in between,
-// as in the claim scope. Without the claim there are none. Anything else is refused, and not passed
-// over: whoever is short of a role by mistake should be told.
-func list(claims jwt.MapClaims, path string) ([]string, error) {
+// nameList reads a claim with names: an array of strings, or one string with spaces between the names
+// like the claim scope. A missing claim has no names. nameList rejects all else rather than ignore it,
+// so that a user who lacks a role by mistake learns why.
+func nameList(claims jwt.MapClaims, path string) ([]string, error) {
 	var names []string
-	switch value := find(claims, path).(type) {
+	switch value := findClaim(claims, path).(type) {
 	case nil:
 		return nil, nil
 	case string:
 		names = strings.Fields(value)
 	case []any:
 		for _, v := range value {
-			name, _ := v.(string) // the empty one is no name
+			name, _ := v.(string) // isName rejects ""
 			names = append(names, name)
 		}
 	default:
-		return nil, badList(path)
+		return nil, invalidList(path)
 	}
-	if len(names) > maxNames || !all(names, isName) {
-		return nil, badList(path)
+	if len(names) > maxNames || slices.ContainsFunc(names, func(s string) bool { return !isName(s) }) {
+		return nil, invalidList(path)
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
 }
 
-func badList(path string) *Error {
-	return badClaims(fmt.Sprintf("the claim %s must be an array of at most %d strings of 1 to %d bytes, or one string with spaces in between",
+func invalidList(path string) *Error {
+	return invalidClaims(fmt.Sprintf("the claim %s must be an array of at most %d strings of 1 to %d bytes, or one string with spaces between them",
 		path, maxNames, maxName))
 }
 
-// find returns the claim of this name or, if there is none, what is at the end of the path.
-func find(claims map[string]any, path string) any {
+// findClaim returns the claim of exactly this name or, without one, follows the path into objects.
+func findClaim(claims map[string]any, path string) any {
 	if value, ok := claims[path]; ok {
 		return value
 	}
@@ -100,14 +100,11 @@ func find(claims map[string]any, path string) any {
 	if !ok || !isObject {
 		return nil
 	}
-	return find(inner, rest)
+	return findClaim(inner, rest)
 }
 
-// isName is false for what a text of Postgres cannot hold.
+// isName reports whether a user, role or grant has a valid length and can be stored as text in
+// PostgreSQL.
 func isName(s string) bool {
 	return s != "" && len(s) <= maxName && utf8.ValidString(s) && !strings.Contains(s, "\x00")
-}
-
-func all(names []string, is func(string) bool) bool {
-	return !slices.ContainsFunc(names, func(s string) bool { return !is(s) })
 }

@@ -17,31 +17,31 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Times and bounds of fetching keys.
+// Limits of fetching a key set.
 const (
-	fetchTimeout = 10 * time.Second
-	fetchEvery   = 10 * time.Minute // so that a key that was withdrawn soon counts no more
-	fetchPause   = 10 * time.Second // at least between two, whatever keys tokens name
-	maxSet       = 1 << 20          // bytes
+	fetchTimeout   = 10 * time.Second
+	fetchInterval  = 10 * time.Minute // bounds how long a withdrawn key stays valid
+	minFetchPeriod = 10 * time.Second // between two fetches, however many unknown keys tokens name
+	maxKeySet      = 1 << 20          // bytes
 )
 
-// set are keys that are published at a URL. When it cannot be fetched, the last ones go on counting.
-type set struct {
+// keySet holds the keys of a JWKS. It keeps the last ones while it cannot fetch the URL.
+type keySet struct {
 	opts   Options
 	stored *jwkset.MemoryJWKSet
 	lookup keyfunc.Keyfunc
 
-	mu      sync.Mutex // held while fetching, so that it is done once for all who wait
-	fetched time.Time  // when that was last tried
-	err     error      // what came of it
+	mu      sync.Mutex // held during a fetch, so that concurrent callers share it
+	fetched time.Time  // start of the last fetch
+	err     error      // of the last fetch
 }
 
-// fetchSet fetches the keys for the first time.
-func fetchSet(ctx context.Context, o Options) (*set, error) {
+// fetchKeySet fetches a key set for the first time.
+func fetchKeySet(ctx context.Context, o Options) (*keySet, error) {
 	if err := checkURL(o.JWKS); err != nil {
 		return nil, fmt.Errorf("fetch keys: %w", err)
 	}
-	s := &set{opts: o, stored: jwkset.NewMemoryStorage()}
+	s := &keySet{opts: o, stored: jwkset.NewMemoryStorage()}
 	var err error
 	s.lookup, err = keyfunc.New(keyfunc.Options{Ctx: ctx, Storage: s.stored})
 	if err != nil {
@@ -50,7 +50,7 @@ func fetchSet(ctx context.Context, o Options) (*set, error) {
 	return s, s.refresh(ctx)
 }
 
-// checkURL refuses to fetch keys over a network that can change them on the way.
+// checkURL rejects URLs whose answers an attacker on the network could replace.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -61,7 +61,7 @@ func checkURL(text string) error {
 	if u.Scheme == "https" || u.Scheme == "http" && local {
 		return nil
 	}
-	return fmt.Errorf("%s is not https: whoever is on the way could put in keys of their own", u.Redacted())
+	return fmt.Errorf("%s is not https: give an https URL, so that the keys cannot be replaced on the way", u.Redacted())
 }
 
 func checkRedirect(r *http.Request, via []*http.Request) error {
@@ -71,30 +71,31 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	return checkURL(r.URL.String())
 }
 
-// run fetches again and again.
-func (s *set) run(ctx context.Context) {
-	ticker := time.NewTicker(fetchEvery)
+// run fetches the key set periodically.
+func (s *keySet) run(ctx context.Context) {
+	ticker := time.NewTicker(fetchInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			_ = s.refresh(ctx) // logged; the next try may do better
+			_ = s.refresh(ctx) // it logs the error; the next tick tries again
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// refresh fetches the keys, unless that was tried just now.
-func (s *set) refresh(ctx context.Context) error {
+// refresh fetches the key set unless the last fetch is less than minFetchPeriod ago, and returns the
+// error of the last fetch.
+func (s *keySet) refresh(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.opts.Now()
-	if !s.fetched.IsZero() && now.Sub(s.fetched) < fetchPause {
+	if !s.fetched.IsZero() && now.Sub(s.fetched) < minFetchPeriod {
 		return s.err
 	}
 	s.fetched = now
-	// Whoever asked may be gone before others have what they wait for.
+	// Other requests wait for this fetch, even if the one that started it is canceled.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
 	fetched, err := s.fetch(ctx)
@@ -103,12 +104,12 @@ func (s *set) refresh(ctx context.Context) error {
 	}
 	if s.err = err; err != nil {
 		s.err = fmt.Errorf("fetch keys: %w", err)
-		s.opts.Logger.Warn("keys to check tokens with cannot be fetched: those from before go on counting", "error", err)
+		s.opts.Logger.Warn("fetching the keys that verify tokens failed, the last ones stay valid", "error", err)
 	}
 	return s.err
 }
 
-func (s *set) fetch(ctx context.Context) ([]jwkset.JWK, error) {
+func (s *keySet) fetch(ctx context.Context) ([]jwkset.JWK, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.opts.JWKS, nil)
 	if err != nil {
 		return nil, err
@@ -121,19 +122,19 @@ func (s *set) fetch(ctx context.Context) ([]jwkset.JWK, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answers %s", request.URL.Redacted(), response.Status)
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxSet+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxKeySet+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > maxSet {
-		return nil, fmt.Errorf("%s is larger than %d bytes", request.URL.Redacted(), maxSet)
+	if len(body) > maxKeySet {
+		return nil, fmt.Errorf("%s is larger than %d bytes", request.URL.Redacted(), maxKeySet)
 	}
-	return parseSet(body)
+	return parseKeySet(body)
 }
 
-// parseSet reads the keys that can check tokens. Others may stand beside them: keys for encryption,
-// or of kinds that we do not know. Secrets are passed over: what is published is none.
-func parseSet(body []byte) ([]jwkset.JWK, error) {
+// parseKeySet returns the keys that can verify tokens. It ignores keys for encryption and of unknown
+// types, as RFC 7517 wants it, and symmetric keys: a published secret is none.
+func parseKeySet(body []byte) ([]jwkset.JWK, error) {
 	var published struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -155,19 +156,20 @@ func parseSet(body []byte) ([]jwkset.JWK, error) {
 		}
 	}
 	if len(usable) == 0 {
-		return nil, fmt.Errorf("read JWKS: of its %d keys none can check tokens: RSA, ECDSA and Ed25519 keys for signatures can", len(published.Keys))
+		return nil, fmt.Errorf("read JWKS: none of its %d keys can verify tokens: publish an RSA, ECDSA or Ed25519 key for signatures", len(published.Keys))
 	}
 	return usable, nil
 }
 
-// keysOf returns the key that the token names. One that is not known may be new.
-func (s *set) keysOf(ctx context.Context, token *jwt.Token) (any, error) {
+// keysFor returns the key that the token names. It refreshes the set if the key is not in it, because
+// the issuer may have added it since.
+func (s *keySet) keysFor(ctx context.Context, token *jwt.Token) (any, error) {
 	key, err := s.lookup.KeyfuncCtx(ctx)(token)
 	if !errors.Is(err, jwkset.ErrKeyNotFound) {
 		return key, err
 	}
 	if s.refresh(ctx) != nil {
-		return nil, noKeys()
+		return nil, keysUnavailable()
 	}
 	return s.lookup.KeyfuncCtx(ctx)(token)
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/pgherald/pgherald/api/auth"
 )
 
-// publisher publishes keys, and counts who asks.
+// publisher serves a key set and counts the requests. It also is the clock of its checkers.
 type publisher struct {
 	*httptest.Server
-	mu    sync.Mutex
-	body  string
-	asked int
-	clock time.Time
+	mu       sync.Mutex
+	body     string // empty is an internal error
+	requests int
+	clock    time.Time
 }
 
 func publish(t *testing.T, body string) *publisher {
@@ -31,7 +31,7 @@ func publish(t *testing.T, body string) *publisher {
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.asked++
+		p.requests++
 		if p.body == "" {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
@@ -42,6 +42,7 @@ func publish(t *testing.T, body string) *publisher {
 	return p
 }
 
+// set changes the key set and advances the clock.
 func (p *publisher) set(body string, later time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,7 +52,7 @@ func (p *publisher) set(body string, later time.Duration) {
 func (p *publisher) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.asked
+	return p.requests
 }
 
 func (p *publisher) options() auth.Options {
@@ -71,7 +72,7 @@ func (p *publisher) checker(t *testing.T) *auth.JWT {
 	return j
 }
 
-// keySet is a JWKS of public keys, by their ids.
+// keySet returns a JWKS of public keys by their ids, and of more members in JSON.
 func keySet(keys map[string]crypto.Signer, more ...string) string {
 	var list []json.RawMessage
 	for kid, key := range keys {
@@ -84,20 +85,20 @@ func keySet(keys map[string]crypto.Signer, more ...string) string {
 	return string(must(json.Marshal(map[string]any{"keys": list})))
 }
 
-func TestKeysFromAURL(t *testing.T) {
+func TestKeySetVerifiesTokens(t *testing.T) {
 	p := publish(t, keySet(map[string]crypto.Signer{"r": rsaKey(), "e": ecKey(), "d": edKey()},
 		`{"kty":"oct","kid":"s","k":"c2VjcmV0"}`, `{"kty":"new","kid":"n"}`, `7`))
 	j := p.checker(t)
-	refuses(t, j, "", sign(jwt.SigningMethodRS256, rsaKey(), with(nil), "kid", "r"))
-	refuses(t, j, "", sign(jwt.SigningMethodES256, ecKey(), with(nil), "kid", "e"))
-	refuses(t, j, "", sign(jwt.SigningMethodEdDSA, edKey(), with(nil), "kid", "d"))
-	refuses(t, j, "", sign(jwt.SigningMethodEdDSA, edKey(), with(nil))) // names none: each is tried
-	refuses(t, j, "token_signature", sign(jwt.SigningMethodRS256, rsaKey(), with(nil), "kid", "e"))
-	refuses(t, j, "token_signature", sign(jwt.SigningMethodHS256, []byte("secret"), with(nil), "kid", "s"))
-	refuses(t, j, "token_signature", sign(jwt.SigningMethodHS256, publicPEM(rsaKey()), with(nil), "kid", "r"))
-	refuses(t, j, "token_signature", sign(jwt.SigningMethodRS256, otherRSA(), with(nil)))
+	checkCode(t, j, "", sign(jwt.SigningMethodRS256, rsaKey(), with(nil), "kid", "r"))
+	checkCode(t, j, "", sign(jwt.SigningMethodES256, ecKey(), with(nil), "kid", "e"))
+	checkCode(t, j, "", sign(jwt.SigningMethodEdDSA, edKey(), with(nil), "kid", "d"))
+	checkCode(t, j, "", sign(jwt.SigningMethodEdDSA, edKey(), with(nil))) // without a key id, each key is tried
+	checkCode(t, j, "token_signature", sign(jwt.SigningMethodRS256, rsaKey(), with(nil), "kid", "e"))
+	checkCode(t, j, "token_signature", sign(jwt.SigningMethodHS256, []byte("secret"), with(nil), "kid", "s"))
+	checkCode(t, j, "token_signature", sign(jwt.SigningMethodHS256, publicPEM(rsaKey()), with(nil), "kid", "r"))
+	checkCode(t, j, "token_signature", sign(jwt.SigningMethodRS256, otherRSA(), with(nil)))
 	if p.count() != 1 {
-		t.Errorf("fetched %d times", p.count())
+		t.Errorf("the server fetched the keys %d times, want 1", p.count())
 	}
 }
 
@@ -105,75 +106,75 @@ func TestKeysRotate(t *testing.T) {
 	p := publish(t, keySet(map[string]crypto.Signer{"old": rsaKey()}))
 	j := p.checker(t)
 	before, after := sign(jwt.SigningMethodRS256, rsaKey(), with(nil), "kid", "old"), sign(jwt.SigningMethodES256, ecKey(), with(nil), "kid", "new")
-	refuses(t, j, "", before)
+	checkCode(t, j, "", before)
 	p.set(keySet(map[string]crypto.Signer{"new": ecKey()}), time.Minute)
-	refuses(t, j, "", after)
-	refuses(t, j, "token_signature", before) // withdrawn
+	checkCode(t, j, "", after)
+	checkCode(t, j, "token_signature", before) // its key was withdrawn
 }
 
-// Whoever makes up names of keys cannot make us ask for each.
-func TestAbuseUnknownKeysAreNotAskedForAgainAndAgain(t *testing.T) {
+// A client that invents key ids must not cause a fetch for each.
+func TestAbuseUnknownKeysShareOneFetch(t *testing.T) {
 	p := publish(t, keySet(map[string]crypto.Signer{"k": rsaKey()}))
 	j := p.checker(t)
 	p.set(p.body, time.Minute)
-	var crowd sync.WaitGroup
+	var clients sync.WaitGroup
 	for i := range 50 {
-		crowd.Go(func() {
+		clients.Go(func() {
 			_, err := j.Verify(t.Context(), sign(jwt.SigningMethodES256, ecKey(), with(nil), "kid", string(rune('A'+i))))
 			if codeOf(t, err) != "token_signature" {
-				t.Errorf("error %v", err)
+				t.Errorf("Verify: %v, want code token_signature", err)
 			}
 		})
 	}
-	crowd.Wait()
+	clients.Wait()
 	if p.count() != 2 {
-		t.Errorf("fetched %d times: at first, and once for all of them", p.count())
+		t.Errorf("the server fetched the keys %d times, want 2: at start, and once for all unknown keys", p.count())
 	}
 }
 
-func TestKeysThatCannotBeFetched(t *testing.T) {
+func TestOldKeysStayValidWhileTheKeySetIsUnavailable(t *testing.T) {
 	p := publish(t, keySet(map[string]crypto.Signer{"k": rsaKey()}))
 	j := p.checker(t)
 	known, fresh := sign(jwt.SigningMethodRS256, rsaKey(), with(nil), "kid", "k"), sign(jwt.SigningMethodES256, ecKey(), with(nil), "kid", "new")
 	p.set("", time.Minute)
-	refuses(t, j, "keys_unavailable", fresh) // it may be good
-	refuses(t, j, "", known)
+	checkCode(t, j, "keys_unavailable", fresh) // its key may be new
+	checkCode(t, j, "", known)
 	p.set(keySet(map[string]crypto.Signer{"new": ecKey()}), time.Minute)
-	refuses(t, j, "", fresh)
+	checkCode(t, j, "", fresh)
 }
 
-func TestKeysThatAreNone(t *testing.T) {
+func TestUnusableKeySets(t *testing.T) {
 	encryption := must(jwkset.NewJWKFromKey(rsaKey().Public(), jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: "x", USE: jwkset.UseEnc}}))
 	for body, text := range map[string]string{
 		"":              "500 Internal Server Error",
 		"<html>":        "read JWKS: ",
-		`{}`:            "of its 0 keys none",
-		`{"keys":[{}]}`: "of its 1 keys none",
-		keySet(nil, string(must(json.Marshal(encryption.Marshal())))): "of its 1 keys none",
-		keySet(map[string]crypto.Signer{"small": smallRSA()}):         "of its 1 keys none",
+		`{}`:            "none of its 0 keys",
+		`{"keys":[{}]}`: "none of its 1 keys",
+		keySet(nil, string(must(json.Marshal(encryption.Marshal())))): "none of its 1 keys",
+		keySet(map[string]crypto.Signer{"small": smallRSA()}):         "none of its 1 keys",
 		strings.Repeat(" ", 1<<20+1):                                  "larger than",
 	} {
 		p := publish(t, body)
 		if _, err := auth.New(t.Context(), p.options()); err == nil || !strings.Contains(err.Error(), text) {
-			t.Errorf("%.40s: error %v, want %q", body, err, text)
+			t.Errorf("New with key set %.40s: %v, want %q", body, err, text)
 		}
 		p.Client().CloseIdleConnections()
 	}
 }
 
-// A redirect must not lead to where anybody on the way can put in keys.
-func TestAbuseRedirectOfKeys(t *testing.T) {
+// A redirect must not lead to a URL whose answers can be replaced on the network.
+func TestAbuseKeySetRedirectsToHTTP(t *testing.T) {
 	from := httptest.NewServer(http.RedirectHandler("http://192.0.2.1/jwks", http.StatusFound))
 	defer from.Close()
 	o := options()
 	o.Secret, o.JWKS = nil, from.URL
 	if _, err := auth.New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "is not https") {
-		t.Errorf("error %v", err)
+		t.Errorf("New: %v, want an error that the URL is not https", err)
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
-func TestRunEnds(t *testing.T) {
+func TestRunReturnsWhenItsContextEnds(t *testing.T) {
 	p := publish(t, keySet(map[string]crypto.Signer{"k": rsaKey()}))
 	j := p.checker(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -181,5 +182,5 @@ func TestRunEnds(t *testing.T) {
 	go func() { defer close(done); j.Run(ctx) }()
 	cancel()
 	<-done
-	checker(t).Run(ctx) // has nothing to do
+	checker(t).Run(ctx) // fixed keys need no updates
 }

@@ -12,36 +12,38 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Options say which tokens hold. Exactly one of Secret, PEM and JWKS is required, and so are Issuer
-// and Audience.
+// Options determine which tokens are valid. Exactly one of Secret, PEM and JWKS is required, and so
+// are Issuer and Audience.
 type Options struct {
-	// Secret is what tokens are signed with (HS256, HS384, HS512); at least 32 bytes.
+	// Secret verifies tokens signed with HS256, HS384 or HS512; at least 32 bytes.
 	Secret []byte
-	// PEM are the public keys of who signs, or certificates with them: several while they rotate.
+	// PEM holds the issuer's public keys, or certificates with them. It has several while the issuer
+	// rotates its keys.
 	PEM []byte
-	// JWKS is where the keys are published. It is read again from time to time, and when a token
-	// names a key that is not known yet.
+	// JWKS is the URL of the issuer's key set. The server fetches it periodically, and when a token
+	// names a key that is not in the set.
 	JWKS string
-	// Methods are the methods of signing that count, such as RS256; all that the keys are made for
-	// if there are none.
+	// Methods restricts the signing methods, such as RS256. If empty, all methods of the keys count.
 	Methods []string
-	// Issuer and Audience are what the claims iss and aud must be and hold.
+	// Issuer is the required value of the claim iss. Audience must be among the values of aud.
 	Issuer, Audience string
-	// Leeway is by how much the issuer's clock may differ from ours.
+	// Leeway is the tolerated difference between the clocks of the issuer and the server.
 	Leeway time.Duration
-	// RolesClaim lists the user's roles; "roles" if empty. A path with dots leads into objects.
+	// RolesClaim names the claim with the user's roles; "roles" if empty. A path with dots selects a
+	// member of nested objects.
 	RolesClaim string
-	// GrantsClaim lists the user's grants. If empty they are user:NAME, and role:ROLE for each role.
+	// GrantsClaim names the claim with the user's grants. If empty, the grants are user:NAME and
+	// role:ROLE for each role.
 	GrantsClaim string
-	// AllowURLToken takes tokens in the URL too.
+	// AllowURLToken accepts tokens in the URL.
 	AllowURLToken bool
-	// Origins are other origins whose pages may use the cookie.
+	// Origins lists further origins whose pages may use the cookie.
 	Origins []string
-	// Client fetches JWKS; one with a time-out if nil.
+	// Client fetches JWKS. The default has a time-out and follows few redirects.
 	Client *http.Client
-	// Now is the clock; time.Now if nil.
+	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Logger is told when JWKS cannot be fetched.
+	// Logger receives a warning when the server cannot fetch JWKS. The default discards it.
 	Logger *slog.Logger
 }
 
@@ -61,36 +63,38 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// JWT checks tokens. It implements Checker.
+// JWT authenticates requests by JSON Web Tokens. It is safe for concurrent use.
 type JWT struct {
 	opts   Options
-	keys   keys
+	keys   keySource
 	parser *jwt.Parser
 }
 
-var _ Checker = (*JWT)(nil)
+var _ Authenticator = (*JWT)(nil)
 
-// keys finds what a token's signature is to be checked with.
-type keys interface {
-	keysOf(ctx context.Context, token *jwt.Token) (any, error)
+// keySource provides the keys that verify signatures.
+type keySource interface {
+	// keysFor returns the key or the keys that may have signed the token.
+	keysFor(ctx context.Context, token *jwt.Token) (any, error)
 	// run keeps the keys up to date until ctx ends.
 	run(ctx context.Context)
 }
 
-// New returns what checks tokens. With JWKS, the keys are fetched by it, and kept up to date by Run.
+// New returns a JWT for the options. With Options.JWKS it fetches the keys; the caller must also call
+// Run.
 func New(ctx context.Context, opts Options) (*JWT, error) {
 	opts = opts.withDefaults()
 	if opts.Issuer == "" || opts.Audience == "" {
-		return nil, errors.New("check tokens: an issuer and an audience are required, or tokens made for others would count here")
+		return nil, errors.New("check tokens: an issuer and an audience are required, or tokens for other services would be valid here")
 	}
 	if opts.Leeway < 0 {
 		return nil, errors.New("check tokens: the leeway must not be negative")
 	}
-	keys, can, err := load(ctx, opts)
+	keys, supported, err := loadKeys(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	methods, err := pin(opts.Methods, can)
+	methods, err := selectMethods(opts.Methods, supported)
 	if err != nil {
 		return nil, err
 	}
@@ -100,38 +104,38 @@ func New(ctx context.Context, opts Options) (*JWT, error) {
 	)}, nil
 }
 
-// pin returns the methods that count. They follow from the keys, never from a token: else a token
-// could have a public key, which everybody knows, taken for a secret.
-func pin(asked, can []string) ([]string, error) {
-	if len(asked) == 0 {
-		return can, nil
+// selectMethods returns the valid signing methods. They follow from the keys and never from a token:
+// otherwise a token could declare a public key to be the secret of HS256 (key confusion).
+func selectMethods(wanted, supported []string) ([]string, error) {
+	if len(wanted) == 0 {
+		return supported, nil
 	}
-	for _, method := range asked {
-		if !slices.Contains(can, method) {
-			return nil, fmt.Errorf("check tokens: the method %q is not one for the keys that are given: those are %v", method, can)
+	for _, method := range wanted {
+		if !slices.Contains(supported, method) {
+			return nil, fmt.Errorf("check tokens: the method %q does not fit the given keys: choose among %v", method, supported)
 		}
 	}
-	return asked, nil
+	return wanted, nil
 }
 
 // Run keeps the keys up to date until ctx ends.
 func (j *JWT) Run(ctx context.Context) { j.keys.run(ctx) }
 
-// Check finds the request's token and checks it.
-func (j *JWT) Check(r *http.Request) (Identity, error) {
-	token, err := j.tokenOf(r)
+// Authenticate verifies the token of a request and returns its identity.
+func (j *JWT) Authenticate(r *http.Request) (Identity, error) {
+	token, err := j.findToken(r)
 	if err != nil {
 		return Identity{}, err
 	}
 	return j.Verify(r.Context(), token)
 }
 
-// Verify returns who the token is of. The error is an *Error.
+// Verify verifies a token and returns its identity. The error is an *Error.
 func (j *JWT) Verify(ctx context.Context, token string) (Identity, error) {
 	claims := jwt.MapClaims{}
-	_, err := j.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return j.keys.keysOf(ctx, t) })
+	_, err := j.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return j.keys.keysFor(ctx, t) })
 	if err != nil {
-		return Identity{}, refusal(err)
+		return Identity{}, explain(err)
 	}
-	return j.identityOf(claims)
+	return j.identity(claims)
 }

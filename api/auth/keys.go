@@ -9,29 +9,30 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Bounds of what a key must be, or signatures could be forged by trying.
+// Minimum sizes of keys: shorter ones can be guessed or factored.
 const (
 	minSecret  = 32   // bytes
-	minRSABits = 2048 // RFC 7518, 3.3
+	minRSABits = 2048 // RFC 7518, section 3.3
 )
 
-// The methods for each kind of key.
+// The signing methods for each kind of key.
 var (
-	methodsHS  = []string{"HS256", "HS384", "HS512"}
-	methodsRSA = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-	methodsEC  = []string{"ES256", "ES384", "ES512"}
-	methodsEd  = []string{"EdDSA"}
+	methodsHMAC    = []string{"HS256", "HS384", "HS512"}
+	methodsRSA     = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	methodsECDSA   = []string{"ES256", "ES384", "ES512"}
+	methodsEd25519 = []string{"EdDSA"}
 )
 
-// load returns the keys, and the methods that they are made for.
-func load(ctx context.Context, o Options) (keys, []string, error) {
+// loadKeys returns the keys of the options and the signing methods that they support.
+func loadKeys(ctx context.Context, o Options) (keySource, []string, error) {
 	given := 0
-	for _, is := range []bool{len(o.Secret) > 0, len(o.PEM) > 0, o.JWKS != ""} {
-		if is {
+	for _, isGiven := range []bool{len(o.Secret) > 0, len(o.PEM) > 0, o.JWKS != ""} {
+		if isGiven {
 			given++
 		}
 	}
@@ -39,37 +40,29 @@ func load(ctx context.Context, o Options) (keys, []string, error) {
 	case given != 1:
 		return nil, nil, errors.New("check tokens: give one of a secret, public keys as PEM, or the URL of a JWKS")
 	case o.JWKS != "":
-		set, err := fetchSet(ctx, o)
-		return set, concat(methodsRSA, methodsEC, methodsEd), err
+		set, err := fetchKeySet(ctx, o)
+		return set, slices.Concat(methodsRSA, methodsECDSA, methodsEd25519), err
 	case len(o.PEM) > 0:
 		return parsePEM(o.PEM)
 	case len(o.Secret) < minSecret:
-		return nil, nil, fmt.Errorf("check tokens: the secret has %d bytes: it must have at least %d, random ones", len(o.Secret), minSecret)
+		return nil, nil, fmt.Errorf("check tokens: the secret has %d bytes: give one of at least %d random bytes", len(o.Secret), minSecret)
 	}
-	return fixed{o.Secret}, methodsHS, nil
+	return fixedKeys{o.Secret}, methodsHMAC, nil
 }
 
-func concat(lists ...[]string) (all []string) {
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	return all
-}
+// fixedKeys are keys that do not change. The JWT library tries each.
+type fixedKeys []jwt.VerificationKey
 
-// fixed are keys that stay what they are. Which of them signed a token is found out by trying.
-type fixed []jwt.VerificationKey
-
-func (f fixed) keysOf(context.Context, *jwt.Token) (any, error) {
+func (f fixedKeys) keysFor(context.Context, *jwt.Token) (any, error) {
 	return jwt.VerificationKeySet{Keys: f}, nil
 }
 
-func (fixed) run(context.Context) {}
+func (fixedKeys) run(context.Context) {}
 
-// parsePEM reads public keys and certificates, one after the other.
-func parsePEM(text []byte) (keys, []string, error) {
-	var all fixed
+// parsePEM parses a sequence of public keys and certificates.
+func parsePEM(text []byte) (keySource, []string, error) {
+	var keys fixedKeys
 	var methods []string
-	seen := map[string]bool{}
 	for {
 		block, rest := pem.Decode(text)
 		if block == nil {
@@ -78,21 +71,21 @@ func parsePEM(text []byte) (keys, []string, error) {
 		text = rest
 		key, err := parseBlock(block)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read PEM block %d: %w", len(all)+1, err)
+			return nil, nil, fmt.Errorf("read PEM block %d: %w", len(keys)+1, err)
 		}
-		can, err := methodsFor(key)
+		supported, err := methodsFor(key)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read PEM block %d: %w", len(all)+1, err)
+			return nil, nil, fmt.Errorf("read PEM block %d: %w", len(keys)+1, err)
 		}
-		all = append(all, key)
-		if !seen[can[0]] {
-			seen[can[0]], methods = true, append(methods, can...)
+		keys = append(keys, key)
+		if !slices.Contains(methods, supported[0]) {
+			methods = append(methods, supported...)
 		}
 	}
-	if len(all) == 0 {
+	if len(keys) == 0 {
 		return nil, nil, errors.New("read PEM: there is no block in it such as -----BEGIN PUBLIC KEY-----")
 	}
-	return all, methods, nil
+	return keys, methods, nil
 }
 
 func parseBlock(block *pem.Block) (any, error) {
@@ -108,21 +101,21 @@ func parseBlock(block *pem.Block) (any, error) {
 		}
 		return certificate.PublicKey, nil
 	}
-	return nil, fmt.Errorf("it is a %s: give the public key or a certificate, as who checks tokens needs no more", block.Type)
+	return nil, fmt.Errorf("it is a %s: give the public key or a certificate, which suffice to verify tokens", block.Type)
 }
 
-// methodsFor returns the methods that a public key is for.
+// methodsFor returns the signing methods that a public key can verify.
 func methodsFor(key any) ([]string, error) {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
 		if bits := k.N.BitLen(); bits < minRSABits {
-			return nil, fmt.Errorf("an RSA key of %d bits is too short: it must have at least %d", bits, minRSABits)
+			return nil, fmt.Errorf("an RSA key of %d bits is too short: give one of at least %d", bits, minRSABits)
 		}
 		return methodsRSA, nil
 	case *ecdsa.PublicKey:
-		return methodsEC, nil
+		return methodsECDSA, nil
 	case ed25519.PublicKey:
-		return methodsEd, nil
+		return methodsEd25519, nil
 	}
-	return nil, fmt.Errorf("a key of type %T cannot check tokens: RSA, ECDSA and Ed25519 keys can", key)
+	return nil, fmt.Errorf("a key of type %T cannot verify tokens: give an RSA, ECDSA or Ed25519 key", key)
 }

@@ -37,7 +37,7 @@ var (
 	secret = []byte("a secret of thirty-two bytes, see")
 )
 
-// keys are made once: RSA takes its time.
+// Keys are generated once because RSA is slow.
 var (
 	rsaKey   = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
 	otherRSA = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
@@ -72,7 +72,7 @@ func options() auth.Options {
 	}
 }
 
-// checker is one with the options that are usual, less what change changes.
+// checker returns a JWT with the usual options and the changes.
 func checker(t testing.TB, change ...func(*auth.Options)) *auth.JWT {
 	t.Helper()
 	o := options()
@@ -90,7 +90,7 @@ func withPEM(text []byte) func(*auth.Options) {
 	return func(o *auth.Options) { o.Secret, o.PEM = nil, text }
 }
 
-// good are claims that hold; with adds to them, and nil takes one away.
+// with returns valid claims and more; nil removes a claim.
 func with(more jwt.MapClaims) jwt.MapClaims {
 	claims := jwt.MapClaims{"iss": issuer, "aud": audience, "sub": "alice", "exp": now.Add(time.Hour).Unix()}
 	maps.Copy(claims, more)
@@ -98,6 +98,7 @@ func with(more jwt.MapClaims) jwt.MapClaims {
 	return claims
 }
 
+// sign takes header fields as names and values in turns.
 func sign(method jwt.SigningMethod, key any, claims jwt.Claims, header ...string) string {
 	token := jwt.NewWithClaims(method, claims)
 	for i := 0; i < len(header); i += 2 {
@@ -106,41 +107,42 @@ func sign(method jwt.SigningMethod, key any, claims jwt.Claims, header ...string
 	return must(token.SignedString(key))
 }
 
-// token is one that is signed with the secret.
+// token returns a token signed with the secret; see with.
 func token(more jwt.MapClaims) string { return sign(jwt.SigningMethodHS256, secret, with(more)) }
 
-// codeOf is the code of an error, and "" for none.
+// codeOf returns the code of an error, and "" for nil.
 func codeOf(t testing.TB, err error) string {
 	t.Helper()
 	if err == nil {
 		return ""
 	}
-	var refused *auth.Error
-	if !errors.As(err, &refused) {
-		t.Fatalf("error %v is none of ours", err)
+	var rejected *auth.Error
+	if !errors.As(err, &rejected) {
+		t.Fatalf("error %v is not an *auth.Error", err)
 	}
-	if refused.Status/100 == 2 || refused.Detail == "" {
-		t.Errorf("error %+v", refused)
+	if rejected.Status/100 == 2 || rejected.Detail == "" {
+		t.Errorf("error %+v lacks a detail or has a status of success", rejected)
 	}
-	return refused.Code
+	return rejected.Code
 }
 
-// refuses fails unless the token is refused with the code, in words without a part of it.
-func refuses(t *testing.T, j *auth.JWT, code, token string) {
+// checkCode verifies the token, and checks the code of the error ("" for none), and that the error
+// contains no part of the token.
+func checkCode(t *testing.T, j *auth.JWT, code, token string) {
 	t.Helper()
 	id, err := j.Verify(t.Context(), token)
 	if got := codeOf(t, err); got != code {
-		t.Errorf("code %q, want %q: %v", got, code, err)
+		t.Errorf("Verify: code %q, want %q: %v", got, code, err)
 	}
 	if err == nil {
 		return
 	}
 	if id.User != "" || id.Roles != nil || id.Grants != nil {
-		t.Errorf("an identity beside an error: %+v", id)
+		t.Errorf("Verify returns an identity with an error: %+v", id)
 	}
 	for part := range strings.SplitSeq(token, ".") {
 		if len(part) > 5 && strings.Contains(err.Error(), part) {
-			t.Errorf("the error repeats the token: %v", err)
+			t.Errorf("the error contains a part of the token: %v", err)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/pgherald/pgherald/api/auth"
 )
 
-func TestWhereATokenMayStand(t *testing.T) {
+func TestTokenLocations(t *testing.T) {
 	good, bad := token(nil), token(jwt.MapClaims{"aud": "billing"})
 	cookie := func(value string) string { return auth.Cookie + "=" + value }
 	for name, c := range map[string]struct {
@@ -18,35 +18,35 @@ func TestWhereATokenMayStand(t *testing.T) {
 		target string
 		header []string
 	}{
-		"nowhere":                       {"token_required", "/", nil},
+		"no token":                      {"token_required", "/", nil},
 		"bearer":                        {"", "/", []string{"Authorization", "Bearer " + good}},
-		"bearer in small letters":       {"", "/", []string{"Authorization", "bearer  " + good + " "}},
+		"bearer in lower case":          {"", "/", []string{"Authorization", "bearer  " + good + " "}},
 		"empty bearer":                  {"token_malformed", "/", []string{"Authorization", "Bearer "}},
-		"only the word":                 {"token_malformed", "/", []string{"Authorization", "Bearer"}},
+		"bearer without a token":        {"token_malformed", "/", []string{"Authorization", "Bearer"}},
 		"two bearers":                   {"token_malformed", "/", []string{"Authorization", "Bearer " + good, "Authorization", "Bearer " + good}},
 		"basic":                         {"token_required", "/", []string{"Authorization", "Basic YTpi"}},
-		"basic of a proxy, and cookie":  {"", "/", []string{"Authorization", "Basic YTpi", "Cookie", cookie(good)}},
+		"basic of a proxy, cookie":      {"", "/", []string{"Authorization", "Basic YTpi", "Cookie", cookie(good)}},
 		"cookie":                        {"", "/", []string{"Cookie", cookie(good)}},
 		"another cookie":                {"token_required", "/", []string{"Cookie", "pgherald=" + good}},
 		"empty cookie":                  {"token_malformed", "/", []string{"Cookie", cookie("")}},
 		"two cookies":                   {"token_malformed", "/", []string{"Cookie", cookie(good) + "; " + cookie(good)}},
-		"bad bearer beside good cookie": {"token_audience", "/", []string{"Authorization", "Bearer " + bad, "Cookie", cookie(good)}},
-		"good bearer beside bad cookie": {"", "/", []string{"Authorization", "Bearer " + good, "Cookie", cookie(bad)}},
+		"bad bearer, valid cookie":      {"token_audience", "/", []string{"Authorization", "Bearer " + bad, "Cookie", cookie(good)}},
+		"valid bearer, bad cookie":      {"", "/", []string{"Authorization", "Bearer " + good, "Cookie", cookie(bad)}},
 		"in the URL":                    {"token_in_url", "/?access_token=" + good, nil},
-		"in the URL beside a good one":  {"token_in_url", "/?access_token=" + good, []string{"Authorization", "Bearer " + good}},
+		"in the URL beside a valid one": {"token_in_url", "/?access_token=" + good, []string{"Authorization", "Bearer " + good}},
 		"empty in the URL":              {"token_in_url", "/?access_token=", nil},
 		"huge":                          {"token_too_large", "/", []string{"Authorization", "Bearer " + strings.Repeat("x", 16<<10+1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			id, err := checker(t).Check(request(http.MethodGet, c.target, c.header...))
+			id, err := checker(t).Authenticate(request(http.MethodGet, c.target, c.header...))
 			if got := codeOf(t, err); got != c.code || (err == nil) != (id.User == "alice") {
-				t.Errorf("code %q, want %q: %+v, %v", got, c.code, id, err)
+				t.Errorf("Authenticate: code %q, want %q: %+v, %v", got, c.code, id, err)
 			}
 		})
 	}
 }
 
-func TestTokenInTheURLWhereSwitchedOn(t *testing.T) {
+func TestAllowURLToken(t *testing.T) {
 	j := checker(t, func(o *auth.Options) { o.AllowURLToken = true })
 	for target, code := range map[string]string{
 		"/?access_token=" + token(nil):                           "",
@@ -56,20 +56,20 @@ func TestTokenInTheURLWhereSwitchedOn(t *testing.T) {
 		"/?Access_token=" + token(nil):                           "token_required",
 		"/?access_token=" + long(16<<10+1):                       "token_too_large",
 	} {
-		_, err := j.Check(request(http.MethodGet, target))
+		_, err := j.Authenticate(request(http.MethodGet, target))
 		if got := codeOf(t, err); got != code {
-			t.Errorf("%.40s: code %q, want %q", target, got, code)
+			t.Errorf("Authenticate %.40s: code %q, want %q", target, got, code)
 		}
 	}
-	_, err := j.Check(request(http.MethodGet, "/?access_token="+token(nil), "Authorization", "Bearer x.y.z"))
+	_, err := j.Authenticate(request(http.MethodGet, "/?access_token="+token(nil), "Authorization", "Bearer x.y.z"))
 	if got := codeOf(t, err); got != "token_malformed" {
-		t.Errorf("beside a bad header: code %q", got)
+		t.Errorf("a valid token in the URL beside a malformed header: code %q, want token_malformed", got)
 	}
 }
 
 func long(n int) string { return strings.Repeat("x", n) }
 
-// A browser sends a cookie with what any page makes it ask for.
+// A browser sends the cookie with requests that any page causes.
 func TestAbuseCookieFromAnotherOrigin(t *testing.T) {
 	j := checker(t)
 	for _, c := range []struct {
@@ -83,7 +83,7 @@ func TestAbuseCookieFromAnotherOrigin(t *testing.T) {
 		{"origin", "GET", []string{"Sec-Fetch-Site", "same-site"}},
 		{"origin", "GET", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://here.example"}},
 		{"origin", "GET", []string{"Sec-Fetch-Site", "nonsense"}},
-		// Browsers that do not say where a request comes from.
+		// Older browsers do not send Sec-Fetch-Site.
 		{"", "GET", nil},
 		{"", "HEAD", nil},
 		{"origin", "POST", nil},
@@ -99,20 +99,20 @@ func TestAbuseCookieFromAnotherOrigin(t *testing.T) {
 		{"origin", "GET", []string{"Origin", "https://%zz"}},
 	} {
 		r := request(c.method, "https://here.example/", append(c.header, "Cookie", auth.Cookie+"="+token(nil))...)
-		_, err := j.Check(r)
+		_, err := j.Authenticate(r)
 		if got := codeOf(t, err); got != c.code {
 			t.Errorf("%s %v: code %q, want %q", c.method, c.header, got, c.code)
 		}
 	}
 	trusting := checker(t, func(o *auth.Options) { o.Origins = []string{"https://app.example"} })
 	for origin, code := range map[string]string{"https://app.example": "", "https://app.example.evil.example": "origin", "http://app.example": "origin"} {
-		_, err := trusting.Check(request("POST", "/", "Cookie", auth.Cookie+"="+token(nil), "Origin", origin, "Sec-Fetch-Site", "same-site"))
+		_, err := trusting.Authenticate(request("POST", "/", "Cookie", auth.Cookie+"="+token(nil), "Origin", origin, "Sec-Fetch-Site", "same-site"))
 		if got := codeOf(t, err); got != code {
-			t.Errorf("from %s, of which one is trusted: code %q, want %q", origin, got, code)
+			t.Errorf("cookie from %s with one trusted origin: code %q, want %q", origin, got, code)
 		}
 	}
-	// Nobody sends a header by mistake.
-	if _, err := j.Check(request("POST", "/", "Origin", "https://evil.example", "Authorization", "Bearer "+token(nil))); err != nil {
+	// A page of another origin cannot set the header, so it needs no check.
+	if _, err := j.Authenticate(request("POST", "/", "Origin", "https://evil.example", "Authorization", "Bearer "+token(nil))); err != nil {
 		t.Error(err)
 	}
 }

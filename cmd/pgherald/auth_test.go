@@ -53,7 +53,7 @@ func TestAuthFlagsThatMakeNoSense(t *testing.T) {
 		"--jwt-secret or --jwt-secret-file":        append(jwt, "--jwt-secret=x", "--jwt-secret-file="+secret),
 		"the secret has 1 bytes":                   append(jwt, "--jwt-secret=x"),
 		"there is no block in it":                  append(jwt, "--jwt-keys="+secret),
-		`the method "none" is not one`:             append(jwt, "--jwt-secret-file="+secret, "--jwt-methods=none"),
+		`the method "none" does not fit`:           append(jwt, "--jwt-secret-file="+secret, "--jwt-methods=none"),
 		"no such file":                             append(jwt, "--jwt-keys="+filepath.Join(dir, "absent")),
 		"is not https":                             append(jwt, "--jwt-jwks=http://192.0.2.1/"),
 	} {

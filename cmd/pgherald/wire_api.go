@@ -43,7 +43,7 @@ func (s *server) apiOptions(ctx context.Context, log *eventlog.Log, logger *slog
 	}
 	if s.auth != nil {
 		options = append(options, api.Auth{
-			Checker: s.auth, OperatorRole: s.flags.OperatorRole,
+			Authenticator: s.auth, OperatorRole: s.flags.OperatorRole,
 			Tickets: ticketStore{control.NewTickets(s.apiPool)}, Renewals: control.NewRenewals(s.apiPool),
 		})
 	}

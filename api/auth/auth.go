@@ -1,0 +1,135 @@
+// Package auth authenticates requests: it finds the token of a request, verifies it, and returns the
+// user's identity.
+//
+// A token is a JWT. A request carries it as a Bearer header, in the cookie __Host-pgherald or, if
+// Options.AllowURLToken is set, in the URL. Options determine which tokens are valid: the keys, which
+// in turn determine the signing methods, the issuer, and the audience. A token cannot change any of
+// these, and must expire.
+//
+// # Promises
+//
+//   - An Identity is a plain value that callers pass on as an argument, never in a context.
+//   - A request with an invalid token is rejected. It is never treated as anonymous.
+//   - Claims are neither read nor reported before the signature is verified.
+//   - An error names the check that failed and gives no hint that helps to pass it. Errors and log
+//     lines contain no token and no part of one.
+package auth
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// anonymous is the display name of the anonymous user.
+const anonymous = "anonymous"
+
+// Identity is the user of a request. The zero Identity is anonymous: without roles and grants, and
+// without an end.
+type Identity struct {
+	User string // empty is anonymous
+	// Roles and Grants are sorted and without duplicates. Grants are matched against the audience of
+	// events.
+	Roles, Grants []string
+	// Expires is the end of the identity's validity; zero is never.
+	Expires time.Time
+}
+
+// Name returns the user, or "anonymous", for people to read.
+func (id Identity) Name() string {
+	if id.User == "" {
+		return anonymous
+	}
+	return id.User
+}
+
+// HasRole reports whether the identity has the role.
+func (id Identity) HasRole(role string) bool {
+	_, ok := slices.BinarySearch(id.Roles, role)
+	return ok
+}
+
+// Authenticator determines the identity of a request.
+type Authenticator interface {
+	// Authenticate returns an *Error if the request must change to succeed.
+	Authenticate(r *http.Request) (Identity, error)
+}
+
+// Error is the answer to a request that cannot be authenticated or authorized.
+type Error struct {
+	Status int    // of HTTP: 401 if another token would succeed, 403 if the user lacks a right
+	Code   string // of the check that failed, for programs
+	Detail string // for people: what is wrong and what to do
+}
+
+func (e *Error) Error() string { return e.Detail }
+
+// RoleRequired returns the error for a user without the role that a request needs.
+func RoleRequired() *Error {
+	return &Error{http.StatusForbidden, "role_required", "your token lacks the role for this: have the role added, or send a token that has it"}
+}
+
+func unauthorized(code, detail string) *Error { return &Error{http.StatusUnauthorized, code, detail} }
+
+func tokenRequired() *Error {
+	return unauthorized("token_required", "a token is required: send it as Authorization: Bearer TOKEN")
+}
+
+func malformed() *Error {
+	return unauthorized("token_malformed", "the token is not a JWT: send exactly one, three parts of base64url with dots between them")
+}
+
+func tooLarge() *Error {
+	return unauthorized("token_too_large", "the token is larger than 16 KiB: send a smaller one")
+}
+
+func tokenInURL() *Error {
+	return unauthorized("token_in_url", "tokens in URLs are rejected because logs contain URLs: send it as Authorization: Bearer TOKEN, or exchange it for a ticket")
+}
+
+func invalidClaims(detail string) *Error { return unauthorized("token_claims", detail) }
+
+func badSignature() *Error {
+	return unauthorized("token_signature", "the token's signature is not valid, or of a method that this server does not accept: get a token from its issuer")
+}
+
+func foreignOrigin() *Error {
+	return &Error{http.StatusForbidden, "origin", "the cookie is accepted only from pages of this server's own origin: send the token as Authorization: Bearer TOKEN"}
+}
+
+func keysUnavailable() *Error {
+	return &Error{http.StatusServiceUnavailable, "keys_unavailable", "the server cannot fetch the keys that verify tokens: try again in a moment"}
+}
+
+// tokenErrors maps errors of the JWT library to ours; the first match counts. Every fault of a
+// signature has the same answer, so that a client cannot find out which methods and keys there are.
+var tokenErrors = []struct {
+	cause  error
+	answer *Error
+}{
+	{jwt.ErrTokenMalformed, malformed()},
+	{jwt.ErrTokenUnverifiable, badSignature()},
+	{jwt.ErrTokenSignatureInvalid, badSignature()},
+	{jwt.ErrTokenRequiredClaimMissing, invalidClaims("the token must have the claims exp, iss, aud and sub")},
+	{jwt.ErrInvalidType, invalidClaims("a claim of the token has the wrong type: exp and nbf are numbers, iss, aud and sub are strings")},
+	{jwt.ErrTokenInvalidIssuer, unauthorized("token_issuer", "the token is from an issuer that this server does not trust")},
+	{jwt.ErrTokenInvalidAudience, unauthorized("token_audience", "the token is for the audience of another service")},
+	{jwt.ErrTokenNotValidYet, unauthorized("token_not_yet_valid", "the token is not valid yet: send it later")},
+	{jwt.ErrTokenExpired, unauthorized("token_expired", "the token has expired: send a new one")},
+}
+
+// explain returns the *Error for a token that the JWT library did not accept.
+func explain(err error) error {
+	if ours, ok := errors.AsType[*Error](err); ok {
+		return ours
+	}
+	for _, t := range tokenErrors {
+		if errors.Is(err, t.cause) {
+			return t.answer
+		}
+	}
+	return malformed()
+}
