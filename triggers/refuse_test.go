@@ -140,7 +140,7 @@ tables:
     payload:
       id: n.id -- the id ) ; '
       status: |
-        /* what ( it */ case -- is
+        /* one ( more */ case -- to
           when n.status = 'a
          b' then 'multi
          line'

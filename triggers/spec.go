@@ -34,7 +34,7 @@ type Event struct {
 	Key string
 	// Payload holds the fields of the JSON object, in order. Empty means all columns of n.
 	Payload []Field
-	// Audience is a text[]. Empty means everyone. If the expression yields null, the event has an empty
+	// Audience is a text[]. Empty means every client. If the expression yields null, the event has an empty
 	// audience and reaches no client.
 	Audience string
 }

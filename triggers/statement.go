@@ -172,7 +172,7 @@ func (b branch) selectList(rel relation, row string) string {
 	}
 	audience := "null::text[]"
 	if b.event.Audience != "" {
-		// A null audience would mean everyone: an expression that yields null denies everyone instead.
+		// A null audience would mean every client: an expression that yields null denies every client instead.
 		audience = "coalesce(" + embed(b.event.Audience) + ", '{}')"
 	}
 	items := []string{quoteLiteral(b.event.Type), b.key(rel), audience, data}

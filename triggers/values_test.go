@@ -44,11 +44,11 @@ func TestValues(t *testing.T) {
 		insert into public.things (feeling, place, doc, docb, big, at, day, tags, raw, ratio, took, body)
 		values ('happy', '(1,2)', '{"a" : 1, "a":2}', '{"b":  [1]}', 9007199254740993.10,
 			'infinity', '-infinity', array['x', null, 'y"z'], E'\\x00ff', 0.1::float8 + 0.2::float8,
-			'1 day 02:00', E'emoji 🦜, quote ", newline \n, tab \t, bell \x07, delete \x7f, end')`,
+			'1 day 02:00', E'emoji 🦜, quote ", newline \n, tab \t, control \x07, delete \x7f, end')`,
 		`created 1 {"id":1,"doubled":2,"small":1,"feeling":"happy","place":"(1,2)","doc":{"a" : 1, "a":2},`+
 			`"docb":{"b": [1]},"big":9007199254740993.10,"at":"infinity","day":"-infinity",`+
 			`"tags":["x",null,"y\"z"],"raw":"\\x00ff","ratio":0.30000000000000004,"took":"1 day 02:00:00",`+
-			`"body":"emoji 🦜, quote \", newline \n, tab \t, bell \u0007, delete `+"\x7f"+`, end"}`)
+			`"body":"emoji 🦜, quote \", newline \n, tab \t, control \u0007, delete `+"\x7f"+`, end"}`)
 	b.gives(`update public.things set at = '2026-01-02 03:04:05.678901Z', ratio = 'NaN', place = null, doc = null,
 			docb = null, tags = '{}', raw = null, body = null`,
 		`updated 1 {"id":1,"doubled":2,"small":1,"feeling":"happy","place":null,"doc":null,"docb":null,`+

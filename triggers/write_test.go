@@ -213,8 +213,8 @@ tables:
 		`order_updated 1 {"id":1,"status":"paid"} {a,NULL,c}`)
 }
 
-// A null audience in the log means everyone. An expression that yields null must deny everyone instead.
-func TestAudienceExpressionThatYieldsNullDeniesEveryone(t *testing.T) {
+// A null audience in the log means every client. An expression that yields null must deny every client instead.
+func TestAudienceExpressionThatYieldsNullDeniesEveryClient(t *testing.T) {
 	b := watch(t, orders+`alter table public.orders add who text[]`, `
 tables:
   - name: public.orders

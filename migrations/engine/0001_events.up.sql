@@ -40,7 +40,7 @@ comment on table pgherald.events is
 comment on column pgherald.events.xid is 'The transaction that wrote the event.';
 comment on column pgherald.events.at is 'The wall-clock time of the write.';
 comment on column pgherald.events.key is 'Identifies the row that the event is about.';
-comment on column pgherald.events.audience is 'Tags of those who may receive the event; null means everyone.';
+comment on column pgherald.events.audience is 'Tags of the clients that may receive the event; null means every client.';
 
 -- One row: the identity of the log, and how far back it reaches.
 create table pgherald.log (

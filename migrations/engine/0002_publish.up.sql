@@ -70,6 +70,6 @@ end
 $$;
 
 comment on function pgherald.publish(text, json, text, text[]) is
-    'Appends an event to the log in the caller''s transaction and returns its id. Without an audience, everyone may receive it.';
+    'Appends an event to the log in the caller''s transaction and returns its id. Without an audience, every client may receive it.';
 
 revoke execute on function pgherald.publish(text, json, text, text[]) from public;
