@@ -11,15 +11,15 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// payload is as large as that of an activity.
+// payload has the size of an activity's payload.
 const payload = `{"id":"0190a1b2-c3d4-7e5f-8a9b-0123456789ab","category":"Maintenance","subcategory":"Pump","location":"HQ, 2nd floor",` +
 	`"status":"open","reporter":"alice","assignedTo":"bob","updateType":"status","latestUpdate":null,"timestamp":"2026-01-02T03:04:05.678Z"}`
 
-// tape is a log that yields prepared transactions, each read the next batch, again and again under
-// new numbers. It costs next to nothing, so that what is measured is the feed.
+// tape is a log that yields the same events in each read, under new transaction ids. It costs next to
+// nothing, so that the benchmarks measure the feed.
 type tape struct {
 	events []stream.Event
-	batch  int // transactions in a read
+	batch  int // transactions of a read
 	cursor stream.Cursor
 	xid    uint64
 	left   int
@@ -68,8 +68,8 @@ func filled(b *testing.B, log *tape, bytes int64) *stream.Feed {
 	return f
 }
 
-// BenchmarkEncode encodes one transaction and appends it to a feed that is full: what each
-// transaction costs a server once, however many clients it has.
+// BenchmarkEncode encodes one transaction and appends it to a full feed: the cost of a transaction for
+// a server without clients.
 func BenchmarkEncode(b *testing.B) {
 	for _, events := range []int{1, 10, 1000} {
 		b.Run(fmt.Sprintf("events=%d", events), func(b *testing.B) {
@@ -97,17 +97,17 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/transaction")
 }
 
-// BenchmarkDue takes one transaction of one event out of the feed for each of n subscriptions,
-// with what the server does for all of them: reading, encoding, appending.
-func BenchmarkDue(b *testing.B) {
+// BenchmarkPending returns one transaction of one event to each of n subscriptions, after reading,
+// encoding and appending it once.
+func BenchmarkPending(b *testing.B) {
 	for _, types := range []string{"", "activity_updated", "something_else"} {
 		for _, n := range []int{1, 1000} {
-			b.Run(fmt.Sprintf("types=%s/subscriptions=%d", types, n), func(b *testing.B) { benchmarkDue(b, n, types) })
+			b.Run(fmt.Sprintf("types=%s/subscriptions=%d", types, n), func(b *testing.B) { benchmarkPending(b, n, types) })
 		}
 	}
 }
 
-func benchmarkDue(b *testing.B, n int, types string) {
+func benchmarkPending(b *testing.B, n int, types string) {
 	f := filled(b, newTape(1, 1), 16<<20)
 	filter := stream.Filter{}
 	if types != "" {
@@ -139,7 +139,7 @@ func benchmarkDue(b *testing.B, n int, types string) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/client")
 }
 
-// BenchmarkSeek resumes in a feed of many transactions, which begins with finding the place.
+// BenchmarkSeek resumes in a feed of many transactions, which begins with finding the position.
 func BenchmarkSeek(b *testing.B) {
 	for _, transactions := range []int{100, 10_000} {
 		b.Run(fmt.Sprintf("transactions=%d", transactions), func(b *testing.B) {
@@ -156,7 +156,7 @@ func BenchmarkSeek(b *testing.B) {
 	}
 }
 
-// BenchmarkCursor is what long transactions cost: they are holes in every cursor.
+// BenchmarkCursor measures the cost of long transactions, which are holes in every cursor.
 func BenchmarkCursor(b *testing.B) {
 	for _, holes := range []int{0, 8, 64} {
 		open := make([]uint64, holes)
@@ -186,22 +186,22 @@ func BenchmarkCursor(b *testing.B) {
 	}
 }
 
-// BenchmarkPass is a pass over clients who all have everything but the newest event: what each
-// delivery costs before the system call. Everybody has grants of his own; where only a hundredth of
-// the clients is in the audience, there are others to be told so.
-func BenchmarkPass(b *testing.B) {
+// BenchmarkFanOutPass serves one new event to clients that have received all others: the cost of a
+// delivery before the system call. Each client has a grant of its own, so an audience of one user makes
+// two cohorts.
+func BenchmarkFanOutPass(b *testing.B) {
 	for _, clients := range []int{100, 10_000} {
-		for name, audience := range map[string][]string{"everyone": nil, "role": {"role:worker"}, "user": {"user:7"}} {
+		for name, audience := range map[string][]string{"public": nil, "role": {"role:worker"}, "user": {"user:7"}} {
 			for _, where := range []string{"", "HQ, 2nd floor"} {
-				b.Run(fmt.Sprintf("clients=%d/for=%s/where=%t", clients, name, where != ""), func(b *testing.B) {
-					benchmarkPass(b, clients, audience, where)
+				b.Run(fmt.Sprintf("clients=%d/audience=%s/where=%t", clients, name, where != ""), func(b *testing.B) {
+					benchmarkFanOutPass(b, clients, audience, where)
 				})
 			}
 		}
 	}
 }
 
-func benchmarkPass(b *testing.B, clients int, audience []string, where string) {
+func benchmarkFanOutPass(b *testing.B, clients int, audience []string, where string) {
 	tape := newTape(1, 1)
 	tape.events[0].Audience = audience
 	f := filled(b, tape, 1<<20)

@@ -12,7 +12,7 @@ import (
 //
 // It is immutable, since copies of a subscription share it. setReplayState replaces it.
 type replayState struct {
-	// base is what the client had seen when the subscription joined the feed, while it contains
+	// base is the client's cursor at the time when the subscription joined the feed, while it contains
 	// transactions that the feed's cursors do not: the client read the log, or was connected to a
 	// server that was ahead. It is zero otherwise.
 	base    Cursor

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// modelLimit bounds the transactions of the model, which is a plain set.
+// modelLimit bounds the transaction ids of the model, a plain set.
 const modelLimit = 60
 
 func seenSet(c Cursor) map[uint64]bool {
@@ -54,11 +54,11 @@ func TestCursorDeliver(t *testing.T) {
 		xid := rapid.Uint64Range(0, modelLimit).Draw(t, "xid")
 		after := c.Deliver(xid, open)
 		if !after.Seen(xid) || !after.Covers(c) {
-			t.Fatalf("%v delivers %d: %v has not seen it, or has forgotten something", c, xid, after)
+			t.Fatalf("%v delivers %d: %v does not contain it, or not all of before", c, xid, after)
 		}
 		for _, x := range open {
 			if x != xid && !c.Seen(x) && after.Seen(x) {
-				t.Fatalf("%v delivers %d with %v open: %v has seen %d", c, xid, open, after, x)
+				t.Fatalf("%v delivers %d with %v open: %v contains %d", c, xid, open, after, x)
 			}
 		}
 		for x := range after.Next() {
@@ -67,12 +67,12 @@ func TestCursorDeliver(t *testing.T) {
 			}
 		}
 		if after.Next() > max(c.Next(), xid+1) {
-			t.Fatalf("%v delivers %d: %v moved past what was delivered", c, xid, after)
+			t.Fatalf("%v delivers %d: next of %v is too high", c, xid, after)
 		}
 	})
 }
 
-func TestCursorSettleKeepsWhatIsOpen(t *testing.T) {
+func TestCloseHolesKeepsOpenTransactions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := genCursor.Draw(t, "c")
 		open := rapid.SliceOfN(rapid.Uint64Range(0, modelLimit), 0, 20).Draw(t, "open")
@@ -80,7 +80,7 @@ func TestCursorSettleKeepsWhatIsOpen(t *testing.T) {
 		for x := range uint64(modelLimit + 10) {
 			want := c.Seen(x) || x < c.Next() && !slices.Contains(open, x)
 			if s.Seen(x) != want {
-				t.Fatalf("%v settles with %v open: wrong about %d", c, open, x)
+				t.Fatalf("CloseHoles of %v with %v open: wrong about %d", c, open, x)
 			}
 		}
 	})
@@ -105,13 +105,13 @@ func TestCursorTextRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(c.text()) <= MaxCursorLen && !d.Equal(c) {
-			t.Fatalf("%q reads as another cursor", text)
+			t.Fatalf("%q parses as another cursor", text)
 		}
 		if !c.Covers(d) {
-			t.Fatalf("%q claims to have seen more than it has", text)
+			t.Fatalf("%q contains more than the cursor", text)
 		}
 		if len(c.text()) > MaxCursorLen && len(text) < MaxCursorLen-20 {
-			t.Fatalf("%d holes were cut to a text of %d bytes only", len(c.holes), len(text))
+			t.Fatalf("text of %d holes has %d bytes, which leaves out too many", len(c.holes), len(text))
 		}
 	})
 }
@@ -132,7 +132,7 @@ func TestCursorText(t *testing.T) {
 	}
 }
 
-func TestParseCursorRefuses(t *testing.T) {
+func TestParseCursorRejects(t *testing.T) {
 	for _, text := range []string{
 		"", "-", "k3f9", "k3f9-", "k3f9-1-", "k3f9-1-0", "k3f9-1-2", "k3f9-5-1.9", "k3f9-01", "k3f9-A",
 		"K3F9-1", "k3f9--1", "k3f9-1-1-1", "k3f9-zzzzzzzzzzzzzzz", "k3f9-+1", "k3f9-1 ", " k3f9-1", "k3f9-5-1..1",
@@ -140,7 +140,7 @@ func TestParseCursorRefuses(t *testing.T) {
 		"k3f9-zzzz-" + strings.Repeat("1.", 300) + "1",
 	} {
 		if c, err := ParseCursor(text); err == nil {
-			t.Errorf("%.40q was read as %v", text, c)
+			t.Errorf("%.40q parses as %v", text, c)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func FuzzParseCursor(f *testing.F) {
 			return
 		}
 		if c.String() != text {
-			t.Fatalf("%q is written as %q", text, c.String())
+			t.Fatalf("%q parses as %q", text, c.String())
 		}
 		if !slices.IsSorted(c.holes) || len(c.holes) > 0 && c.holes[len(c.holes)-1] >= c.next {
 			t.Fatalf("%q has holes %v below %d", text, c.holes, c.next)

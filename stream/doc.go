@@ -82,8 +82,8 @@
 // # Memory
 //
 // The feed holds as many transactions as fit in its limit of bytes. A larger transaction stays in
-// the log, and each subscription reads it from there. The size that an entry is counted with is what
-// the runtime allocates for it, within a tenth.
+// the log, and each subscription reads it from there. The feed counts the memory that the runtime
+// allocates for an entry, within a tenth.
 //
 // # Concurrency
 //

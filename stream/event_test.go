@@ -1,41 +1,50 @@
-package stream
+package stream_test
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
-	"time"
+
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-func TestFrameBytes(t *testing.T) {
-	at := time.UnixMilli(1764000000123)
-	for name, test := range map[string]struct {
-		event Event
-		want  string
-	}{
-		"plain": {
-			Event{ID: 1841, Type: "activity_updated", Data: []byte(`{"id":"x"}`), At: at},
-			"data: {\"id\":1841,\"type\":\"activity_updated\",\"data\":{\"id\":\"x\"},\"timestamp\":1764000000123}\n\n",
-		},
-		"line breaks between tokens": {
-			Event{ID: 1, Type: "a", Data: []byte("{\n\"id\":\r\n 1}\r"), At: at},
-			"data: {\"id\":1,\"type\":\"a\",\"data\":{ \"id\":   1} ,\"timestamp\":1764000000123}\n\n",
-		},
-		"a type that is none": {
-			Event{ID: 1, Type: "a\n\ndata: x\"", Data: []byte("null"), At: at},
-			"data: {\"id\":1,\"type\":\"a\\n\\ndata: x\\\"\",\"data\":null,\"timestamp\":1764000000123}\n\n",
-		},
-	} {
-		if frame, _, _ := appendFrame(nil, &test.event); string(frame) != test.want {
-			t.Errorf("%s:\ngot  %q\nwant %q", name, frame, test.want)
-		}
-	}
-}
-
-func TestControlBytes(t *testing.T) {
-	at := time.UnixMilli(1764000000000)
-	c := NewCursor("k3f9", 100, []uint64{97})
-	got := string(appendControl(appendID(nil, c), TypeHeartbeat, struct{}{}, at))
-	want := "id: k3f9-2s-3\ndata: {\"type\":\"heartbeat\",\"data\":{},\"timestamp\":1764000000000}\n\n"
-	if got != want {
-		t.Errorf("got  %q\nwant %q", got, want)
+// An id line says that the client has whole transactions only. A sync or heartbeat event within a
+// transaction has none: the client would keep the first part, and receive it again.
+func TestControlEventsWithinATransactionHaveNoID(t *testing.T) {
+	for name, bytes := range map[string]int64{"from memory": 0, "from the log": 1} {
+		t.Run(name, func(t *testing.T) {
+			log := streamtest.NewLog("e1")
+			log.PartSize = 10
+			feed := newFeed(t, log, stream.FeedOptions{Bytes: bytes})
+			c := (&testClient{t: t}).connect(feed, "")
+			write(log, 50)
+			readOnce(t, feed)
+			var sent strings.Builder
+			bufs, err := c.sub.Pending(nil, 1000)
+			if errors.Is(err, stream.ErrBehind) {
+				err = c.sub.CatchUp(context.Background(), func(part [][]byte) error {
+					if sent.Len() > 0 {
+						return errBroken
+					}
+					for _, b := range part {
+						sent.Write(b)
+					}
+					return nil
+				})
+			}
+			for _, b := range bufs {
+				sent.Write(b)
+			}
+			if err != nil && !errors.Is(err, errBroken) || sent.Len() == 0 || strings.Contains(sent.String(), "id: ") {
+				t.Fatalf("received %q and error %v, want a part of the transaction without an id line", sent.String(), err)
+			}
+			for _, frame := range [][]byte{c.sub.Heartbeat(nil, epochTime), c.sub.Sync(nil, stream.Sync{Mode: stream.ModeDraining}, epochTime)} {
+				if strings.Contains(string(frame), "id: ") {
+					t.Errorf("got id line in %q", frame)
+				}
+			}
+		})
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestParseFilterRefuses(t *testing.T) {
+func TestParseFilterRejects(t *testing.T) {
 	many := make([]string, 65)
 	for i := range many {
 		many[i] = strings.Repeat("x", i+1)
@@ -26,28 +26,28 @@ func TestParseFilterRefuses(t *testing.T) {
 		params map[string][]string
 		want   string
 	}{
-		"no type":         {url.Values{"types": {""}}, "types has an empty type"},
-		"a type too much": {url.Values{"types": {"a,,b"}}, "types has an empty type"},
-		"a comma":         {url.Values{"types": {"a", ""}}, "types has an empty type"},
-		"no key":          {url.Values{"key": {"a", ""}}, "key is empty"},
-		"no value at all": {url.Values{"key": {}}, "key has no value"},
-		"no field":        {url.Values{"where.": {"v"}}, "where. names no field"},
-		"many keys":       {url.Values{"key": many}, "key has 65 values, which are too many: at most 64"},
-		"many types":      {url.Values{"types": {strings.Join(many, ",")}}, "types has 65 values"},
-		"many fields":     {fields, "conditions on at most 16 fields"},
-		"a long key":      {url.Values{"key": {strings.Repeat("x", 1001)}}, "key has a value of 1001 bytes: at most 1000"},
-		"a long value":    {url.Values{"where.f": {strings.Repeat("x", 1001)}}, "where.f has a value of 1001 bytes"},
-		"a long field":    {url.Values{"where." + strings.Repeat("x", 1001): {"v"}}, "names a field of more than 1000 bytes"},
+		"empty":                {url.Values{"types": {""}}, "types has an empty type"},
+		"empty type in a list": {url.Values{"types": {"a,,b"}}, "types has an empty type"},
+		"trailing comma":       {url.Values{"types": {"a", ""}}, "types has an empty type"},
+		"empty key":            {url.Values{"key": {"a", ""}}, "key is empty"},
+		"no value":             {url.Values{"key": {}}, "key has no value"},
+		"no field":             {url.Values{"where.": {"v"}}, "where. names no field"},
+		"many keys":            {url.Values{"key": many}, "key has 65 values, which are too many: at most 64"},
+		"many types":           {url.Values{"types": {strings.Join(many, ",")}}, "types has 65 values"},
+		"many fields":          {fields, "conditions on at most 16 fields"},
+		"long key":             {url.Values{"key": {strings.Repeat("x", 1001)}}, "key has a value of 1001 bytes: at most 1000"},
+		"long value":           {url.Values{"where.f": {strings.Repeat("x", 1001)}}, "where.f has a value of 1001 bytes"},
+		"long field":           {url.Values{"where." + strings.Repeat("x", 1001): {"v"}}, "names a field of more than 1000 bytes"},
 	} {
 		_, err := ParseFilter(test.params)
 		var wrong *ParamError
 		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: got %v", name, err)
+			t.Errorf("%s: got error %v, want %q", name, err, test.want)
 		}
 	}
 }
 
-// entryOf is an entry of one event, indexed.
+// entryOf returns an entry of one event, with its fields.
 func entryOf(e Event) *entry {
 	x := &entry{}
 	x.add(&Transaction{Events: []Event{e}})
@@ -55,7 +55,7 @@ func entryOf(e Event) *entry {
 	return x
 }
 
-func lets(t *testing.T, query string, e Event) bool {
+func matches(t *testing.T, query string, e Event) bool {
 	t.Helper()
 	params, err := url.ParseQuery(query)
 	if err != nil {
@@ -68,7 +68,7 @@ func lets(t *testing.T, query string, e Event) bool {
 	return f.match(entryOf(e), 0)
 }
 
-func TestWhatFiltersLetThrough(t *testing.T) {
+func TestFilterMatches(t *testing.T) {
 	e := Event{Type: "b", Key: "k1", Data: json.RawMessage(`{"s":"HQ, 2nd","n":1.50,"t":true,"z":null,"e":"","q":"a\"\u00e9é",
 		"o":{"s":"x"},"l":["x"],"d":"old","d":"new","where.x":"dot","long":"` + strings.Repeat("x", 1001) + `"}`)}
 	for query, want := range map[string]bool{
@@ -101,18 +101,18 @@ func TestWhatFiltersLetThrough(t *testing.T) {
 		"where.n=1.50&where.t=true":  true,
 		"where.n=1.50&where.t=no":    false,
 	} {
-		if got := lets(t, query, e); got != want {
-			t.Errorf("%s: %v", query, got)
+		if got := matches(t, query, e); got != want {
+			t.Errorf("%q matches: got %v", query, got)
 		}
 	}
 	for _, data := range []string{`[{"s":"x"}]`, `"s"`, `null`, `1`} {
-		if lets(t, "where.s=x", Event{Data: json.RawMessage(data)}) {
-			t.Errorf("%s has no fields", data)
+		if matches(t, "where.s=x", Event{Data: json.RawMessage(data)}) {
+			t.Errorf("a condition matches %s, which has no fields", data)
 		}
 	}
 }
 
-func TestAudiences(t *testing.T) {
+func TestFilterMatchesAudiences(t *testing.T) {
 	for _, test := range []struct {
 		grants, audience []string
 		want             bool
@@ -131,13 +131,14 @@ func TestAudiences(t *testing.T) {
 	} {
 		f := Filter{}.WithGrants(test.grants)
 		if got := f.match(entryOf(Event{Type: "a", Audience: test.audience}), 0); got != test.want {
-			t.Errorf("grants %q, audience %q: %v", test.grants, test.audience, got)
+			t.Errorf("grants %q match audience %q: got %v", test.grants, test.audience, got)
 		}
 	}
 }
 
-// Whoever has the same id shares what is sent: filters that differ must not have one.
-func TestFilterIDs(t *testing.T) {
+// Subscriptions with the same canonical text share their bytes, so filters that differ must not have
+// the same.
+func TestCanonicalFilters(t *testing.T) {
 	text := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "a,b", "a&key=b", "=", "%", "types"}), rapid.StringN(1, 5, 20))
 	params := rapid.MapOfN(rapid.SampledFrom([]string{"types", "key", "where.a", "where.b", "where.a&key"}), rapid.SliceOfN(text, 1, 3), 0, 4)
 	rapid.Check(t, func(t *rapid.T) {
@@ -145,23 +146,23 @@ func TestFilterIDs(t *testing.T) {
 		f, errF := ParseFilter(one)
 		g, errG := ParseFilter(two)
 		if errF != nil || errG != nil {
-			t.Skip("refused")
+			t.Skip("rejected")
 		}
-		if same := cmp.Equal(canonical(one), canonical(two)); same != (f.canonical() == g.canonical()) {
-			t.Fatalf("ids %q and %q", f.canonical(), g.canonical())
+		if same := cmp.Equal(valueSets(one), valueSets(two)); same != (f.canonical() == g.canonical()) {
+			t.Fatalf("canonical texts %q and %q of %v and %v", f.canonical(), g.canonical(), one, two)
 		}
 		shuffled := maps.Clone(one)
 		for name, values := range shuffled {
 			shuffled[name] = rapid.Permutation(append(values, values[0])).Draw(t, "order")
 		}
 		if h, err := ParseFilter(shuffled); err != nil || h.canonical() != f.canonical() {
-			t.Fatalf("ids %q and %q of the same wish, %v", f.canonical(), h.canonical(), err)
+			t.Fatalf("canonical texts %q and %q of the same selection, %v", f.canonical(), h.canonical(), err)
 		}
 	})
 }
 
-// canonical are the sets that parameters stand for.
-func canonical(params map[string][]string) map[string]map[string]bool {
+// valueSets returns the sets that parameters stand for.
+func valueSets(params map[string][]string) map[string]map[string]bool {
 	out := make(map[string]map[string]bool)
 	for name, values := range params {
 		out[name] = make(map[string]bool)
@@ -189,22 +190,22 @@ func FuzzParseFilter(f *testing.F) {
 		var wrong *ParamError
 		if err != nil {
 			if !errors.As(err, &wrong) || !IsFilterParam(wrong.Param) {
-				t.Fatalf("got %v", err)
+				t.Fatalf("got error %v, want a *ParamError", err)
 			}
 			return
 		}
 		filter.match(event, 0)
 		again, err := url.ParseQuery(filter.canonical())
 		if err != nil {
-			t.Fatalf("id %q: %v", filter.canonical(), err)
+			t.Fatalf("canonical text %q: %v", filter.canonical(), err)
 		}
 		if same, err := ParseFilter(again); err != nil || same.canonical() != filter.canonical() {
-			t.Fatalf("id %q becomes %q, %v", filter.canonical(), same.canonical(), err)
+			t.Fatalf("canonical text %q becomes %q, %v", filter.canonical(), same.canonical(), err)
 		}
 	})
 }
 
-// The fields of any object are what encoding/json says, and nothing panics.
+// parsePayload agrees with encoding/json about every object, and never panics.
 func FuzzFields(f *testing.F) {
 	for _, data := range []string{`{"a":"x","b":null,"c":[1],"a":2}`, `[]`, `{`, `{"a":"\ud800"}`, `{"a" :`, ``, `{"":"" }`, "{\"a\":\"x\ny\"}"} {
 		f.Add([]byte(data))
@@ -223,14 +224,14 @@ func FuzzFields(f *testing.F) {
 			names[field.name] = true
 			raw, ok := want[field.name]
 			if !ok {
-				t.Fatalf("field %q is not there", field.name)
+				t.Fatalf("found field %q, which the object does not have", field.name)
 			}
 			if diff := cmp.Diff(newField(field.name, raw), field, cmp.AllowUnexported(field)); diff != "" {
 				t.Fatal(diff)
 			}
 		}
 		if len(names) != len(want) {
-			t.Fatalf("found %d fields of %d", len(names), len(want))
+			t.Fatalf("found %d fields, want %d", len(names), len(want))
 		}
 	})
 }

@@ -116,7 +116,7 @@ type entry struct {
 	fieldSpace int64 // allocated for the fields, about
 }
 
-// What the runtime allocates for the fixed part of each of these, in bytes. TestEntrySize compares.
+// What the runtime allocates for the fixed part of each of these, in bytes. TestEntrySize checks them.
 const (
 	entryOverhead = 288
 	frameOverhead = 88

@@ -20,8 +20,8 @@ type Subscription struct {
 	// was sent in part: it is above 0 then.
 	frame int
 
-	// cursor is what the client has seen once it has received everything that was returned. It
-	// changes only when a transaction is complete.
+	// cursor contains the transactions that the client has seen once it has received everything that
+	// was returned. It changes only when a transaction is complete.
 	cursor Cursor
 	sent   uint64       // events returned
 	replay *replayState // nil for most; immutable, since copies of the subscription share it

@@ -1,9 +1,9 @@
-// Package streamtest is a client for tests: it reads the bytes of a stream strictly, and keeps of
-// them what a client may believe.
+// Package streamtest models both ends of a stream for tests: a Log in memory, and a Client that
+// parses the bytes of a stream strictly.
 //
-// It promises what docs/protocol.md demands of clients: events count once their transaction is
-// complete, which an id line says; those of a transaction that was cut off are forgotten when
-// the client reconnects, since they will come again.
+// The Client behaves as docs/protocol.md demands. It counts the events of a transaction once an id
+// line says that the transaction is complete. When it disconnects, it discards the events after the
+// last id line: it will receive them again.
 package streamtest
 
 import (
@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// Envelope is one event as the client sees it.
+// Envelope is one event as a client receives it.
 type Envelope struct {
 	ID        int64           `json:"id"`
 	Type      string          `json:"type"`
@@ -21,37 +21,38 @@ type Envelope struct {
 	Timestamp int64           `json:"timestamp"`
 }
 
-// Client is what a client knows. The zero Client has never connected.
+// Client holds the state of a client. The zero Client has never connected.
 type Client struct {
-	Cursor       string       // the last id line
-	Transactions [][]Envelope // complete ones, in the order of their arrival
+	Cursor       string       // of the last id line
+	Transactions [][]Envelope // the complete ones, as received
 	Control      []Envelope   // sync and heartbeat events
-	Resets       int          // sync events that said reset
-	Batches      int          // batch events; the transactions of one count as one
+	Resets       int          // sync events with mode reset
+	Batches      int          // batch events; the transactions of a batch count as one
 
 	pending []Envelope
 	buf     []byte
 }
 
-// Write takes bytes of the stream, cut anywhere. Bytes that are no stream of ours are an error.
+// Write parses bytes of the stream, which may be cut anywhere. It returns an error for bytes that no
+// server of ours sends.
 func (c *Client) Write(b []byte) (int, error) {
 	c.buf = append(c.buf, b...)
 	for {
-		block, rest, ok := bytes.Cut(c.buf, []byte("\n\n"))
+		frame, rest, ok := bytes.Cut(c.buf, []byte("\n\n"))
 		if !ok {
 			return len(b), nil
 		}
-		if err := c.block(string(block)); err != nil {
+		if err := c.parseFrame(string(frame)); err != nil {
 			return 0, err
 		}
 		c.buf = rest
 	}
 }
 
-// Disconnect forgets what came since the last id line, as a client must.
+// Disconnect discards the events after the last id line, as a client must.
 func (c *Client) Disconnect() { c.pending, c.buf = nil, nil }
 
-// Events are all events of complete transactions.
+// Events returns the events of all complete transactions.
 func (c *Client) Events() []Envelope {
 	var out []Envelope
 	for _, t := range c.Transactions {
@@ -60,9 +61,9 @@ func (c *Client) Events() []Envelope {
 	return out
 }
 
-func (c *Client) block(block string) error {
+func (c *Client) parseFrame(frame string) error {
 	var id, data string
-	for line := range strings.SplitSeq(block, "\n") {
+	for line := range strings.SplitSeq(frame, "\n") {
 		name, value, ok := strings.Cut(line, ": ")
 		switch {
 		case ok && name == "id":
@@ -71,16 +72,16 @@ func (c *Client) block(block string) error {
 			data = value
 		case ok && name == "retry":
 		default:
-			return fmt.Errorf("unexpected line %q in %q", line, block)
+			return fmt.Errorf("parse line %q of %q: not an id, data or retry line", line, frame)
 		}
 	}
 	if data == "" {
 		return nil
 	}
-	return c.event(id, data)
+	return c.addEvent(id, data)
 }
 
-func (c *Client) event(id, data string) error {
+func (c *Client) addEvent(id, data string) error {
 	var e Envelope
 	if err := json.Unmarshal([]byte(data), &e); err != nil {
 		return fmt.Errorf("decode %q: %w", data, err)
@@ -96,7 +97,7 @@ func (c *Client) event(id, data string) error {
 		return nil
 	}
 	if e.Type == "batch" {
-		return c.batch(id, e)
+		return c.addBatch(id, e)
 	}
 	c.pending = append(c.pending, e)
 	if id != "" {
@@ -106,14 +107,14 @@ func (c *Client) event(id, data string) error {
 	return nil
 }
 
-// batch takes the events of a batch. Its transactions cannot be told apart.
-func (c *Client) batch(id string, e Envelope) error {
+// addBatch adds the events of a batch. The bytes do not show where its transactions begin.
+func (c *Client) addBatch(id string, e Envelope) error {
 	var data struct{ Events []Envelope }
 	if err := json.Unmarshal(e.Data, &data); err != nil || len(data.Events) == 0 {
 		return fmt.Errorf("decode batch %s: %w", e.Data, err)
 	}
 	if last := data.Events[len(data.Events)-1]; last.Timestamp != e.Timestamp || e.ID != 0 {
-		return fmt.Errorf("batch has id %d and timestamp %d, its last event %d", e.ID, e.Timestamp, last.Timestamp)
+		return fmt.Errorf("check batch: id %d and timestamp %d, want id 0 and the last event's timestamp %d", e.ID, e.Timestamp, last.Timestamp)
 	}
 	c.Batches++
 	c.pending = append(c.pending, data.Events...)

@@ -13,9 +13,9 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Log is a log in memory that behaves like the one in Postgres: transactions get their numbers
-// when they begin and are seen when they commit, ids are drawn when events are written. It is
-// written as plainly as possible, to be a model.
+// Log is a log in memory that behaves like the one in PostgreSQL: a transaction gets its id when it
+// begins, becomes visible when it commits, and an event gets its id when it is written. It is a model
+// and as simple as possible.
 type Log struct {
 	mu          sync.Mutex
 	epoch       string
@@ -23,11 +23,11 @@ type Log struct {
 	nextID      int64
 	txs         map[uint64]*Tx
 	prunedBelow uint64
-	err         error
+	err         error // that every method returns
 
 	// PartSize is how many events a part of a transaction holds.
 	PartSize int
-	// Reads counts the calls of Read, Rest and Tail.
+	// Reads counts the calls of Read, ReadTransaction and Tail.
 	Reads int
 }
 
@@ -36,12 +36,20 @@ type Tx struct {
 	log    *Log
 	XID    uint64
 	Events []stream.Event
-	// CommittedBefore is the id that the next event got when the transaction committed. A row
-	// lock makes a writer wait, so all events of a later writer of the same row are above it.
+	// CommittedBefore is the lowest id that an event written after the commit can have. A row lock
+	// makes a later writer of the same row wait, so its events have at least this id.
 	CommittedBefore int64
 
-	state byte // 'r'unning, 'c'ommitted, 'a'borted
+	state txState
 }
+
+type txState int
+
+const (
+	running txState = iota
+	committed
+	aborted
+)
 
 var _ stream.Log = (*Log)(nil)
 
@@ -54,18 +62,18 @@ func NewLog(epoch string) *Log {
 func (l *Log) Begin() *Tx {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := &Tx{log: l, XID: l.nextXID, state: 'r'}
+	t := &Tx{log: l, XID: l.nextXID}
 	l.nextXID++
 	l.txs[t.XID] = t
 	return t
 }
 
-// Write appends an event about the row key.
-func (t *Tx) Write(kind, key string) {
-	t.Append(stream.Event{Type: kind, Key: key, Data: json.RawMessage(fmt.Sprintf(`{"xid":%d,"key":%q}`, t.XID, key))})
+// Write appends an event about the row with the given key.
+func (t *Tx) Write(eventType, key string) {
+	t.Append(stream.Event{Type: eventType, Key: key, Data: json.RawMessage(fmt.Sprintf(`{"xid":%d,"key":%q}`, t.XID, key))})
 }
 
-// Append appends an event under the next id.
+// Append appends an event with the next id. Its time is the id, in milliseconds.
 func (t *Tx) Append(e stream.Event) {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
@@ -76,38 +84,38 @@ func (t *Tx) Append(e stream.Event) {
 }
 
 // Commit makes the transaction visible.
-func (t *Tx) Commit() { t.end('c') }
+func (t *Tx) Commit() { t.end(committed) }
 
-// Rollback ends it without a trace.
-func (t *Tx) Rollback() { t.end('a') }
+// Rollback ends the transaction. Its events never become visible.
+func (t *Tx) Rollback() { t.end(aborted) }
 
-func (t *Tx) end(state byte) {
+func (t *Tx) end(state txState) {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
 	t.state, t.CommittedBefore = state, t.log.nextID
 }
 
-// Break makes every method return err until it is called with nil.
+// Break makes every method of stream.Log return err until Break(nil).
 func (l *Log) Break(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err = err
 }
 
-// Prune forgets all transactions below the oldest running one.
+// Prune deletes all transactions below the oldest running one.
 func (l *Log) Prune() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	horizon := l.nextXID
 	for xid, t := range l.txs {
-		if t.state == 'r' {
+		if t.state == running {
 			horizon = min(horizon, xid)
 		}
 	}
 	highest := uint64(0)
 	for xid, t := range l.txs {
 		if xid < horizon {
-			if t.state == 'c' && len(t.Events) > 0 {
+			if t.state == committed && len(t.Events) > 0 {
 				highest = max(highest, xid+1)
 			}
 		}
@@ -120,24 +128,24 @@ func (l *Log) Prune() {
 	}
 }
 
-// Replace makes it another log, as a failover does.
+// Replace changes the epoch, as a failover does.
 func (l *Log) Replace(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.epoch = epoch
 }
 
-// Committed are the committed transactions that wrote events, in the order of their last ids.
+// Committed returns the committed transactions that wrote events, in the order of their last ids.
 func (l *Log) Committed() []*Tx {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.visible(func(uint64) bool { return true })
 }
 
-func (l *Log) visible(want func(uint64) bool) []*Tx {
+func (l *Log) visible(match func(uint64) bool) []*Tx {
 	var out []*Tx
 	for xid, t := range l.txs {
-		if t.state == 'c' && len(t.Events) > 0 && want(xid) {
+		if t.state == committed && len(t.Events) > 0 && match(xid) {
 			out = append(out, t)
 		}
 	}
@@ -146,10 +154,10 @@ func (l *Log) visible(want func(uint64) bool) []*Tx {
 	return out
 }
 
-func (l *Log) running() []uint64 {
+func (l *Log) open() []uint64 {
 	var out []uint64
 	for xid, t := range l.txs {
-		if t.state == 'r' {
+		if t.state == running {
 			out = append(out, xid)
 		}
 	}
@@ -175,14 +183,14 @@ func (l *Log) Read(_ context.Context, from stream.Cursor) (stream.Reading, error
 	r := &reading{log: l}
 	cursor := from
 	for i, t := range unseen {
-		open := l.running()
+		open := l.open()
 		for _, later := range unseen[i+1:] {
 			open = append(open, later.XID)
 		}
 		cursor = cursor.Deliver(t.XID, open)
 		r.add(t.XID, t.Events, cursor, l.PartSize)
 	}
-	r.cursor = cursor.CloseHoles(l.running())
+	r.cursor = cursor.CloseHoles(l.open())
 	return r, nil
 }
 
@@ -228,7 +236,7 @@ func (l *Log) Tail(_ context.Context, events int) (stream.Cursor, error) {
 			break
 		}
 	}
-	return stream.NewCursor(l.epoch, next, l.running()), nil
+	return stream.NewCursor(l.epoch, next, l.open()), nil
 }
 
 // reading yields transactions in parts.

@@ -12,18 +12,18 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// serve takes what is due as a shard's client does, which asks again only if there may be more: nobody
-// tells it of what it has left.
-func (c *follower) serve(f *stream.Feed) {
+// receiveInPass receives the pending events as a shard's client does: it calls Pending again only if
+// that says that more may be pending.
+func (c *testClient) receiveInPass(f *stream.Feed) {
 	c.t.Helper()
 	p := f.NewFanOutPass(1 << 18)
 	for more := true; more; {
 		var data []byte
 		var err error
 		data, more, err = p.Pending(c.sub)
-		c.take([][]byte{data})
+		c.write([][]byte{data})
 		if errors.Is(err, stream.ErrBehind) {
-			more, err = true, c.sub.CatchUp(context.Background(), func(bufs [][]byte) error { c.take(bufs); return nil })
+			more, err = true, c.sub.CatchUp(context.Background(), func(bufs [][]byte) error { c.write(bufs); return nil })
 		}
 		if err != nil {
 			c.t.Fatal(err)
@@ -31,14 +31,14 @@ func (c *follower) serve(f *stream.Feed) {
 	}
 }
 
-// What must be read from the log comes also if the feed holds something before it, and nothing more
-// happens afterwards.
-func TestPassGoesOnToWhatIsInTheLog(t *testing.T) {
+// An entry in memory stands before one that only the log holds, and no further change wakes the
+// shard: Pending must say that more is pending.
+func TestPassContinuesToATransactionInTheLog(t *testing.T) {
 	for name, resumes := range map[string]bool{"live": false, "resumed from a server that was ahead": true} {
 		t.Run(name, func(t *testing.T) {
 			log := streamtest.NewLog("e1")
 			feed := newFeed(t, log, stream.FeedOptions{Bytes: 3000})
-			c := (&follower{t: t}).connect(feed, "")
+			c := (&testClient{t: t}).connect(feed, "")
 			var want []int
 			if resumes {
 				ahead := newFeed(t, log, stream.FeedOptions{})
@@ -48,14 +48,14 @@ func TestPassGoesOnToWhatIsInTheLog(t *testing.T) {
 				long.Write("a", "k")
 				long.Commit()
 				readOnce(t, ahead)
-				c.connect(ahead, c.Cursor).drain()
+				c.connect(ahead, c.Cursor).receiveAll()
 				c.connect(feed, c.Cursor)
 				want = []int{1, 1}
 			}
 			write(log, 1)
 			write(log, 500)
 			readOnce(t, feed)
-			c.serve(feed)
+			c.receiveInPass(feed)
 			if diff := cmp.Diff(append(want, 1, 500), sizes(&c.Client)); diff != "" {
 				t.Error(diff)
 			}
@@ -63,11 +63,11 @@ func TestPassGoesOnToWhatIsInTheLog(t *testing.T) {
 	}
 }
 
-// What a socket had no room for is due again, and is counted when it is sent.
-func TestPassCountsWhatWasSent(t *testing.T) {
+// A socket takes half of each write. The rest is pending again, and counts when it is sent.
+func TestPassCountsSentEventsOnce(t *testing.T) {
 	log := streamtest.NewLog("e1")
 	feed := newFeed(t, log, stream.FeedOptions{})
-	c := (&follower{t: t}).connect(feed, "")
+	c := (&testClient{t: t}).connect(feed, "")
 	write(log, 100)
 	readOnce(t, feed)
 	var sent uint64
@@ -79,41 +79,41 @@ func TestPassCountsWhatWasSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := len(data) / 2; n > 1000 {
-			c.take([][]byte{data[:n], p.Rewind(c.sub, &before, data, n)})
+			c.write([][]byte{data[:n], p.Rewind(c.sub, &before, data, n)})
 		} else {
-			c.take([][]byte{data})
+			c.write([][]byte{data})
 		}
 		sent += p.SentEvents()
 	}
 	if sent != 100 || c.sub.Sent() != 100 {
-		t.Errorf("passes have counted %d events, and the client %d", sent, c.sub.Sent())
+		t.Errorf("passes counted %d events and the subscription %d, want 100", sent, c.sub.Sent())
 	}
 }
 
-// A large event that sockets have no room for is in memory once, and not once for each client.
+// A large frame for which sockets have no room stays in memory once, not once for each client.
 func TestClientsShareTheRestOfALargeFrame(t *testing.T) {
 	log := streamtest.NewLog("e1")
 	feed := newFeed(t, log, stream.FeedOptions{})
-	one, two := (&follower{t: t}).connect(feed, ""), (&follower{t: t}).connect(feed, "")
+	one, two := (&testClient{t: t}).connect(feed, ""), (&testClient{t: t}).connect(feed, "")
 	tx := log.Begin()
 	tx.Append(stream.Event{Type: "a", Data: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)})
 	tx.Commit()
 	readOnce(t, feed)
 	p := feed.NewFanOutPass(1 << 18)
 	var rests [][]byte
-	for _, c := range []*follower{one, two} {
+	for _, c := range []*testClient{one, two} {
 		before := *c.sub
 		data, _, err := p.Pending(c.sub)
 		if err != nil {
 			t.Fatal(err)
 		}
 		rests = append(rests, p.Rewind(c.sub, &before, data, 1000))
-		c.take([][]byte{data[:1000], rests[len(rests)-1]})
+		c.write([][]byte{data[:1000], rests[len(rests)-1]})
 	}
 	if &rests[0][0] != &rests[1][0] {
-		t.Error("each client has a copy")
+		t.Error("each client has a copy of the rest")
 	}
 	if len(one.Transactions) != 1 || len(two.Transactions) != 1 {
-		t.Errorf("%d and %d transactions came", len(one.Transactions), len(two.Transactions))
+		t.Errorf("received %d and %d transactions, want 1 each", len(one.Transactions), len(two.Transactions))
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// follow runs the feed's loop for as long as the test.
-func follow(_ *testing.T, f *stream.Feed) (wake chan struct{}, stop func()) {
-	wake = make(chan struct{}, 1)
+// startFeed starts Run. stop ends it and waits for it.
+func startFeed(f *stream.Feed) (wakeUps chan struct{}, stop func()) {
+	wakeUps = make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { f.Run(ctx, wake) })
-	return wake, func() { cancel(); running.Wait() }
+	running.Go(func() { f.Run(ctx, wakeUps) })
+	return wakeUps, func() { cancel(); running.Wait() }
 }
 
 // passAt returns a schedule whose next fan-out pass is at the given time.
@@ -30,55 +30,55 @@ func passAt(at time.Time) *pacing.Schedule {
 	return s
 }
 
-func TestFollowReadsWhenWoken(t *testing.T) {
+func TestRunReadsAtAWakeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := streamtest.NewLog("e1")
 		feed := newFeed(t, log, stream.FeedOptions{})
-		wake, stop := follow(t, feed)
+		wakeUps, stop := startFeed(feed)
 		defer stop()
 		changed := feed.Changed()
 		write(log, 1)
-		wake <- struct{}{}
+		wakeUps <- struct{}{}
 		began := time.Now()
 		<-changed
 		if waited := time.Since(began); waited != 0 {
-			t.Errorf("waited %v", waited)
+			t.Errorf("read the log after %v", waited)
 		}
 		time.Sleep(5 * time.Second) // fake time: several fallback reads
 		synctest.Wait()
 		if s := feed.Stats(); s.Unannounced != 0 || s.Events != 1 {
-			t.Errorf("got %+v", s)
+			t.Errorf("feed has stats %+v", s)
 		}
 	})
 }
 
-// While nobody would read the feed, the log is not read either; then once, shortly before.
-func TestFollowReadsForTheNextPass(t *testing.T) {
+// Wake-ups wait for the next fan-out pass. Run reads the log once, shortly before it.
+func TestRunReadsShortlyBeforeTheFanOutPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := streamtest.NewLog("e1")
 		began := time.Now()
 		feed := newFeed(t, log, stream.FeedOptions{Schedule: passAt(began.Add(45 * time.Millisecond))})
-		wake, stop := follow(t, feed)
+		wakeUps, stop := startFeed(feed)
 		defer stop()
 		changed := feed.Changed()
 		for range 3 {
 			write(log, 1)
-			wake <- struct{}{}
+			wakeUps <- struct{}{}
 			synctest.Wait()
 		}
 		<-changed
 		if waited := time.Since(began); waited < 40*time.Millisecond || waited >= 45*time.Millisecond {
-			t.Errorf("the log was read after %v", waited)
+			t.Errorf("read the log after %v, want 40ms to 45ms", waited)
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if s := feed.Stats(); s.Unannounced != 0 || s.Events != 3 {
-			t.Errorf("got %+v", s)
+			t.Errorf("feed has stats %+v", s)
 		}
 	})
 }
 
-// countedLog counts how often it is read.
+// countedLog counts the calls of Read.
 type countedLog struct {
 	stream.Log
 	reads atomic.Int32
@@ -89,38 +89,38 @@ func (l *countedLog) Read(ctx context.Context, from stream.Cursor) (stream.Readi
 	return l.Log.Read(ctx, from)
 }
 
-// One reading does for all who rang before it, also for those who rang while it waited.
-func TestFollowReadsOnceForAllWhoRang(t *testing.T) {
+// One read covers all wake-ups before it, also those that arrive while it waits for a fan-out pass.
+func TestRunReadsOnceForSeveralWakeUps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &countedLog{Log: streamtest.NewLog("e1")}
 		feed := newFeed(t, log, stream.FeedOptions{Schedule: passAt(time.Now().Add(45 * time.Millisecond))})
 		filled := log.reads.Load()
-		wake, stop := follow(t, feed)
+		wakeUps, stop := startFeed(feed)
 		defer stop()
-		for range 2 { // the first is taken, the second waits
-			wake <- struct{}{}
+		for range 2 { // Run receives the first, the second stays in the channel
+			wakeUps <- struct{}{}
 			synctest.Wait()
 		}
 		time.Sleep(100 * time.Millisecond) // fake time
 		synctest.Wait()
 		if n := log.reads.Load() - filled; n != 1 {
-			t.Errorf("the log was read %d times", n)
+			t.Errorf("read the log %d times, want once", n)
 		}
 	})
 }
 
-func TestFollowFindsWhatNobodyAnnounced(t *testing.T) {
+func TestRunFindsEventsWithoutAWakeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := streamtest.NewLog("e1")
 		feed := newFeed(t, log, stream.FeedOptions{})
-		_, stop := follow(t, feed)
+		_, stop := startFeed(feed)
 		defer stop()
 		changed := feed.Changed()
 		began := time.Now()
 		write(log, 3)
 		<-changed
 		if waited := time.Since(began); waited > time.Second {
-			t.Errorf("waited %v", waited)
+			t.Errorf("read the log after %v", waited)
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
@@ -130,17 +130,17 @@ func TestFollowFindsWhatNobodyAnnounced(t *testing.T) {
 	})
 }
 
-// The notification may arrive just after a fallback read has found its event: that is no miss.
-func TestFollowForgivesAReadThatWasFasterThanItsNotification(t *testing.T) {
+// A fallback read may find an event just before its wake-up arrives. That event is not unannounced.
+func TestRunAcceptsAWakeUpAfterTheRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := streamtest.NewLog("e1")
 		feed := newFeed(t, log, stream.FeedOptions{})
-		wake, stop := follow(t, feed)
+		wakeUps, stop := startFeed(feed)
 		defer stop()
 		changed := feed.Changed()
 		write(log, 1)
 		<-changed
-		wake <- struct{}{}
+		wakeUps <- struct{}{}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if got := feed.Stats().Unannounced; got != 0 {
@@ -149,36 +149,35 @@ func TestFollowForgivesAReadThatWasFasterThanItsNotification(t *testing.T) {
 	})
 }
 
-func TestFollowOutlastsAnOutage(t *testing.T) {
+func TestRunContinuesAfterAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := streamtest.NewLog("e1")
 		feed := newFeed(t, log, stream.FeedOptions{})
-		wake, stop := follow(t, feed)
+		wakeUps, stop := startFeed(feed)
 		defer stop()
-		c := (&follower{t: t}).connect(feed, "")
+		c := (&testClient{t: t}).connect(feed, "")
 		log.Break(errors.New("down"))
 		write(log, 2)
-		wake <- struct{}{}
+		wakeUps <- struct{}{}
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if feed.Err() == nil {
-			t.Error("the feed does not say that the log is down")
+			t.Error("Err returns nil during an outage")
 		}
 		changed := feed.Changed()
 		log.Break(nil)
 		<-changed
 		synctest.Wait()
 		if feed.Err() != nil {
-			t.Errorf("got %v", feed.Err())
+			t.Errorf("after the outage Err returns %v", feed.Err())
 		}
-		if got := c.drain(); len(got) != 1 || got[0] != 2 {
-			t.Errorf("got transactions of %v events", got)
+		if got := c.receiveAll(); len(got) != 1 || got[0] != 2 {
+			t.Errorf("received transactions of %v events, want one of 2", got)
 		}
 	})
 }
 
-// silentLog does not answer while its channel is open, as a database behind a connection that is
-// dead without having been closed.
+// silentLog does not answer while its channel is open, like a database behind a dead connection.
 type silentLog struct {
 	stream.Log
 	answer chan struct{}
@@ -193,25 +192,25 @@ func (l *silentLog) Read(ctx context.Context, from stream.Cursor) (stream.Readin
 	}
 }
 
-func TestFollowSaysThatTheLogIsSilent(t *testing.T) {
+func TestErrReportsASilentLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &silentLog{Log: streamtest.NewLog("e1"), answer: make(chan struct{})}
 		feed := stream.NewFeed(log, stream.FeedOptions{})
-		wake, stop := follow(t, feed)
+		wakeUps, stop := startFeed(feed)
 		defer stop()
-		wake <- struct{}{}
+		wakeUps <- struct{}{}
 		time.Sleep(time.Second)
 		if err := feed.Err(); err != nil {
-			t.Errorf("after a second: %v", err)
+			t.Errorf("after a second Err returns %v", err)
 		}
 		time.Sleep(5 * time.Second)
 		if feed.Err() == nil {
-			t.Error("the feed waits for the log and says that all is well")
+			t.Error("after 6 seconds without an answer Err returns nil")
 		}
 		close(log.answer)
 		synctest.Wait()
 		if err := feed.Err(); err != nil {
-			t.Errorf("after the answer: %v", err)
+			t.Errorf("after the answer Err returns %v", err)
 		}
 	})
 }

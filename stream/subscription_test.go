@@ -28,7 +28,7 @@ func readOnce(t *testing.T, f *stream.Feed) {
 	}
 }
 
-// write commits a transaction with the given number of events and returns it.
+// write commits a transaction of the given number of events.
 func write(log *streamtest.Log, events int) *streamtest.Tx {
 	tx := log.Begin()
 	for range events {
@@ -38,15 +38,15 @@ func write(log *streamtest.Log, events int) *streamtest.Tx {
 	return tx
 }
 
-// follower is a client of one feed at a time.
-type follower struct {
+// testClient receives from one feed at a time.
+type testClient struct {
 	t *testing.T
 	streamtest.Client
 	sub  *stream.Subscription
 	sync stream.Sync
 }
 
-func (c *follower) connect(f *stream.Feed, text string) *follower {
+func (c *testClient) connect(f *stream.Feed, text string) *testClient {
 	c.t.Helper()
 	c.Disconnect()
 	cursor, err := stream.Cursor{}, error(nil)
@@ -58,11 +58,11 @@ func (c *follower) connect(f *stream.Feed, text string) *follower {
 	} else if c.sub, c.sync, err = f.Subscribe(context.Background(), cursor, stream.Filter{}); err != nil {
 		c.t.Fatal(err)
 	}
-	c.take([][]byte{c.sub.Sync(nil, c.sync, epochTime)})
+	c.write([][]byte{c.sub.Sync(nil, c.sync, epochTime)})
 	return c
 }
 
-func (c *follower) take(bufs [][]byte) {
+func (c *testClient) write(bufs [][]byte) {
 	for _, b := range bufs {
 		if _, err := c.Write(b); err != nil {
 			c.t.Fatal(err)
@@ -70,15 +70,15 @@ func (c *follower) take(bufs [][]byte) {
 	}
 }
 
-// drain takes all that is due and returns the transactions it got.
-func (c *follower) drain() []int {
+// receiveAll receives all pending events, and returns the sizes of the transactions.
+func (c *testClient) receiveAll() []int {
 	c.t.Helper()
 	before := len(c.Transactions)
 	for {
 		bufs, err := c.sub.Pending(nil, 1<<20)
-		c.take(bufs)
+		c.write(bufs)
 		if errors.Is(err, stream.ErrBehind) {
-			err = c.sub.CatchUp(context.Background(), func(bufs [][]byte) error { c.take(bufs); return nil })
+			err = c.sub.CatchUp(context.Background(), func(bufs [][]byte) error { c.write(bufs); return nil })
 		} else if len(bufs) == 0 && err == nil {
 			var sizes []int
 			for _, tx := range c.Transactions[before:] {
@@ -92,23 +92,25 @@ func (c *follower) drain() []int {
 	}
 }
 
+// A client resumes at a server that has seen less than the one before. Its id lines must contain what
+// the first server delivered.
 func TestCursorOfAServerThatIsAhead(t *testing.T) {
 	log := streamtest.NewLog("e1")
 	ahead := newFeed(t, log, stream.FeedOptions{})
 	behind := newFeed(t, log, stream.FeedOptions{})
-	c := (&follower{t: t}).connect(ahead, "")
+	c := (&testClient{t: t}).connect(ahead, "")
 
 	long := log.Begin()
 	write(log, 2)
-	readOnce(t, behind) // and knows that long is running
+	readOnce(t, behind) // its cursor has a hole for long
 	late := log.Begin()
-	late.Write("a", "k") // before the last event of long, so it comes first in one read of both
+	late.Write("a", "k") // before the last event of long: a read of both yields late first
 	long.Write("a", "k")
 	long.Write("a", "k")
 	long.Write("a", "k")
 	long.Commit()
 	readOnce(t, ahead)
-	if diff := cmp.Diff([]int{2, 3}, c.drain()); diff != "" {
+	if diff := cmp.Diff([]int{2, 3}, c.receiveAll()); diff != "" {
 		t.Fatal(diff)
 	}
 
@@ -119,14 +121,14 @@ func TestCursorOfAServerThatIsAhead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.take(bufs)
-	c.connect(ahead, c.Cursor) // what late's id said must include what was seen elsewhere
+	c.write(bufs)
+	c.connect(ahead, c.Cursor) // late's id line must contain long
 	readOnce(t, ahead)
 	if diff := cmp.Diff([]int{2, 3, 1}, sizes(&c.Client)); diff != "" {
 		t.Fatal(diff)
 	}
-	if got := c.drain(); got != nil {
-		t.Fatalf("got transactions of %v events again", got)
+	if got := c.receiveAll(); got != nil {
+		t.Fatalf("received transactions of %v events twice", got)
 	}
 }
 
@@ -146,28 +148,27 @@ func TestSubscribeModes(t *testing.T) {
 	write(log, 2)
 	readOnce(t, feed)
 
-	three := 2
-	none := 0
+	two, none := 2, 0
 	for name, test := range map[string]struct {
 		cursor string
 		want   stream.Sync
 	}{
 		"first time":  {"", stream.Sync{Mode: stream.ModeLive}},
-		"resumed":     {start, stream.Sync{Mode: stream.ModeResumed, Events: &three}},
+		"resumed":     {start, stream.Sync{Mode: stream.ModeResumed, Events: &two}},
 		"up to date":  {feed.Head().String(), stream.Sync{Mode: stream.ModeResumed, Events: &none}},
 		"other log":   {"e2-jg", stream.Sync{Mode: stream.ModeReset, Reason: "other_log"}},
 		"from future": {"e1-zzz", stream.Sync{Mode: stream.ModeReset, Reason: "future"}},
 		"malformed":   {"1841", stream.Sync{Mode: stream.ModeReset, Reason: "malformed"}},
-		"endless":     {strings.Repeat("k", 100_000), stream.Sync{Mode: stream.ModeReset, Reason: "malformed"}},
+		"too long":    {strings.Repeat("k", 100_000), stream.Sync{Mode: stream.ModeReset, Reason: "malformed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := (&follower{t: t}).connect(feed, test.cursor)
+			c := (&testClient{t: t}).connect(feed, test.cursor)
 			if diff := cmp.Diff(test.want, c.sync); diff != "" {
 				t.Fatal(diff)
 			}
-			c.drain()
+			c.receiveAll()
 			if test.want.Mode != stream.ModeResumed && c.Cursor != feed.Head().String() {
-				t.Errorf("client stands at %s, want the feed's end %s", c.Cursor, feed.Head())
+				t.Errorf("client has cursor %s, want the feed's head %s", c.Cursor, feed.Head())
 			}
 		})
 	}
@@ -177,18 +178,18 @@ func TestResumeFromTheLogWhenTheFeedDoesNotReachBack(t *testing.T) {
 	log := streamtest.NewLog("e1")
 	log.PartSize = 7
 	feed := newFeed(t, log, stream.FeedOptions{Bytes: 2000})
-	c := (&follower{t: t}).connect(feed, "")
+	c := (&testClient{t: t}).connect(feed, "")
 	var want []int
 	for n := range 20 {
 		write(log, n+1)
 		want = append(want, n+1)
 	}
 	readOnce(t, feed)
-	if diff := cmp.Diff(want, c.drain()); diff != "" {
+	if diff := cmp.Diff(want, c.receiveAll()); diff != "" {
 		t.Fatal(diff)
 	}
 	if feed.Stats().CatchUps == 0 {
-		t.Fatal("the test is meant to read from the log")
+		t.Fatal("no catch-up: the test no longer reads from the log")
 	}
 }
 
@@ -196,7 +197,7 @@ func TestPrunedCursorIsReset(t *testing.T) {
 	log := streamtest.NewLog("e1")
 	write(log, 1)
 	feed := newFeed(t, log, stream.FeedOptions{Bytes: 1})
-	c := (&follower{t: t}).connect(feed, "")
+	c := (&testClient{t: t}).connect(feed, "")
 	old := c.Cursor
 	write(log, 1)
 	write(log, 1)
@@ -205,7 +206,7 @@ func TestPrunedCursorIsReset(t *testing.T) {
 	if c.connect(feed, old); c.sync.Reason != "pruned" {
 		t.Fatalf("got %+v", c.sync)
 	}
-	// A subscription that is connected and far behind learns it on the way.
+	// A connected subscription that is behind the log receives the reset from CatchUp.
 	write(log, 1)
 	write(log, 1)
 	write(log, 1)
@@ -221,15 +222,15 @@ func TestPrunedCursorIsReset(t *testing.T) {
 	}
 	write(log, 4)
 	readOnce(t, feed)
-	if diff := cmp.Diff([]int{4}, c.drain()); diff != "" {
+	if diff := cmp.Diff([]int{4}, c.receiveAll()); diff != "" {
 		t.Fatal(diff)
 	}
 }
 
-func TestFailoverResetsEveryone(t *testing.T) {
+func TestFailoverResetsSubscriptions(t *testing.T) {
 	log := streamtest.NewLog("e1")
 	feed := newFeed(t, log, stream.FeedOptions{})
-	c := (&follower{t: t}).connect(feed, "")
+	c := (&testClient{t: t}).connect(feed, "")
 	log.Replace("e2")
 	write(log, 1)
 	readOnce(t, feed)
@@ -239,16 +240,16 @@ func TestFailoverResetsEveryone(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	if !strings.HasPrefix(c.sub.Cursor().String(), "e2-") {
-		t.Fatalf("client stands at %s", c.sub.Cursor())
+		t.Fatalf("subscription has cursor %s, want one of the new log", c.sub.Cursor())
 	}
 	write(log, 3)
 	readOnce(t, feed)
-	if diff := cmp.Diff([]int{3}, c.drain()); diff != "" {
+	if diff := cmp.Diff([]int{3}, c.receiveAll()); diff != "" {
 		t.Fatal(diff)
 	}
 }
 
-func TestSubscribeSaysWhenTheLogDoesNotAnswer(t *testing.T) {
+func TestSubscribeReturnsTheErrorOfTheLog(t *testing.T) {
 	log := streamtest.NewLog("e1")
 	feed := newFeed(t, log, stream.FeedOptions{})
 	down := errors.New("down")
@@ -259,52 +260,53 @@ func TestSubscribeSaysWhenTheLogDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// besideAHole returns a client that is due a transaction, and an older one that runs and has written nothing.
-func besideAHole(t *testing.T) (*streamtest.Log, *stream.Feed, *follower, *streamtest.Tx) {
+// withAHole returns a client with a pending transaction, and an older transaction that is still running
+// and has written nothing.
+func withAHole(t *testing.T) (*streamtest.Log, *stream.Feed, *testClient, *streamtest.Tx) {
 	t.Helper()
 	log := streamtest.NewLog("e1")
 	feed := newFeed(t, log, stream.FeedOptions{})
-	c := (&follower{t: t}).connect(feed, "")
+	c := (&testClient{t: t}).connect(feed, "")
 	idle := log.Begin()
 	write(log, 1)
 	readOnce(t, feed)
 	return log, feed, c, idle
 }
 
-// A transaction that ends without events must not stay a hole for ever: holes make cursors long,
-// and a hole below the log's horizon would be taken for something missed.
+// A transaction that ends without events must not stay a hole: holes make cursors long, and a cursor
+// with a hole below the log's horizon is reset as pruned.
 func TestHolesOfFinishedTransactionsAreClosed(t *testing.T) {
-	_, feed, c, idle := besideAHole(t)
-	c.drain()
+	_, feed, c, idle := withAHole(t)
+	c.receiveAll()
 	if len(c.sub.Cursor().Holes()) != 1 {
 		t.Fatalf("got cursor %s, want one hole", c.sub.Cursor())
 	}
 	idle.Rollback()
 	readOnce(t, feed)
-	c.drain()
+	c.receiveAll()
 	if got := c.sub.Cursor(); len(got.Holes()) != 0 {
 		t.Fatalf("got cursor %s, want no hole", got)
 	}
 }
 
-// While nothing is written nobody asks what is due: then a heartbeat tells the client, whose cursor would
-// otherwise be that of an hour ago, and its holes be pruned by the time that it comes back.
+// While no event is written, no client calls Pending. A heartbeat then carries the cursor without the
+// holes; otherwise the client would reconnect with an old cursor, below the log's horizon.
 func TestHeartbeatClosesHolesOfFinishedTransactions(t *testing.T) {
-	log, feed, c, idle := besideAHole(t)
-	c.take([][]byte{c.sub.Heartbeat(nil, epochTime)})
+	log, feed, c, idle := withAHole(t)
+	c.write([][]byte{c.sub.Heartbeat(nil, epochTime)})
 	if cursor, err := stream.ParseCursor(c.Cursor); err != nil || cursor.Next() > idle.XID {
-		t.Fatalf("a heartbeat said that the client has what it was not sent: cursor %s, %v", c.Cursor, err)
+		t.Fatalf("heartbeat has cursor %s (%v), which contains events that were not sent", c.Cursor, err)
 	}
-	c.drain()
+	c.receiveAll()
 	idle.Rollback()
 	readOnce(t, feed)
-	c.take([][]byte{c.sub.Heartbeat(nil, epochTime)})
+	c.write([][]byte{c.sub.Heartbeat(nil, epochTime)})
 	cursor, err := stream.ParseCursor(c.Cursor)
 	if err != nil || len(cursor.Holes()) > 0 {
-		t.Fatalf("after a heartbeat the client has cursor %s, %v; want no hole", c.Cursor, err)
+		t.Fatalf("heartbeat has cursor %s (%v), want no hole", c.Cursor, err)
 	}
 	log.Prune()
 	if c.connect(feed, c.Cursor); c.sync.Mode != stream.ModeResumed {
-		t.Errorf("coming back, the client got %+v", c.sync)
+		t.Errorf("reconnecting, the client received %+v, want it resumed", c.sync)
 	}
 }
