@@ -13,15 +13,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/bench"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
 // patience bounds each run of a benchmark.
 const patience = 100 * time.Second
 
-// TestBench runs each benchmark with the real program, for a moment and with few clients: what is
-// delivered must be complete, and each figure must be there.
+// TestBench runs each benchmark with the server program, briefly and with few clients. Deliveries must be
+// complete, and each figure must be present.
 func TestBench(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -72,8 +72,8 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// runBench runs one in JSON, and checks that it has cleaned up.
-func runBench(t *testing.T, binary string, args ...string) bench.Report {
+// runBench runs a benchmark, returns its report, and checks that it has dropped its database.
+func runBench(t *testing.T, binary string, args ...string) report.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -86,25 +86,26 @@ func runBench(t *testing.T, binary string, args ...string) bench.Report {
 	if err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, stderr.String())
 	}
-	var r bench.Report
+	var r report.Report
 	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("notes: %q", r.Notes)
-	name := words(stderr.String(), "Using database ")
+	name := wordAfter(stderr.String(), "Using database ")
 	if name == "" || databaseExists(ctx, t, database, name) {
-		t.Errorf("database %q is left behind; it said\n%s", name, stderr.String())
+		t.Errorf("database %q still exists; stderr:\n%s", name, stderr.String())
 	}
 	return r
 }
 
-// words returns the word behind a text.
-func words(text, behind string) string {
-	_, rest, _ := strings.Cut(text, behind)
+// wordAfter returns the text between a prefix and the next comma.
+func wordAfter(text, prefix string) string {
+	_, rest, _ := strings.Cut(text, prefix)
 	word, _, _ := strings.Cut(rest, ",")
 	return word
 }
 
+// databaseExists reports whether the server of url has a database of this name.
 func databaseExists(ctx context.Context, t *testing.T, url, name string) (exists bool) {
 	t.Helper()
 	conn, err := pgx.Connect(ctx, url)
@@ -118,14 +119,15 @@ func databaseExists(ctx context.Context, t *testing.T, url, name string) (exists
 	return exists
 }
 
-func checkRows(t *testing.T, r bench.Report, want, values []string) {
+// checkRows checks that the report has the wanted rows and that each row of pgherald has the values.
+func checkRows(t *testing.T, r report.Report, want, values []string) {
 	t.Helper()
 	var got []string
 	for _, row := range r.Results {
 		got = append(got, row.Scenario+": "+row.Subject)
 		complete, known := row.Values["complete_percent"]
 		if known && complete != 100 {
-			t.Errorf("%s: %s: %g %% of the clients got everything", row.Scenario, row.Subject, complete)
+			t.Errorf("%s: %s: %g %% of the clients are complete", row.Scenario, row.Subject, complete)
 		}
 		if row.Subject != "pgherald" {
 			continue
@@ -136,18 +138,18 @@ func checkRows(t *testing.T, r bench.Report, want, values []string) {
 			}
 		}
 		if len(row.Ratios) == 0 {
-			t.Errorf("%s: pgherald is not set in relation to anything", row.Scenario)
+			t.Errorf("%s: pgherald has no ratios", row.Scenario)
 		}
 	}
 	for _, name := range want {
 		if !slices.Contains(got, name) {
-			t.Errorf("there is no row %q in %q", name, got)
+			t.Errorf("row %q is missing in %q", name, got)
 		}
 	}
 }
 
-// TestBenchRefuses: a database with tables is somebody's.
-func TestBenchRefuses(t *testing.T) {
+// TestInvalidUse checks the refusal of a database in use and of invalid flags.
+func TestInvalidUse(t *testing.T) {
 	t.Parallel()
 	database := pgtest.NewDatabase(t)
 	conn, err := pgx.Connect(t.Context(), database)
@@ -176,7 +178,7 @@ func TestBenchRefuses(t *testing.T) {
 		var out, log bytes.Buffer
 		args := append([]string{"fanout"}, test.args...)
 		if code := run(t.Context(), args, &out, &log); code != test.code || !strings.Contains(log.String(), test.want) || out.Len() > 0 {
-			t.Errorf("%q ended with %d and said\n%s", args, code, log.String())
+			t.Errorf("%q: exit code %d, want %d with %q; stderr:\n%s", args, code, test.code, test.want, log.String())
 		}
 	}
 }

@@ -32,14 +32,14 @@ type cli struct {
 	Resume  bench.Resume  `cmd:"" help:"Measure a restart after which all clients reconnect at once."`
 	Writers bench.Writers `cmd:"" help:"Measure what the triggers cost writers."`
 
-	Child bench.Child `cmd:"" hidden:"" help:"Run one of the benchmarks' own processes."`
+	Child bench.Child `cmd:"" hidden:"" help:"Run a child process of a benchmark."`
 }
 
 // exit carries the code of kong's exit hook out of Parse, as --help returns no error.
 type exit int
 
-// run runs one command and returns the exit code: 0 for success, 1 for an error, 2 for an invalid
-// command line.
+// run runs one command and returns the exit code: 0 for success and after an interrupt, 1 for an error, 2
+// for an invalid command line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	defer func() {
 		switch r := recover().(type) {
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	terminal := isTerminal(stderr)
 	logger := slog.New(tint.NewTextHandler(stderr, &tint.Options{TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != ""}))
 	app := &bench.App{Ctx: ctx, Stdout: stdout, Stderr: stderr, Terminal: terminal, Logger: logger}
-	if err := command.Run(app); err != nil && !errors.Is(err, context.Canceled) {
+	if err := command.Run(app); err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled)) {
 		fmt.Fprintf(stderr, "pgherald-bench: %v\n", err)
 		return 1
 	}

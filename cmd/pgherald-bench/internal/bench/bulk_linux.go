@@ -5,34 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"time"
+
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/load"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
 )
 
 // Bulk measures one statement that changes many rows.
 type Bulk struct {
 	Flags
 	Rows        int      `default:"100000" help:"Activities that the UPDATE changes."`
-	Connections int      `default:"100" help:"Clients that are to get each change."`
-	ServerCPUs  int      `name:"server-cpus" default:"0" help:"Processors that the server has for itself; 0: it shares all."`
-	Subjects    []string `default:"none,naive,log,pgherald" help:"Triggers: pgherald; none; naive: pg_notify(row_to_json(new)), and a hand-written server that listens; log: pgherald's without the NOTIFY, so that the server learns of it at its read of each second."`
+	Connections int      `default:"100" help:"Clients, each of which is to receive every change."`
+	ServerCPUs  int      `name:"server-cpus" default:"0" help:"Processors that are reserved for the server; 0: it shares all."`
+	Subjects    []string `default:"none,naive,log,pgherald" help:"Triggers to measure. naive: pg_notify(row_to_json(new)), and a hand-written server that listens. log: pgherald's without the NOTIFY, so that the server finds the events when it reads the log, once a second."`
 }
 
-// Validate is called by kong.
+// Validate reports values out of range and unknown subjects.
 func (b *Bulk) Validate() error {
 	switch {
-	case b.Rows < 1 || b.Rows > maxEvents:
-		return fmt.Errorf("--rows must be from 1 to %d", maxEvents)
+	case b.Rows < 1 || b.Rows > load.MaxEvents:
+		return fmt.Errorf("--rows must be from 1 to %d", load.MaxEvents)
 	case b.Connections < 1 || b.Connections > 10_000:
 		return errors.New("--connections must be from 1 to 10000")
 	}
 	return checkSubjects(b.Subjects, ours, noTriggers, naiveTrigger, logOnly)
 }
 
-var bulkColumns = []Column{
+var bulkColumns = []report.Column{
 	{Key: "statement_s", Title: "statement s", Ratio: true},
-	{Key: "all_s", Title: "all have all s", Ratio: true},
+	{Key: "all_s", Title: "all delivered s", Ratio: true},
 	{Key: "delivered_per_s", Title: "delivered/s"},
 	{Key: "peak_mb", Title: "server's peak MB"},
 	{Key: "empty_mb", Title: "when empty"},
@@ -43,104 +46,104 @@ var bulkColumns = []Column{
 	{Key: "postgres_cpu_s", Title: "Postgres"},
 }
 
-// Run measures, in turns.
+// Run measures all subjects and prints the report.
 func (b *Bulk) Run(app *App) (err error) {
 	b.settings = writerSettings
-	l, err := b.open(app, b.ServerCPUs)
+	fx, err := b.open(app, b.ServerCPUs)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.close()) }()
-	a, err := l.openActivities(b.Rows)
+	defer func() { err = errors.Join(err, fx.close()) }()
+	a, err := fx.createActivities(b.Rows)
 	if err != nil {
 		return err
 	}
-	sheet := &sheet{columns: bulkColumns}
-	l.bar.expect(b.Rounds * len(b.Subjects))
+	sheet := &report.Sheet{Columns: bulkColumns}
+	fx.progress.Expect(b.Rounds * len(b.Subjects))
 	for range b.Rounds {
 		for _, variant := range b.Subjects {
-			l.bar.step("%d rows, %s", b.Rows, variant)
-			if err := b.measure(l, a, sheet, variant); err != nil {
+			fx.progress.Step("%d rows, %s", b.Rows, variant)
+			if err := b.measure(fx, a, sheet, variant); err != nil {
 				return fmt.Errorf("measure %s: %w", variant, err)
 			}
 		}
 	}
-	l.notes.add("All have all: from the beginning of the statement until the last client has the last of its events. The peak is the server's RSS, what it has when empty included; the clients run in a process of their own.")
-	if err := l.durability(); err != nil {
+	fx.notes.Add("All delivered: from the start of the statement until the last client has received its last event. The peak is the server's RSS, including that of an empty server; the clients run in a process of their own.")
+	if err := fx.noteDurability(); err != nil {
 		return err
 	}
-	return l.print("bulk", sheet, map[string]string{"connections": strconv.Itoa(b.Connections)})
+	return fx.print("bulk", sheet, map[string]string{"connections": strconv.Itoa(b.Connections)})
 }
 
-// measure starts a server with its crowd, puts the variant in place and makes the statement.
-func (b *Bulk) measure(l *lab, a *activities, sheet *sheet, variant string) error {
+// measure starts a server with its clients, installs the variant and runs the statement.
+func (b *Bulk) measure(fx *fixture, a *activities, sheet *report.Sheet, variant string) error {
 	if err := a.use(ours); err != nil {
 		return err
 	}
-	start := func() (*subject, error) { return l.serve() }
+	start := func() (*subject, error) { return fx.serve() }
 	if variant == naiveTrigger {
-		start = func() (*subject, error) { return l.startListenLoop("naive") }
+		start = func() (*subject, error) { return fx.startListenLoop(naiveChannel) }
 	}
 	s, err := start()
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	c, err := l.gather(s, gathering{size: b.Connections, keyN: `"reporter":"r`})
+	clients, err := fx.startClients(s, load.Options{Clients: b.Connections, KeyN: `"reporter":"r`})
 	if err != nil {
 		return err
 	}
-	defer c.stop()
-	if _, err := c.open(l.ctx); err != nil {
+	defer clients.Stop()
+	if _, err := clients.Open(fx.ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(a.use(variant), a.tidy(), c.mark(l.ctx, 1)); err != nil {
+	if err := errors.Join(a.use(variant), a.vacuum(), clients.Mark(fx.ctx, 1)); err != nil {
 		return err
 	}
-	d, err := b.update(l, s, c, variant)
+	d, err := b.update(fx, s, clients, variant)
 	if err != nil {
 		return err
 	}
-	sheet.put(fmt.Sprintf("%d rows", b.Rows), variant, d.bottleneck(len(l.serverCPUs), len(c.procs)), b.figures(s, variant, d))
+	sheet.Put(fmt.Sprintf("%d rows", b.Rows), variant, d.bottleneck(len(fx.serverCPUs), clients.Processes()), b.figures(s, variant, d))
 	return nil
 }
 
-// bulkDelivery is what came of the statement.
+// bulkDelivery is the result of the statement.
 type bulkDelivery struct {
 	usage
 	statement   time.Duration
-	empty, peak int64 // the server's memory
-	report      loadReport
-	limit       int64 // of the feed
+	empty, peak int64 // the server's memory in bytes: before the statement, and its maximum
+	report      load.Report
+	feedLimit   int64 // bytes
 }
 
-// update makes the statement and waits until everybody has what comes of it.
-func (b *Bulk) update(l *lab, s *subject, c *crowd, variant string) (d bulkDelivery, err error) {
-	ctx, cancel := context.WithTimeout(l.ctx, 10*time.Minute)
+// update runs the statement and returns when every client has received its events.
+func (b *Bulk) update(fx *fixture, s *subject, clients *load.Group, variant string) (d bulkDelivery, err error) {
+	ctx, cancel := context.WithTimeout(fx.ctx, 10*time.Minute)
 	defer cancel()
-	forgetPeak(s.process.pid())
-	if d.empty, _, err = rssOf(s.process.pid()); err != nil {
+	process.ResetPeak(s.process.PID())
+	if d.empty, _, err = process.Memory(s.process.PID()); err != nil {
 		return d, err
 	}
-	before, began, err := l.gauge(s, c)
+	before, began, err := fx.cpuTimes(s, clients)
 	if err != nil {
 		return d, err
 	}
-	if _, err := l.conn.Exec(ctx, `update public.activities set location = 'room ' || $1::text`, strconv.FormatInt(began.UnixMicro(), 10)); err != nil {
+	if _, err := fx.conn.Exec(ctx, `update public.activities set location = 'room ' || $1::text`, strconv.FormatInt(began.UnixMicro(), 10)); err != nil {
 		return d, fmt.Errorf("update the activities: %w", err)
 	}
 	d.statement = time.Since(began)
 	if variant != noTriggers {
-		err := c.await(ctx, int64(b.Rows)*int64(c.size), 2*lossPatience)
-		if err != nil && !errors.Is(err, errLost) {
+		err := clients.Await(ctx, int64(b.Rows)*int64(b.Connections), 2*lossPatience)
+		if err != nil && !errors.Is(err, load.ErrLost) {
 			return d, err
 		}
 	}
-	after, ended, err := l.gauge(s, c)
+	after, ended, err := fx.cpuTimes(s, clients)
 	if err != nil {
 		return d, err
 	}
-	if d.report, err = c.report(ctx, 1, int64(b.Rows)); err != nil {
+	if d.report, err = clients.Report(ctx, 1, int64(b.Rows)); err != nil {
 		return d, err
 	}
 	if d.report.ArrivedAt > 0 {
@@ -153,9 +156,9 @@ func (b *Bulk) update(l *lab, s *subject, c *crowd, variant string) (d bulkDeliv
 		if err != nil {
 			return d, err
 		}
-		d.limit = stats.Feed.Limit
+		d.feedLimit = stats.Feed.Limit
 	}
-	_, d.peak, err = rssOf(s.process.pid())
+	_, d.peak, err = process.Memory(s.process.PID())
 	return d, err
 }
 
@@ -178,11 +181,7 @@ func (b *Bulk) figures(s *subject, variant string, d bulkDelivery) map[string]fl
 		values["all_s"] = d.elapsed.Seconds()
 	}
 	if s.name == ours {
-		values["feed_mb"] = float64(d.limit) / mb
+		values["feed_mb"] = float64(d.feedLimit) / mb
 	}
 	return values
 }
-
-// forgetPeak has the kernel begin anew with the most memory that a process had (proc(5), clear_refs).
-// It is a help: without it the peak is at most higher.
-func forgetPeak(pid int) { _ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0) }

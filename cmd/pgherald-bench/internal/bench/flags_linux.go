@@ -1,25 +1,44 @@
 package bench
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
 	"time"
+
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/baseline"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/load"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
 )
+
+// App is the environment of a command.
+type App struct {
+	Ctx      context.Context
+	Stdout   io.Writer // receives the report
+	Stderr   io.Writer // receives the progress
+	Terminal bool      // Stderr is a terminal
+	Logger   *slog.Logger
+}
 
 // Flags are common to all benchmarks.
 type Flags struct {
-	DatabaseURL string   `env:"DATABASE_URL" placeholder:"URL" help:"A scratch server: a database is made on it, and dropped in the end."`
-	Ephemeral   bool     `help:"Start a PostgreSQL of its own, as demo does, and forget its data."`
-	PgBin       string   `type:"existingdir" env:"PGHERALD_PG_BIN" placeholder:"DIR" help:"With --ephemeral: where PostgreSQL's programs are."`
-	Yes         bool     `help:"Go on although the database has tables: its server will be under full load."`
-	JSON        bool     `name:"json" help:"Print JSON, not a table."`
-	Rounds      int      `default:"3" help:"How often all is measured, in turns; medians are shown."`
-	Pgherald    string   `type:"existingfile" placeholder:"PATH" help:"Server binary to measure; the pgherald beside this program if not given."`
-	ServeArg    []string `sep:"none" placeholder:"ARG" help:"Another argument for pgherald serve, as --serve-arg=--feed-bytes=256MiB; repeatable."`
+	DatabaseURL string   `env:"DATABASE_URL" placeholder:"URL" help:"A scratch server. The benchmark creates a database on it and drops it at the end."`
+	Ephemeral   bool     `help:"Start a temporary PostgreSQL, as pgherald demo does, and delete its data at the end."`
+	PgBin       string   `type:"existingdir" env:"PGHERALD_PG_BIN" placeholder:"DIR" help:"With --ephemeral: folder of PostgreSQL's programs."`
+	Pgherald    string   `type:"existingfile" placeholder:"PATH" help:"Server program to measure. Default: the pgherald beside this program."`
+	Yes         bool     `help:"Run although the database has tables. Its server will be under full load."`
+	JSON        bool     `name:"json" help:"Print JSON instead of a table."`
+	Rounds      int      `default:"3" help:"Number of rounds, in turns. The report shows medians."`
+	ServeArg    []string `sep:"none" placeholder:"ARG" help:"Another argument for pgherald serve, like --serve-arg=--feed-bytes=256MiB; repeatable."`
 
-	settings map[string]string // of a server that --ephemeral starts
+	settings map[string]string // of the temporary PostgreSQL
 }
 
-// Validate is called by kong.
+// Validate reports flags that contradict each other.
 func (f *Flags) Validate() error {
 	switch {
 	case f.Ephemeral && f.DatabaseURL != "":
@@ -34,13 +53,60 @@ func (f *Flags) Validate() error {
 
 // Timing bounds each measurement.
 type Timing struct {
-	Duration time.Duration `default:"10s" help:"How long events are offered in each measurement."`
+	Duration time.Duration `default:"10s" help:"Duration of the offer in each measurement."`
 }
 
-// Validate is called by kong.
+// Validate reports a duration out of range.
 func (t *Timing) Validate() error {
 	if t.Duration < 100*time.Millisecond || t.Duration > time.Hour {
 		return errors.New("--duration must be from 100ms to 1h")
 	}
 	return nil
+}
+
+func checkOffers(connections int, rates []int, bytes int) error {
+	if connections < 1 || connections > 1_000_000 {
+		return errors.New("--connections must be from 1 to 1000000")
+	}
+	for _, r := range rates {
+		if r < 1 || r > 100_000 {
+			return errors.New("--rates must be from 1 to 100000")
+		}
+	}
+	if len(rates) == 0 {
+		return errors.New("--rates must name at least one rate")
+	}
+	if bytes < 200 || bytes > 7000 {
+		return errors.New("--event-bytes must be from 200 to 7000: a notification with the row cannot be larger")
+	}
+	return nil
+}
+
+func checkSubjects(names []string, known ...string) error {
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("--subjects: %s is unknown, give some of %v", name, known)
+		}
+	}
+	return nil
+}
+
+// Child runs a child process of a benchmark, on standard input and output.
+type Child struct {
+	Role   string `arg:"" enum:"load,write,writers,listen"`
+	Config string `arg:"" help:"JSON."`
+}
+
+// Run runs until the standard input ends.
+func (c Child) Run(app *App) error {
+	switch c.Role {
+	case "load":
+		return load.Run(c.Config, os.Stdin, app.Stdout)
+	case "write":
+		return baseline.RunWrite(app.Ctx, os.Stdin, app.Stdout)
+	case "writers":
+		return workload.RunWriters(app.Ctx, c.Config, os.Stdin, app.Stdout)
+	default:
+		return baseline.RunListen(app.Ctx, c.Config, os.Stdin, app.Stdout)
+	}
 }

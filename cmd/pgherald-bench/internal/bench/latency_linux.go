@@ -2,25 +2,27 @@ package bench
 
 import (
 	"errors"
+
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
 )
 
-// Latency measures how long an event takes from the write to the clients.
+// Latency measures the time from a write to the clients.
 type Latency struct {
 	Flags
 	Timing
 	Connections int      `default:"100" help:"Clients."`
-	Rates       []int    `default:"50,1000,5000" help:"Writes per second, one measurement each; there is a writing connection for each 500."`
+	Rates       []int    `default:"50,1000,5000" help:"Writes per second, one measurement each. There is one writing connection for each 500."`
 	EventBytes  int      `default:"300" help:"Size of an event on the wire."`
-	ServerCPUs  int      `name:"server-cpus" default:"0" help:"Processors that the server has for itself; 0: it shares all."`
-	Subjects    []string `default:"listen,pgherald" help:"What is measured: pgherald; listen: a hand-written net/http server, the row in NOTIFY."`
+	ServerCPUs  int      `name:"server-cpus" default:"0" help:"Processors that are reserved for the server; 0: it shares all."`
+	Subjects    []string `default:"listen,pgherald" help:"Servers to measure. listen: a hand-written net/http server with the row in the NOTIFY."`
 }
 
-// Validate is called by kong.
-func (f *Latency) Validate() error {
-	return errors.Join(checkOffers(f.Connections, f.Rates, f.EventBytes), checkSubjects(f.Subjects, ours, listenLoops))
+// Validate reports values out of range and unknown subjects.
+func (l *Latency) Validate() error {
+	return errors.Join(checkOffers(l.Connections, l.Rates, l.EventBytes), checkSubjects(l.Subjects, ours, listenLoops))
 }
 
-var latencyColumns = []Column{
+var latencyColumns = []report.Column{
 	{Key: "written_per_s", Title: "writes/s"},
 	{Key: "p50_ms", Title: "p50 ms", Ratio: true},
 	{Key: "p90_ms", Title: "p90 ms", Ratio: true},
@@ -33,9 +35,11 @@ var latencyColumns = []Column{
 	{Key: "postgres_cpus", Title: "Postgres"},
 }
 
-// Run measures, in turns.
-func (f *Latency) Run(app *App) error {
-	const note = "The time is from the row's insert, by the database's clock, until a client has read the event: the trigger, the COMMIT and its flush are in it."
-	r := series{connections: f.Connections, rates: f.Rates, lasting: f.Duration, bytes: f.EventBytes, scenario: "%d writes/s"}
-	return r.run(app, &f.Flags, f.ServerCPUs, f.Subjects, "latency", note, latencyColumns)
+// Run measures all subjects and prints the report.
+func (l *Latency) Run(app *App) error {
+	return series{
+		benchmark: "latency", connections: l.Connections, rates: l.Rates, duration: l.Duration, bytes: l.EventBytes,
+		serverCPUs: l.ServerCPUs, subjects: l.Subjects, columns: latencyColumns, scenario: "%d writes/s",
+		note: "The time is from the row's insert, by the database's clock, until a client has read the event. It includes the trigger, the COMMIT and its flush.",
+	}.run(app, &l.Flags)
 }

@@ -7,24 +7,24 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/load"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
 )
 
-// spareFiles are what a process has open beside its connections, generously.
-const spareFiles = 1000
-
-// Memory measures what an idle connection costs.
+// Memory measures the memory of an idle connection.
 type Memory struct {
 	Flags
 	Connections int           `default:"0" help:"Clients; 0: 18,000 for each server, or as many as it may have files open."`
-	Replicas    int           `default:"1" help:"Servers of pgherald that share the clients. Baselines get one server's share."`
-	Settle      time.Duration `default:"10s" help:"How long after the last connection is opened memory is read."`
-	Subjects    []string      `default:"write,listen,pgherald" help:"What is measured: pgherald; write: bare sockets; listen: a net/http handler per client."`
-	HTTP2       bool          `name:"http2" default:"true" negatable:"" help:"Measure HTTP/2 without TLS, too, with those who speak it."`
-	Shared      int           `default:"50" help:"With HTTP/2, measure as many streams on connections that carry so many each, too, as those of a proxy do; 0 leaves it out."`
+	Replicas    int           `default:"1" help:"Servers of pgherald that share the clients. A baseline gets the share of one server."`
+	Settle      time.Duration `default:"10s" help:"Time between the last connect and the reading of memory."`
+	Subjects    []string      `default:"write,listen,pgherald" help:"Servers to measure. write: bare sockets. listen: a net/http handler per client."`
+	HTTP2       bool          `name:"http2" default:"true" negatable:"" help:"Also measure HTTP/2 without TLS, with the subjects that speak it."`
+	Shared      int           `default:"50" help:"With HTTP/2, also measure connections that carry this number of streams each, like those of a proxy; 0: do not."`
 }
 
-// Validate is called by kong.
+// Validate reports values out of range and unknown subjects.
 func (m *Memory) Validate() error {
 	switch {
 	case m.Replicas < 1 || m.Replicas > 100:
@@ -39,7 +39,7 @@ func (m *Memory) Validate() error {
 	return checkSubjects(m.Subjects, ours, plainWrites, listenLoops)
 }
 
-var memoryColumns = []Column{
+var memoryColumns = []report.Column{
 	{Key: "connections", Title: "streams"},
 	{Key: "servers", Title: "servers"},
 	{Key: "kb_per_connection", Title: "RSS KB each", Ratio: true},
@@ -50,134 +50,128 @@ var memoryColumns = []Column{
 	{Key: "connect_cpu_us", Title: "CPU µs each", Ratio: true},
 }
 
-// openFiles is how many files a process may have open.
-func openFiles() int {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024
-	}
-	return int(min(limit.Max, 1<<30)) // Go raises the soft limit to it by itself
-}
-
-// perServer is how many connections each server gets.
-func (m *Memory) perServer() (int, error) {
-	most := openFiles() - spareFiles
-	n := min(18000, most)
-	if m.Connections > 0 {
-		n = (m.Connections + m.Replicas - 1) / m.Replicas
-	}
-	if n > most {
-		return 0, fmt.Errorf("open %d connections to one server: a process may have %d files open; raise it (ulimit -n), or spread them with --replicas",
-			n, openFiles())
-	}
-	return n, nil
-}
-
-// Run measures, in turns.
+// Run measures all subjects and prints the report.
 func (m *Memory) Run(app *App) (err error) {
 	share, err := m.perServer()
 	if err != nil {
 		return err
 	}
-	l, err := m.open(app, 0)
+	fx, err := m.open(app, 0)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.close()) }()
-	if err := l.makeTables(l.ctx); err != nil {
+	defer func() { err = errors.Join(err, fx.close()) }()
+	if err := fx.createTables(); err != nil {
 		return err
 	}
-	sheet := &sheet{columns: memoryColumns}
+	sheet := &report.Sheet{Columns: memoryColumns}
 	steps := 0
 	for _, name := range m.Subjects {
-		steps += len(m.streams(name))
+		steps += len(m.protocols(name))
 	}
-	l.bar.expect(m.Rounds * steps)
+	fx.progress.Expect(m.Rounds * steps)
 	for range m.Rounds {
 		for _, name := range m.Subjects {
-			for _, streams := range m.streams(name) {
-				if err := m.measure(l, sheet, name, share, streams); err != nil {
-					return fmt.Errorf("measure %s, %s: %w", name, protocol(streams), err)
+			for _, p := range m.protocols(name) {
+				if err := m.measure(fx, sheet, name, share, p); err != nil {
+					return fmt.Errorf("measure %s, %s: %w", name, p, err)
 				}
 			}
 		}
 	}
-	l.notes.add("RSS is the memory of the processes, above what an empty server has. The kernel's own memory for a connection comes on top; its column holds both ends, as the clients are on this machine, too.")
-	return l.print("memory", sheet, map[string]string{"settle": m.Settle.String(), "replicas": strconv.Itoa(m.Replicas)})
+	fx.notes.Add("RSS is the memory of the processes beyond that of an empty server. The kernel's own memory for a connection comes on top; its column holds both ends, because the clients run on this machine, too.")
+	return fx.print("memory", sheet, map[string]string{"settle": m.Settle.String(), "replicas": strconv.Itoa(m.Replicas)})
 }
 
-// streams are how many each connection of a subject carries, 0 for HTTP/1.1, one measurement after the other.
-func (m *Memory) streams(subject string) []int {
-	switch {
-	case !m.HTTP2 || subject == plainWrites:
-		return []int{0}
-	case m.Shared == 0:
-		return []int{0, 1}
+// perServer returns the number of connections for each server.
+func (m *Memory) perServer() (int, error) {
+	limit := process.MaxOpenFiles() - load.SpareFiles
+	n := min(18000, limit)
+	if m.Connections > 0 {
+		n = (m.Connections + m.Replicas - 1) / m.Replicas
 	}
-	return []int{0, 1, m.Shared}
+	if n > limit {
+		return 0, fmt.Errorf("open %d connections to one server: a process may have %d files open; raise that limit (ulimit -n), or spread them with --replicas",
+			n, process.MaxOpenFiles())
+	}
+	return n, nil
 }
 
-func protocol(streams int) string {
-	switch streams {
+// protocol is the number of HTTP/2 streams on each connection; 0 is HTTP/1.1.
+type protocol int
+
+func (p protocol) String() string {
+	switch p {
 	case 0:
 		return "HTTP/1.1"
 	case 1:
 		return "HTTP/2"
 	}
-	return fmt.Sprintf("HTTP/2, %d streams on each", streams)
+	return fmt.Sprintf("HTTP/2, %d streams on each", int(p))
 }
 
-// measure fills one subject's servers with idle streams.
-func (m *Memory) measure(l *lab, sheet *sheet, name string, share, streams int) error {
+// protocols returns what to measure with a subject.
+func (m *Memory) protocols(subject string) []protocol {
+	switch {
+	case !m.HTTP2 || subject == plainWrites:
+		return []protocol{0}
+	case m.Shared == 0:
+		return []protocol{0, 1}
+	}
+	return []protocol{0, 1, protocol(m.Shared)}
+}
+
+// measure fills the servers of one subject with idle streams.
+func (m *Memory) measure(fx *fixture, sheet *report.Sheet, name string, share int, p protocol) error {
 	count := 1
 	if name == ours {
 		count = m.Replicas
 	}
-	l.bar.step("%d streams, %s, %s", share*count, protocol(streams), name)
-	f := &filling{lab: l, streams: streams}
+	fx.progress.Step("%d streams, %s, %s", share*count, p, name)
+	f := &filling{fx: fx, protocol: p}
 	defer f.stop()
 	for range count {
-		if err := f.add(name); err != nil {
+		if err := f.startServer(name); err != nil {
 			return err
 		}
 	}
-	if streams > 0 && !f.speaks() {
-		l.notes.add("%s does not speak HTTP/2 without TLS: skipped.", name)
+	if p > 0 && !f.speaksHTTP2() {
+		fx.notes.Add("%s does not speak HTTP/2 without TLS: skipped.", name)
 		return nil
 	}
-	if err := f.fill(max(1, share/max(1, streams)), m.Settle); err != nil {
+	if err := f.fill(max(1, share/max(1, int(p))), m.Settle); err != nil {
 		return err
 	}
-	sheet.put(protocol(streams), name, "", f.figures())
+	sheet.Put(p.String(), name, "", f.figures())
 	return nil
 }
 
-// filling is a subject that is being filled, one or more servers of it.
+// filling fills one or more servers of a subject with idle streams.
 type filling struct {
-	lab           *lab
-	streams       int // on each connection; 0: HTTP/1.1
+	fx            *fixture
+	protocol      protocol
 	servers       []*subject
-	crowds        []*crowd
-	size          int
+	clients       []*load.Group
+	streams       int
 	before, after footprint
-	took          time.Duration
+	took          time.Duration // to open the streams
 }
 
-// footprint is what the servers use.
+// footprint is the memory, in bytes, and the CPU time of all servers.
 type footprint struct {
 	rss, peak, slab int64
 	cpu             time.Duration
 }
 
-func (f *filling) add(name string) (err error) {
+func (f *filling) startServer(name string) (err error) {
 	var s *subject
 	switch {
 	case name == listenLoops:
-		s, err = f.lab.startListenLoop("")
-	case name == ours && f.streams > 0:
-		s, err = f.lab.startServer("--h2c")
+		s, err = f.fx.startListenLoop("")
+	case name == ours && f.protocol > 0:
+		s, err = f.fx.startServer("--h2c")
 	default:
-		s, err = f.lab.start(name)
+		s, err = f.fx.start(name)
 	}
 	if err == nil {
 		f.servers = append(f.servers, s)
@@ -186,62 +180,63 @@ func (f *filling) add(name string) (err error) {
 }
 
 func (f *filling) stop() {
-	for _, c := range f.crowds {
-		c.stop()
+	for _, g := range f.clients {
+		g.Stop()
 	}
 	for _, s := range f.servers {
 		s.stop()
 	}
 }
 
-// speaks tries one connection of HTTP/2.
-func (f *filling) speaks() bool {
-	c, err := f.lab.gather(f.servers[0], gathering{size: 1, streams: 1})
+// speaksHTTP2 reports whether the server accepts an HTTP/2 connection.
+func (f *filling) speaksHTTP2() bool {
+	client, err := f.fx.startClients(f.servers[0], load.Options{Clients: 1, Streams: 1})
 	if err != nil {
 		return false
 	}
-	defer c.stop()
-	ctx, cancel := context.WithTimeout(f.lab.ctx, 3*time.Second)
+	defer client.Stop()
+	ctx, cancel := context.WithTimeout(f.fx.ctx, 3*time.Second)
 	defer cancel()
-	_, err = c.open(ctx)
+	_, err = client.Open(ctx)
 	return err == nil
 }
 
-func (f *filling) fill(share int, settle time.Duration) (err error) {
-	pause(f.lab.ctx, min(settle, 2*time.Second)) // what starting left behind
-	if f.before, err = f.weigh(); err != nil {
+// fill opens a number of connections to each server and reads the footprint before and after.
+func (f *filling) fill(connections int, settle time.Duration) (err error) {
+	workload.Pause(f.fx.ctx, min(settle, 2*time.Second)) // let the start's garbage go
+	if f.before, err = f.footprint(); err != nil {
 		return err
 	}
 	for _, s := range f.servers {
-		c, err := f.lab.gather(s, gathering{size: share, streams: f.streams})
+		g, err := f.fx.startClients(s, load.Options{Clients: connections, Streams: int(f.protocol)})
 		if err != nil {
 			return err
 		}
-		f.crowds = append(f.crowds, c)
-		status, err := c.open(f.lab.ctx)
+		f.clients = append(f.clients, g)
+		status, err := g.Open(f.fx.ctx)
 		if err != nil {
 			return err
 		}
 		f.took += time.Duration(status.ReadyAt-status.OpenedAt) * time.Microsecond
-		f.size += share * max(1, f.streams)
+		f.streams += connections * max(1, int(f.protocol))
 	}
-	pause(f.lab.ctx, settle)
-	if f.after, err = f.weigh(); err != nil {
+	workload.Pause(f.fx.ctx, settle)
+	if f.after, err = f.footprint(); err != nil {
 		return err
 	}
-	for _, c := range f.crowds { // are they all still there?
-		if s, err := c.order(f.lab.ctx, loadOrder{Do: "status"}); err != nil || s.Closed > 0 {
-			return errors.Join(err, fmt.Errorf("hold %d idle connections: %d were ended by the server", share, s.Closed))
+	for _, g := range f.clients {
+		if s, err := g.Status(f.fx.ctx); err != nil || s.Closed > 0 {
+			return errors.Join(err, fmt.Errorf("hold %d idle connections: the server ended %d", connections, s.Closed))
 		}
 	}
-	return f.lab.ctx.Err()
+	return f.fx.ctx.Err()
 }
 
-func (f *filling) weigh() (sum footprint, err error) {
+func (f *filling) footprint() (sum footprint, err error) {
 	for _, s := range f.servers {
-		rss, peak, err := rssOf(s.process.pid())
+		rss, peak, err := process.Memory(s.process.PID())
 		if err != nil {
-			return sum, s.process.failure("measured", err)
+			return sum, s.process.Failure("measure", err)
 		}
 		cpu, err := s.cpu()
 		if err != nil {
@@ -249,12 +244,12 @@ func (f *filling) weigh() (sum footprint, err error) {
 		}
 		sum.rss, sum.peak, sum.cpu = sum.rss+rss, sum.peak+peak, sum.cpu+cpu
 	}
-	sum.slab = slab()
+	sum.slab = process.Slab()
 	return sum, nil
 }
 
 func (f *filling) figures() map[string]float64 {
-	n := float64(f.size)
+	n := float64(f.streams)
 	return map[string]float64{
 		"connections":              n,
 		"servers":                  float64(len(f.servers)),

@@ -10,10 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
 )
 
-// nchanConfig is nginx with nchan, one worker, as its documentation has it: nothing is stored, as
-// each event is published once and heard by those who are there.
+// nchanConfig configures nginx with one worker and nchan, close to the examples of nchan's documentation.
+// Clients receive the events that are published while they are connected.
 const nchanConfig = `load_module %[1]s;
 daemon off;
 master_process on;
@@ -40,10 +43,11 @@ http {
 }
 `
 
-// nchanModules are where distributions put the module.
+// nchanModules are the paths of the module in distributions.
 var nchanModules = []string{"/usr/lib/nginx/modules/ngx_nchan_module.so", "/usr/lib64/nginx/modules/ngx_nchan_module.so", "/etc/nginx/modules/ngx_nchan_module.so"}
 
-func (l *lab) startNchan() (*subject, error) {
+// startNchan starts nginx with nchan. Events are published to it over HTTP.
+func (fx *fixture) startNchan() (*subject, error) {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
 		nginx, err = exec.LookPath("/usr/sbin/nginx")
@@ -58,37 +62,39 @@ func (l *lab) startNchan() (*subject, error) {
 		}
 	}
 	if module == "" {
-		return nil, fmt.Errorf("find nginx's module nchan (Debian: apt-get install libnginx-mod-nchan): it is not in %s", strings.Join(nchanModules, ", "))
+		return nil, fmt.Errorf("find nginx's module nchan in %s (Debian: apt-get install libnginx-mod-nchan)", strings.Join(nchanModules, ", "))
 	}
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(l.dir, "nchan-")
+	dir, err := os.MkdirTemp(fx.dir, "nchan-")
 	if err != nil {
-		return nil, fmt.Errorf("make a directory for nginx: %w", err)
+		return nil, fmt.Errorf("create a directory for nginx: %w", err)
 	}
 	config := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(config, fmt.Appendf(nil, nchanConfig, module, dir, addr), 0o600); err != nil {
 		return nil, fmt.Errorf("write nginx's configuration: %w", err)
 	}
-	p, err := startProcess(command{name: "nginx", path: nginx, args: []string{"-p", dir, "-c", config, "-e", filepath.Join(dir, "error.log")}, cpus: l.serverCPUs})
+	p, err := process.Start(process.Command{Name: "nginx", Path: nginx, Args: []string{"-p", dir, "-c", config, "-e", filepath.Join(dir, "error.log")}, CPUs: fx.serverCPUs})
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{name: nchan, addr: addr, path: "/sub", process: p, workers: true, stop: p.stop}
-	s.publish = func(ctx context.Context, o offer) (published, error) { return publish(ctx, o, s.poster(o.Bytes)) }
-	if err := s.waitPublishable(l.ctx); err != nil {
-		p.stop()
+	s := &subject{name: nchan, addr: addr, path: "/sub", process: p, workers: true, stop: p.Stop}
+	s.publish = func(ctx context.Context, o workload.Offer) (workload.Published, error) {
+		return workload.Publish(ctx, o, s.poster(o.Bytes))
+	}
+	if err := s.waitPublishable(fx.ctx); err != nil {
+		p.Stop()
 		return nil, err
 	}
 	return s, nil
 }
 
-// poster publishes by HTTP, each on a connection of its own.
-func (s *subject) poster(bytes int) func(context.Context) (emit, func(), error) {
-	pad := strings.Repeat("x", max(0, bytes-74)) // nchan adds an id line
-	return func(context.Context) (emit, func(), error) {
+// poster returns a function that opens emitters, each with an HTTP connection of its own.
+func (s *subject) poster(bytes int) func(context.Context) (workload.Emit, func(), error) {
+	pad := strings.Repeat("x", max(0, bytes-74)) // without the id line, which nchan adds
+	return func(context.Context) (workload.Emit, func(), error) {
 		transport := &http.Transport{}
 		client := &http.Client{Transport: transport}
 		return func(ctx context.Context, n int64) error {
@@ -108,26 +114,12 @@ func (s *subject) poster(bytes int) func(context.Context) (emit, func(), error) 
 	}
 }
 
-// waitPublishable publishes until it works.
+// waitPublishable publishes an event until that succeeds.
 func (s *subject) waitPublishable(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	try, end, err := s.poster(100)(ctx)
+	emit, closeEmitter, err := s.poster(100)(ctx)
 	if err != nil {
 		return err
 	}
-	defer end()
-	for {
-		if err = try(ctx, 0); err == nil {
-			return nil
-		}
-		select {
-		case <-s.process.done:
-			return s.process.failure("started", s.process.err)
-		case <-ctx.Done():
-			return s.process.failure("waited for", err)
-		default:
-			pause(ctx, 10*time.Millisecond)
-		}
-	}
+	defer closeEmitter()
+	return s.retry(ctx, 10*time.Second, func(ctx context.Context) error { return emit(ctx, 0) })
 }

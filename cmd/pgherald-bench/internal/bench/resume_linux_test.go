@@ -2,7 +2,7 @@ package bench
 
 import "testing"
 
-func TestStorm(t *testing.T) {
+func TestStormUnmarshalText(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		text string

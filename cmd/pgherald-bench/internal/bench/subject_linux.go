@@ -1,21 +1,30 @@
 package bench
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/baseline"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/load"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
 )
 
-// Names of the subjects, as flags and tables have them.
+// Names of the subjects in flags and reports.
 const (
-	ours        = "pgherald"
+	ours        = report.Ours
 	plainWrites = "write"
 	listenLoops = "listen"
 	nchan       = "nchan"
@@ -25,104 +34,111 @@ const (
 type subject struct {
 	name       string
 	addr       string
-	path       string
-	awaitFrame bool // its stream begins with a frame, not only with a head
-	process    *process
-	workers    bool // it works in children of the process
-	publish    func(context.Context, offer) (published, error)
-	stop       func()
+	path       string // of its stream
+	awaitFrame bool   // its stream begins with a frame after the head
+	process    *process.Process
+	workers    bool // the server works in child processes
+	publish    func(context.Context, workload.Offer) (workload.Published, error)
+	stop       func() // may be called twice
 }
 
 func (s *subject) cpu() (time.Duration, error) {
 	if s.workers {
-		return treeCPU(s.process.pid())
+		return process.TreeCPU(s.process.PID())
 	}
-	return cpuOf(s.process.pid())
+	return process.CPU(s.process.PID())
+}
+
+// startClients starts clients of a subject, which do not connect yet.
+func (fx *fixture) startClients(s *subject, o load.Options) (*load.Group, error) {
+	o.Addr, o.Path, o.AwaitFrame = s.addr, s.path, s.awaitFrame
+	return fx.clients.Start(o)
 }
 
 // start starts the subject of this name.
-func (l *lab) start(name string) (*subject, error) {
+func (fx *fixture) start(name string) (*subject, error) {
 	switch name {
 	case plainWrites:
-		return l.startPlainWrite()
+		return fx.startPlainWriter()
 	case listenLoops:
-		return l.startListenLoop("naive")
+		return fx.startListenLoop(naiveChannel)
 	case nchan:
-		return l.startNchan()
+		return fx.startNchan()
 	default:
-		return l.startServer()
+		return fx.startServer()
 	}
 }
 
-// startPlainWrite: see plainWrite. It publishes itself.
-func (l *lab) startPlainWrite() (*subject, error) {
-	s, err := l.startChild(plainWrites, "write", struct{}{})
+// startPlainWriter starts the baseline without batching, which makes up its events itself.
+func (fx *fixture) startPlainWriter() (*subject, error) {
+	s, err := fx.startChild(plainWrites, struct{}{})
 	if err != nil {
 		return nil, err
 	}
-	s.publish = func(ctx context.Context, o offer) (p published, err error) {
-		if err := s.process.tell(o); err != nil {
+	s.publish = func(ctx context.Context, o workload.Offer) (p workload.Published, err error) {
+		if err := s.process.Send(o); err != nil {
 			return p, err
 		}
-		return p, s.process.hear(ctx, &p)
+		return p, s.process.Receive(ctx, &p)
 	}
 	return s, nil
 }
 
-// startListenLoop: see listenLoop. Without a channel it only holds connections.
-func (l *lab) startListenLoop(channel string) (*subject, error) {
-	s, err := l.startChild(listenLoops, "listen", listenConfig{DatabaseURL: l.url, Channel: channel})
+// startListenLoop starts the hand-written server on a channel. Without a channel it only holds
+// connections.
+func (fx *fixture) startListenLoop(channel string) (*subject, error) {
+	s, err := fx.startChild(listenLoops, baseline.ListenConfig{DatabaseURL: fx.url, Channel: channel})
 	if err == nil && channel != "" {
-		s.publish = l.inserter(naiveInsert, naiveOverhead)
+		s.publish = fx.inserter(naiveInsert, naiveOverhead)
 	}
 	return s, err
 }
 
-// startChild starts one of our own baselines.
-func (l *lab) startChild(name, role string, config any) (*subject, error) {
+// startChild starts a baseline, whose role as a child has its name as a subject.
+func (fx *fixture) startChild(name string, config any) (*subject, error) {
 	text, err := json.Marshal(config)
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(command{name: "the baseline " + name, path: l.exe, args: []string{"child", role, string(text)}, cpus: l.serverCPUs})
+	p, err := process.Start(process.Command{Name: "the baseline " + name, Path: fx.exe, Args: []string{"child", name, string(text)}, CPUs: fx.serverCPUs})
 	if err != nil {
 		return nil, err
 	}
-	var at listening
-	if err := p.hear(l.ctx, &at); err != nil {
-		p.stop()
+	var l process.Listening
+	if err := p.Receive(fx.ctx, &l); err != nil {
+		p.Stop()
 		return nil, err
 	}
-	return &subject{name: name, addr: at.Addr, path: "/", awaitFrame: true, process: p, stop: p.stop}, nil
+	return &subject{name: name, addr: l.Addr, path: "/", awaitFrame: true, process: p, stop: p.Stop}, nil
 }
 
-// startServer starts the real thing, on the lab's tables.
-func (l *lab) startServer(args ...string) (*subject, error) {
-	spec := filepath.Join(l.dir, "spec.yaml")
-	if err := os.WriteFile(spec, []byte(benchSpec), 0o600); err != nil {
+// startServer starts pgherald on the benchmark's tables.
+func (fx *fixture) startServer(args ...string) (*subject, error) {
+	spec := filepath.Join(fx.dir, "spec.yaml")
+	if err := os.WriteFile(spec, []byte(watchedSpec), 0o600); err != nil {
 		return nil, fmt.Errorf("write the spec: %w", err)
 	}
-	s, err := l.serve(append([]string{"--spec=" + spec}, args...)...)
+	s, err := fx.serve(append([]string{"--spec=" + spec}, args...)...)
 	if err == nil {
-		s.publish = l.inserter(watchedInsert, watchedOverhead)
+		s.publish = fx.inserter(watchedInsert, watchedOverhead)
 	}
 	return s, err
 }
 
-// serve starts pgherald and returns when it is ready.
-func (l *lab) serve(args ...string) (*subject, error) {
+// serve starts pgherald and waits until it is ready.
+func (fx *fixture) serve(args ...string) (*subject, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	args = slices.Concat([]string{"--log-level=warn", "serve", "--database-url=" + l.url, "--addr=" + addr}, args, l.flags.ServeArg)
-	p, err := startProcess(command{name: "pgherald serve", path: l.server, args: args, cpus: l.serverCPUs})
+	args = slices.Concat([]string{"--log-level=warn", "serve", "--database-url=" + fx.url, "--addr=" + addr}, args, fx.flags.ServeArg)
+	p, err := process.Start(process.Command{Name: "pgherald serve", Path: fx.server, Args: args, CPUs: fx.serverCPUs})
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{name: ours, addr: addr, path: "/api/events", awaitFrame: true, process: p, stop: p.stop}
-	if err := s.waitReady(l.ctx); err != nil {
-		p.stop()
+	s := &subject{name: ours, addr: addr, path: "/api/events", awaitFrame: true, process: p, stop: p.Stop}
+	if err := s.retry(fx.ctx, time.Minute, s.checkReady); err != nil {
+		p.Stop()
 		return nil, err
 	}
 	return s, nil
@@ -136,34 +152,78 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// waitReady asks until the server is ready.
-func (s *subject) waitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+// retry calls a function until it returns nil, the subject's process ends, or the time is over.
+func (s *subject) retry(ctx context.Context, timeout time.Duration, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
-		if s.isReady(ctx) {
+		err := try(ctx)
+		if err == nil {
 			return nil
 		}
 		select {
-		case <-s.process.done:
-			return s.process.failure("started", s.process.err)
+		case <-s.process.Done():
+			return s.process.Failure("start", nil)
 		case <-ctx.Done():
-			return s.process.failure("waited for", ctx.Err())
+			return s.process.Failure("wait for", err)
 		default:
-			pause(ctx, 10*time.Millisecond)
+			workload.Pause(ctx, 10*time.Millisecond)
 		}
 	}
 }
 
-func (s *subject) isReady(ctx context.Context) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+"/readyz", nil)
+func (s *subject) checkReady(ctx context.Context) error {
+	return s.get(ctx, "/readyz", func(io.Reader) error { return nil })
+}
+
+// serverStats holds fields of GET /api/stats.
+type serverStats struct {
+	Feed struct {
+		CatchUps    uint64 `json:"catchUps"`
+		Unannounced uint64 `json:"unannounced"`
+		Limit       int64  `json:"limit"`
+	} `json:"feed"`
+}
+
+// stats returns the statistics of pgherald.
+func (s *subject) stats(ctx context.Context) (stats serverStats, err error) {
+	err = s.get(ctx, "/api/stats", func(body io.Reader) error { return json.NewDecoder(body).Decode(&stats) })
+	return stats, err
+}
+
+// cursor returns the cursor with which a new stream begins.
+func (s *subject) cursor(ctx context.Context) (cursor string, err error) {
+	err = s.get(ctx, s.path, func(body io.Reader) error {
+		for lines := bufio.NewScanner(body); lines.Scan(); {
+			if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+				cursor = id
+				return nil
+			}
+		}
+		return errors.New("the stream has no id line")
+	})
+	return cursor, err
+}
+
+// get requests a path and passes the body to read. A status other than 200 is an error.
+func (s *subject) get(ctx context.Context, path string, read func(io.Reader) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+path, nil)
 	if err != nil {
-		return false
+		return err
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
-		return false
+		return fmt.Errorf("request %s of %s: %w", path, s.name, err)
 	}
-	return errors.Join(response.Body.Close()) == nil && response.StatusCode == http.StatusOK
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("request %s of %s: it answered %s", path, s.name, response.Status)
+	}
+	if err := read(response.Body); err != nil {
+		return fmt.Errorf("read %s of %s: %w", path, s.name, err)
+	}
+	return nil
 }

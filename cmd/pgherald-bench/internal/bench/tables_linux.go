@@ -3,17 +3,25 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
 )
 
-// benchSpec watches the lab's table.
-const benchSpec = `tables:
+// watchedSpec is the spec of the table that pgherald watches.
+const watchedSpec = `tables:
   - name: bench.watched
     on: { insert: item }
     payload: { n: n.n, sent: n.sent, pad: n.pad }
 `
 
-// naiveFunctionSQL makes the function of the trigger that most people would write, whatever the table:
-// the row in the notification.
+// naiveChannel is the channel of the naive trigger.
+const naiveChannel = "naive"
+
+// naiveFunctionSQL creates the function of the naive trigger, which sends the whole row in a NOTIFY. It suits
+// any table.
 const naiveFunctionSQL = `
 create function public.naive_notify() returns trigger
 language plpgsql
@@ -25,8 +33,7 @@ end
 $$;
 `
 
-// tablesSQL makes the table that pgherald watches, and its twin with the trigger that most people
-// would write: the row in the notification.
+// tablesSQL creates the table that pgherald watches and its twin with the naive trigger.
 const tablesSQL = `
 create schema bench;
 
@@ -38,21 +45,40 @@ after insert on bench.naive
 for each row execute function public.naive_notify();
 `
 
-// The time in a row is that of the database's clock, just before the COMMIT.
+// The column sent is the database's clock in Unix µs, just before the COMMIT.
 const (
 	watchedInsert = `insert into bench.watched (n, sent, pad) values ($1, (extract(epoch from clock_timestamp()) * 1000000)::bigint, $2)`
 	naiveInsert   = `insert into bench.naive (n, sent, pad) values ($1, (extract(epoch from clock_timestamp()) * 1000000)::bigint, $2)`
 )
 
-// About how long a frame is without its padding.
+// Approximate bytes of a frame without the padding.
 const (
 	watchedOverhead = 134
 	naiveOverhead   = 62
 )
 
-func (l *lab) makeTables(ctx context.Context) error {
-	if _, err := l.conn.Exec(ctx, naiveFunctionSQL+tablesSQL); err != nil {
+func (fx *fixture) createTables() error {
+	if _, err := fx.conn.Exec(fx.ctx, naiveFunctionSQL+tablesSQL); err != nil {
 		return fmt.Errorf("create the benchmark's tables: %w", err)
 	}
 	return nil
+}
+
+// inserter returns a publisher that inserts one row in one transaction for each event. overhead is the size
+// of a frame without its padding.
+func (fx *fixture) inserter(sql string, overhead int) func(context.Context, workload.Offer) (workload.Published, error) {
+	return func(ctx context.Context, o workload.Offer) (workload.Published, error) {
+		pad := strings.Repeat("x", max(0, o.Bytes-overhead))
+		return workload.Publish(ctx, o, func(ctx context.Context) (workload.Emit, func(), error) {
+			conn, err := pgx.Connect(ctx, fx.url)
+			if err != nil {
+				return nil, nil, fmt.Errorf("connect to publish: %w", err)
+			}
+			insert := func(ctx context.Context, n int64) error {
+				_, err := conn.Exec(ctx, sql, n, pad)
+				return err
+			}
+			return insert, func() { _ = conn.Close(context.WithoutCancel(ctx)) }, nil
+		})
+	}
 }

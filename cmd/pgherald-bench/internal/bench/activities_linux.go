@@ -1,0 +1,159 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Variants of the triggers on the activities, as subjects in flags and reports. The variant pgherald has the
+// generated triggers.
+const (
+	noTriggers   = "none"
+	naiveTrigger = "naive" // a NOTIFY with the row, for each row
+	logOnly      = "log"   // the generated triggers without the wake-up
+)
+
+// activities is the example's table with exchangeable triggers. The table's own trigger, which sets
+// updated_at, stays in all variants.
+type activities struct {
+	fx        *fixture
+	triggers  []string // pgherald's, quoted
+	functions []string // definitions of their functions, as generated
+	silent    []string // the same without the wake-up
+}
+
+const naiveSQL = `
+create trigger naive_notify
+after update on public.activities
+for each row execute function public.naive_notify();
+`
+
+// fillSQL inserts activities whose ids and reporters hold their number.
+const fillSQL = `
+insert into public.activities (id, category, subcategory, location, status, reporter)
+select
+	('00000000-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid,
+	'Maintenance',
+	'Air conditioning',
+	'room 0',
+	'open',
+	'r' || i
+from generate_series(1, $1::int) as i`
+
+// createActivities has a server create the tables and triggers, and fills the table.
+func (fx *fixture) createActivities(rows int) (*activities, error) {
+	s, err := fx.serve()
+	if err != nil {
+		return nil, err
+	}
+	s.stop()
+	a := &activities{fx: fx}
+	if _, err := fx.conn.Exec(fx.ctx, naiveFunctionSQL+naiveSQL); err != nil {
+		return nil, fmt.Errorf("create the naive trigger: %w", err)
+	}
+	if err := a.load(); err != nil {
+		return nil, err
+	}
+	if err := a.use(noTriggers); err != nil {
+		return nil, err
+	}
+	if _, err := fx.conn.Exec(fx.ctx, fillSQL, rows); err != nil {
+		return nil, fmt.Errorf("fill the activities: %w", err)
+	}
+	return a, a.use(ours)
+}
+
+// wakeUp matches the statement of a generated function that sends the wake-up, and the comment before it.
+var wakeUp = regexp.MustCompile(`(?m)^(?:    --.*\n)*    if written > 0 and .*\n(?:        .*\n)*    end if;\n`)
+
+// load reads the triggers and functions that the server has installed.
+func (a *activities) load() error {
+	rows, err := a.fx.conn.Query(a.fx.ctx, `
+		select quote_ident(t.tgname), p.proname::text, pg_catalog.pg_get_functiondef(p.oid)
+		from pg_catalog.pg_trigger as t
+		join pg_catalog.pg_proc as p on p.oid = t.tgfoid
+		where t.tgrelid = 'public.activities'::regclass
+			and p.pronamespace = 'pgherald'::regnamespace`)
+	if err != nil {
+		return fmt.Errorf("query the triggers of the activities: %w", err)
+	}
+	var trigger, name, definition string
+	_, err = pgx.ForEachRow(rows, []any{&trigger, &name, &definition}, func() error {
+		a.triggers = append(a.triggers, trigger)
+		if name != "public.activities.update" {
+			return nil
+		}
+		silent := wakeUp.ReplaceAllString(definition, "")
+		if silent == definition {
+			return errors.New("remove the wake-up from the trigger's function: its statement has changed, adapt the pattern in activities_linux.go")
+		}
+		a.functions = append(a.functions, definition)
+		a.silent = append(a.silent, silent)
+		return nil
+	})
+	if err == nil && len(a.functions) == 0 {
+		err = errors.New("there is no trigger for UPDATE")
+	}
+	if err != nil {
+		return fmt.Errorf("read the triggers of the activities: %w", err)
+	}
+	return nil
+}
+
+// use installs a variant.
+func (a *activities) use(variant string) error {
+	state := func(on bool) string {
+		if on {
+			return "enable"
+		}
+		return "disable"
+	}
+	functions := a.functions
+	if variant == logOnly {
+		functions = a.silent
+	}
+	statements := append([]string{}, functions...)
+	for _, t := range a.triggers {
+		statements = append(statements, "alter table public.activities "+state(variant == ours || variant == logOnly)+" trigger "+t)
+	}
+	statements = append(statements, "alter table public.activities "+state(variant == naiveTrigger)+" trigger naive_notify")
+	return pgx.BeginFunc(a.fx.ctx, a.fx.conn, func(tx pgx.Tx) error {
+		for _, sql := range statements {
+			if _, err := tx.Exec(a.fx.ctx, sql); err != nil {
+				return fmt.Errorf("install the triggers %s: %w", variant, err)
+			}
+		}
+		return nil
+	})
+}
+
+// vacuum vacuums the table and, if the role may, writes a checkpoint, so that neither happens during a
+// measurement.
+func (a *activities) vacuum() error {
+	if _, err := a.fx.conn.Exec(a.fx.ctx, "vacuum (analyze) public.activities"); err != nil {
+		return fmt.Errorf("vacuum the activities: %w", err)
+	}
+	if _, err := a.fx.conn.Exec(a.fx.ctx, "checkpoint"); err != nil {
+		a.fx.notes.Add("The role may not CHECKPOINT: a checkpoint may have disturbed a measurement.")
+	}
+	return a.fx.ctx.Err()
+}
+
+// noteDurability adds a note with the settings that the figures of writers depend on.
+func (fx *fixture) noteDurability() error {
+	var text string
+	err := fx.conn.QueryRow(fx.ctx, `
+		select string_agg(name || ' = ' || current_setting(name), ', ' order by name)
+		from unnest(array['fsync', 'synchronous_commit', 'shared_buffers', 'max_wal_size', 'checkpoint_timeout']) as name`).Scan(&text)
+	if err != nil {
+		return fmt.Errorf("read the settings of Postgres: %w", err)
+	}
+	fx.notes.Add("Postgres: %s.", text)
+	return nil
+}
+
+// writerSettings keep checkpoints out of the measurements, on a temporary PostgreSQL.
+var writerSettings = map[string]string{"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
