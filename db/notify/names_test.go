@@ -1,8 +1,11 @@
 package notify_test
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -11,10 +14,14 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// The generated trigger functions and the migrations spell the leader's lock and the channel as
-// literals. Both must be the ones of this package, or the leader would not see writers and the
-// listener would not hear them.
-func TestLockAndChannelInFunctions(t *testing.T) {
+var (
+	lockLiteral    = regexp.MustCompile(`pg_(?:try_)?advisory_(?:un)?lock_shared\((\d+)\)`)
+	channelLiteral = regexp.MustCompile(`pg_notify\('(\w+)'`)
+)
+
+// The generated trigger functions and the migrations spell the leader's lock and the channel as literals. If
+// they differed from this package's, leaders would not exclude writers, and listeners would receive nothing.
+func TestNamesInFunctions(t *testing.T) {
 	conn := pgtest.Connect(t, newWatchedTable(t))
 	rows, err := conn.Query(t.Context(), `
 		select proname::text, prosrc from pg_proc
@@ -22,14 +29,12 @@ func TestLockAndChannelInFunctions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lock := regexp.MustCompile(`pg_(?:try_)?advisory_(?:un)?lock_shared\((\d+)\)`)
-	channel := regexp.MustCompile(`pg_notify\('(\w+)'`)
 	functions := map[string]bool{}
 	var name, body string
 	_, err = pgx.ForEachRow(rows, []any{&name, &body}, func() error {
 		functions[name] = true
-		checkLiterals(t, name, "lock", lock.FindAllStringSubmatch(body, -1), 2, strconv.FormatInt(notify.LeaderLock, 10))
-		checkLiterals(t, name, "channel", channel.FindAllStringSubmatch(body, -1), 1, notify.Channel)
+		checkLiterals(t, "function "+name, lockLiteral.FindAllStringSubmatch(body, -1), 2, strconv.FormatInt(notify.LeaderLock, 10))
+		checkLiterals(t, "function "+name, channelLiteral.FindAllStringSubmatch(body, -1), 1, notify.Channel)
 		return nil
 	})
 	if err != nil {
@@ -41,14 +46,35 @@ func TestLockAndChannelInFunctions(t *testing.T) {
 	}
 }
 
-func checkLiterals(t *testing.T, function, kind string, found [][]string, count int, want string) {
+// Package control does not import this one, and spells its channel as a literal.
+func TestChannelInPackageControl(t *testing.T) {
+	files, err := filepath.Glob("../control/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found [][]string
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, channelLiteral.FindAllStringSubmatch(string(source), -1)...)
+	}
+	checkLiterals(t, "package control", found, 1, notify.ControlChannel)
+}
+
+// checkLiterals compares the first group of each match with the literal that is wanted.
+func checkLiterals(t *testing.T, where string, found [][]string, count int, want string) {
 	t.Helper()
 	if len(found) != count {
-		t.Errorf("function %s spells the %s %d times, want %d", function, kind, len(found), count)
+		t.Errorf("%s: found %d literals where %s is wanted, want %d", where, len(found), want, count)
 	}
 	for _, match := range found {
 		if match[1] != want {
-			t.Errorf("function %s spells the %s as %s, want %s", function, kind, match[1], want)
+			t.Errorf("%s: found %s, want %s", where, match[1], want)
 		}
 	}
 }
