@@ -1,5 +1,5 @@
 // Package notify sends and receives wake-ups: notifications that say "read the log". It keeps them cheap
-// for writers and sees to it that none is missing.
+// for writers and ensures that every committed event gets one.
 //
 // # Overview
 //
@@ -11,9 +11,9 @@
 //   - The [Leader] of at most one server at a time sends the wake-ups for all writers, while they commit
 //     often.
 //
-// The log is the truth; a wake-up carries no event. A wake-up too many costs one read. One that is missing
-// delays events until the next wake-up, or until the periodic read of the feed, which takes place once a
-// second and counts the events that it finds as unannounced.
+// The log is the truth; a wake-up carries no event. A superfluous wake-up costs one read. A missing one delays
+// its events until the next wake-up or the next periodic read of the feed, which takes place once a second and
+// counts the events that it finds as unannounced.
 //
 // # Why NOTIFY is expensive
 //
@@ -45,11 +45,11 @@
 //	          earlier transactions have ended,
 //	         or shutdown: successor requested
 //
-// The names A and R stand for moments in the proof below.
+// A and R name moments in the proof below. Package stream/pacing holds all times and thresholds.
 //
-//   - idle: writers send their own notifications. When the listener receives many (20 within 200 ms), or
-//     the request of a leader that stops, the Leader opens a session and campaigns: it tries to acquire
-//     the advisory lock [LeaderLock] exclusively. If another session holds the lock, it stays idle.
+//   - idle: writers send their own notifications. When the listener receives many of them within a
+//     short time, or the request of a leader that stops, the Leader opens a session and campaigns: it tries
+//     to acquire the advisory lock [LeaderLock] exclusively. If another session holds the lock, it stays idle.
 //   - leading: it holds the lock and polls. The time from A to R is a term. It resigns, that is, releases
 //     the lock, when the writers were quiet for a while, or at shutdown.
 //   - draining: the lock is free and new transactions notify again. It polls until every transaction has

@@ -21,7 +21,7 @@ const connectTimeout = 5 * time.Second
 type LeaderOptions struct {
 	// MinPoll and MaxPoll bound the time between two polls of a leading server: how late an event may
 	// be, and how often all servers are woken. The defaults are 1 ms and 6 ms. While this server waits
-	// for its next fan-out pass, the interval may reach four times MaxPoll.
+	// for its next fan-out pass, the interval may reach [pacing.GatherPolls] times MaxPoll.
 	MinPoll, MaxPoll time.Duration
 	// Window is how long the writers must be quiet before the leader resigns; 200 ms by default.
 	Window time.Duration
