@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitSilence makes the kernel close a connection whose peer has confirmed nothing of what was written to
-// it for maxSilence. To us such writes succeed: there is room in the socket for many heartbeats.
-// Connections inherit it from the socket that accepts them.
+// limitSilence makes the kernel close a connection whose peer has acknowledged no data for maxSilence. A
+// write to such a connection succeeds as long as the socket's buffer has room, which is enough for many
+// heartbeats. Accepted connections inherit the option from the listening socket.
 func limitSilence(_, _ string, c syscall.RawConn) error {
 	var err error
 	controlErr := c.Control(func(fd uintptr) {

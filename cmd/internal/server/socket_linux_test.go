@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"net"
@@ -7,10 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSilenceIsLimited looks at a connection that was accepted: the kernel ends it when its peer has
-// confirmed nothing for maxSilence.
-func TestSilenceIsLimited(t *testing.T) {
-	l, err := listen(t.Context(), "127.0.0.1:0")
+// TestAcceptedConnectionsLimitSilence reads the option that an accepted connection inherits.
+func TestAcceptedConnectionsLimitSilence(t *testing.T) {
+	l, err := Socket(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"bytes"
@@ -16,15 +16,16 @@ import (
 	"time"
 )
 
-// serveBriefly serves on l as serve does until visit has returned, and returns what was logged.
-func serveBriefly(t *testing.T, l net.Listener, handler http.HandlerFunc, visit func()) string {
+// serveBriefly serves on l until visit returns, and returns the log.
+func serveBriefly(t *testing.T, l net.Listener, handler http.Handler, visit func()) string {
 	t.Helper()
 	var logged bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	server, serve, err := transportFlags{H2C: true}.httpServer(handler, logger)
+	server, serve, err := Listen{H2C: true}.httpServer(logger)
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.Handler = handler
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -41,13 +42,15 @@ func serveBriefly(t *testing.T, l net.Listener, handler http.HandlerFunc, visit 
 	return logged.String()
 }
 
+func panics(http.ResponseWriter, *http.Request) { panic("a bug") }
+
 func TestPanicsAreLogged(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		logged := serveBriefly(t, l, func(http.ResponseWriter, *http.Request) { panic("a mistake of ours") }, func() {
+		logged := serveBriefly(t, l, http.HandlerFunc(panics), func() {
 			transport := &http.Transport{Protocols: new(http.Protocols)}
 			defer transport.CloseIdleConnections()
 			transport.Protocols.SetHTTP1(!http2)
@@ -58,13 +61,13 @@ func TestPanicsAreLogged(t *testing.T) {
 				t.Errorf("HTTP/2 %v: a panic was answered with %s", http2, response.Status)
 			}
 		})
-		if !strings.Contains(logged, "level=ERROR") || !strings.Contains(logged, "a mistake of ours") {
+		if !strings.Contains(logged, "level=ERROR") || !strings.Contains(logged, "a bug") {
 			t.Errorf("HTTP/2 %v: a panic was logged as %q", http2, logged)
 		}
 	}
 }
 
-// fullListener can accept nobody at first.
+// fullListener fails the first Accept, as if the process had no file left.
 type fullListener struct {
 	net.Listener
 	tried chan struct{}
@@ -80,7 +83,7 @@ func (l *fullListener) Accept() (conn net.Conn, err error) {
 	return l.Listener.Accept()
 }
 
-func TestFullServerIsLogged(t *testing.T) {
+func TestFailedAcceptsAreLogged(t *testing.T) {
 	bare, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -88,12 +91,12 @@ func TestFullServerIsLogged(t *testing.T) {
 	l := &fullListener{Listener: bare, tried: make(chan struct{})}
 	logged := serveBriefly(t, l, nil, func() { <-l.tried })
 	if !strings.Contains(logged, "level=ERROR") || !strings.Contains(logged, "too many open files") {
-		t.Errorf("a server without files to open logged %q", logged)
+		t.Errorf("an accept without a free file was logged as %q", logged)
 	}
 }
 
-// What clients do wrong fills no log.
-func TestClientsMistakesAreNotLogged(t *testing.T) {
+// TestClientErrorsAreNotLogged sends garbage instead of a TLS handshake.
+func TestClientErrorsAreNotLogged(t *testing.T) {
 	var logged bytes.Buffer
 	logger := slog.NewLogLogger(httpLog{slog.NewTextHandler(&logged, nil)}, slog.LevelDebug)
 	server := &http.Server{ErrorLog: logger, TLSConfig: &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -110,7 +113,7 @@ func TestClientsMistakesAreNotLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = io.WriteString(conn, "this is not TLS\r\n\r\n")
-	_, _ = io.ReadAll(conn) // until the server has hung up
+	_, _ = io.ReadAll(conn) // until the server closes the connection
 	_ = conn.Close()
 	_ = server.Close()
 	running.Wait()

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"io"
@@ -10,13 +10,16 @@ import (
 	"golang.org/x/term"
 )
 
-// newLogger writes text to people and JSON to machines, from the given level up, which may change.
-func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+// NewLogger returns a logger that writes at and above a level, which may change. format is "text", "json",
+// or "auto": text on a terminal and JSON elsewhere.
+func NewLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	terminal := isTerminal(w)
 	if format == "json" || format == "auto" && !terminal {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	}
-	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != ""}))
+	return slog.New(tint.NewTextHandler(w, &tint.Options{
+		Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal || os.Getenv("NO_COLOR") != "",
+	}))
 }
 
 func isTerminal(w io.Writer) bool {
@@ -24,8 +27,8 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// version is the module's version, or the commit that the binary was built from.
-func version() string {
+// Version returns the version of the module, or the commit of a development build.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

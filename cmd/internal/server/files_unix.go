@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package server
 
 import (
 	"math"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFiles is how many files the process may have open, 0 if there is no limit. Go has raised the soft
+// MaxFiles returns how many files the process may have open, 0 if there is no limit. Go raises the soft
 // limit to the hard one at start.
-func maxFiles() int {
+func MaxFiles() int {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil || l.Cur > math.MaxInt32 {
 		return 0

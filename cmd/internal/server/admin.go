@@ -1,0 +1,67 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/api/admin"
+	"github.com/pgherald/pgherald/api/metrics"
+)
+
+// serveAdmin serves operators until stop is called. It starts before the database is touched and ends last,
+// so that operators can observe a start or a shutdown that takes long.
+func (s *Server) serveAdmin() (stop func(), err error) {
+	addr := s.config.Listen.AdminAddr
+	if addr == "" {
+		return func() {}, nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("serve operators on %s: %w", addr, err)
+	}
+	server := &http.Server{Handler: admin.Handler(s.metrics.Handler(), s.level, s.logger), ReadHeaderTimeout: readHeaderTimeout}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.logger.Error("admin server stopped", "error", err)
+		}
+	})
+	s.logger.Info("serving operators", "url", "http://"+l.Addr().String())
+	return func() {
+		_ = server.Close() // does not wait for requests: a profile may take half a minute
+		running.Wait()
+	}, nil
+}
+
+// sources returns what the metrics read from the pipeline at each scrape.
+func (p *pipeline) sources() metrics.Sources {
+	pools := map[string]func() metrics.Pool{"log": poolSource(p.logPool), "api": poolSource(p.apiPool)}
+	if p.activitiesPool != nil {
+		pools["activities"] = poolSource(p.activitiesPool)
+	}
+	return metrics.Sources{
+		Ready:    p.api.Ready,
+		Stalled:  p.api.Stalled,
+		Feed:     p.feed.Stats,
+		Listener: p.listener.Status,
+		Leader:   p.leader.Status,
+		Pruner:   p.pruner.Status,
+		Log:      p.monitor.Status,
+		Pools:    pools,
+	}
+}
+
+func poolSource(pool *pgxpool.Pool) func() metrics.Pool {
+	return func() metrics.Pool {
+		s := pool.Stat()
+		return metrics.Pool{
+			Total: s.TotalConns(), Idle: s.IdleConns(), Acquired: s.AcquiredConns(), Max: s.MaxConns(),
+			Waits: s.EmptyAcquireCount(), Waited: s.EmptyAcquireWaitTime(),
+		}
+	}
+}

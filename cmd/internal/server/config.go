@@ -1,0 +1,156 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config holds the settings of a server. The zero value serves nothing useful: start from DefaultConfig.
+type Config struct {
+	Database Database
+	Listen   Listen
+	Tokens   Tokens
+	Limits   Limits
+	EventLog EventLog
+	Tuning   Tuning
+}
+
+// Database holds the ways to the database and the changes that a server makes to it at start.
+type Database struct {
+	// URL leads to the database.
+	URL string
+	// ListenURL leads to the same database without a transaction-mode pooler in between: LISTEN, the
+	// locks and the reads of the log need a session. Empty means URL.
+	ListenURL string
+	// ActivitiesURL leads to the same database as the role that the activities API uses. Empty means URL.
+	ActivitiesURL string
+	// Spec is the YAML file that names the watched tables. Empty means the activities.
+	Spec string
+	// NoMigrate forbids the server to create or change tables. It does not start if they are out of date.
+	NoMigrate bool
+	// NoApply forbids the server to install triggers. It does not start if they differ from the spec.
+	NoApply bool
+}
+
+// Listen holds the addresses and the transport.
+type Listen struct {
+	// Addr is the address for clients, as host:port.
+	Addr string
+	// AdminAddr is the address for operators, as host:port. Empty means none.
+	AdminAddr string
+	// TLSCert and TLSKey are PEM files. Both or neither are set.
+	TLSCert, TLSKey string
+	// H2C adds HTTP/2 without TLS.
+	H2C bool
+}
+
+// Tokens says how clients are authenticated and what their roles permit.
+type Tokens struct {
+	// Auth is "none" or "jwt".
+	Auth string
+	// Insecure permits an address other than loopback with Auth "none".
+	Insecure bool
+	// Secret signs tokens (HS256, HS384, HS512). SecretFile contains it instead.
+	Secret, SecretFile string
+	// KeysFile contains public keys or certificates as PEM.
+	KeysFile string
+	// JWKS is the URL of a JSON Web Key Set.
+	JWKS string
+	// Issuer and Audience are the values that the claims iss and aud must have. Both are required for "jwt".
+	Issuer, Audience string
+	// Methods are the accepted signing methods. Empty means every method that fits the keys.
+	Methods []string
+	// Leeway is the tolerated difference between the issuer's clock and the server's.
+	Leeway time.Duration
+	// RolesClaim and GrantsClaim name the claims that list a user's roles and grants.
+	RolesClaim, GrantsClaim string
+	// AllowURLToken accepts tokens in ?access_token= as well.
+	AllowURLToken bool
+	// WriteRole, PublishRole and OperatorRole are the roles that may change activities, publish events and
+	// read statistics. With "jwt", an empty role denies the operation to all users.
+	WriteRole, PublishRole, OperatorRole string
+}
+
+// Limits bounds what clients may open and names the pages that may use the API.
+type Limits struct {
+	// Connections is the largest number of open streams. 0 means nine tenths of the files that the process
+	// may open.
+	Connections int
+	// PerUser and PerAddress are the largest number of open streams of one user and of one address (one /64
+	// of IPv6). 0 means no limit.
+	PerUser, PerAddress int
+	// Rate is the number of streams per second that one address may open. 0 means no limit.
+	Rate float64
+	// TrustedProxies are addresses or networks in CIDR notation.
+	TrustedProxies []string
+	// ForwardedHeader is the header in which the trusted proxies name the client.
+	ForwardedHeader string
+	// Origins are the origins of other pages that may use the API: "*" alone permits all to read, "none"
+	// alone permits none.
+	Origins []string
+	// Credentials lets those pages send cookies.
+	Credentials bool
+}
+
+// EventLog bounds the log in the database. Whichever bound is reached first prunes it.
+type EventLog struct {
+	// RetainAge is how long events stay in the log, and so how long a client may be away and still resume.
+	RetainAge time.Duration
+	// RetainBytes is the approximate size of the log in bytes. 0 means no bound.
+	RetainBytes int64
+}
+
+// Tuning holds settings whose defaults fit most deployments.
+type Tuning struct {
+	// FeedBytes is the memory for recent events in bytes.
+	FeedBytes int64
+	// Heartbeat is the time between two heartbeats on a stream.
+	Heartbeat time.Duration
+	// WriteTimeout is how long a write to a client may take before the server disconnects the client.
+	WriteTimeout time.Duration
+	// ProbeInterval is the time between two notifications that the listener sends to itself.
+	ProbeInterval time.Duration
+	// Drain is how long streams may take to end at shutdown.
+	Drain time.Duration
+}
+
+// DefaultConfig returns the defaults. The flags of pgherald serve take theirs from here.
+func DefaultConfig() Config {
+	return Config{
+		Listen: Listen{Addr: "127.0.0.1:8080"},
+		Tokens: Tokens{Auth: "none", Leeway: 10 * time.Second, RolesClaim: "roles"},
+		Limits: Limits{ForwardedHeader: "X-Forwarded-For", Origins: []string{"*"}},
+		EventLog: EventLog{
+			RetainAge: 24 * time.Hour,
+		},
+		Tuning: Tuning{
+			FeedBytes:     64 << 20,
+			Heartbeat:     30 * time.Second,
+			WriteTimeout:  30 * time.Second,
+			ProbeInterval: 10 * time.Second,
+			Drain:         5 * time.Second,
+		},
+	}
+}
+
+// Validate returns an error that names the flag of each setting that makes no sense. It looks at no file
+// and at no network.
+func (c Config) Validate() error {
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{
+		{"retain-age", c.EventLog.RetainAge}, {"heartbeat", c.Tuning.Heartbeat}, {"write-timeout", c.Tuning.WriteTimeout},
+		{"probe-interval", c.Tuning.ProbeInterval}, {"drain", c.Tuning.Drain},
+	} {
+		if d.value <= 0 {
+			return fmt.Errorf("--%s must be more than 0", d.flag)
+		}
+	}
+	if c.Tuning.Heartbeat+c.Tuning.WriteTimeout > maxSilence {
+		return fmt.Errorf("--heartbeat and --write-timeout must be at most %v together: "+
+			"the system closes a connection after that time without a successful write", maxSilence)
+	}
+	return errors.Join(c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
+}

@@ -1,0 +1,103 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// maxSilence is how long a connection may last without a successful write. The kernel and HTTP/2 pings
+	// enforce it, since the write timeout cannot: a write into the socket's buffer succeeds.
+	maxSilence = 5 * time.Minute
+
+	// maxStreams is how many requests one HTTP/2 connection may have open. A browser shares one connection
+	// among its tabs.
+	maxStreams = 100
+
+	maxHeaderBytes    = 64 << 10
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	pingTimeout       = 30 * time.Second
+)
+
+func (l Listen) validate() error {
+	switch {
+	case (l.TLSCert == "") != (l.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key need each other")
+	case l.TLSCert != "" && l.H2C:
+		return errors.New("--h2c is HTTP/2 without TLS: remove it, since --tls-cert includes HTTP/2")
+	}
+	return nil
+}
+
+func (l Listen) scheme() string {
+	if l.TLSCert != "" {
+		return "https"
+	}
+	return "http"
+}
+
+// Socket opens a socket for clients.
+func Socket(ctx context.Context, addr string) (net.Listener, error) {
+	config := net.ListenConfig{Control: limitSilence}
+	l, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("serve on %s: %w", addr, err)
+	}
+	return l, nil
+}
+
+// httpServer returns a server without a handler and the function that serves on a listener.
+func (l Listen) httpServer(logger *slog.Logger) (*http.Server, func(net.Listener) error, error) {
+	s := &http.Server{
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(httpLog{logger.Handler()}, slog.LevelDebug),
+		Protocols:         new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			// A client that only reads sends nothing for hours. A ping finds out whether it is still there.
+			SendPingTimeout: maxSilence / 2,
+			PingTimeout:     pingTimeout,
+		},
+	}
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetUnencryptedHTTP2(l.H2C)
+	if l.TLSCert == "" {
+		return s, s.Serve, nil
+	}
+	pair, err := openCertificate(l.TLSCert, l.TLSKey, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Protocols.SetHTTP2(true)
+	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
+	return s, func(listener net.Listener) error { return s.ServeTLS(listener, "", "") }, nil
+}
+
+// httpLog sets the level of net/http's messages, which all arrive at the level debug. Most are mistakes of
+// clients and stay there. A panic is a bug, and a server that cannot accept connections is down: both are
+// errors.
+type httpLog struct{ slog.Handler }
+
+// Enabled returns true, since the level depends on the text.
+func (httpLog) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle raises the level of panics and failed accepts.
+func (l httpLog) Handle(ctx context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, ": panic serving ") || strings.HasPrefix(r.Message, "http: Accept error: ") {
+		r.Level = slog.LevelError
+	}
+	if !l.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return l.Handler.Handle(ctx, r)
+}

@@ -1,0 +1,252 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/metrics"
+	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/db/control"
+	"github.com/pgherald/pgherald/db/eventlog"
+	"github.com/pgherald/pgherald/db/notify"
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/web"
+)
+
+const (
+	// logConns is the number of connections that read the log: one for the feed, one each to prune, to probe
+	// and to monitor, and the others for clients that the feed no longer covers.
+	logConns = 8
+
+	// openTimeout bounds the connections and the first reads at start.
+	openTimeout = 2 * time.Minute
+
+	// liveTimeout is how long the listener may take at start to receive its own probe.
+	liveTimeout = 3 * connectTimeout
+
+	// closeTimeout is how long the shutdown waits for database connections to close.
+	closeTimeout = 500 * time.Millisecond
+)
+
+// pipeline holds the parts of a server in the order in which an event passes them:
+//
+//	log ──> listener (wake-ups, from the writers or their leader) ──> feed ──> api ──> clients
+type pipeline struct {
+	config  Config
+	logger  *slog.Logger
+	metrics *metrics.Metrics
+	tokens  *auth.JWT // nil if clients need no token
+
+	// The event log, and what keeps it small and observed.
+	logPool *pgxpool.Pool
+	log     *eventlog.Log
+	pruner  *eventlog.Pruner
+	monitor *eventlog.Monitor
+
+	// Wake-ups.
+	listener *notify.Listener
+	leader   *notify.Leader
+
+	// Recent transactions in memory.
+	feed *stream.Feed
+
+	// The API and the tables that it reads and writes.
+	apiPool        *pgxpool.Pool
+	activitiesPool *pgxpool.Pool // nil if the activities use apiPool
+	presence       *control.Presence
+	api            *api.API
+}
+
+// openPipeline connects to the database and fills the feed. Nothing runs yet. The caller must close what it
+// returns.
+func (s *Server) openPipeline(ctx context.Context) (*pipeline, error) {
+	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, tokens: s.tokens}
+	err := p.openLog(ctx)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout)
+		defer cancel()
+		for _, open := range []func(context.Context) error{p.openWakeUps, p.openFeed, p.openAPI} {
+			if err = open(ctx); err != nil {
+				break
+			}
+		}
+	}
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	p.metrics.Watch(p.sources())
+	return p, nil
+}
+
+// openLog connects to the event log. It empties the log if that belongs to another cluster.
+func (p *pipeline) openLog(ctx context.Context) (err error) {
+	opening, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if p.logPool, err = db.OpenLogPool(opening, p.config.Database.ListenURL, logConns); err != nil {
+		return err
+	}
+	p.log = eventlog.New(p.logPool)
+	if reset, err := p.log.ResetIfForeign(ctx); err != nil {
+		return err
+	} else if reset {
+		p.logger.Warn("log emptied: it came from another cluster, such as with a restored dump; all clients reset")
+	}
+	p.pruner = eventlog.NewPruner(p.logPool, eventlog.PrunerOptions{
+		MaxAge: p.config.EventLog.RetainAge, MaxBytes: p.config.EventLog.RetainBytes, Logger: p.logger,
+	})
+	p.monitor = eventlog.NewMonitor(p.logPool, eventlog.MonitorOptions{Logger: p.logger})
+	return nil
+}
+
+// openWakeUps makes the listener and the candidate for the notify leader. Both call the API, which must
+// exist before they run.
+func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
+	p.listener, err = notify.OpenListener(ctx, p.config.Database.ListenURL, p.logPool, notify.ListenerOptions{
+		ProbeInterval: p.config.Tuning.ProbeInterval,
+		OnControl:     func(connection string) { p.api.Renewal(connection) },
+		Logger:        p.logger,
+	})
+	if err != nil {
+		return err
+	}
+	p.leader, err = notify.NewLeader(p.listener, p.config.Database.ListenURL, notify.LeaderOptions{
+		NextPass: func() time.Time { return p.api.NextPass() },
+		Logger:   p.logger,
+	})
+	return err
+}
+
+// openFeed makes the feed and fills it with the newest part of the log.
+func (p *pipeline) openFeed(ctx context.Context) error {
+	p.feed = stream.NewFeed(p.log, stream.FeedOptions{
+		Bytes: p.config.Tuning.FeedBytes, OnEvent: p.metrics.EventRead, Logger: p.logger,
+	})
+	return p.feed.Fill(ctx)
+}
+
+// openAPI connects the API to the feed and to the tables.
+func (p *pipeline) openAPI(ctx context.Context) (err error) {
+	p.presence = control.NewPresence(p.logPool, control.PresenceOptions{Logger: p.logger})
+	if p.apiPool, err = openPool(ctx, p.config.Database.URL); err != nil {
+		return fmt.Errorf("open connections for the API: %w", err)
+	}
+	origins := p.config.Limits.origins()
+	config := api.Config{
+		Feed:         p.feed,
+		Ready:        p.readyError,
+		Listener:     p.listener.Status,
+		Leader:       p.leader.Status,
+		Presence:     p.presence,
+		Engine:       p.apiPool,
+		Head:         p.log.SnapshotCursor,
+		Page:         web.Page(),
+		Heartbeat:    p.config.Tuning.Heartbeat,
+		WriteTimeout: p.config.Tuning.WriteTimeout,
+		Metrics:      p.metrics,
+		Admission:    p.config.Limits.admission(),
+		Origins:      &origins,
+		Logger:       p.logger,
+		Roles:        p.config.Tokens.roles(),
+	}
+	if p.tokens != nil {
+		config.Auth = p.tokens
+	}
+	if p.config.Database.Spec == "" { // the tables of the activities exist
+		if config.Pool, err = p.openActivities(ctx); err != nil {
+			return err
+		}
+	}
+	p.api, err = api.New(config)
+	return err
+}
+
+// openActivities returns the pool of the activities API.
+func (p *pipeline) openActivities(ctx context.Context) (_ *pgxpool.Pool, err error) {
+	if p.config.Database.ActivitiesURL == "" {
+		return p.apiPool, nil
+	}
+	if p.activitiesPool, err = openPool(ctx, p.config.Database.ActivitiesURL); err != nil {
+		return nil, fmt.Errorf("open connections for the activities: %w", err)
+	}
+	if err := p.activitiesPool.Ping(ctx); err != nil {
+		return nil, fmt.Errorf("connect to the database of the activities: %w", err)
+	}
+	return p.activitiesPool, nil
+}
+
+// start runs the parts until ctx ends or stop is called. stop waits for them.
+func (p *pipeline) start(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { p.listener.Run(ctx) })
+	running.Go(func() { p.leader.Run(ctx) })
+	running.Go(func() { p.feed.Run(ctx, p.listener.Wake(), p.api.NextPass) })
+	running.Go(func() { p.presence.Run(ctx) })
+	running.Go(func() { p.pruner.Run(ctx) })
+	running.Go(func() { p.monitor.Run(ctx) })
+	running.Go(func() { boundGarbage(ctx, uint64(p.config.Tuning.FeedBytes)) })
+	if p.tokens != nil {
+		running.Go(func() { p.tokens.Run(ctx) })
+		running.Go(func() { p.api.RunRenewals(ctx) })
+	}
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// awaitLive waits until the listener has received its own probe. A pooler that swallows notifications is
+// thus an error at start.
+func (p *pipeline) awaitLive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+	defer cancel()
+	return p.listener.WaitLive(ctx)
+}
+
+// readyError returns nil if events arrive, and otherwise the reason.
+func (p *pipeline) readyError() error {
+	if status := p.listener.Status(); !status.Live {
+		return errors.New("the listener is not live: " + status.Reason)
+	}
+	return p.feed.Err()
+}
+
+// close closes the connections. A pool waits up to 15 s for a server that no longer answers; close leaves
+// such connections behind after closeTimeout, and they end with the process.
+func (p *pipeline) close() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		p.closeAll()
+	}()
+	timeout := time.NewTimer(closeTimeout)
+	defer timeout.Stop()
+	select {
+	case <-closed:
+	case <-timeout.C:
+	}
+}
+
+// closeAll closes the parts that exist, in the reverse order.
+func (p *pipeline) closeAll() {
+	if p.api != nil {
+		p.api.Close()
+	}
+	if p.listener != nil {
+		p.listener.Close()
+	}
+	for _, pool := range []*pgxpool.Pool{p.apiPool, p.activitiesPool, p.logPool} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+}

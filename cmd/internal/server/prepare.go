@@ -1,0 +1,104 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/migrations"
+	"github.com/pgherald/pgherald/triggers"
+)
+
+// LoadSpec reads the spec in a file and returns it with the migrations that it needs. An empty file name
+// means the activities.
+func LoadSpec(file string) (triggers.Spec, []migrations.Set, error) {
+	if file == "" {
+		return triggers.Workload(), []migrations.Set{migrations.Engine(), migrations.Workload()}, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return triggers.Spec{}, nil, fmt.Errorf("read spec: %w", err)
+	}
+	spec, err := triggers.Parse(text)
+	if err != nil {
+		return triggers.Spec{}, nil, fmt.Errorf("read spec %s: %w", file, err)
+	}
+	return spec, []migrations.Set{migrations.Engine()}, nil
+}
+
+// prepare brings tables and triggers up to date, or checks that they are where the configuration forbids
+// changes.
+func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
+	spec, sets, err := LoadSpec(d.Spec)
+	if err != nil {
+		return err
+	}
+	conn, err := Connect(ctx, d.URL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := d.migrate(ctx, sets); err != nil {
+		return err
+	}
+	if d.NoApply {
+		return checkTriggers(ctx, conn, spec)
+	}
+	changes, err := triggers.Apply(ctx, conn, spec)
+	for _, change := range changes {
+		logger.Debug("trigger changed", "change", change)
+	}
+	if len(changes) > 0 {
+		logger.Info("triggers applied", "changes", len(changes))
+	}
+	return err
+}
+
+// migrate creates or changes the tables, or returns an error if they are out of date and NoMigrate is set.
+func (d Database) migrate(ctx context.Context, sets []migrations.Set) error {
+	if !d.NoMigrate {
+		return migrations.Up(ctx, d.ListenURL, sets...) // its lock belongs to a session
+	}
+	statuses, err := migrations.StatusOf(ctx, d.URL, sets...)
+	if err != nil {
+		return err
+	}
+	var outdated []error
+	for _, s := range statuses {
+		if s.Dirty || s.Version < s.Latest {
+			outdated = append(outdated, fmt.Errorf("%s is at version %d of %d%s", s.Set, s.Version, s.Latest, MigrationAdvice(s)))
+		}
+	}
+	return errors.Join(outdated...)
+}
+
+// MigrationAdvice returns the end of a sentence that says what to do about a set of tables, empty if
+// nothing.
+func MigrationAdvice(s migrations.Status) string {
+	switch {
+	case s.Dirty:
+		return fmt.Sprintf(": stopped half-way in version %d; look at the tables, then run pgherald migrate repair", s.Version)
+	case s.Version > s.Latest:
+		return ": made by a newer pgherald than this one"
+	case s.Version < s.Latest:
+		return ": run pgherald migrate up"
+	}
+	return ""
+}
+
+// checkTriggers returns an error that lists how the triggers differ from the spec.
+func checkTriggers(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) error {
+	drift, err := triggers.Check(ctx, conn, spec)
+	if err != nil || len(drift) == 0 {
+		return err
+	}
+	var errs []error
+	for _, d := range drift {
+		errs = append(errs, errors.New(d.String()))
+	}
+	return errors.Join(append(errs, errors.New("triggers differ from the spec: run pgherald triggers apply"))...)
+}

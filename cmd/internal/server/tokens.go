@@ -1,0 +1,76 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/auth"
+)
+
+// validate rejects settings that have no effect, since an operator may rely on them.
+func (t Tokens) validate() error {
+	if t.Auth == "jwt" {
+		return nil
+	}
+	for _, s := range []struct{ flag, value string }{
+		{"jwt-secret", t.Secret}, {"jwt-secret-file", t.SecretFile}, {"jwt-keys", t.KeysFile}, {"jwt-jwks", t.JWKS},
+		{"jwt-issuer", t.Issuer}, {"jwt-audience", t.Audience}, {"grants-claim", t.GrantsClaim},
+		{"write-role", t.WriteRole}, {"publish-role", t.PublishRole}, {"operator-role", t.OperatorRole},
+	} {
+		if s.value != "" {
+			return fmt.Errorf("--%s has no effect without --auth=jwt", s.flag)
+		}
+	}
+	return nil
+}
+
+// validateAddress rejects an address that others can reach, if clients need no token.
+func (t Tokens) validateAddress(addr net.Addr) error {
+	tcp, ok := addr.(*net.TCPAddr)
+	if t.Auth != "none" || t.Insecure || ok && tcp.IP.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("serve on %s: each client that reaches this address could read and write everything: "+
+		"check tokens with --auth=jwt, serve on 127.0.0.1, or set --insecure if a proxy in front authenticates clients", addr)
+}
+
+// checker returns the checker of tokens, nil if clients need none.
+func (t Tokens) checker(ctx context.Context, origins api.Origins, logger *slog.Logger) (*auth.JWT, error) {
+	if t.Auth == "none" {
+		return nil, nil
+	}
+	options := auth.Options{
+		Secret: []byte(t.Secret), JWKS: t.JWKS, Methods: t.Methods, Issuer: t.Issuer, Audience: t.Audience,
+		Leeway: t.Leeway, RolesClaim: t.RolesClaim, GrantsClaim: t.GrantsClaim, AllowURLToken: t.AllowURLToken, Logger: logger,
+	}
+	if origins.Credentials {
+		options.Origins = origins.Allowed
+	}
+	if t.SecretFile != "" {
+		if t.Secret != "" {
+			return nil, errors.New("set --jwt-secret or --jwt-secret-file, not both")
+		}
+		secret, err := os.ReadFile(t.SecretFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the secret: %w", err)
+		}
+		options.Secret = bytes.TrimRight(secret, "\r\n")
+	}
+	if t.KeysFile != "" {
+		var err error
+		if options.PEM, err = os.ReadFile(t.KeysFile); err != nil {
+			return nil, fmt.Errorf("read the keys: %w", err)
+		}
+	}
+	return auth.New(ctx, options)
+}
+
+func (t Tokens) roles() api.Roles {
+	return api.Roles{Write: t.WriteRole, Publish: t.PublishRole, Operate: t.OperatorRole}
+}
