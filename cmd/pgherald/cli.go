@@ -8,45 +8,71 @@ import (
 	"log/slog"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
 // description is the head of --help.
 const description = `pgherald turns writes to PostgreSQL tables into Server-Sent Events.
 
-To see it work, and to run it:
+To try it, and to run it:
 
     pgherald demo
     pgherald serve --database-url=postgres://user:password@host/database
 
-Where an environment variable is named behind a flag, it sets it, too.`
+A flag wins over its environment variable, which help names behind the flag; the variable wins over the default.`
 
-// cli is the command line: flags before environment variables before defaults.
+// cli is the command line.
 type cli struct {
-	LogFormat string     `enum:"auto,text,json" default:"auto" env:"PGHERALD_LOG_FORMAT" help:"Format of the log: text for people, json for machines, auto to choose by whether it goes to a terminal (${enum})."`
-	LogLevel  slog.Level `default:"info" env:"PGHERALD_LOG_LEVEL" help:"What is logged, from this level up: debug, info, warn or error. A server with --admin-addr can be told another one while it runs."`
+	Log loggingFlags `embed:"" group:"logging"`
 
-	Demo     demoCmd     `cmd:"" help:"Find or fetch a PostgreSQL, and show everything working on it."`
-	Serve    serveCmd    `cmd:"" help:"Serve the stream of events, and the activities."`
+	Demo     demoCmd     `cmd:"" help:"Try pgherald on a PostgreSQL that it finds or downloads."`
+	Serve    serveCmd    `cmd:"" help:"Serve events and the activities API."`
 	Migrate  migrateCmd  `cmd:"" help:"Create, remove or repair pgherald's tables."`
 	Triggers triggersCmd `cmd:"" help:"Show, install, remove or check the triggers of watched tables."`
 	Tail     tailCmd     `cmd:"" help:"Follow a stream in the terminal."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
-// app is what a command may use.
+// loggingFlags configure the program's own log, on stderr.
+type loggingFlags struct {
+	LogFormat string     `enum:"auto,text,json" default:"auto" env:"PGHERALD_LOG_FORMAT" help:"Format of the log on stderr (${enum}): auto is text on a terminal and json elsewhere."`
+	LogLevel  slog.Level `default:"info" env:"PGHERALD_LOG_LEVEL" placeholder:"LEVEL" help:"Lowest level to log: debug, info, warn or error. On --admin-addr, /log-level changes it while a server runs."`
+}
+
+// groups are the headings of --help, in this order.
+var groups = []kong.Group{
+	{Key: "database", Title: "Database"},
+	{Key: "listening", Title: "Listening"},
+	{Key: "tokens", Title: "Tokens"},
+	{Key: "limits", Title: "Limits"},
+	{Key: "log", Title: "Event log"},
+	{Key: "tuning", Title: "Tuning"},
+	{Key: "logging", Title: "Logging"},
+}
+
+// app is the process as commands see it.
 type app struct {
 	ctx    context.Context
 	stdout io.Writer
 	stderr io.Writer
 	logger *slog.Logger
-	level  *slog.LevelVar // of the logger
+	level  *slog.LevelVar // of logger
 }
 
-// exit is thrown by kong's exit hook, as --help has no error to return.
+// exit carries an exit code out of kong, whose --help ends the program.
 type exit int
 
-// run runs one command and returns the exit code: 0 if all is well, 1 for an error, 2 for a
-// command line that makes no sense. It leaves nothing running.
+// newParser returns the parser of a command line into c.
+func newParser(c any, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append([]kong.Option{
+		kong.Name("pgherald"), kong.Description(description), kong.ExplicitGroups(groups), defaults(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	}, options...)...)
+}
+
+// run runs one command and returns the exit code: 0 for success, 1 for an error, 2 for a wrong command line.
+// When it returns, nothing of the command runs any more.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	defer func() {
 		switch r := recover().(type) {
@@ -58,10 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		}
 	}()
 	var c cli
-	parser, err := kong.New(&c, kong.Name("pgherald"), kong.Description(description),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.UsageOnError(),
-		kong.BindTo(ctx, (*context.Context)(nil)))
+	parser, err := newParser(&c, kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {
 		fmt.Fprintln(stderr, "pgherald:", err)
 		return 1
@@ -72,8 +95,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		return 2
 	}
 	a := &app{ctx: ctx, stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}
-	a.level.Set(c.LogLevel)
-	a.logger = newLogger(stderr, c.LogFormat, a.level)
+	a.level.Set(c.Log.LogLevel)
+	a.logger = server.NewLogger(stderr, c.Log.LogFormat, a.level)
 	if err := command.Run(a); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintf(stderr, "pgherald: %v\n", err)
 		return 1
@@ -84,7 +107,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 // versionCmd prints the version.
 type versionCmd struct{}
 
+// Run prints the version.
 func (versionCmd) Run(a *app) error {
-	_, err := fmt.Fprintln(a.stdout, "pgherald", version())
+	_, err := fmt.Fprintln(a.stdout, "pgherald", server.Version())
 	return err
 }

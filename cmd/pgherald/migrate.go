@@ -1,26 +1,28 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// migrateCmd is the family of commands for pgherald's tables.
+// migrateCmd holds the commands for pgherald's tables.
 type migrateCmd struct {
-	Up     migrateUpCmd     `cmd:"" help:"Create the tables, or bring them up to date."`
-	Down   migrateDownCmd   `cmd:"" help:"Remove the tables, what is in them, and all triggers."`
-	Status migrateStatusCmd `cmd:"" help:"Say which version the tables have."`
-	Repair migrateRepairCmd `cmd:"" help:"Say which version the tables have, after a migration that stopped half-way."`
+	Up     migrateUpCmd     `cmd:"" help:"Create the tables or update them."`
+	Down   migrateDownCmd   `cmd:"" help:"Remove the tables with their rows, and all triggers."`
+	Status migrateStatusCmd `cmd:"" help:"Print the version of the tables."`
+	Repair migrateRepairCmd `cmd:"" help:"Set the version of the tables after a migration that stopped half-way."`
 }
 
-// setFlags say which tables.
+// setFlags name the tables to migrate.
 type setFlags struct {
-	databaseFlags
-	EngineOnly bool `env:"PGHERALD_ENGINE_ONLY" help:"Only the event log, for those who watch tables of their own."`
+	databaseFlags `group:"database"`
+	EngineOnly    bool `group:"database" env:"PGHERALD_ENGINE_ONLY" help:"Only the event log, without the tables of the activities."`
 }
 
 func (f setFlags) sets() []migrations.Set {
@@ -32,9 +34,10 @@ func (f setFlags) sets() []migrations.Set {
 
 type migrateUpCmd struct{ setFlags }
 
+// Run creates or updates the tables and prints their version.
 func (c migrateUpCmd) Run(a *app) error {
-	// The connection comes first: it tells what is wrong with a server that is not fit for use.
-	if err := c.with(a.ctx, func(*pgx.Conn) error { return nil }); err != nil {
+	// A connection of our own comes first: its error says what is wrong with an unsuitable server.
+	if err := c.connect(a.ctx, func(*pgx.Conn) error { return nil }); err != nil {
 		return err
 	}
 	if err := migrations.Up(a.ctx, c.DatabaseURL, c.sets()...); err != nil {
@@ -45,14 +48,15 @@ func (c migrateUpCmd) Run(a *app) error {
 
 type migrateDownCmd struct {
 	setFlags
-	Yes bool `help:"Really remove the tables and all that is in them."`
+	Yes bool `help:"Confirm that the tables and all their rows are to be removed."`
 }
 
+// Run removes triggers and tables and prints the version.
 func (c migrateDownCmd) Run(a *app) error {
 	if !c.Yes {
-		return fmt.Errorf("migrate down removes tables and all that is in them: say --yes if you mean it")
+		return errors.New("migrate down removes tables with all their rows: confirm with --yes")
 	}
-	err := c.with(a.ctx, func(conn *pgx.Conn) error {
+	err := c.connect(a.ctx, func(conn *pgx.Conn) error {
 		_, err := triggers.Drop(a.ctx, conn)
 		return err
 	})
@@ -67,35 +71,25 @@ func (c migrateDownCmd) Run(a *app) error {
 
 type migrateStatusCmd struct{ setFlags }
 
+// Run prints one line for each set of tables.
 func (c migrateStatusCmd) Run(a *app) error {
 	statuses, err := migrations.StatusOf(a.ctx, c.DatabaseURL, c.sets()...)
 	if err != nil {
 		return err
 	}
 	for _, s := range statuses {
-		fmt.Fprintf(a.stdout, "%-9s version %d of %d%s\n", s.Set, s.Version, s.Latest, remark(s))
+		fmt.Fprintf(a.stdout, "%-9s version %d of %d%s\n", s.Set, s.Version, s.Latest, server.MigrationAdvice(s))
 	}
 	return nil
 }
 
-func remark(s migrations.Status) string {
-	switch {
-	case s.Dirty:
-		return fmt.Sprintf(": stopped half-way in version %d; look at what is there, then say pgherald migrate repair", s.Version)
-	case s.Version > s.Latest:
-		return ": made by a newer pgherald than this one"
-	case s.Version < s.Latest:
-		return ": run pgherald migrate up"
-	}
-	return ""
-}
-
 type migrateRepairCmd struct {
-	databaseFlags
-	Set     string `arg:"" enum:"engine,workload" help:"Which tables: engine or workload."`
-	Version uint   `arg:"" help:"The version that they have now, 0 for none."`
+	databaseFlags `group:"database"`
+	Set           string `arg:"" enum:"engine,workload" help:"Tables: engine or workload."`
+	Version       uint   `arg:"" help:"Version that they have now, 0 for none."`
 }
 
+// Run sets the version and prints it.
 func (c migrateRepairCmd) Run(a *app) error {
 	set := migrations.Engine()
 	if c.Set == "workload" {

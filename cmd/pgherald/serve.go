@@ -1,180 +1,154 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/jackc/pgx/v5"
 
-	"github.com/pgherald/pgherald/api"
-	"github.com/pgherald/pgherald/api/metrics"
-	"github.com/pgherald/pgherald/migrations"
-	"github.com/pgherald/pgherald/triggers"
+	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
-// serveCmd is everything a server can be told.
+// serveCmd holds the flags of pgherald serve, by the groups of --help.
 type serveCmd struct {
+	Database serveDatabaseFlags `embed:"" group:"database"`
+	Listen   listenFlags        `embed:"" group:"listening"`
+	Tokens   tokenFlags         `embed:"" group:"tokens"`
+	Limits   limitFlags         `embed:"" group:"limits"`
+	EventLog eventLogFlags      `embed:"" group:"log"`
+	Tuning   tuningFlags        `embed:"" group:"tuning"`
+}
+
+type serveDatabaseFlags struct {
 	databaseFlags
 	specFlags
-	limitFlags
-	transportFlags
-	authFlags
-	AdminAddr         string        `env:"PGHERALD_ADMIN_ADDR" placeholder:"ADDRESS" help:"Address for operators, with /metrics, /debug/pprof/ and /log-level; none if not given. It asks nobody who they are: keep it on loopback or a private network."`
-	ListenDatabaseURL string        `env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reading the log; --database-url if not given."`
-	NoMigrate         bool          `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables: refuse to start if they are not up to date."`
-	NoApply           bool          `env:"PGHERALD_NO_APPLY" help:"Do not install triggers: refuse to start if they are not as the spec says."`
-	FeedBytes         byteSize      `default:"64MiB" env:"PGHERALD_FEED_BYTES" help:"Memory for recent events."`
-	RetainAge         time.Duration `default:"24h" env:"PGHERALD_RETAIN_AGE" help:"How long events stay in the log: how long a client may be away and still resume."`
-	RetainBytes       byteSize      `default:"0" env:"PGHERALD_RETAIN_BYTES" help:"About how large the log may become; 0 means that only age counts."`
-	Heartbeat         time.Duration `default:"30s" env:"PGHERALD_HEARTBEAT" help:"Time between heartbeats on a stream."`
-	WriteTimeout      time.Duration `default:"30s" env:"PGHERALD_WRITE_TIMEOUT" help:"How long a client may take to accept a write before it is disconnected."`
-	ProbeInterval     time.Duration `default:"10s" env:"PGHERALD_PROBE_INTERVAL" help:"Time between two notifications that the listener sends to itself."`
-	Drain             time.Duration `default:"5s" env:"PGHERALD_DRAIN" help:"How long streams may take to end at shutdown."`
+	ListenDatabaseURL     string `env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reads of the log. Default: --database-url."`
+	ActivitiesDatabaseURL string `env:"PGHERALD_ACTIVITIES_DATABASE_URL" placeholder:"URL" help:"The same database as the role that the activities API uses, for policies of row-level security. Default: --database-url."`
+	NoMigrate             bool   `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables. The server does not start if they are out of date."`
+	NoApply               bool   `env:"PGHERALD_NO_APPLY" help:"Do not install triggers. The server does not start if they differ from the spec."`
 }
 
-// Validate is called by kong.
-func (c *serveCmd) Validate() error {
-	for name, d := range map[string]time.Duration{
-		"retain-age": c.RetainAge, "heartbeat": c.Heartbeat, "write-timeout": c.WriteTimeout,
-		"probe-interval": c.ProbeInterval, "drain": c.Drain,
-	} {
-		if d <= 0 {
-			return fmt.Errorf("--%s must be more than 0", name)
-		}
-	}
-	if c.Heartbeat+c.WriteTimeout > maxSilence {
-		return fmt.Errorf("--heartbeat and --write-timeout must not be more than %v together: no connection is kept that long without a successful write", maxSilence)
-	}
-	return errors.Join(c.checkLimits(), c.checkTransport(), c.checkAuth())
+type listenFlags struct {
+	Addr      string `default:"${default_addr}" env:"PGHERALD_ADDR" placeholder:"ADDRESS" help:"Address for clients (default ${default})."`
+	AdminAddr string `env:"PGHERALD_ADMIN_ADDR" placeholder:"ADDRESS" help:"Address for operators: /metrics, /debug/pprof/ and /log-level. It requires no token: keep it on loopback or a private network. Default: none."`
+	TLSCert   string `type:"path" env:"PGHERALD_TLS_CERT" placeholder:"FILE" help:"Certificate chain as PEM, for HTTPS with HTTP/2. The file may be replaced while the server runs."`
+	TLSKey    string `type:"path" env:"PGHERALD_TLS_KEY" placeholder:"FILE" help:"Private key of the certificate, as PEM."`
+	H2C       bool   `name:"h2c" env:"PGHERALD_H2C" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
 }
 
-// Run serves until a signal comes.
-func (c serveCmd) Run(a *app) error {
-	listener, err := listen(a.ctx, c.Addr)
-	if err != nil {
-		return fmt.Errorf("serve on %s: %w", c.Addr, err)
-	}
-	if err := c.checkAddress(listener.Addr()); err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	return c.serveOn(a, listener, nil)
+type tokenFlags struct {
+	Auth          string        `enum:"none,jwt" default:"${default_auth}" env:"PGHERALD_AUTH" help:"How clients authenticate (${enum}): none is for loopback, jwt requires a token."`
+	Insecure      bool          `env:"PGHERALD_INSECURE" help:"Serve on an address other than loopback without tokens, behind a proxy that authenticates clients."`
+	JWTSecret     string        `name:"jwt-secret" secret:"" env:"PGHERALD_JWT_SECRET" placeholder:"TEXT" help:"Secret that signs tokens (HS256, HS384, HS512), at least 32 bytes. Other users can read a command line: use the variable or --jwt-secret-file."`
+	JWTSecretFile string        `name:"jwt-secret-file" type:"existingfile" env:"PGHERALD_JWT_SECRET_FILE" placeholder:"FILE" help:"File that contains the secret. A line break at its end is ignored."`
+	JWTKeys       string        `name:"jwt-keys" type:"existingfile" env:"PGHERALD_JWT_KEYS" placeholder:"FILE" help:"Public keys or certificates of the issuer as PEM: RSA (RS, PS), ECDSA (ES), Ed25519 (EdDSA)."`
+	JWKS          string        `name:"jwt-jwks" env:"PGHERALD_JWT_JWKS" placeholder:"URL" help:"URL of the issuer's JSON Web Key Set. The server reads it every 10 minutes, and when a token names an unknown key."`
+	JWTIssuer     string        `name:"jwt-issuer" env:"PGHERALD_JWT_ISSUER" placeholder:"TEXT" help:"Required value of the claim iss."`
+	JWTAudience   string        `name:"jwt-audience" env:"PGHERALD_JWT_AUDIENCE" placeholder:"TEXT" help:"Value that the claim aud must be or contain."`
+	JWTMethods    []string      `name:"jwt-methods" env:"PGHERALD_JWT_METHODS" placeholder:"NAME" help:"Accepted signing methods, such as RS256. Default: all that fit the keys."`
+	JWTLeeway     time.Duration `name:"jwt-leeway" default:"${default_jwt_leeway}" env:"PGHERALD_JWT_LEEWAY" placeholder:"TIME" help:"Tolerated difference between the issuer's clock and the server's (default ${default})."`
+	RolesClaim    string        `default:"${default_roles_claim}" env:"PGHERALD_ROLES_CLAIM" placeholder:"CLAIM" help:"Claim that lists a user's roles (default ${default}); realm_access.roles means a field of an object."`
+	GrantsClaim   string        `env:"PGHERALD_GRANTS_CLAIM" placeholder:"CLAIM" help:"Claim that lists a user's grants, which audiences are matched against. Default: user:SUB and role:ROLE."`
+	AllowURLToken bool          `name:"allow-url-token" env:"PGHERALD_ALLOW_URL_TOKEN" help:"Accept tokens in ?access_token= too. Proxies write URLs to their logs."`
+	WriteRole     string        `env:"PGHERALD_WRITE_ROLE" placeholder:"ROLE" help:"Role that may change activities with --auth=jwt. Unset denies all users."`
+	PublishRole   string        `env:"PGHERALD_PUBLISH_ROLE" placeholder:"ROLE" help:"Role that may publish events with --auth=jwt. Unset denies all users."`
+	OperatorRole  string        `env:"PGHERALD_OPERATOR_ROLE" placeholder:"ROLE" help:"Role that may read /api/stats with --auth=jwt. Unset denies all users."`
 }
 
-// serveOn prepares the database and serves on the listener, which it closes. It calls ready once
-// events flow.
-func (c serveCmd) serveOn(a *app, listener net.Listener, ready func()) error {
-	defer listener.Close()
-	if c.ListenDatabaseURL == "" {
-		c.ListenDatabaseURL = c.DatabaseURL
-	}
-	checker, err := c.checker(a.ctx, c.origins(), a.logger)
-	if err != nil {
-		return err
-	}
-	m := metrics.New(version())
-	stop, err := c.serveAdmin(a, m)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	if err := c.prepare(a); err != nil {
-		return err
-	}
-	s, err := c.wire(a, m, checker)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	return s.run(a, listener, ready)
+type limitFlags struct {
+	MaxConnections           int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS" placeholder:"N" help:"Open streams; 0 means nine tenths of the files that the process may open."`
+	MaxConnectionsPerUser    int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS_PER_USER" placeholder:"N" help:"Open streams of one user; 0 means no limit."`
+	MaxConnectionsPerAddress int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS_PER_ADDRESS" placeholder:"N" help:"Open streams of one address, or of one /64 of IPv6; 0 means no limit. Behind a proxy, set --trusted-proxies."`
+	ConnectionRate           float64  `default:"0" env:"PGHERALD_CONNECTION_RATE" placeholder:"N" help:"New streams of one address per second; 0 means no limit."`
+	TrustedProxies           []string `env:"PGHERALD_TRUSTED_PROXIES" placeholder:"CIDR" help:"Addresses of proxies whose header names the client, such as 10.0.0.0/8,::1. Default: none."`
+	ForwardedHeader          string   `enum:"X-Forwarded-For,Forwarded" default:"${default_forwarded_header}" env:"PGHERALD_FORWARDED_HEADER" placeholder:"NAME" help:"Header in which trusted proxies name the client (${enum}). They must set it themselves."`
+	CORSOrigins              []string `default:"${default_cors_origins}" env:"PGHERALD_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may read and write, such as https://app.example.com. * lets pages of all origins read (default); none denies all."`
+	CORSCredentials          bool     `env:"PGHERALD_CORS_CREDENTIALS" help:"Let pages of the origins that --cors-origins names send cookies."`
 }
 
-// prepare migrates and installs triggers, or checks that somebody has.
-func (c serveCmd) prepare(a *app) error {
-	spec, sets, err := c.load()
-	if err != nil {
-		return err
-	}
-	return c.with(a.ctx, func(conn *pgx.Conn) error {
-		if err := c.migrate(a, sets); err != nil {
-			return err
-		}
-		if c.NoApply {
-			return checkApplied(a.ctx, conn, spec)
-		}
-		changes, err := triggers.Apply(a.ctx, conn, spec)
-		for _, change := range changes {
-			a.logger.Debug("trigger applied", "change", change)
-		}
-		if len(changes) > 0 {
-			a.logger.Info("triggers applied: they are as the spec says now", "changes", len(changes))
-		}
-		return err
-	})
+type eventLogFlags struct {
+	RetainAge   time.Duration `default:"${default_retain_age}" env:"PGHERALD_RETAIN_AGE" placeholder:"TIME" help:"Age at which events leave the log: how long a client may be away and still resume (default ${default})."`
+	RetainBytes byteSize      `default:"${default_retain_bytes}" env:"PGHERALD_RETAIN_BYTES" placeholder:"SIZE" help:"Approximate size at which the oldest events leave the log; 0 means that only age counts."`
 }
 
-func (c serveCmd) migrate(a *app, sets []migrations.Set) error {
-	if !c.NoMigrate {
-		return migrations.Up(a.ctx, c.ListenDatabaseURL, sets...) // its lock is a session's: no pooler may be in between
+type tuningFlags struct {
+	FeedBytes     byteSize      `default:"${default_feed_bytes}" env:"PGHERALD_FEED_BYTES" placeholder:"SIZE" help:"Memory for recent events (default ${default})."`
+	Heartbeat     time.Duration `default:"${default_heartbeat}" env:"PGHERALD_HEARTBEAT" placeholder:"TIME" help:"Time between two heartbeats on a stream (default ${default})."`
+	WriteTimeout  time.Duration `default:"${default_write_timeout}" env:"PGHERALD_WRITE_TIMEOUT" placeholder:"TIME" help:"Time that a client may take to accept a write before the server disconnects it (default ${default})."`
+	ProbeInterval time.Duration `default:"${default_probe_interval}" env:"PGHERALD_PROBE_INTERVAL" placeholder:"TIME" help:"Time between two notifications that the listener sends to itself (default ${default})."`
+	Drain         time.Duration `default:"${default_drain}" env:"PGHERALD_DRAIN" placeholder:"TIME" help:"Time that streams may take to end at shutdown (default ${default})."`
+}
+
+// defaults returns the values that the tags above name, so that server.DefaultConfig is their only place.
+func defaults() kong.Vars {
+	d := server.DefaultConfig()
+	return kong.Vars{
+		"default_addr":             d.Listen.Addr,
+		"default_auth":             d.Tokens.Auth,
+		"default_jwt_leeway":       formatDuration(d.Tokens.Leeway),
+		"default_roles_claim":      d.Tokens.RolesClaim,
+		"default_forwarded_header": d.Limits.ForwardedHeader,
+		"default_cors_origins":     strings.Join(d.Limits.Origins, ","),
+		"default_retain_age":       formatDuration(d.EventLog.RetainAge),
+		"default_retain_bytes":     byteSize(d.EventLog.RetainBytes).String(),
+		"default_feed_bytes":       byteSize(d.Tuning.FeedBytes).String(),
+		"default_heartbeat":        formatDuration(d.Tuning.Heartbeat),
+		"default_write_timeout":    formatDuration(d.Tuning.WriteTimeout),
+		"default_probe_interval":   formatDuration(d.Tuning.ProbeInterval),
+		"default_drain":            formatDuration(d.Tuning.Drain),
 	}
-	statuses, err := migrations.StatusOf(a.ctx, c.DatabaseURL, sets...)
+}
+
+// formatDuration writes 24h and not 24h0m0s.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// Validate returns an error for flags that make no sense. kong calls it.
+func (c *serveCmd) Validate() error { return c.config().Validate() }
+
+// Run serves until a signal arrives.
+func (c *serveCmd) Run(a *app) error {
+	s, err := server.New(a.ctx, c.config(), server.Options{Logger: a.logger, Level: a.level})
 	if err != nil {
 		return err
 	}
-	var missing []error
-	for _, s := range statuses {
-		if s.Dirty || s.Version < s.Latest {
-			missing = append(missing, fmt.Errorf("%s is at version %d of %d%s", s.Set, s.Version, s.Latest, remark(s)))
-		}
-	}
-	return errors.Join(missing...)
+	return s.Run(a.ctx)
 }
 
-func checkApplied(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) error {
-	drift, err := triggers.Check(ctx, conn, spec)
-	if err != nil {
-		return err
+// config returns the settings of the flags.
+func (c *serveCmd) config() server.Config {
+	return server.Config{
+		Database: server.Database{
+			URL: c.Database.DatabaseURL, ListenURL: c.Database.ListenDatabaseURL, ActivitiesURL: c.Database.ActivitiesDatabaseURL,
+			Spec: c.Database.Spec, NoMigrate: c.Database.NoMigrate, NoApply: c.Database.NoApply,
+		},
+		Listen: server.Listen{
+			Addr: c.Listen.Addr, AdminAddr: c.Listen.AdminAddr, TLSCert: c.Listen.TLSCert, TLSKey: c.Listen.TLSKey, H2C: c.Listen.H2C,
+		},
+		Tokens: server.Tokens{
+			Auth: c.Tokens.Auth, Insecure: c.Tokens.Insecure,
+			Secret: c.Tokens.JWTSecret, SecretFile: c.Tokens.JWTSecretFile, KeysFile: c.Tokens.JWTKeys, JWKS: c.Tokens.JWKS,
+			Issuer: c.Tokens.JWTIssuer, Audience: c.Tokens.JWTAudience, Methods: c.Tokens.JWTMethods, Leeway: c.Tokens.JWTLeeway,
+			RolesClaim: c.Tokens.RolesClaim, GrantsClaim: c.Tokens.GrantsClaim, AllowURLToken: c.Tokens.AllowURLToken,
+			WriteRole: c.Tokens.WriteRole, PublishRole: c.Tokens.PublishRole, OperatorRole: c.Tokens.OperatorRole,
+		},
+		Limits: server.Limits{
+			Connections: c.Limits.MaxConnections, PerUser: c.Limits.MaxConnectionsPerUser, PerAddress: c.Limits.MaxConnectionsPerAddress,
+			Rate: c.Limits.ConnectionRate, TrustedProxies: c.Limits.TrustedProxies, ForwardedHeader: c.Limits.ForwardedHeader,
+			Origins: c.Limits.CORSOrigins, Credentials: c.Limits.CORSCredentials,
+		},
+		EventLog: server.EventLog{RetainAge: c.EventLog.RetainAge, RetainBytes: int64(c.EventLog.RetainBytes)},
+		Tuning: server.Tuning{
+			FeedBytes: int64(c.Tuning.FeedBytes), Heartbeat: c.Tuning.Heartbeat, WriteTimeout: c.Tuning.WriteTimeout,
+			ProbeInterval: c.Tuning.ProbeInterval, Drain: c.Tuning.Drain,
+		},
 	}
-	var errs []error
-	for _, d := range drift {
-		errs = append(errs, errors.New(d.String()))
-	}
-	if len(errs) > 0 {
-		errs = append(errs, errors.New("triggers are not as the spec says: run pgherald triggers apply"))
-	}
-	return errors.Join(errs...)
-}
-
-// shutdown ends everything within the drain time. At first the server still answers, so that a
-// load balancer learns from /readyz that it goes, before anybody is refused; net/http answers
-// nothing more once it shuts down. What is left in the end is cut.
-func shutdown(server *http.Server, a *api.API, drain time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drain*9/10)
-	defer cancel()
-	answer, stop := context.WithTimeout(ctx, drain/5)
-	defer stop()
-	<-answer.Done()
-	a.Shutdown(ctx)
-	defer a.Close()
-	if err := server.Shutdown(ctx); err != nil {
-		return server.Close()
-	}
-	return nil
-}
-
-// defaultServe is a server with the defaults of the command line.
-func defaultServe() (serveCmd, error) {
-	var c struct {
-		Serve serveCmd `cmd:""`
-	}
-	parser, err := kong.New(&c)
-	if err != nil {
-		return serveCmd{}, err
-	}
-	_, err = parser.Parse([]string{"serve", "--database-url=set-by-the-caller"})
-	return c.Serve, err
 }

@@ -8,15 +8,13 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/alecthomas/kong"
 )
 
 func TestTailFlags(t *testing.T) {
 	t.Setenv("PGHERALD_URL", "http://from.env")
 	parse := func(args ...string) (tailCmd, error) {
 		var c tailCmd
-		parser, err := kong.New(&c)
+		parser, err := newParser(&c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,33 +5,35 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// triggersCmd is the family of commands for the triggers of watched tables.
+// triggersCmd holds the commands for the triggers of watched tables.
 type triggersCmd struct {
 	Show  triggersShowCmd  `cmd:"" help:"Print the SQL that apply would run."`
 	Apply triggersApplyCmd `cmd:"" help:"Install the triggers, and remove those of tables that are no longer watched."`
 	Drop  triggersDropCmd  `cmd:"" help:"Remove all triggers. The event log stays."`
-	Check triggersCheckCmd `cmd:"" help:"Say what differs from the spec; exit 1 if anything does."`
+	Check triggersCheckCmd `cmd:"" help:"List how the triggers differ from the spec. Exit code 1 if they do."`
 }
 
 type watchFlags struct {
-	databaseFlags
-	specFlags
+	databaseFlags `group:"database"`
+	specFlags     `group:"database"`
 }
 
-// withSpec runs do with the spec, on one connection.
+// withSpec calls do with a connection and the spec.
 func (f watchFlags) withSpec(a *app, do func(*pgx.Conn, triggers.Spec) error) error {
-	spec, _, err := f.load()
+	spec, _, err := server.LoadSpec(f.Spec)
 	if err != nil {
 		return err
 	}
-	return f.with(a.ctx, func(conn *pgx.Conn) error { return do(conn, spec) })
+	return f.connect(a.ctx, func(conn *pgx.Conn) error { return do(conn, spec) })
 }
 
 type triggersShowCmd struct{ watchFlags }
 
+// Run prints the SQL.
 func (c triggersShowCmd) Run(a *app) error {
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
 		sql, err := triggers.SQL(a.ctx, conn, spec)
@@ -45,6 +47,7 @@ func (c triggersShowCmd) Run(a *app) error {
 
 type triggersApplyCmd struct{ watchFlags }
 
+// Run installs the triggers and prints what changed.
 func (c triggersApplyCmd) Run(a *app) error {
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
 		changes, err := triggers.Apply(a.ctx, conn, spec)
@@ -55,16 +58,19 @@ func (c triggersApplyCmd) Run(a *app) error {
 			fmt.Fprintln(a.stdout, change)
 		}
 		if len(changes) == 0 {
-			fmt.Fprintln(a.stdout, "triggers were as the spec says already")
+			fmt.Fprintln(a.stdout, "triggers match the spec: nothing to change")
 		}
 		return nil
 	})
 }
 
-type triggersDropCmd struct{ databaseFlags }
+type triggersDropCmd struct {
+	databaseFlags `group:"database"`
+}
 
+// Run removes the triggers and prints what changed.
 func (c triggersDropCmd) Run(a *app) error {
-	return c.with(a.ctx, func(conn *pgx.Conn) error {
+	return c.connect(a.ctx, func(conn *pgx.Conn) error {
 		changes, err := triggers.Drop(a.ctx, conn)
 		for _, change := range changes {
 			fmt.Fprintln(a.stdout, change)
@@ -75,22 +81,20 @@ func (c triggersDropCmd) Run(a *app) error {
 
 type triggersCheckCmd struct{ watchFlags }
 
+// Run prints each difference, and returns an error if there is one.
 func (c triggersCheckCmd) Run(a *app) error {
-	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error { return checkTriggers(a, conn, spec) })
-}
-
-// checkTriggers prints what differs, and returns an error if anything does.
-func checkTriggers(a *app, conn *pgx.Conn, spec triggers.Spec) error {
-	drift, err := triggers.Check(a.ctx, conn, spec)
-	if err != nil {
-		return err
-	}
-	for _, d := range drift {
-		fmt.Fprintln(a.stdout, d)
-	}
-	if len(drift) > 0 {
-		return fmt.Errorf("triggers differ from the spec in %d places: run pgherald triggers apply", len(drift))
-	}
-	fmt.Fprintln(a.stdout, "triggers are as the spec says")
-	return nil
+	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
+		drift, err := triggers.Check(a.ctx, conn, spec)
+		if err != nil {
+			return err
+		}
+		for _, d := range drift {
+			fmt.Fprintln(a.stdout, d)
+		}
+		if len(drift) > 0 {
+			return fmt.Errorf("triggers differ from the spec in %d places: run pgherald triggers apply", len(drift))
+		}
+		fmt.Fprintln(a.stdout, "triggers match the spec")
+		return nil
+	})
 }

@@ -1,26 +1,26 @@
-package main
+package demo
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// simulated is how many activities the demo keeps: older ones that it made up are deleted.
-const simulated = 200
+// keptActivities is the number of activities that the simulation keeps. It deletes older ones of its own.
+const keptActivities = 200
 
-// simulator makes up the daily life of a workload. It writes to tables like anybody else, and
-// knows nothing of events.
+// simulator writes activities in SQL. It knows nothing of events.
 type simulator struct {
-	conn *pgx.Conn
+	conn *pgx.Conn // nil until it connects
 }
 
-// simulate makes up about rate changes per second until ctx ends. When the database does not
-// answer it waits and connects anew.
+// simulate makes about rate changes per second until ctx ends. After an error it connects again.
 func simulate(ctx context.Context, logger *slog.Logger, url string, rate float64) {
 	tick := time.NewTicker(time.Duration(float64(time.Second) / rate))
 	defer tick.Stop()
@@ -33,7 +33,7 @@ func simulate(ctx context.Context, logger *slog.Logger, url string, rate float64
 		case <-tick.C:
 		}
 		if err := s.step(ctx, url); err != nil && ctx.Err() == nil {
-			logger.Debug("simulation paused", "error", err)
+			logger.Debug("simulation interrupted", "error", err)
 			s.close()
 		}
 	}
@@ -46,6 +46,7 @@ func (s *simulator) close() {
 	}
 }
 
+// step makes one change of a random kind.
 func (s *simulator) step(ctx context.Context, url string) error {
 	if s.conn == nil {
 		conn, err := pgx.Connect(ctx, url)
@@ -58,24 +59,24 @@ func (s *simulator) step(ctx context.Context, url string) error {
 	case n < 4:
 		return s.create(ctx)
 	case n < 6:
-		return s.exec(ctx, assignSQL, one(people), one(people))
+		return s.exec(ctx, assignSQL, pick(people), pick(people))
 	case n < 8:
-		return s.exec(ctx, statusSQL, one(statuses))
+		return s.exec(ctx, statusSQL, pick(statuses))
 	case n < 9:
-		return s.exec(ctx, noteSQL, one(people), one(notes))
+		return s.exec(ctx, noteSQL, pick(people), pick(notes))
 	default:
-		return s.exec(ctx, forgetSQL, simulated, oneOf(subcategories))
+		return s.exec(ctx, deleteSQL, keptActivities, slices.Concat(slices.Collect(maps.Values(subcategories))...))
 	}
 }
 
 func (s *simulator) create(ctx context.Context) error {
-	category := one(categories)
-	return s.exec(ctx, createSQL, category, one(subcategories[category]), one(locations), one(people))
+	category := pick(categories)
+	return s.exec(ctx, createSQL, category, pick(subcategories[category]), pick(locations), pick(people))
 }
 
 func (s *simulator) exec(ctx context.Context, sql string, args ...any) error {
 	if _, err := s.conn.Exec(ctx, sql, args...); err != nil {
-		return fmt.Errorf("make up an activity: %w", err)
+		return fmt.Errorf("simulate a change: %w", err)
 	}
 	return nil
 }
@@ -84,7 +85,7 @@ const createSQL = `
 insert into public.activities (category, subcategory, location, reporter)
 values ($1, $2, $3, $4)`
 
-// Any of the newest activities.
+// anySQL selects one of the newest activities at random.
 const anySQL = `
 select id from (select id from public.activities order by created_at desc limit 20) as newest
 order by random() limit 1`
@@ -104,18 +105,27 @@ const noteSQL = `
 insert into public.activity_updates (activity_id, author_id, notes)
 select id, $1, $2 from (` + anySQL + `) as a`
 
-// Only what the simulation may have made up: what people wrote stays.
-const forgetSQL = `
+// deleteSQL spares activities with subcategories other than the simulation's: users wrote them.
+const deleteSQL = `
 delete from public.activities
 where id in (select id from public.activities order by created_at desc offset $1)
 and subcategory = any($2)`
 
-func one(choices []string) string { return choices[rand.IntN(len(choices))] }
+func pick(choices []string) string { return choices[rand.IntN(len(choices))] }
 
-func oneOf(choices map[string][]string) []string {
-	var all []string
-	for _, c := range choices {
-		all = append(all, c...)
+// The vocabulary of the simulated activities.
+var (
+	categories    = []string{"Maintenance", "Safety", "Logistics", "Cleaning"}
+	subcategories = map[string][]string{
+		"Maintenance": {"HVAC", "Lighting", "Elevator", "Plumbing"},
+		"Safety":      {"Fire drill", "Incident", "Inspection"},
+		"Logistics":   {"Delivery", "Pickup", "Inventory"},
+		"Cleaning":    {"Spill", "Windows", "Waste"},
 	}
-	return all
-}
+	locations = []string{"HQ, floor 1", "HQ, floor 2", "Warehouse", "Lab", "Parking"}
+	people    = []string{"ada", "grace", "linus", "margaret", "ken"}
+	statuses  = []string{"open", "in_progress", "blocked", "resolved", "closed"}
+	notes     = []string{
+		"Parts are ordered.", "Waiting for access.", "Done, please check.", "Called the vendor.", "Needs a second pair of hands.",
+	}
+)

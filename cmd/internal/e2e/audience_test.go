@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -82,8 +83,12 @@ func TestWhoHearsWhatOnTwoServers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	flags := []string{"--spec=" + spec, "--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a", "--jwt-secret-file=" + key, "--publish-role=press"}
-	one, two := newNode(t, url, flags...), newNode(t, url, flags...)
+	configure := func(c *server.Config) {
+		c.Database.Spec = spec
+		c.Tokens.Auth, c.Tokens.Issuer, c.Tokens.Audience, c.Tokens.SecretFile = "jwt", "i", "a", key
+		c.Tokens.PublishRole = "press"
+	}
+	one, two := newNode(url, configure), newNode(url, configure)
 	defer one.end(t)
 	defer two.end(t)
 	startNodes(ctx, t, one, two)

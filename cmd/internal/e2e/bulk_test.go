@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -37,7 +38,7 @@ func runBulkPeak(t *testing.T, rows, feed int) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
 	url := pgtest.EmptyDatabase(t)
-	n := newNode(t, url, fmt.Sprintf("--feed-bytes=%d", feed), "--write-timeout=4m")
+	n := newNode(url, func(c *server.Config) { c.Tuning.FeedBytes, c.Tuning.WriteTimeout = int64(feed), 4*time.Minute })
 	startNodes(ctx, t, n)
 	defer n.end(t)
 	conn := pgtest.Connect(t, url)

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
@@ -106,8 +107,8 @@ type observer struct {
 // from the cursor that came with it. In the end every page shows what is in the tables.
 func TestSnapshotHandOff(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t, pgtest.NewDatabase(t), activityCounters())
-	nodes := []*node{tr.node(tr.url), tr.node(tr.url, "--feed-bytes=24KiB")}
+	tr := newTrial(t, pgtest.NewDatabase(t), judge.ActivityCounters())
+	nodes := []*node{tr.node(tr.url), tr.node(tr.url, smallFeed)}
 	startNodes(tr.ctx, t, nodes...)
 	for i := range 6 {
 		tr.edit(nodes[i%2])

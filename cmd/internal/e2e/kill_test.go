@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/stream/status"
 )
@@ -23,7 +24,7 @@ import (
 // event once, in order. How long the longest silence was is logged.
 func TestReplicasThatAreKilledAndFrozen(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t, pgtest.NewDatabase(t), counters())
+	tr := newTrial(t, pgtest.NewDatabase(t), judge.Counters())
 	d := newDuo(tr)
 	for _, name := range []string{"first", "second", "third", "fourth"} {
 		s := tr.subscriber(name, d.nodes()...)
@@ -31,7 +32,7 @@ func TestReplicasThatAreKilledAndFrozen(t *testing.T) {
 		tr.subscribe(s)
 	}
 	picky := tr.subscriber("picky", d.nodes()...)
-	picky.types = []string{tr.load.updated}
+	picky.types = []string{tr.load.UpdateType}
 	flaky := tr.subscriber("flaky", d.nodes()...)
 	flaky.atRandom(60_000)
 	tr.subscribe(picky, flaky)
@@ -66,7 +67,7 @@ type twin struct {
 func newDuo(tr *trial) *duo {
 	tr.t.Helper()
 	spec := filepath.Join(tr.t.TempDir(), "spec.yaml")
-	if err := os.WriteFile(spec, []byte(tr.load.spec), 0o600); err != nil {
+	if err := os.WriteFile(spec, []byte(tr.load.Spec), 0o600); err != nil {
 		tr.t.Fatal(err)
 	}
 	d := &duo{trial: tr, binary: buildProgram(tr.t), args: []string{"--spec=" + spec}}

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -23,6 +23,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
@@ -287,8 +288,11 @@ func TestMalformedRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		testMalformed(t, token, "--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a", "--jwt-secret="+secret,
-			"--write-role=all", "--publish-role=all", "--operator-role=all", "--allow-url-token")
+		testMalformed(t, token, func(c *server.Config) {
+			c.Tokens.Auth, c.Tokens.Issuer, c.Tokens.Audience, c.Tokens.Secret = "jwt", "i", "a", secret
+			c.Tokens.WriteRole, c.Tokens.PublishRole, c.Tokens.OperatorRole = "all", "all", "all"
+			c.Tokens.AllowURLToken = true
+		})
 	})
 }
 
@@ -309,7 +313,7 @@ func askWithToken(ctx context.Context, t *testing.T, url, token string) *http.Re
 	return response
 }
 
-func testMalformed(t *testing.T, token string, args ...string) {
+func testMalformed(t *testing.T, token string, changes ...func(*server.Config)) {
 	seed := *malformedSeed
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -318,7 +322,7 @@ func testMalformed(t *testing.T, token string, args ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	databaseURL := pgtest.NewDatabase(t)
-	n := newNode(t, databaseURL, args...)
+	n := newNode(databaseURL, changes...)
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
 	conn := pgtest.Connect(t, databaseURL)

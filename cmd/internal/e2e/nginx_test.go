@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -28,7 +29,7 @@ func startNginx(ctx context.Context, t *testing.T, n *node) string {
 			t.Skip("no nginx here: tools/setup installs it on Debian")
 		}
 	}
-	config, err := os.ReadFile(filepath.Join("..", "..", "deploy", "nginx.conf"))
+	config, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "nginx.conf"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,10 @@ func TestNginx(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	n := newNode(t, pgtest.NewDatabase(t), "--trusted-proxies=127.0.0.1", "--max-connections-per-address=1", "--heartbeat=200ms")
+	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) {
+		c.Limits.TrustedProxies, c.Limits.PerAddress = []string{"127.0.0.1"}, 1
+		c.Tuning.Heartbeat = 200 * time.Millisecond
+	})
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
 	url := startNginx(ctx, t, n)

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -14,7 +15,7 @@ import (
 // show it without what the other one has done.
 func TestNoteWhileTheActivityIsChanged(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t, pgtest.NewDatabase(t), activityCounters())
+	tr := newTrial(t, pgtest.NewDatabase(t), judge.ActivityCounters())
 	n := tr.node(tr.url)
 	startNodes(tr.ctx, t, n)
 	page := tr.observe(n, n)

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
 	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
@@ -25,10 +26,10 @@ func TestExactlyOnceInOrder(t *testing.T) {
 		commits = 300
 	}
 	for name, c := range map[string]struct {
-		load        workload
+		load        judge.Workload
 		up, resting bool // what the wakers are made to be; otherwise it depends on how fast the machine is
 	}{
-		"spec": {load: counters(), up: true}, "activities": {load: activityCounters()}, "no waker": {load: counters(), resting: true},
+		"spec": {load: judge.Counters(), up: true}, "activities": {load: judge.ActivityCounters()}, "no waker": {load: judge.Counters(), resting: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -36,7 +37,7 @@ func TestExactlyOnceInOrder(t *testing.T) {
 			if c.resting { // as the writers do for an instant each: no waker gets the lock
 				pgtest.Exec(t, pgtest.Connect(t, tr.url), `select pg_advisory_lock_shared($1)`, int64(notify.LeaderLock))
 			}
-			a, small, mortal := tr.node(tr.url), tr.node(tr.url, "--feed-bytes=24KiB"), tr.node(tr.url)
+			a, small, mortal := tr.node(tr.url), tr.node(tr.url, smallFeed), tr.node(tr.url)
 			startNodes(tr.ctx, t, a, small, mortal)
 			began := tr.crowd(a, small, mortal)
 			tr.write(12, false)
@@ -93,7 +94,7 @@ func (tr *trial) crowd(a, small, mortal *node) string {
 	flaky.atRandom(40_000)
 
 	picky := tr.subscriber("flaky and picky everywhere", a, small, mortal)
-	picky.types = []string{tr.load.updated}
+	picky.types = []string{tr.load.UpdateType}
 	picky.atRandom(30_000)
 
 	wild := tr.subscriber("flaky everywhere", a, small, mortal)
@@ -146,7 +147,7 @@ func (tr *trial) restartOften(n *node, commits int) {
 // TestReplicas has a subscriber who goes to the other of two servers after each transaction.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	tr := newTrial(t, pgtest.NewDatabase(t), counters())
+	tr := newTrial(t, pgtest.NewDatabase(t), judge.Counters())
 	nodes := []*node{tr.node(tr.url), tr.node(tr.url)}
 	startNodes(tr.ctx, t, nodes...)
 	restless := tr.subscriber("to and fro")

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -54,7 +55,7 @@ func runOutage(t *testing.T, own bool, fault func(*outage)) {
 	restless := o.subscriber("flaky, and at both servers", o.node, healthy)
 	restless.atRandom(20_000)
 	picky := o.subscriber("picky", o.node)
-	picky.types = []string{o.load.updated}
+	picky.types = []string{o.load.UpdateType}
 	o.subscribe(o.subscriber("steady", o.node), flaky, restless, picky)
 	o.write(4, true)
 	o.waitCommits(50)
@@ -81,7 +82,7 @@ func newOutage(t *testing.T, own bool) *outage {
 	}
 	o.proxy, o.detour = pgtest.NewProxy(t, u.Host), pgtest.NewProxy(t, u.Host)
 	u.Host = o.proxy.Addr() + "," + o.detour.Addr()
-	o.trial = newTrial(t, database, counters())
+	o.trial = newTrial(t, database, judge.Counters())
 	o.node = o.trial.node(u.String())
 	return o
 }

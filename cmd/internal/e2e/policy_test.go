@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -21,7 +22,7 @@ func TestPoliciesEndToEnd(t *testing.T) {
 	defer cancel()
 	databaseURL := pgtest.NewDatabase(t)
 	conn := pgtest.Connect(t, databaseURL)
-	first := newNode(t, databaseURL) // makes the tables
+	first := newNode(databaseURL) // makes the tables
 	startNodes(ctx, t, first)
 	first.end(t)
 
@@ -48,8 +49,9 @@ func TestPoliciesEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.User = url.User(role)
-	n := newNode(t, databaseURL, "--auth=jwt", "--jwt-secret="+e2eSecret, "--jwt-issuer=e2e", "--jwt-audience=pgherald", "--write-role=nurse",
-		"--activities-database-url="+u.String())
+	n := newNode(databaseURL, withTokens, func(c *server.Config) {
+		c.Tokens.WriteRole, c.Database.ActivitiesURL = "nurse", u.String()
+	})
 	startNodes(ctx, t, n)
 	defer n.end(t)
 

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -196,7 +197,7 @@ func TestPresenceOfACrowd(t *testing.T) {
 	addr := strings.TrimPrefix(at, "http://")
 	l := newLobby(t, url, addr)
 	n := 10_000
-	if files := maxFiles(); files > 0 {
+	if files := server.MaxFiles(); files > 0 {
 		n = min(n, files/2)
 	}
 	all := userNames("user", n)

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -65,7 +65,7 @@ func TestWriterNeedsRightsOnItsTablesAlone(t *testing.T) {
 	defer cancel()
 	databaseURL := pgtest.EmptyDatabase(t)
 	owner := pgtest.Connect(t, databaseURL)
-	n := newNode(t, databaseURL)
+	n := newNode(databaseURL)
 	startNodes(ctx, t, n)
 	defer n.end(t)
 	role, roleURL := newRole(t, owner, databaseURL)

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -84,7 +85,7 @@ func TestEveryTypeOverTheWire(t *testing.T) {
 	if err := os.WriteFile(spec, []byte(rowsSpec), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n := newNode(t, url, "--spec="+spec, "--feed-bytes=1MiB")
+	n := newNode(url, func(c *server.Config) { c.Database.Spec, c.Tuning.FeedBytes = spec, 1<<20 })
 	startNodes(ctx, t, n)
 	defer n.end(t)
 	frames := openFrames(ctx, t, n)

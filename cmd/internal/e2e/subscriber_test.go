@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -33,7 +33,7 @@ type subscriber struct {
 	rng   *rand.Rand
 	began chan struct{} // closed when it has been told where it begins
 
-	sessions int // connections made
+	connections int
 }
 
 // session is what happened on one connection so far.
@@ -151,7 +151,7 @@ func (s *subscriber) greeted(from string, sync streamtest.Envelope) error {
 	if data.Mode != want {
 		return fmt.Errorf("the stream after %q began with %s, not %s", from, sync.Data, want)
 	}
-	if s.sessions++; s.sessions == 1 {
+	if s.connections++; s.connections == 1 {
 		close(s.began)
 	}
 	return nil

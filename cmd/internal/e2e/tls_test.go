@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -93,7 +94,9 @@ func TestTLS(t *testing.T) {
 	defer cancel()
 	dir, trust := t.TempDir(), x509.NewCertPool()
 	writePair(t, dir, "first", trust)
-	n := newNode(t, pgtest.NewDatabase(t), "--tls-cert="+filepath.Join(dir, "cert.pem"), "--tls-key="+filepath.Join(dir, "key.pem"))
+	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) {
+		c.Listen.TLSCert, c.Listen.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	})
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
 	expect := func(protocol, name string, http2 bool) {
@@ -120,27 +123,12 @@ func TestTLS(t *testing.T) {
 	expect("HTTP/2.0", "third", true)
 }
 
-func TestCertificatesThatCannotBeUsed(t *testing.T) {
-	dir := t.TempDir()
-	writePair(t, dir, "one", x509.NewCertPool())
-	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for want, pair := range map[string][2]string{
-		"no such file":                   {filepath.Join(dir, "nothing"), key},
-		"failed to find any PEM data in": {os.Args[0], key},
-		"found a certificate rather than a key in the PEM for the private key": {cert, cert},
-	} {
-		if _, err := openCertificate(pair[0], pair[1], nil); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: %v, want %q", pair, err, want)
-		}
-	}
-}
-
 // TestH2C speaks HTTP/2 without TLS, with prior knowledge as a proxy does, and beside HTTP/1.1.
 func TestH2C(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	n := newNode(t, pgtest.NewDatabase(t), "--h2c")
+	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) { c.Listen.H2C = true })
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
 	over := func(set func(*http.Protocols)) string {
@@ -156,16 +144,4 @@ func TestH2C(t *testing.T) {
 		t.Errorf("to everybody else it speaks %s", got)
 	}
 	hearOneActivity(ctx, t, n)
-}
-
-func TestTransportFlags(t *testing.T) {
-	for want, f := range map[string]transportFlags{
-		"go together": {TLSCert: "a"},
-		"go togethe":  {TLSKey: "a"},
-		"without TLS": {TLSCert: "a", TLSKey: "b", H2C: true},
-	} {
-		if err := f.checkTransport(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v, want %q", f, err, want)
-		}
-	}
 }

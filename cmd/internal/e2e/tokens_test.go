@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -13,10 +13,17 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
 const e2eSecret = "a secret that only this test has"
+
+// withTokens makes a server accept the tokens that signed returns.
+func withTokens(c *server.Config) {
+	c.Tokens.Auth, c.Tokens.Secret = "jwt", e2eSecret
+	c.Tokens.Issuer, c.Tokens.Audience = "e2e", "pgherald"
+}
 
 // signed is a token of alice with these roles that ends at the given time.
 func signed(t *testing.T, end time.Time, roles ...string) string {
@@ -37,9 +44,12 @@ func TestTokensEndToEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	databaseURL := pgtest.NewDatabase(t)
-	args := []string{"--auth=jwt", "--jwt-secret=" + e2eSecret, "--jwt-issuer=e2e", "--jwt-audience=pgherald", "--jwt-leeway=0s",
-		"--write-role=nurse", "--publish-role=nurse", "--operator-role=operator", "--heartbeat=100ms"}
-	first, second := newNode(t, databaseURL, args...), newNode(t, databaseURL, args...)
+	configure := func(c *server.Config) {
+		withTokens(c)
+		c.Tokens.Leeway, c.Tuning.Heartbeat = 0, 100*time.Millisecond
+		c.Tokens.WriteRole, c.Tokens.PublishRole, c.Tokens.OperatorRole = "nurse", "nurse", "operator"
+	}
+	first, second := newNode(databaseURL, configure), newNode(databaseURL, configure)
 	defer first.end(t)
 	defer second.end(t)
 	startNodes(ctx, t, first, second)

@@ -1,9 +1,10 @@
-package main
+package e2e
 
 import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -14,7 +15,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
@@ -23,7 +27,7 @@ type trial struct {
 	t    *testing.T
 	ctx  context.Context // bounds everything
 	url  string          // of the database, without a proxy in between
-	load workload
+	load judge.Workload
 	rows []string // written by everyone
 	last string   // the row whose one write is the last of the trial
 
@@ -44,7 +48,7 @@ type trial struct {
 	errs []error // of goroutines
 }
 
-func newTrial(t *testing.T, databaseURL string, load workload) *trial {
+func newTrial(t *testing.T, databaseURL string, load judge.Workload) *trial {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	quitted, quit := context.WithCancel(ctx)
@@ -64,22 +68,21 @@ func newTrial(t *testing.T, databaseURL string, load workload) *trial {
 	for n := range 16 {
 		tr.rows = append(tr.rows, rowID(n))
 	}
-	load.prepare(t, databaseURL, append(tr.rows, tr.last))
+	prepare(t, databaseURL, load, append(tr.rows, tr.last))
 	return tr
 }
 
 // node returns a server of the trial that is not yet started. Its database may be seen through
 // another URL.
-func (tr *trial) node(databaseURL string, args ...string) *node {
+func (tr *trial) node(databaseURL string, changes ...func(*server.Config)) *node {
 	tr.t.Helper()
-	if tr.load.spec != "" {
-		file := filepath.Join(tr.t.TempDir(), "spec.yaml")
-		if err := os.WriteFile(file, []byte(tr.load.spec), 0o600); err != nil {
+	n := newNode(databaseURL, changes...)
+	if tr.load.Spec != "" {
+		n.config.Database.Spec = filepath.Join(tr.t.TempDir(), "spec.yaml")
+		if err := os.WriteFile(n.config.Database.Spec, []byte(tr.load.Spec), 0o600); err != nil {
 			tr.t.Fatal(err)
 		}
-		args = append(args, "--spec="+file)
 	}
-	n := newNode(tr.t, databaseURL, args...)
 	tr.nodes = append(tr.nodes, n)
 	return n
 }
@@ -178,34 +181,56 @@ func (tr *trial) finish() {
 	tr.compare(tr.end())
 }
 
+// writeLast writes the row that ends the subscribers' streams.
 func (tr *trial) writeLast(conn *pgx.Conn) {
 	tr.t.Helper()
 	pgtest.Exec(tr.t, conn, `begin`)
-	pgtest.Exec(tr.t, conn, tr.load.bump, []string{tr.last})
-	pgtest.Exec(tr.t, conn, `insert into public.journal (xid, updated, other) values (pg_current_xact_id(), 1, 0)`)
+	pgtest.Exec(tr.t, conn, tr.load.Bump, []string{tr.last})
+	pgtest.Exec(tr.t, conn, judge.JournalInsert, 1, 0)
 	pgtest.Exec(tr.t, conn, `commit`)
 }
 
+// compare judges what each subscriber received.
 func (tr *trial) compare(conn *pgx.Conn) {
 	tr.t.Helper()
-	truth, err := readTruth(tr.ctx, conn, tr.load, append(tr.rows, tr.last))
+	truth, err := judge.Read(tr.ctx, conn, tr.load, append(tr.rows, tr.last))
 	if err != nil {
 		tr.t.Fatal(err)
 	}
-	if err := truth.checkWriters(tr.writers); err != nil {
-		tr.t.Fatal(err)
-	}
-	sessions := 0
-	for _, s := range tr.subs {
-		if err := truth.check(s); err != nil {
-			tr.t.Error(err)
-		}
-		sessions += s.sessions
-	}
-	undone, unknown := 0, 0
+	rolledBack, unknown, connections := 0, 0, 0
 	for _, w := range tr.writers {
-		undone, unknown = undone+len(w.undone), unknown+len(w.unknown)
+		if err := truth.CheckWriters(w.ledger); err != nil {
+			tr.t.Fatal(err)
+		}
+		rolledBack, unknown = rolledBack+len(w.ledger.RolledBack), unknown+len(w.ledger.Unknown)
+	}
+	for _, s := range tr.subs {
+		if err := truth.Check(judge.Received{Name: s.name, Types: s.types, Client: &s.Client}); err != nil {
+			tr.t.Errorf("after %d connections: %v", s.connections, err)
+		}
+		connections += s.connections
 	}
 	tr.t.Logf("%d transactions with %d events at each of %d subscribers over %d connections; %d rolled back, %d of unknown end",
-		len(truth.journal), len(truth.logged), len(tr.subs), sessions, undone, unknown)
+		len(truth.Journal), len(truth.Log), len(tr.subs), connections, rolledBack, unknown)
 }
+
+// prepare makes the tables and the rows that exist before the servers start.
+func prepare(t testing.TB, databaseURL string, load judge.Workload, ids []string) {
+	t.Helper()
+	conn := pgtest.Connect(t, databaseURL)
+	if load.DDL != "" {
+		pgtest.Exec(t, conn, load.DDL)
+	} else if err := migrations.Up(t.Context(), databaseURL, migrations.Engine(), migrations.Workload()); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, conn, judge.JournalDDL)
+	for _, id := range ids {
+		pgtest.Exec(t, conn, load.Insert, id, 0)
+	}
+}
+
+// rowID returns the id of row n. Ids sort like their numbers.
+func rowID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
+
+// smallFeed gives a server a feed that covers next to nothing, so that slow clients catch up from the log.
+func smallFeed(c *server.Config) { c.Tuning.FeedBytes = 24 << 10 }

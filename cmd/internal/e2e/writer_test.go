@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"context"
@@ -13,26 +13,23 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-)
 
-// tally is how many events a transaction has.
-type tally struct{ updated, other int }
+	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
+)
 
 // writer is somebody who writes to the table, straight to the database, in transactions of all
 // shapes. Several of them work on the same rows.
 type writer struct {
 	url      string
-	load     workload
+	load     judge.Workload
 	rows     []string // ascending; locked in this order, so there is no deadlock
 	rng      *mathrand.Rand
 	long     bool // its transactions stay open while others commit
 	tolerant bool // of a database that is away
 	commits  *counter
 
-	conn    *pgx.Conn
-	acked   map[string]tally // what the database has said is committed, by transaction
-	undone  []string         // what was rolled back on purpose
-	unknown []string         // what was to be committed when the connection broke
+	conn   *pgx.Conn
+	ledger judge.Ledger
 }
 
 // errUndo rolls a transaction back.
@@ -40,7 +37,7 @@ var errUndo = errors.New("rolled back on purpose")
 
 // run writes until quit is over. ctx ends everything.
 func (w *writer) run(ctx, quit context.Context) error {
-	w.acked = make(map[string]tally)
+	w.ledger = judge.Ledger{Committed: make(map[string]judge.Tally), Crashes: w.tolerant}
 	defer func() {
 		if w.conn != nil {
 			w.conn.Close(context.WithoutCancel(ctx))
@@ -97,23 +94,23 @@ func (w *writer) transact(ctx, quit context.Context) error {
 	defer func() { _ = tx.Rollback(ctx) }() // where there was an error; the connection may be gone
 	n, xid, err := w.fill(ctx, quit, tx)
 	if errors.Is(err, errUndo) {
-		w.undone = append(w.undone, xid)
+		w.ledger.RolledBack = append(w.ledger.RolledBack, xid)
 		return tx.Rollback(ctx)
 	}
 	if err != nil {
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {
-		w.unknown = append(w.unknown, xid)
+		w.ledger.Unknown = append(w.ledger.Unknown, xid)
 		return fmt.Errorf("commit: %w", err)
 	}
-	w.acked[xid] = n
+	w.ledger.Committed[xid] = n
 	w.commits.add()
 	return nil
 }
 
 // fill writes what the transaction is to write, and says so in the journal.
-func (w *writer) fill(ctx, quit context.Context, tx pgx.Tx) (n tally, xid string, err error) {
+func (w *writer) fill(ctx, quit context.Context, tx pgx.Tx) (n judge.Tally, xid string, err error) {
 	if w.long || w.rng.IntN(6) == 0 {
 		if err := w.episode(ctx, tx, &n); err != nil {
 			return n, xid, err
@@ -127,10 +124,7 @@ func (w *writer) fill(ctx, quit context.Context, tx pgx.Tx) (n tally, xid string
 			return n, xid, err
 		}
 	}
-	const note = `
-insert into public.journal (xid, updated, other)
-values (pg_current_xact_id(), $1, $2) returning xid::text`
-	if err := tx.QueryRow(ctx, note, n.updated, n.other).Scan(&xid); err != nil {
+	if err := tx.QueryRow(ctx, judge.JournalInsert, n.Updated, n.Other).Scan(&xid); err != nil {
 		return n, xid, err
 	}
 	if w.rng.IntN(5) == 0 {
@@ -151,7 +145,7 @@ func (w *writer) someRows() [][]string {
 }
 
 // write changes rows in one of the ways that there are.
-func (w *writer) write(ctx context.Context, tx pgx.Tx, ids []string, n *tally) error {
+func (w *writer) write(ctx context.Context, tx pgx.Tx, ids []string, n *judge.Tally) error {
 	switch w.rng.IntN(8) {
 	case 0:
 		return w.savepoint(ctx, tx, ids, n, true)
@@ -159,21 +153,21 @@ func (w *writer) write(ctx context.Context, tx pgx.Tx, ids []string, n *tally) e
 		return w.savepoint(ctx, tx, ids, n, false)
 	case 2: // one statement each, and one row twice
 		for _, id := range append(ids[:1:1], ids...) {
-			if err := w.change(ctx, tx, w.load.bump, []string{id}, &n.updated); err != nil {
+			if err := w.change(ctx, tx, w.load.Bump, []string{id}, &n.Updated); err != nil {
 				return err
 			}
 		}
 		return nil
 	case 3: // an update that changes nothing is no event
 		var none int
-		return w.change(ctx, tx, w.load.idle, ids[:1], &none)
+		return w.change(ctx, tx, w.load.Touch, ids[:1], &none)
 	default:
-		return w.change(ctx, tx, w.load.bump, ids, &n.updated)
+		return w.change(ctx, tx, w.load.Bump, ids, &n.Updated)
 	}
 }
 
 // savepoint writes after a savepoint, which it releases or rolls back to.
-func (w *writer) savepoint(ctx context.Context, tx pgx.Tx, ids []string, n *tally, keep bool) error {
+func (w *writer) savepoint(ctx context.Context, tx pgx.Tx, ids []string, n *judge.Tally, keep bool) error {
 	inner, err := tx.Begin(ctx)
 	if err != nil {
 		return err
@@ -190,22 +184,22 @@ func (w *writer) savepoint(ctx context.Context, tx pgx.Tx, ids []string, n *tall
 }
 
 // episode is the life of a row that nobody else knows, or the first part of it.
-func (w *writer) episode(ctx context.Context, tx pgx.Tx, n *tally) error {
+func (w *writer) episode(ctx context.Context, tx pgx.Tx, n *judge.Tally) error {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	id := hex.EncodeToString(random[:])
-	if _, err := tx.Exec(ctx, w.load.insert, id, 1); err != nil {
+	if _, err := tx.Exec(ctx, w.load.Insert, id, 1); err != nil {
 		return err
 	}
-	n.other++
+	n.Other++
 	steps := w.rng.IntN(3)
 	if steps > 0 {
-		if err := w.change(ctx, tx, w.load.bump, []string{id}, &n.updated); err != nil {
+		if err := w.change(ctx, tx, w.load.Bump, []string{id}, &n.Updated); err != nil {
 			return err
 		}
 	}
 	if steps > 1 {
-		return w.change(ctx, tx, w.load.remove, []string{id}, &n.other)
+		return w.change(ctx, tx, w.load.Delete, []string{id}, &n.Other)
 	}
 	return nil
 }

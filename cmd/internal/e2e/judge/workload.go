@@ -1,114 +1,124 @@
-package main
+package judge
 
 import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"testing"
 
-	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// workload is a table of counters: each write to a row adds one, so a row's events have to come
-// as 1, 2, 3, whatever pgherald thinks of their order.
-type workload struct {
-	spec    string   // of the watched table; empty: the activities
-	setup   []string // commands of pgherald that make the table, or
-	ddl     string   // SQL that does
-	updated string   // the type of an update's event
+// Workload is a table of counters and the statements on it. Each write to a row adds one to its counter, so
+// the order of the row's events is known without pgherald.
+type Workload struct {
+	// Spec is the spec of the watched table. Empty means the activities.
+	Spec string
+	// DDL creates the table. Empty means that migrations do.
+	DDL string
+	// UpdateType is the type of the events of updates.
+	UpdateType string
+	// HasXID is set if payloads contain the id of the transaction.
+	HasXID bool
 
-	insert, bump, idle, remove, state string
+	Insert string // one row: id, counter
+	Bump   string // adds one to the counters of rows: ids
+	Touch  string // updates rows without a change, which causes no event: ids
+	Delete string // deletes rows: ids
+	State  string // selects id and counter of all rows
 }
 
-// counters is a table of the user's own.
-func counters() workload {
-	return workload{
-		spec: `
+// Counters returns a workload on a table of its own.
+func Counters() Workload {
+	return Workload{
+		Spec: `
 tables:
   - name: public.rows
     payload: { id: n.id, counter: n.counter, txid: pg_current_xact_id()::text }
     on: { insert: row_inserted, update: row_updated, delete: row_deleted }
 `,
-		ddl:     `create table public.rows (id uuid primary key, counter int not null)`,
-		updated: "row_updated",
-		insert:  `insert into public.rows (id, counter) values ($1, $2)`,
-		bump: `
+		DDL:        `create table public.rows (id uuid primary key, counter int not null)`,
+		UpdateType: "row_updated",
+		HasXID:     true,
+		Insert:     `insert into public.rows (id, counter) values ($1, $2)`,
+		Bump: `
 update public.rows set counter = counter + 1
 where id in (select id from public.rows where id = any($1) order by id for update)`,
-		idle:   `update public.rows set counter = counter where id = any($1)`,
-		remove: `delete from public.rows where id = any($1)`,
-		state:  `select id::text, counter from public.rows`,
+		Touch:  `update public.rows set counter = counter where id = any($1)`,
+		Delete: `delete from public.rows where id = any($1)`,
+		State:  `select id::text, counter from public.rows`,
 	}
 }
 
-// activityCounters has its counters in a column of pgherald's own workload.
-func activityCounters() workload {
-	return workload{
-		setup:   []string{"migrate", "up"},
-		updated: "activity_updated",
-		insert: `
+// ActivityCounters returns a workload that keeps its counters in the activities' column subcategory.
+func ActivityCounters() Workload {
+	return Workload{
+		UpdateType: "activity_updated",
+		Insert: `
 insert into public.activities (id, category, subcategory, location, reporter)
 values ($1, 'counter', $2::int::text, 'here', 'e2e')`,
-		bump: `
+		Bump: `
 update public.activities set subcategory = (subcategory::int + 1)::text
 where id in (select id from public.activities where id = any($1) order by id for update)`,
-		idle:   `update public.activities set subcategory = subcategory where id = any($1)`,
-		remove: `delete from public.activities where id = any($1)`,
-		state:  `select id::text, subcategory::int from public.activities`,
+		Touch:  `update public.activities set subcategory = subcategory where id = any($1)`,
+		Delete: `delete from public.activities where id = any($1)`,
+		State:  `select id::text, subcategory::int from public.activities`,
 	}
 }
 
-// counted is what an event says of a counter.
-type counted struct {
-	id      string
+const (
+	// JournalDDL creates the journal.
+	JournalDDL = `create table public.journal (xid xid8 primary key, updated int not null, other int not null)`
+
+	// JournalInsert states the tally of the current transaction (updated, other) and returns its id.
+	JournalInsert = `
+insert into public.journal (xid, updated, other)
+values (pg_current_xact_id(), $1, $2) returning xid::text`
+)
+
+// payload is the decoded data of an event.
+type payload struct {
+	row     string
 	counter int
 	deleted bool
-	txid    string // empty where the payload has none
+	xid     string // empty if the workload has none
+	data    string // as it arrived
 }
 
-func decode(e streamtest.Envelope) (counted, error) {
+// decode returns the payload of an event. It decodes each event once, and returns an error if two clients
+// received different bytes.
+func (tr *Truth) decode(e streamtest.Envelope) (payload, error) {
+	p, ok := tr.payloads[e.ID]
+	if !ok {
+		var err error
+		if p, err = decode(e); err != nil {
+			return payload{}, err
+		}
+		if tr.payloads == nil {
+			tr.payloads = make(map[int64]payload)
+		}
+		tr.payloads[e.ID] = p
+	}
+	if p.data != string(e.Data) {
+		return payload{}, fmt.Errorf("event %d arrived as %s, and at another client as %s", e.ID, e.Data, p.data)
+	}
+	return p, nil
+}
+
+func decode(e streamtest.Envelope) (payload, error) {
 	var d struct {
 		ID, Subcategory, TxID string
 		Counter               int
 	}
 	if err := json.Unmarshal(e.Data, &d); err != nil {
-		return counted{}, fmt.Errorf("decode %s %s: %w", e.Type, e.Data, err)
+		return payload{}, fmt.Errorf("decode %s %s: %w", e.Type, e.Data, err)
 	}
-	c := counted{id: d.ID, counter: d.Counter, txid: d.TxID}
-	c.deleted = e.Type == "row_deleted" || e.Type == "activity_deleted"
+	p := payload{row: d.ID, counter: d.Counter, xid: d.TxID, data: string(e.Data)}
+	p.deleted = e.Type == "row_deleted" || e.Type == "activity_deleted"
 	if d.Subcategory != "" {
 		var err error
-		if c.counter, err = strconv.Atoi(d.Subcategory); err != nil {
-			return counted{}, fmt.Errorf("decode %s %s: %w", e.Type, e.Data, err)
+		if p.counter, err = strconv.Atoi(d.Subcategory); err != nil {
+			return payload{}, fmt.Errorf("decode %s %s: %w", e.Type, e.Data, err)
 		}
 	}
-	return c, nil
+	return p, nil
 }
-
-// journalDDL is where writers say how many events a transaction is going to have. Nobody watches
-// it, so what it says of a transaction is independent of the code under test: there is a line if
-// the transaction committed, and none if not.
-const journalDDL = `create table public.journal (xid xid8 primary key, updated int not null, other int not null)`
-
-// prepare makes the tables, and rows that nobody is owed events of.
-func (w workload) prepare(t testing.TB, databaseURL string, ids []string) {
-	t.Helper()
-	conn := pgtest.Connect(t, databaseURL)
-	if w.ddl != "" {
-		pgtest.Exec(t, conn, w.ddl)
-	}
-	if w.setup != nil {
-		var out syncBuffer
-		if code := run(t.Context(), append(w.setup, "--database-url="+databaseURL), &out, &out); code != 0 {
-			t.Fatalf("pgherald %v: exit code %d\n%s", w.setup, code, out.String())
-		}
-	}
-	pgtest.Exec(t, conn, journalDDL)
-	for _, id := range ids {
-		pgtest.Exec(t, conn, w.insert, id, 0)
-	}
-}
-
-// rowID returns the id of row n, so that ids are in the order of n.
-func rowID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }

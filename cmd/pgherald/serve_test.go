@@ -2,37 +2,13 @@ package main
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-func TestAddressesWithoutTokens(t *testing.T) {
-	for addr, refused := range map[string]bool{
-		"127.0.0.1:80": false, "127.9.9.9:80": false, "[::1]:80": false,
-		"0.0.0.0:80": true, "[::]:80": true, "192.0.2.1:80": true, "[2001:db8::1]:80": true,
-	} {
-		tcp, err := net.ResolveTCPAddr("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := (&authFlags{Auth: "none"}).checkAddress(tcp); (err != nil) != refused {
-			t.Errorf("%s: %v", addr, err)
-		}
-		for _, flags := range []authFlags{{Auth: "none", Insecure: true}, {Auth: "jwt"}} {
-			if err := flags.checkAddress(tcp); err != nil {
-				t.Errorf("%s with %+v: %v", addr, flags, err)
-			}
-		}
-	}
-	if err := (&authFlags{Auth: "none"}).checkAddress(&net.UnixAddr{Name: "x"}); err == nil {
-		t.Error("an address that is no host's is none of loopback's")
-	}
-}
-
-func TestAuthFlagsThatMakeNoSense(t *testing.T) {
+func TestServeRejectsTokenFlags(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -50,7 +26,7 @@ func TestAuthFlagsThatMakeNoSense(t *testing.T) {
 		"must be one of":                           {"--auth=basic"},
 		"an issuer and an audience are required":   {"--auth=jwt", "--jwt-secret-file=" + secret},
 		"give one of a secret, public keys as PEM": jwt,
-		"--jwt-secret or --jwt-secret-file":        append(jwt, "--jwt-secret=x", "--jwt-secret-file="+secret),
+		"set --jwt-secret or --jwt-secret-file":        append(jwt, "--jwt-secret=x", "--jwt-secret-file="+secret),
 		"the secret has 1 bytes":                   append(jwt, "--jwt-secret=x"),
 		"there is no block in it":                  append(jwt, "--jwt-keys="+secret),
 		`the method "none" does not fit`:           append(jwt, "--jwt-secret-file="+secret, "--jwt-methods=none"),

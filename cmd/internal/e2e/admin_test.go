@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bufio"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
@@ -27,7 +28,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	n := newNode(t, pgtest.NewDatabase(t), "--admin-addr=127.0.0.1:0")
+	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) { c.Listen.AdminAddr = "127.0.0.1:0" })
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
 	operators := n.said(t, "serving operators", "url")
@@ -133,7 +134,7 @@ func namesIn(pattern *regexp.Regexp, text string) map[string]bool {
 // shows.
 func checkDashboard(t *testing.T, exported map[string]bool) {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "..", "deploy", "grafana-dashboard.json"))
+	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "grafana-dashboard.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func checkDashboard(t *testing.T, exported map[string]bool) {
 // checkRules looks for alerts on what does not exist, and for alerts that the manual does not know.
 func checkRules(t *testing.T, exported map[string]bool) {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "..", "deploy", "prometheus-rules.yaml"))
+	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "prometheus-rules.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +177,7 @@ func checkRules(t *testing.T, exported map[string]bool) {
 			t.Errorf("an alert asks for %s, which no server exports", name)
 		}
 	}
-	manual, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	manual, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "operations.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +190,7 @@ func checkRules(t *testing.T, exported map[string]bool) {
 // checkManual compares the names with the table of docs/operations.md.
 func checkManual(t *testing.T, exported map[string]bool) {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	raw, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "operations.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +219,7 @@ func TestLogLevelWhileRunning(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	n := newNode(t, pgtest.NewDatabase(t), "--admin-addr=127.0.0.1:0")
+	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) { c.Listen.AdminAddr = "127.0.0.1:0" })
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
 	operators := n.said(t, "serving operators", "url")

@@ -1,0 +1,125 @@
+// Package demo runs a server on a PostgreSQL that it finds or fetches, with simulated activities.
+//
+// It runs the same server as pgherald serve, with the defaults of its settings, and leaves no process behind.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/pgherald/pgherald/cmd/internal/server"
+)
+
+// Config holds the settings of the demo.
+type Config struct {
+	// DatabaseURL names a database to use. Empty starts a PostgreSQL.
+	DatabaseURL string
+	// PgBin is the directory with the programs of the PostgreSQL to start. Empty takes the newest one that
+	// is installed, or fetches one through npm.
+	PgBin string
+	// DataDir keeps the data between runs. Empty means the user's data directory.
+	DataDir string
+	// Ephemeral removes the data at the end.
+	Ephemeral bool
+	// Addr is the address to serve on. If its port is taken, the demo takes another one.
+	Addr string
+	// Rate is the number of simulated changes per second, 0 for none.
+	Rate float64
+}
+
+// Options are what the demo gets from the process around it.
+type Options struct {
+	Stdout io.Writer // receives the lines to try
+	Stderr io.Writer // receives the choice of PostgreSQL
+	Logger *slog.Logger
+	Level  *slog.LevelVar // of Logger
+}
+
+// Run serves until ctx ends.
+func Run(ctx context.Context, config Config, options Options) error {
+	listener, err := listen(ctx, config.Addr)
+	if err != nil {
+		return err
+	}
+	db, err := openDatabase(ctx, config, options)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	err = serve(ctx, config, options, listener, db)
+	return errors.Join(err, db.stop())
+}
+
+// listen opens the address, or another port of its host if the port is taken.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	listener, err := server.Socket(ctx, addr)
+	if err == nil {
+		return listener, nil
+	}
+	host, _, splitErr := net.SplitHostPort(addr)
+	if splitErr != nil {
+		return nil, err
+	}
+	if listener, err := server.Socket(ctx, net.JoinHostPort(host, "0")); err == nil {
+		return listener, nil
+	}
+	return nil, err
+}
+
+// serve runs the server, and the simulation beside it once it is ready.
+func serve(ctx context.Context, config Config, options Options, listener net.Listener, db database) error {
+	settings := server.DefaultConfig()
+	settings.Database.URL = db.url
+	settings.Tokens.Insecure = true // --addr is explicit, and the data are made up
+	s, err := server.New(ctx, settings, server.Options{Logger: options.Logger, Level: options.Level, Listener: listener})
+	if err != nil {
+		return err
+	}
+	simulating, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() {
+		select {
+		case <-s.Ready():
+		case <-simulating.Done():
+			return
+		}
+		explain(options.Stdout, listener.Addr().String(), config.Rate, db)
+		if config.Rate > 0 {
+			simulate(simulating, options.Logger, db.url, config.Rate)
+		}
+	})
+	return s.Run(ctx)
+}
+
+// explain prints commands that work when pasted into a shell.
+func explain(w io.Writer, addr string, rate float64, db database) {
+	fmt.Fprintf(w, `
+  Open      http://%[1]s/
+  Watch     curl -N http://%[1]s/api/events
+  Write     %[2]s
+  Stop      Ctrl-C
+
+`, addr, writeCommand(addr, db))
+	if rate > 0 {
+		fmt.Fprintf(w, "  The demo simulates %g changes per second; --simulate=0 turns that off.\n\n", rate)
+	}
+}
+
+// writeCommand returns a shell command that creates an activity, with psql if there is one.
+func writeCommand(addr string, db database) string {
+	if db.psql == "" {
+		const body = `{"category":"Maintenance","subcategory":"Pump","location":"HQ","reporter":"you"}`
+		return fmt.Sprintf(`curl -H 'Content-Type: application/json' -d '%s' http://%s/api/activities`, body, addr)
+	}
+	const insert = `insert into activities (category, subcategory, location, reporter) values ('Maintenance', 'Pump', 'HQ', 'you')`
+	return fmt.Sprintf(`%s %s -c "%s"`, db.psql, shellQuote(db.url), insert)
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
