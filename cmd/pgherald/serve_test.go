@@ -26,7 +26,7 @@ func TestServeRejectsTokenFlags(t *testing.T) {
 		"must be one of":                           {"--auth=basic"},
 		"an issuer and an audience are required":   {"--auth=jwt", "--jwt-secret-file=" + secret},
 		"give one of a secret, public keys as PEM": jwt,
-		"set --jwt-secret or --jwt-secret-file":        append(jwt, "--jwt-secret=x", "--jwt-secret-file="+secret),
+		"set --jwt-secret or --jwt-secret-file":    append(jwt, "--jwt-secret=x", "--jwt-secret-file="+secret),
 		"the secret has 1 bytes":                   append(jwt, "--jwt-secret=x"),
 		"there is no block in it":                  append(jwt, "--jwt-keys="+secret),
 		`the method "none" does not fit`:           append(jwt, "--jwt-secret-file="+secret, "--jwt-methods=none"),

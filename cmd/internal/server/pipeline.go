@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/activities"
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/db"
@@ -18,6 +19,7 @@ import (
 	"github.com/pgherald/pgherald/db/eventlog"
 	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/web"
 )
 
@@ -51,9 +53,10 @@ type pipeline struct {
 	pruner  *eventlog.Pruner
 	monitor *eventlog.Monitor
 
-	// Wake-ups.
+	// Wake-ups, and the schedule that says when the next one is worth a read.
 	listener *notify.Listener
 	leader   *notify.Leader
+	schedule *pacing.Schedule
 
 	// Recent transactions in memory.
 	feed *stream.Feed
@@ -107,19 +110,20 @@ func (p *pipeline) openLog(ctx context.Context) (err error) {
 	return nil
 }
 
-// openWakeUps makes the listener and the candidate for the notify leader. Both call the API, which must
-// exist before they run.
+// openWakeUps makes the listener and the candidate for the notify leader. The listener hands renewals of
+// tokens to the API, which must exist before it runs.
 func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 	p.listener, err = notify.OpenListener(ctx, p.config.Database.ListenURL, p.logPool, notify.ListenerOptions{
 		ProbeInterval: p.config.Tuning.ProbeInterval,
-		OnControl:     func(connection string) { p.api.Renewal(connection) },
+		OnControl:     func(connection string) { p.api.RenewalRequested(connection) },
 		Logger:        p.logger,
 	})
 	if err != nil {
 		return err
 	}
+	p.schedule = pacing.NewSchedule()
 	p.leader, err = notify.NewLeader(p.listener, p.config.Database.ListenURL, notify.LeaderOptions{
-		NextPass: func() time.Time { return p.api.NextPass() },
+		Schedule: p.schedule,
 		Logger:   p.logger,
 	})
 	return err
@@ -128,7 +132,7 @@ func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 // openFeed makes the feed and fills it with the newest part of the log.
 func (p *pipeline) openFeed(ctx context.Context) error {
 	p.feed = stream.NewFeed(p.log, stream.FeedOptions{
-		Bytes: p.config.Tuning.FeedBytes, OnEvent: p.metrics.EventRead, Logger: p.logger,
+		Bytes: p.config.Tuning.FeedBytes, OnEvent: p.metrics.EventRead, Schedule: p.schedule, Logger: p.logger,
 	})
 	return p.feed.Fill(ctx)
 }
@@ -139,48 +143,56 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 	if p.apiPool, err = openPool(ctx, p.config.Database.URL); err != nil {
 		return fmt.Errorf("open connections for the API: %w", err)
 	}
-	origins := p.config.Limits.origins()
-	config := api.Config{
-		Feed:         p.feed,
-		Ready:        p.readyError,
-		Listener:     p.listener.Status,
-		Leader:       p.leader.Status,
-		Presence:     p.presence,
-		Engine:       p.apiPool,
-		Head:         p.log.SnapshotCursor,
-		Page:         web.Page(),
-		Heartbeat:    p.config.Tuning.Heartbeat,
-		WriteTimeout: p.config.Tuning.WriteTimeout,
-		Metrics:      p.metrics,
-		Admission:    p.config.Limits.admission(),
-		Origins:      &origins,
-		Logger:       p.logger,
-		Roles:        p.config.Tokens.roles(),
+	options := []api.Option{
+		p.config.Limits.origins(),
+		api.Listening{Listener: p.listener.Status, Leader: p.leader.Status},
+		api.Presence{Tracker: p.presence, List: control.NewPresenceList(p.apiPool, p.log.SnapshotCursor)},
+		api.Publishing{Publisher: control.NewPublisher(p.apiPool), Role: p.config.Tokens.PublishRole},
+		api.Page{Handler: web.Page()},
 	}
 	if p.tokens != nil {
-		config.Auth = p.tokens
+		options = append(options, api.Auth{
+			Checker: p.tokens, OperatorRole: p.config.Tokens.OperatorRole,
+			Tickets: ticketStore{control.NewTickets(p.apiPool)}, Renewals: control.NewRenewals(p.apiPool),
+		})
 	}
 	if p.config.Database.Spec == "" { // the tables of the activities exist
-		if config.Pool, err = p.openActivities(ctx); err != nil {
+		routes, err := p.openActivities(ctx)
+		if err != nil {
 			return err
 		}
+		options = append(options, routes)
 	}
-	p.api, err = api.New(config)
+	p.api, err = api.New(api.Config{
+		Feed:  p.feed,
+		Ready: p.readyError,
+		Streams: api.Streams{
+			Admission:    p.config.Limits.admission(),
+			Heartbeat:    p.config.Tuning.Heartbeat,
+			WriteTimeout: p.config.Tuning.WriteTimeout,
+			Schedule:     p.schedule,
+		},
+		Metrics: p.metrics,
+		Logger:  p.logger,
+	}, options...)
 	return err
 }
 
-// openActivities returns the pool of the activities API.
-func (p *pipeline) openActivities(ctx context.Context) (_ *pgxpool.Pool, err error) {
-	if p.config.Database.ActivitiesURL == "" {
-		return p.apiPool, nil
+// openActivities returns the routes of the activities. They use a pool of their own if they have a role of
+// their own.
+func (p *pipeline) openActivities(ctx context.Context) (_ api.Routes, err error) {
+	pool := p.apiPool
+	if url := p.config.Database.ActivitiesURL; url != "" {
+		if p.activitiesPool, err = openPool(ctx, url); err != nil {
+			return nil, fmt.Errorf("open connections for the activities: %w", err)
+		}
+		if err := p.activitiesPool.Ping(ctx); err != nil {
+			return nil, fmt.Errorf("connect to the database of the activities: %w", err)
+		}
+		pool = p.activitiesPool
 	}
-	if p.activitiesPool, err = openPool(ctx, p.config.Database.ActivitiesURL); err != nil {
-		return nil, fmt.Errorf("open connections for the activities: %w", err)
-	}
-	if err := p.activitiesPool.Ping(ctx); err != nil {
-		return nil, fmt.Errorf("connect to the database of the activities: %w", err)
-	}
-	return p.activitiesPool, nil
+	a := activities.New(pool, p.log.SnapshotCursor, activities.Options{WriteRole: p.config.Tokens.WriteRole, Logger: p.logger})
+	return a.Routes(), nil
 }
 
 // start runs the parts until ctx ends or stop is called. stop waits for them.
@@ -189,15 +201,15 @@ func (p *pipeline) start(ctx context.Context) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() { p.listener.Run(ctx) })
 	running.Go(func() { p.leader.Run(ctx) })
-	running.Go(func() { p.feed.Run(ctx, p.listener.Wake(), p.api.NextPass) })
+	running.Go(func() { p.feed.Run(ctx, p.listener.Wake()) })
 	running.Go(func() { p.presence.Run(ctx) })
 	running.Go(func() { p.pruner.Run(ctx) })
 	running.Go(func() { p.monitor.Run(ctx) })
 	running.Go(func() { boundGarbage(ctx, uint64(p.config.Tuning.FeedBytes)) })
 	if p.tokens != nil {
 		running.Go(func() { p.tokens.Run(ctx) })
-		running.Go(func() { p.api.RunRenewals(ctx) })
 	}
+	running.Go(func() { p.api.Run(ctx) })
 	return func() {
 		cancel()
 		running.Wait()

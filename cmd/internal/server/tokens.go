@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/db/control"
 )
 
 // validate rejects settings that have no effect, since an operator may rely on them.
@@ -71,6 +73,15 @@ func (t Tokens) checker(ctx context.Context, origins api.Origins, logger *slog.L
 	return auth.New(ctx, options)
 }
 
-func (t Tokens) roles() api.Roles {
-	return api.Roles{Write: t.WriteRole, Publish: t.PublishRole, Operate: t.OperatorRole}
+// ticketStore implements auth.TicketStore with the tickets of the database: package db and package api each
+// have a type for an identity.
+type ticketStore struct{ tickets *control.Tickets }
+
+func (s ticketStore) Issue(ctx context.Context, hash []byte, id auth.Identity, lifetime time.Duration) (time.Time, error) {
+	return s.tickets.Issue(ctx, hash, control.Identity(id), lifetime)
+}
+
+func (s ticketStore) Redeem(ctx context.Context, hash []byte) (auth.Identity, bool, error) {
+	id, valid, err := s.tickets.Redeem(ctx, hash)
+	return auth.Identity(id), valid, err
 }
