@@ -112,7 +112,7 @@ func TestTLS(t *testing.T) {
 	expect("HTTP/2.0", "second", true)
 	write(t, filepath.Join(dir, "cert.pem"), []byte("nonsense"))
 	expect("HTTP/2.0", "second", true)
-	if !strings.Contains(n.log.String(), "new certificate cannot be used") {
+	if !strings.Contains(n.log.String(), "new certificate rejected") {
 		t.Error("the log says nothing of a certificate that cannot be used")
 	}
 	if err := os.Remove(filepath.Join(dir, "cert.pem")); err != nil {

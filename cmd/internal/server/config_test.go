@@ -28,7 +28,7 @@ func TestValidateRejects(t *testing.T) {
 		"h2c with TLS":            {func(c *Config) { c.Listen.TLSCert, c.Listen.TLSKey, c.Listen.H2C = "a", "b", true }, "without TLS"},
 		"an issuer without jwt":   {func(c *Config) { c.Tokens.Issuer = "i" }, "--jwt-issuer has no effect"},
 		"a role without jwt":      {func(c *Config) { c.Tokens.WriteRole = "r" }, "--write-role has no effect"},
-		"cookies for all origins": {func(c *Config) { c.Limits.Credentials = true }, "name the origins"},
+		"cookies for all origins": {func(c *Config) { c.Limits.Credentials = true }, "list the origins"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := DefaultConfig()

@@ -16,11 +16,33 @@ import (
 	"time"
 )
 
-// serveBriefly serves on l until visit returns, and returns the log.
-func serveBriefly(t *testing.T, l net.Listener, handler http.Handler, visit func()) string {
+// logBuffer collects log lines and reports the first one.
+type logBuffer struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	written chan struct{} // closed by the first Write
+	once    sync.Once
+}
+
+func (b *logBuffer) Write(line []byte) (int, error) {
+	defer b.once.Do(func() { close(b.written) })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(line)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// serveUntilLogged serves on l, calls visit, and returns the log once it has a line: net/http may write it
+// after the client has its answer.
+func serveUntilLogged(t *testing.T, l net.Listener, handler http.Handler, visit func()) string {
 	t.Helper()
-	var logged bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	logged := &logBuffer{written: make(chan struct{})}
+	logger := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	server, serve, err := Listen{H2C: true}.httpServer(logger)
 	if err != nil {
 		t.Fatal(err)
@@ -33,8 +55,13 @@ func serveBriefly(t *testing.T, l net.Listener, handler http.Handler, visit func
 		}
 	})
 	visit()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
+	select {
+	case <-logged.written:
+	case <-ctx.Done():
+		t.Error("nothing was logged")
+	}
 	if err := server.Shutdown(ctx); err != nil {
 		t.Error(err)
 	}
@@ -50,7 +77,7 @@ func TestPanicsAreLogged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		logged := serveBriefly(t, l, http.HandlerFunc(panics), func() {
+		logged := serveUntilLogged(t, l, http.HandlerFunc(panics), func() {
 			transport := &http.Transport{Protocols: new(http.Protocols)}
 			defer transport.CloseIdleConnections()
 			transport.Protocols.SetHTTP1(!http2)
@@ -89,7 +116,7 @@ func TestFailedAcceptsAreLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &fullListener{Listener: bare, tried: make(chan struct{})}
-	logged := serveBriefly(t, l, nil, func() { <-l.tried })
+	logged := serveUntilLogged(t, l, nil, func() { <-l.tried })
 	if !strings.Contains(logged, "level=ERROR") || !strings.Contains(logged, "too many open files") {
 		t.Errorf("an accept without a free file was logged as %q", logged)
 	}
