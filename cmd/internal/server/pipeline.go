@@ -152,7 +152,7 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 	}
 	if p.tokens != nil {
 		options = append(options, api.Auth{
-			Checker: p.tokens, OperatorRole: p.config.Tokens.OperatorRole,
+			Authenticator: p.tokens, OperatorRole: p.config.Tokens.OperatorRole,
 			Tickets: ticketStore{control.NewTickets(p.apiPool)}, Renewals: control.NewRenewals(p.apiPool),
 		})
 	}
