@@ -11,10 +11,10 @@ import (
 // timeLayout formats the time of an event, in local time.
 const timeLayout = "15:04:05.000"
 
-// typeColumns is the width of the longest type of the example, so that the rest of a line is aligned.
+// typeColumns is the width of the longest type of the activities example, so that the rest of a line is aligned.
 const typeColumns = len("assignment_changed")
 
-// fields holds the data of an event. Any table may use the types of the example, so any field may be
+// fields holds the data of an event. Any table may use the types of the activities example, so any field may be
 // absent or have another JSON type.
 type fields map[string]json.RawMessage
 
@@ -65,7 +65,7 @@ func typeStyle(kind string) style {
 	}
 }
 
-// compactData adds the data as JSON, for types that are not the example's.
+// compactData adds the data as JSON, for all other types.
 func compactData(e *envelope, l *line) string {
 	var b bytes.Buffer
 	if err := json.Compact(&b, e.Data); err != nil { // absent data

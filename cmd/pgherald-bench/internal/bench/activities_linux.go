@@ -16,7 +16,7 @@ const (
 	logOnly      = "log"   // the generated triggers without the wake-up
 )
 
-// activities is the example's table with exchangeable triggers. The table's own trigger, which sets
+// activities is the table of the activities example with exchangeable triggers. The table's own trigger, which sets
 // updated_at, stays in all variants.
 type activities struct {
 	fx        *fixture
