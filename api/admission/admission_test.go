@@ -133,8 +133,10 @@ func TestIdleAddressesAreForgotten(t *testing.T) {
 			o.Now = func() time.Time { return now }
 			c := admission.New(o)
 			mustOpen(t, c, "198.51.100.1:1", "")
+			r := requestFrom("")
 			for i := range 100_000 {
-				if s, err := c.Admit(requestFrom(fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255))); err == nil {
+				r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255)
+				if s, err := c.Admit(r); err == nil {
 					s.Release()
 				}
 				now = now.Add(time.Millisecond)
