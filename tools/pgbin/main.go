@@ -1,5 +1,5 @@
-// Command pgbin prints where the programs of the newest PostgreSQL are that the npm package has,
-// and fetches them if need be. It is for tools/test-newest.
+// Command pgbin prints the folder with the programs of the newest PostgreSQL in the npm package,
+// and downloads them if they are missing. tools/test-newest calls it.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/pgherald/pgherald/db/postgres"
 )
 
-// major is that of the npm package which db/postgres pins.
+// major is the major version of the npm package that db/postgres pins.
 const major = 18
 
 func main() {
@@ -22,7 +22,7 @@ func main() {
 		var inst postgres.Installation
 		inst, err = postgres.Find(ctx, postgres.Options{CacheDir: cache, Major: major, Fetch: true})
 		if err == nil && inst.Major != major {
-			err = fmt.Errorf("find PostgreSQL %d: there is %s", major, inst)
+			err = fmt.Errorf("find PostgreSQL %d: found %s", major, inst)
 		}
 		if err == nil {
 			fmt.Println(inst.BinDir)
