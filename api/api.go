@@ -18,7 +18,7 @@ import (
 // connections of a pool.
 const databaseTimeout = 10 * time.Second
 
-// Config is what every API needs. Feed and Ready are required; the zero value of any other field is its default.
+// Config holds the settings of every API. Feed and Ready are required; the zero value of any other field is its default.
 type Config struct {
 	// Feed has the events that GET /api/events streams.
 	Feed *stream.Feed

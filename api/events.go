@@ -36,34 +36,34 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s
 	cursor, malformed := cursorOf(r.Header, query)
 	response, err := a.begin(w, r, malformed != nil || a.config.Feed.Reaches(cursor))
 	if err != nil {
-		// The status is on its way: there is nobody left to tell.
-		a.config.Logger.Info("stream closed", "remote", s.remote, "reason", refusal(r, err))
+		// Too late for a problem: the status has been written.
+		a.config.Logger.Info("stream closed", "remote", s.remote, "reason", closeReason(r, err))
 		return
 	}
 	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter.WithGrants(id.Grants))
 	switch {
-	case err != nil && (r.Context().Err() != nil || a.draining.Err() != nil): // somebody left before there was an answer
-		a.config.Logger.Info("stream closed", "remote", s.remote, "reason", refusal(r, err))
+	case err != nil && (r.Context().Err() != nil || a.draining.Err() != nil): // ended before the first event
+		a.config.Logger.Info("stream closed", "remote", s.remote, "reason", closeReason(r, err))
 	case err != nil:
-		// The log must be asked and does not answer. An EventSource never returns after a status
-		// other than 200, but it does after a stream that ends: it tries again after retry.
-		a.config.Logger.Warn("stream refused", "remote", s.remote, "error", err)
+		// The log cannot be read. The stream ends with status 200, because an EventSource reconnects after the end of a
+		// stream, but never after another status.
+		a.config.Logger.Warn("stream failed to start", "remote", s.remote, "error", err)
 	default:
 		a.serve(response, s, id, sub, sync)
 	}
 }
 
-// begin begins the response. A client that must wait for the log is sent what there is, so that
-// its headers do not have to wait too.
-func (a *API) begin(w http.ResponseWriter, r *http.Request, atOnce bool) (*sse.Response, error) {
+// begin begins the response. If inMemory is false, the first event has to wait for a read of the log; then begin sends the
+// headers at once.
+func (a *API) begin(w http.ResponseWriter, r *http.Request, inMemory bool) (*sse.Response, error) {
 	response, err := a.streams.Begin(w, r)
-	if err != nil || atOnce {
+	if err != nil || inMemory {
 		return response, err
 	}
 	return response, response.Flush()
 }
 
-// subscribe gives up when the streams are told to end.
+// subscribe subscribes to the feed after the cursor; a malformed one leads to a reset. It stops when ctx ends or the API drains.
 func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f stream.Filter) (*stream.Subscription, stream.Sync, error) {
 	if malformed != nil {
 		sub, sync := a.config.Feed.SubscribeReset(f, stream.ResetMalformed)
@@ -109,8 +109,8 @@ func (a *API) onEnd(s *streamSlot, user, connection string) func(sse.End) {
 	}
 }
 
-// refusal says in a word or two why a stream ended before it began.
-func refusal(r *http.Request, err error) string {
+// closeReason returns the reason for the log why a stream ended before its first event.
+func closeReason(r *http.Request, err error) string {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return string(sse.CloseSlow)

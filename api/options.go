@@ -13,14 +13,14 @@ import (
 )
 
 // Option adds a feature to an API. The options are the types Auth, Presence, Publishing, Listening, Origins, Routes
-// and Page. An option that is given twice counts once, the last time, except Routes, which adds up.
+// and Page. An option that is given twice counts once, with its last value, except Routes, whose values add up.
 type Option interface {
 	addTo(f *features) error
 }
 
 // features are the optional features, as the options set them.
 type features struct {
-	auth       Auth // without Authenticator: everyone is anonymous and may do everything
+	auth       Auth // without Authenticator: every client is anonymous and may do everything
 	tickets    *auth.Tickets
 	presence   Presence
 	publishing Publishing
@@ -37,15 +37,15 @@ func defaultFeatures() features {
 	}
 }
 
-// Auth identifies the client of every request except those for health and the page. Without it, everyone is anonymous and
-// may do everything.
+// Auth identifies the client of every request except those for health and the page. Without it, every client is anonymous
+// and may do everything.
 //
 // It adds POST /api/events/{connection}/token, which extends the lease of a stream: every stream ends with the token that
 // opened it.
 type Auth struct {
 	// Authenticator identifies the client of a request. Required.
 	Authenticator auth.Authenticator
-	// OperatorRole is the role that may read /api/stats; an empty role denies everyone.
+	// OperatorRole is the role that may read /api/stats; no identity may if it is empty.
 	OperatorRole string
 	// Tickets adds POST /api/tickets, and tickets in place of tokens for GET /api/events; nil leaves them out.
 	Tickets auth.TicketStore
@@ -79,7 +79,7 @@ func (o Auth) addTo(f *features) error {
 
 // Presence follows which users have streams.
 type Presence struct {
-	// Tracker hears of each stream that opens and closes; nil ignores them.
+	// Tracker counts the streams that open and close; nil counts none.
 	Tracker PresenceTracker
 	// List adds GET /api/presence; nil leaves it out.
 	List PresenceList
@@ -113,13 +113,13 @@ func (noPresence) Closed(string) {}
 // Publishing adds POST /api/events, which appends a custom event to the log.
 type Publishing struct {
 	Publisher Publisher // required
-	// Role is the role that may publish. With Auth, an empty role denies everyone.
+	// Role is the role that may publish. With Auth, no identity may if it is empty.
 	Role string
 }
 
 // Publisher appends custom events to the log.
 type Publisher interface {
-	// Publish appends an event and returns its id. A nil audience is everyone. For an invalid argument the error is a
+	// Publish appends an event and returns its id. A nil audience is all clients. For an invalid argument the error is a
 	// *pgconn.PgError with SQLSTATE 22023, the argument's name as column and a message for the client.
 	Publish(ctx context.Context, eventType string, data json.RawMessage, key *string, audience []string) (id int64, err error)
 }

@@ -22,7 +22,7 @@ type customEvent struct {
 	kind     *string // required
 	data     json.RawMessage
 	key      *string
-	audience []string // nil is everyone
+	audience []string // nil is all clients
 }
 
 // publish serves POST /api/events. The SQL function pgherald.publish validates the event, since writers call it directly

@@ -23,7 +23,7 @@ type Route struct {
 	Handle  Handler
 }
 
-// Access says which identities may use a route. Without Auth, everyone may.
+// Access says which identities may use a route. Without Auth, every client may.
 type Access struct {
 	needsRole bool
 	role      string

@@ -31,7 +31,7 @@ type Head func(ctx context.Context, tx pgx.Tx) (stream.Cursor, error)
 // Options are the settings of Activities.
 type Options struct {
 	// WriteRole is the role that an identity needs for changes. With authentication, an empty role denies
-	// changes to everyone.
+	// all changes.
 	WriteRole string
 	// MaxBody is the maximum length of a request's body in bytes; 1 MiB if 0.
 	MaxBody int64
