@@ -18,7 +18,7 @@ import (
 
 var jwtSecret = []byte("0123456789abcdef0123456789abcdef")
 
-// token is one of alice that holds for an hour, with other claims put in.
+// token returns a token of alice that is valid for an hour, with more claims.
 func token(t testing.TB, more jwt.MapClaims) string {
 	t.Helper()
 	claims := jwt.MapClaims{"iss": "issuer", "aud": "pgherald", "sub": "alice", "exp": time.Now().Add(time.Hour).Unix()}
@@ -49,9 +49,8 @@ func withTokens(j *auth.JWT) streamServerOptions {
 
 func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
 
-// A stream says until when its token counts, and ends then: not before, and without a fall back to
-// anything less. The checker's clock stands still, so that the token opens the stream however long
-// that takes.
+// A stream announces when its token expires, and ends at that time, not before. The checker's clock stands still, so that
+// the token is valid however long the test takes to open the stream.
 func TestStreamEndsWithItsToken(t *testing.T) {
 	began := time.Now()
 	s := newStreamServer(t, withTokens(newJWT(t, func(o *auth.Options) { o.Now = func() time.Time { return began } })))
@@ -62,13 +61,13 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 	}
 	l.readToEnd()
 	if time.Now().Before(end.Add(-time.Millisecond)) {
-		t.Error("ended early")
+		t.Error("the stream ended before its token expired")
 	}
 	if !strings.Contains(l.received.String(), `data: {"type":"sync","data":{"mode":"expired"}`) || !strings.HasSuffix(l.received.String(), "\n\n") {
 		t.Errorf("got %s", l.received.String())
 	}
 	s.logs.await(t, 1, "stream closed", "user=alice", "reason=expired")
-	// What was missed meanwhile comes with the next token.
+	// A stream with a new token resumes.
 	s.commit("b")
 	s.awaitFeed(1)
 	from := idOf(l.received.String())
@@ -78,7 +77,7 @@ func TestStreamEndsWithItsToken(t *testing.T) {
 	}
 }
 
-func TestTokensThatAreRefused(t *testing.T) {
+func TestInvalidTokens(t *testing.T) {
 	s := newStreamServer(t, withTokens(newJWT(t)))
 	for code, header := range map[string][]string{
 		"token_required":  nil,
@@ -103,7 +102,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	}
 }
 
-// Whatever becomes of a request, no log holds its token or a part of one.
+// No log contains a token or a part of one, whether the request succeeds or not.
 func TestAbuseTokenInTheURLIsNotLogged(t *testing.T) {
 	for _, allowed := range []bool{false, true} {
 		s := newStreamServer(t, withTokens(newJWT(t, func(o *auth.Options) { o.AllowURLToken = allowed })))
@@ -137,13 +136,13 @@ func expectNoToken(t *testing.T, text string, tokens ...string) {
 	for _, token := range tokens {
 		for i, part := range strings.Split(token, ".") {
 			if i > 0 && strings.Contains(text, part[:20]) {
-				t.Errorf("a part of a token is in %s", text)
+				t.Errorf("part %d of a token is in %s", i, text)
 			}
 		}
 	}
 }
 
-func TestATokenInTheURLWhereNobodyReadsIt(t *testing.T) {
+func TestTokenInTheURLWithoutAuth(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	s.expectProblem(http.StatusBadRequest, "has no effect", http.MethodGet, "/api/events?access_token=x")
 }

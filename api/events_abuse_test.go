@@ -20,7 +20,7 @@ import (
 	"github.com/pgherald/pgherald/api/problem"
 )
 
-// ask sends a request without a body and returns the answer, read.
+// request sends a request without a body and returns the response and its body.
 func (s *streamServer) request(method, target string, header ...string) (*http.Response, string) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), waitLimit)
@@ -34,7 +34,7 @@ func (s *streamServer) request(method, target string, header ...string) (*http.R
 	return response, string(body)
 }
 
-// refuses asks for what must be answered with a problem whose detail has the text.
+// expectProblem sends a request and expects a problem whose detail contains the text.
 func (s *streamServer) expectProblem(status int, text, method, target string, header ...string) *http.Response {
 	s.Helper()
 	response, body := s.request(method, target, header...)
@@ -50,7 +50,7 @@ func (s *streamServer) expectProblem(status int, text, method, target string, he
 	return response
 }
 
-func TestQueriesThatMakeNoSense(t *testing.T) {
+func TestInvalidQueries(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	for query, text := range map[string]string{
 		"type=a":                "query parameter type is not known",
@@ -86,7 +86,7 @@ func TestQueriesThatMakeNoSense(t *testing.T) {
 	}
 }
 
-func TestMethodsThatAreNotThere(t *testing.T) {
+func TestUnsupportedMethods(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
 		response := s.expectProblem(http.StatusMethodNotAllowed, method+" is not supported here: use GET", method, "/api/events")
@@ -94,14 +94,14 @@ func TestMethodsThatAreNotThere(t *testing.T) {
 			t.Errorf("%s: Allow %q", method, allow)
 		}
 	}
-	response, body := s.request(http.MethodHead, "/api/events") // and it ends
+	response, body := s.request(http.MethodHead, "/api/events") // ends, unlike GET
 	if allow := response.Header.Get("Allow"); response.StatusCode != http.StatusMethodNotAllowed || allow != "GET" || body != "" {
 		t.Errorf("HEAD: %d, Allow %q, body %q", response.StatusCode, allow, body)
 	}
 	s.expectProblem(http.StatusNotFound, "nothing is here", http.MethodGet, "/api/event")
 }
 
-// Whoever names types twice hears both.
+// A repeated parameter types adds up.
 func TestTypesAreRepeatable(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	l := s.openSynced("?types=a&types=b,c")
@@ -115,8 +115,7 @@ func TestTypesAreRepeatable(t *testing.T) {
 	}
 }
 
-// What stands between us and the network may not know deadlines; then there is no stream, and
-// nothing is said twice.
+// A middleware may hide the deadlines of the connection. Then no stream opens, and no second response is written.
 func TestWriterWithoutDeadlines(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	recorder := s.serveWithoutNetwork(http.MethodGet, "/api/events")
@@ -126,46 +125,8 @@ func TestWriterWithoutDeadlines(t *testing.T) {
 	s.logs.await(t, 1, "stream closed", "not supported")
 }
 
-// Pages of other origins may read and not write: what a browser says of them decides, and programs
-// say nothing.
-func TestOtherOrigins(t *testing.T) {
-	s := newStreamServer(t, streamServerOptions{})
-	for name, header := range map[string][]string{
-		"fetch metadata": {"Sec-Fetch-Site", "cross-site"},
-		"same site":      {"Sec-Fetch-Site", "same-site"},
-		"an old browser": {"Origin", "https://elsewhere.example"},
-		"a sandbox":      {"Origin", "null"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := s.forTest(t)
-			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
-				s.expectProblem(http.StatusForbidden, "origin", method, "/api/activities", header...)
-			}
-			s.openSynced("", header...).disconnect()
-			s.request(http.MethodGet, "/api/stats", header...)
-		})
-	}
-	s.expectProblem(http.StatusNotFound, "", http.MethodPost, "/api/activities") // let through; there are none here
-	s.expectProblem(http.StatusNotFound, "", http.MethodPost, "/api/activities", "Sec-Fetch-Site", "same-origin")
-}
-
-func TestPreflight(t *testing.T) {
-	s := newStreamServer(t, streamServerOptions{})
-	ask := func(method string) http.Header {
-		response, _ := s.request(http.MethodOptions, "/api/events", "Origin", "https://elsewhere.example",
-			"Access-Control-Request-Method", method, "Access-Control-Request-Headers", "last-event-id")
-		return response.Header
-	}
-	if h := ask(http.MethodGet); h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Headers") != "last-event-id" {
-		t.Errorf("GET: %v", h)
-	}
-	if h := ask(http.MethodPost); h.Get("Access-Control-Allow-Methods") != "" {
-		t.Errorf("POST: %v", h)
-	}
-}
-
-// Clients that close at once leave nothing behind.
-func TestClientsThatCloseAtOnce(t *testing.T) {
+// Clients that disconnect right after their request leak nothing.
+func TestClientsThatDisconnectAtOnce(t *testing.T) {
 	const clients = 1000
 	before := goleak.IgnoreCurrent()
 	closed := make(chan struct{}, clients+1)
@@ -194,12 +155,12 @@ func TestClientsThatCloseAtOnce(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
-	s.api.Shutdown(ctx) // waits for the ends of those that were taken over
+	s.api.Shutdown(ctx) // waits for hijacked connections
 	if got := s.stats(); got.ActiveConnections != 0 || len(got.ConnectionsByUser) != 0 {
-		t.Errorf("connections are left: %+v", got)
+		t.Errorf("connections leak: %+v", got)
 	}
 	if n, _ := s.logs.count("superfluous"); n > 0 {
-		t.Errorf("%d answers were begun twice:\n%s", n, s.logs)
+		t.Errorf("%d responses were begun twice:\n%s", n, s.logs)
 	}
 	s.commit("a")
 	s.openSynced("?since=k3f9-0").disconnect()
@@ -209,30 +170,30 @@ func TestClientsThatCloseAtOnce(t *testing.T) {
 	}
 }
 
-// Headers that never come to an end do not keep a connection, and nobody else waits for them. They come
-// by another door of the same API: the healthy client would have to hurry at this one, too.
+// Headers that never end do not hold a connection, and delay no other client. They arrive at a second web server of the same
+// API, because the short header timeout would hurry the healthy client too.
 func TestSlowHeaders(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	healthy := s.openSynced("")
-	door := s.forTest(t)
-	door.web = httptest.NewUnstartedServer(s.api.Handler())
-	door.web.Config.ReadHeaderTimeout = 50 * time.Millisecond
-	door.web.Start()
-	t.Cleanup(door.web.Close)
-	conn := door.dial("")
-	_, _ = io.WriteString(conn, "GET /api/events HTTP/1.1\r\nHost: pgherald\r\nX-Slow: ") // it may be over by now
+	impatient := s.forTest(t)
+	impatient.web = httptest.NewUnstartedServer(s.api.Handler())
+	impatient.web.Config.ReadHeaderTimeout = 50 * time.Millisecond
+	impatient.web.Start()
+	t.Cleanup(impatient.web.Close)
+	conn := impatient.dial("")
+	_, _ = io.WriteString(conn, "GET /api/events HTTP/1.1\r\nHost: pgherald\r\nX-Slow: ") // may fail: the timeout may have passed
 	answer, err := io.ReadAll(conn)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatal("the connection is kept")
+		t.Fatal("the server holds the connection")
 	}
 	if first, _, _ := strings.Cut(string(answer), "\n"); len(answer) > 0 && !strings.Contains(first, "408") {
-		t.Errorf("answer %q", first)
+		t.Errorf("response %q", first)
 	}
 	s.commit("a")
 	healthy.readUntil("id: ")
 }
 
-// A stream over a request that is spoken to by hand, to the last byte.
+// A minimal HTTP/1.0 request opens a stream.
 func TestHandwrittenRequest(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	conn := s.dial("GET /api/events HTTP/1.0\r\n\r\n")

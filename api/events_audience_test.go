@@ -11,7 +11,7 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// house are people with different grants; the last has none.
+// fourUsers have different grants; the last one has none.
 func fourUsers() fakeAuthenticator {
 	return fakeAuthenticator{
 		"ann": {User: "ann", Grants: []string{"role:nurse", "user:ann"}},
@@ -21,7 +21,7 @@ func fourUsers() fakeAuthenticator {
 	}
 }
 
-// tell commits one event for each audience, in one transaction. Its data says for whom.
+// commitFor commits a transaction with one event for each audience, which is also its data, and wakes the feed.
 func (s *streamServer) commitFor(audiences ...[]string) {
 	tx := s.log.Begin()
 	for _, audience := range audiences {
@@ -35,9 +35,8 @@ func (s *streamServer) commitFor(audiences ...[]string) {
 	s.wakeFeed()
 }
 
-// Every way to a client obeys audiences: live, resumed from memory, and read from the log, whether
-// the client asked for a part or not. The last event is for everyone, so that there is something to
-// wait for.
+// Audiences are enforced on every path to a client: live, resumed from memory and from the log, with and without a filter.
+// The last event has no audience, so that every client can wait for it.
 func TestEveryPathObeysAudiences(t *testing.T) {
 	want := map[string]string{
 		"ann": `"all" "user:ann" "role:nurse" "user:bob+user:ann" "*" "all"`,
@@ -57,7 +56,7 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 			}
 			s.commitFor(nil, []string{"user:ann"}, []string{"role:nurse"})
 			s.commitFor([]string{"user:bob", "user:ann"})
-			s.commitFor([]string{"user:nobody"}, []string{}, []string{"role:"}, []string{"*"})
+			s.commitFor([]string{"user:zoe"}, []string{}, []string{"role:"}, []string{"*"})
 			s.commitFor(nil)
 			for user := range want {
 				for _, resume := range [][2]string{{"?since=" + from, ""}, {"", from}, {"?types=a&lastEventId=" + from, ""}} {
@@ -76,9 +75,9 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 				}
 			}
 			if name == "log" && s.feed.Stats().CatchUps == 0 {
-				t.Error("nothing was read from the log: the test shows nothing")
+				t.Error("no client read the log: the test proves nothing")
 			}
-			s.awaitFeed(9) // who reads from the log can be ahead of it
+			s.awaitFeed(9) // clients that catch up can be ahead of the feed
 			if got := s.feed.Stats(); got.Withheld != 1 || got.Events != 9 {
 				t.Errorf("stats: %+v, want 1 event withheld of 9", got)
 			}
@@ -86,7 +85,7 @@ func TestEveryPathObeysAudiences(t *testing.T) {
 	}
 }
 
-// What is not for a client is not in any number that it can see either.
+// The numbers that a client sees do not count events that it may not receive.
 func TestNumbersObeyAudiences(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.add(api.Auth{Authenticator: fourUsers()}) }})
 	first := s.openSynced("", "Test-User", "eve")
@@ -104,8 +103,8 @@ func TestNumbersObeyAudiences(t *testing.T) {
 	s.logs.await(t, 1, "stream closed", "user=eve", "events=2 ")
 }
 
-// Without authentication nobody has grants, and a name that somebody gives himself is none.
-func TestNamesThatNobodyCheckedGrantNothing(t *testing.T) {
+// Without Auth no client has grants, whatever name it gives itself.
+func TestUncheckedNamesGrantNothing(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	l := s.openSynced("?user=ann")
 	s.commitFor([]string{"user:ann"}, []string{auth.Identity{}.Name()}, nil)

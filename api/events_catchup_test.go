@@ -10,8 +10,7 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// endlessLog has so much to say to the first who asks for what came after a cursor of old that it
-// never comes to an end.
+// endlessLog never ends a read after the cursor old.
 type endlessLog struct {
 	*streamtest.Log
 	old stream.Cursor
@@ -39,9 +38,8 @@ func (r *endless) Next(ctx context.Context) (stream.Transaction, error) {
 func (r *endless) Events() int           { return -1 }
 func (r *endless) Cursor() stream.Cursor { return r.cursor }
 
-// A client that catches up on very much, of which its filter lets nothing through, hears heartbeats
-// on the way: else it, or a proxy, would take the connection for dead, and begin again where it
-// began before, for ever.
+// A client whose long catch-up yields no events for its filter receives heartbeats with newer cursors. Otherwise it, or a
+// proxy, would consider the connection dead, and every reconnect would start from the same cursor.
 func TestHeartbeatsWhileCatchingUp(t *testing.T) {
 	log := streamtest.NewLog("k3f9")
 	s := newStreamServerOn(t, log, streamServerOptions{

@@ -7,15 +7,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-// A server is closed at its end, and again by whoever cleans up. By then its descriptors belong to
-// somebody else: here to the streams of another server.
+// A second Close must not touch the file descriptors of the first one, which belong to another server by then.
 func TestCloseTwice(t *testing.T) {
 	first := newStreamServer(t, streamServerOptions{})
 	first.openSynced("")
 	first.shutDown()
 	second := newStreamServer(t, streamServerOptions{})
 	var clients []*streamClient
-	for range 8 { // more than the first has had
+	for range 8 { // more than the first server had
 		clients = append(clients, second.openSynced(""))
 	}
 	first.api.Close()
@@ -26,8 +25,7 @@ func TestCloseTwice(t *testing.T) {
 	}
 }
 
-// A connection can be accepted in the moment in which a server ends. Its stream ends as it begins,
-// and leaves nothing behind.
+// A connection can be accepted while a server closes. Its stream ends at once and leaks nothing.
 func TestStreamAfterClose(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	s.api.Close()

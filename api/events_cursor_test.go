@@ -1,18 +1,19 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// Every cursor that cannot be honoured is answered with a reset and its reason, and the stream
-// goes on.
+// A cursor after which the stream cannot continue is answered with a reset and its reason, and the stream starts there.
 func TestBytesOfResets(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
 	for range 3 {
@@ -24,7 +25,7 @@ func TestBytesOfResets(t *testing.T) {
 		"malformed": "not a cursor",
 		"other_log": "zzzz-jj",
 		"pruned":    "k3f9-jg",
-		"future":    "k3f9-3w5e11264sgsf", // the largest there is
+		"future":    "k3f9-3w5e11264sgsf", // the largest cursor
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.forTest(t).openSynced("", "Last-Event-ID", cursor).matchesGolden("reset_" + name)
@@ -33,8 +34,8 @@ func TestBytesOfResets(t *testing.T) {
 	}
 }
 
-// A log that is replaced under a running stream, as by a failover.
-func TestBytesOfAResetOnTheWay(t *testing.T) {
+// A failover replaces the log while a stream is open.
+func TestBytesOfAResetOfAnOpenStream(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	l := s.openSynced("")
 	s.commit("a")
@@ -47,9 +48,8 @@ func TestBytesOfAResetOnTheWay(t *testing.T) {
 	l.matchesGolden("reset_on_the_way")
 }
 
-// No text may hurt: it is refused as a cursor, or as a header that is too long, and the server goes
-// on serving.
-func TestCursorsThatNobodySent(t *testing.T) {
+// Any text that is not a cursor is answered with the reset malformed.
+func TestMalformedCursors(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{server: func(h *http.Server) { h.MaxHeaderBytes = 64 << 10 }})
 	for name, cursor := range map[string]string{
 		"a word":            "cursor",
@@ -82,11 +82,11 @@ func (s *streamServer) expectMalformed(target string, header ...string) {
 	l := s.openSynced(target, header...)
 	defer l.disconnect()
 	if !strings.Contains(l.received.String(), `{"mode":"reset","reason":"malformed"}`) {
-		s.Errorf("answer:\n%s", l.received.String())
+		s.Errorf("stream:\n%s", l.received.String())
 	}
 }
 
-// escape writes each byte as an URL may hold it.
+// escape percent-encodes each byte.
 func escape(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -109,16 +109,16 @@ func TestCursorLargerThanAllHeaders(t *testing.T) {
 	healthy.readUntil("id: ")
 }
 
-// A server whose limit is higher answers with a reset.
+// With a higher limit of headers, a long cursor is answered with a reset too.
 func TestCursorOf100kB(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	s.expectMalformed("", "Last-Event-ID", strings.Repeat("x", 100_000))
 	s.expectMalformed("?since=" + strings.Repeat("1.", 50_000))
 }
 
-// A log that does not answer when a resume needs it: an EventSource never returns after a 5xx, but
-// it does after a stream that ends.
-func TestLogIsDownWhenAResumeNeedsIt(t *testing.T) {
+// If the log cannot be read for a catch-up, the stream ends with status 200: an EventSource reconnects after the end of a
+// stream, but never after a 5xx.
+func TestResumeWhileTheLogIsDown(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
 	first := s.openSynced("")
 	s.commit("a")
@@ -133,13 +133,35 @@ func TestLogIsDownWhenAResumeNeedsIt(t *testing.T) {
 	if l.response.StatusCode != http.StatusOK {
 		t.Errorf("status %d", l.response.StatusCode)
 	}
-	s.logs.await(t, 1, "stream refused", "connection refused")
-	s.openSynced("?since=" + idOf(first.received.String())) // whom memory serves, it serves all the while
+	s.logs.await(t, 1, "stream failed to start", "connection refused")
+	s.openSynced("?since=" + idOf(first.received.String())) // resumes from memory
 	s.log.Break(nil)
 	s.open("?since=" + seen).readUntil(`"c"`)
 }
 
-// Headers and the delay arrive before the log has answered.
+// slowLog is a log that, once slow is set, delays the next read after a cursor from the future until proceed is closed. The
+// feed's own reads have other cursors.
+type slowLog struct {
+	*streamtest.Log
+	slow    atomic.Bool
+	reading chan struct{} // closed when that read begins
+	proceed chan struct{} // closed to let it continue
+}
+
+func (l *slowLog) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	if from.Next() < 1<<60 || !l.slow.CompareAndSwap(true, false) {
+		return l.Log.Read(ctx, from)
+	}
+	close(l.reading)
+	select {
+	case <-l.proceed:
+		return l.Log.Read(ctx, from)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// The headers and the field retry arrive before the log is read.
 func TestHeadersArriveAtOnce(t *testing.T) {
 	log := streamtest.NewLog("k3f9")
 	slow := &slowLog{Log: log, reading: make(chan struct{}), proceed: make(chan struct{})}
@@ -154,8 +176,8 @@ func TestHeadersArriveAtOnce(t *testing.T) {
 	l.readUntil(`"future"`)
 }
 
-// A client that leaves while the log is asked for it is no trouble of the server's.
-func TestClientLeavesBeforeTheFirstEvent(t *testing.T) {
+// A client that disconnects while the log is read for it causes no warning.
+func TestClientDisconnectsBeforeTheFirstEvent(t *testing.T) {
 	log := streamtest.NewLog("k3f9")
 	slow := &slowLog{Log: log, reading: make(chan struct{}), proceed: make(chan struct{})}
 	s := newStreamServerOn(t, log, streamServerOptions{log: slow})
@@ -164,10 +186,10 @@ func TestClientLeavesBeforeTheFirstEvent(t *testing.T) {
 	<-slow.reading
 	l.disconnect()
 	if _, err := io.Copy(io.Discard, l.in); err == nil {
-		t.Error("the stream ended by itself")
+		t.Error("the stream ended although the client disconnected")
 	}
 	s.logs.await(t, 1, "client_gone")
 	if n, _ := s.logs.count("level=WARN"); n > 0 {
-		t.Errorf("a warning about a client that left:\n%s", s.logs)
+		t.Errorf("a warning about a client that disconnected:\n%s", s.logs)
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-var updateGolden = flag.Bool("update", false, "write the golden files anew")
+var updateGolden = flag.Bool("update", false, "overwrite the golden files")
 
-// golden compares the bytes with those of a file in testdata.
+// golden compares the text with a file in testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".golden")
@@ -29,14 +29,14 @@ func golden(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("%s is missing: run with -update and look at it", file)
+		t.Fatalf("%s is missing: run with -update and review it", file)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", file, diff)
 	}
 }
 
-// is compares all that the listener got.
+// matchesGolden compares all received bytes with a golden file.
 func (l *streamClient) matchesGolden(name string) {
 	l.Helper()
 	golden(l.T, name, l.received.String())
@@ -62,7 +62,7 @@ func TestBytesOfAResumedStream(t *testing.T) {
 	s.commit("b", "b")
 	s.commit("c")
 	watch := s.openSynced("?since=" + seen)
-	watch.readUntil(`"c"`) // now all of it is in the feed
+	watch.readUntil(`"c"`) // the feed has read all events
 	for name, open := range map[string]func() *streamClient{
 		"header":      func() *streamClient { return s.open("", "Last-Event-ID", seen) },
 		"lastEventId": func() *streamClient { return s.open("?lastEventId=" + seen) },
@@ -77,7 +77,7 @@ func TestBytesOfAResumedStream(t *testing.T) {
 	}
 }
 
-// A resume that memory cannot serve has the same bytes; filtered, it does not know the number.
+// A resume from the log has the same bytes as one from memory. With a filter, its number of events is unknown.
 func TestBytesOfAStreamResumedFromTheLog(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
 	first := s.openSynced("")
@@ -94,7 +94,7 @@ func TestBytesOfAStreamResumedFromTheLog(t *testing.T) {
 	l.readUntil("id: ")
 	l.matchesGolden("resumed_filtered_from_log")
 	if replays := s.feed.Stats().CatchUps; replays == 0 {
-		t.Error("nothing was read from the log: the test shows nothing")
+		t.Error("no client read the log: the test proves nothing")
 	}
 }
 
@@ -105,8 +105,8 @@ func TestBytesOfHeartbeats(t *testing.T) {
 	l.matchesGolden("heartbeat")
 }
 
-// A filter that lets the last event of a transaction not through moves its id to the last one that
-// is sent; if none is sent, the next heartbeat has it.
+// If a filter drops the last event of a transaction, the last event that is sent has the transaction's id. If it drops all,
+// the next heartbeat has it.
 func TestBytesOfAFilteredStream(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.Streams.Heartbeat = 10 * time.Millisecond }})
 	l := s.openSynced("?types=activity_updated,activity_created")
@@ -118,8 +118,7 @@ func TestBytesOfAFilteredStream(t *testing.T) {
 	l.matchesGolden("filtered")
 }
 
-// past reads until the cursor moves on, and forgets the heartbeats before, of which there may be
-// any number.
+// readPast reads until the id differs from the cursor, and forgets earlier heartbeats, whose number varies.
 func (l *streamClient) readPast(cursor string) string {
 	l.Helper()
 	for {
@@ -143,7 +142,7 @@ func TestBytesOfDraining(t *testing.T) {
 	l.readToEnd()
 	l.matchesGolden("draining")
 	s.logs.await(t, 1, "stream closed", "reason=draining")
-	late := s.open("") // before the listening socket closes
+	late := s.open("") // accepted before the listening socket closes
 	late.readToEnd()
 	late.matchesGolden("draining_from_the_start")
 }
@@ -167,7 +166,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// idOf returns the last id in the text, empty if there is none.
+// idOf returns the last id in the text, or "".
 func idOf(text string) (id string) {
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(line, "id: "); ok {

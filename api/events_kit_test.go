@@ -20,13 +20,13 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// goroutines makes every stream be served the simple way: `make test` runs everything both ways.
+// goroutines selects the portable way to serve streams. `make test` tests both ways.
 var goroutines = flag.Bool("goroutines", false, "serve each stream with a goroutine of its own")
 
-// limit bounds everything that a test waits for.
+// waitLimit bounds every wait of a test.
 const waitLimit = 2 * time.Minute
 
-// station is an API that streams a log in memory, over a real network.
+// streamServer is an API that streams an in-memory log over a real network.
 type streamServer struct {
 	*testing.T
 	log  *streamtest.Log
@@ -35,22 +35,22 @@ type streamServer struct {
 	web  *httptest.Server
 	logs *logBuffer
 	wake chan struct{}
-	stop func() // stops following the log
+	stop func() // stops the feed
 
-	// small makes the sockets of new connections hold little, so that the server soon notices a
-	// client that does not read.
-	small atomic.Bool
+	// smallBuffers shrinks the socket buffers of new connections, so that a write to a client that does not read soon
+	// blocks.
+	smallBuffers atomic.Bool
 }
 
-// stationOptions are what tests want to be different. Zero values mean what is usual.
+// streamServerOptions change the defaults of a streamServer.
 type streamServerOptions struct {
-	log    stream.Log // reads instead of the station's own log
+	log    stream.Log // replaces the server's log for reads
 	feed   stream.FeedOptions
 	api    func(*apiOptions)
 	server func(*http.Server)
 }
 
-// newStation serves an empty log. Its clock stands still, and nothing in it is random.
+// newStreamServer serves an empty log with a clock that stands still and without randomness.
 func newStreamServer(t *testing.T, o streamServerOptions) *streamServer {
 	t.Helper()
 	return newStreamServerOn(t, streamtest.NewLog("k3f9"), o)
@@ -83,7 +83,7 @@ func newStreamServerOn(t *testing.T, log *streamtest.Log, o streamServerOptions)
 	s.web = httptest.NewUnstartedServer(s.api.Handler())
 	s.web.Config.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelError)
 	s.web.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		if s.small.Load() {
+		if s.smallBuffers.Load() {
 			_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10)
 		}
 		return ctx
@@ -96,12 +96,12 @@ func newStreamServerOn(t *testing.T, log *streamtest.Log, o streamServerOptions)
 	return s
 }
 
-// on is the station for a subtest.
+// forTest returns the server for a subtest.
 func (s *streamServer) forTest(t *testing.T) *streamServer {
 	return &streamServer{T: t, log: s.log, feed: s.feed, api: s.api, web: s.web, logs: s.logs, wake: s.wake, stop: s.stop}
 }
 
-// follow runs what keeps the feed up to date.
+// runFeed runs the feed until stop is called.
 func (s *streamServer) runFeed() {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -113,7 +113,7 @@ func (s *streamServer) runFeed() {
 	s.Cleanup(s.stop)
 }
 
-// stopAll ends all that the station has started.
+// shutDown closes the web server, the API and the feed.
 func (s *streamServer) shutDown() {
 	s.web.Client().CloseIdleConnections()
 	s.web.CloseClientConnections()
@@ -122,7 +122,7 @@ func (s *streamServer) shutDown() {
 	s.stop()
 }
 
-// commit commits a transaction with one event of each type, all about one row.
+// commit commits a transaction with one event of each type about the same row, and wakes the feed.
 func (s *streamServer) commit(types ...string) {
 	tx := s.log.Begin()
 	for _, kind := range types {
@@ -132,7 +132,7 @@ func (s *streamServer) commit(types ...string) {
 	s.wakeFeed()
 }
 
-// ring wakes the feed, as a notification does.
+// wakeFeed wakes the feed as a notification does.
 func (s *streamServer) wakeFeed() {
 	select {
 	case s.wake <- struct{}{}:
@@ -140,8 +140,8 @@ func (s *streamServer) wakeFeed() {
 	}
 }
 
-// fed waits until the feed has read that many events since it began. A client that has one may have it
-// from the log, before the feed does.
+// awaitFeed waits until the feed has read that many events. A client that catches up can receive an event from the log
+// before the feed has read it.
 func (s *streamServer) awaitFeed(events uint64) {
 	s.Helper()
 	timeout := time.After(waitLimit)
@@ -158,14 +158,14 @@ func (s *streamServer) awaitFeed(events uint64) {
 	}
 }
 
-// local asks the API without a network.
+// serveWithoutNetwork serves a request whose writer has no connection.
 func (s *streamServer) serveWithoutNetwork(method, target string) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
 	s.api.Handler().ServeHTTP(recorder, httptest.NewRequest(method, target, nil))
 	return recorder
 }
 
-// listener is a client that keeps the bytes it got.
+// streamClient is a client that keeps the bytes it received.
 type streamClient struct {
 	*testing.T
 	response   *http.Response
@@ -191,7 +191,7 @@ func (s *streamServer) send(ctx context.Context, method, target string, header .
 	return response
 }
 
-// listen opens a stream. target is what follows /api/events; header holds names and values.
+// open opens a stream. target follows /api/events in the URL; header holds names and values.
 func (s *streamServer) open(target string, header ...string) *streamClient {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
@@ -201,7 +201,7 @@ func (s *streamServer) open(target string, header ...string) *streamClient {
 	return &streamClient{T: s.T, response: response, in: bufio.NewReader(response.Body), disconnect: cancel}
 }
 
-// block reads up to and with the next empty line, without keeping it.
+// readBlock reads up to and including the next empty line, without keeping it.
 func (l *streamClient) readBlock() (string, error) {
 	var block strings.Builder
 	for {
@@ -213,7 +213,7 @@ func (l *streamClient) readBlock() (string, error) {
 	}
 }
 
-// until reads until a block contains the text, and returns that block.
+// readUntil reads until a block contains the text, and returns that block.
 func (l *streamClient) readUntil(text string) string {
 	l.Helper()
 	for {
@@ -228,7 +228,7 @@ func (l *streamClient) readUntil(text string) string {
 	}
 }
 
-// rest reads to the proper end of the stream.
+// readToEnd reads until the server ends the stream.
 func (l *streamClient) readToEnd() {
 	l.Helper()
 	if _, err := io.Copy(&l.received, l.in); err != nil {
@@ -236,7 +236,7 @@ func (l *streamClient) readToEnd() {
 	}
 }
 
-// synced opens a stream and reads the first event.
+// openSynced opens a stream and reads its first event.
 func (s *streamServer) openSynced(target string, header ...string) *streamClient {
 	s.Helper()
 	l := s.open(target, header...)
@@ -244,7 +244,7 @@ func (s *streamServer) openSynced(target string, header ...string) *streamClient
 	return l
 }
 
-// dial sends bytes as they are and returns the connection.
+// dial connects, writes the raw request and returns the connection.
 func (s *streamServer) dial(request string) net.Conn {
 	s.Helper()
 	conn, err := net.DialTimeout("tcp", s.web.Listener.Addr().String(), waitLimit)

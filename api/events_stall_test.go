@@ -13,7 +13,7 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// commitLarge commits a transaction of events that all share the same bytes.
+// commitLarge commits a transaction of events with the same data, and wakes the feed.
 func (s *streamServer) commitLarge(events int, data []byte) {
 	tx := s.log.Begin()
 	for i := range events {
@@ -24,11 +24,11 @@ func (s *streamServer) commitLarge(events int, data []byte) {
 	s.wakeFeed()
 }
 
-// stall opens a stream through small buffers and never reads.
+// openStalled opens a stream with small socket buffers that is never read.
 func (s *streamServer) openStalled() {
 	s.Helper()
-	s.small.Store(true)
-	defer s.small.Store(false)
+	s.smallBuffers.Store(true)
+	defer s.smallBuffers.Store(false)
 	before, _ := s.logs.count("stream opened")
 	if err := s.dialStream().(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		s.Fatal(err)
@@ -36,13 +36,13 @@ func (s *streamServer) openStalled() {
 	s.logs.await(s.T, before+1, "stream opened")
 }
 
-// open opens a stream by hand and reads nothing.
+// dialStream opens a stream on a raw connection and reads nothing.
 func (s *streamServer) dialStream() net.Conn {
 	s.Helper()
 	return s.dial("GET /api/events HTTP/1.1\r\nHost: pgherald\r\n\r\n")
 }
 
-// first reads the first event.
+// readSync reads the first event.
 func (s *streamServer) readSync(in *bufio.Reader) {
 	s.Helper()
 	for line := ""; !strings.Contains(line, `"sync"`); {
@@ -53,9 +53,8 @@ func (s *streamServer) readSync(in *bufio.Reader) {
 	}
 }
 
-// Nobody waits for a client that does not read, however long it does not: here for ever. It costs
-// no memory either.
-func TestClientThatNeverReadsDelaysNobody(t *testing.T) {
+// A client that never reads delays no other client and costs no memory.
+func TestClientThatNeverReadsDelaysNoOther(t *testing.T) {
 	const rounds, size, bound = 100, 1 << 20, 24 << 20
 	s := newStreamServer(t, streamServerOptions{
 		feed: stream.FeedOptions{Bytes: 1 << 20},
@@ -74,7 +73,7 @@ func TestClientThatNeverReadsDelaysNobody(t *testing.T) {
 		healthy.received.Reset()
 		peak = max(peak, heap())
 	}
-	t.Logf("%d MB sent, heap at most %.1f MB above %.1f MB", rounds, float64(int64(peak)-int64(before))/1e6, float64(before)/1e6)
+	t.Logf("%d MB sent, peak of the heap %.1f MB above %.1f MB", rounds, float64(int64(peak)-int64(before))/1e6, float64(before)/1e6)
 	if peak > before+bound {
 		t.Errorf("the heap grew by %d MB with three clients that do not read", (peak-before)>>20)
 	}
@@ -83,7 +82,7 @@ func TestClientThatNeverReadsDelaysNobody(t *testing.T) {
 	}
 }
 
-// heap is what is in use.
+// heap returns the bytes of live objects.
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -91,8 +90,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// A client that takes nothing within the time-out is disconnected, and the log says why: whether
-// what it did not take came from memory, from the log, or is a heartbeat.
+// A client that accepts nothing within the write timeout is disconnected with the reason slow: while it is sent events from
+// memory, from the log, or heartbeats.
 func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 	data := []byte(`"` + strings.Repeat("x", 64<<10) + `"`)
 	for name, o := range map[string]struct {
@@ -122,9 +121,8 @@ func TestClientThatNeverReadsIsDisconnected(t *testing.T) {
 	}
 }
 
-// A client that stalls and reads on within the time-out has lost nothing, although the feed has
-// moved on without it.
-func TestClientThatReadsOnHasEverything(t *testing.T) {
+// A client that pauses for less than the write timeout loses nothing, although the feed has evicted the events.
+func TestClientThatPausesLosesNothing(t *testing.T) {
 	const rounds = 60 // 15 MB, more than sockets hold
 	s := newStreamServer(t, streamServerOptions{
 		feed: stream.FeedOptions{Bytes: 1 << 20},
@@ -152,6 +150,6 @@ func TestClientThatReadsOnHasEverything(t *testing.T) {
 		}
 	}
 	if s.feed.Stats().CatchUps == 0 {
-		t.Error("the client never fell behind: the test shows nothing")
+		t.Error("the client never caught up from the log: the test proves nothing")
 	}
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// people is an Authenticator that believes what a header says.
+// fakeAuthenticator takes the identity from the header Test-User.
 type fakeAuthenticator map[string]auth.Identity
 
 func (p fakeAuthenticator) Authenticate(r *http.Request) (auth.Identity, error) {
 	id, ok := p[r.Header.Get("Test-User")]
 	if !ok {
-		return auth.Identity{}, &auth.Error{Status: 401, Code: "token_required", Detail: "who are you?"}
+		return auth.Identity{}, &auth.Error{Status: 401, Code: "token_required", Detail: "no identity"}
 	}
 	return id, nil
 }
@@ -34,10 +34,10 @@ func withAuthenticator(p fakeAuthenticator) streamServerOptions {
 
 var alice = auth.Identity{User: "alice", Roles: []string{"operator"}, Grants: []string{"role:operator", "user:alice"}}
 
-func TestNobodyIsRefused(t *testing.T) {
+func TestUnidentifiedClientsAreRefused(t *testing.T) {
 	s := newStreamServer(t, withAuthenticator(fakeAuthenticator{"alice": alice}))
 	for _, path := range []string{"/api/events", "/api/stats"} {
-		response := s.expectProblem(http.StatusUnauthorized, "who are you?", http.MethodGet, path)
+		response := s.expectProblem(http.StatusUnauthorized, "no identity", http.MethodGet, path)
 		if got := response.Header.Get("WWW-Authenticate"); got != "Bearer" {
 			t.Errorf("%s: WWW-Authenticate %q", path, got)
 		}
@@ -63,8 +63,8 @@ func TestStatsAreForOperators(t *testing.T) {
 	}
 }
 
-// Without a configured role nobody is an operator, not even somebody whose role has no name.
-func TestARoleThatIsNotConfiguredIsNobodys(t *testing.T) {
+// Without a configured role no identity is an operator, not even one that has the empty role.
+func TestUnsetRoleDeniesEveryIdentity(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
 		o.add(api.Auth{Authenticator: fakeAuthenticator{"eve": {User: "eve", Roles: []string{""}}}})
 	}})
@@ -95,7 +95,7 @@ func TestUserOfAStreamWithoutTokens(t *testing.T) {
 	s.openSynced("")
 	want := map[string]int{"alice": 2, long: 1, "anonymous": 1}
 	if diff := cmp.Diff(want, s.stats().ConnectionsByUser); diff != "" {
-		t.Errorf("by user (-want +got):\n%s", diff)
+		t.Errorf("connections by user (-want +got):\n%s", diff)
 	}
 	for query, detail := range map[string]string{
 		"?user=":              "must be a name of 1 to 200 characters",
@@ -107,8 +107,8 @@ func TestUserOfAStreamWithoutTokens(t *testing.T) {
 	}
 }
 
-// A name is no proof: it grants nothing.
-func TestANameGrantsNothing(t *testing.T) {
+// The name that a client gives itself grants nothing.
+func TestNameGrantsNothing(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	l := s.openSynced("?user=alice")
 	tx := s.log.Begin()
@@ -121,7 +121,7 @@ func TestANameGrantsNothing(t *testing.T) {
 	}
 }
 
-func TestANameBesideATokenIsRefused(t *testing.T) {
+func TestNameWithAToken(t *testing.T) {
 	s := newStreamServer(t, withAuthenticator(fakeAuthenticator{"alice": alice}))
 	s.expectProblem(http.StatusBadRequest, "the token names the user", http.MethodGet, "/api/events?user=bob", "Test-User", "alice")
 }

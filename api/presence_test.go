@@ -11,44 +11,44 @@ import (
 	"github.com/pgherald/pgherald/db/control"
 )
 
-// guestBook notes who comes and goes.
+// presenceCounter counts the open streams of each user.
 type presenceCounter struct {
-	mu   sync.Mutex
-	here map[string]int
-	all  int
+	mu     sync.Mutex
+	open   map[string]int
+	opened int
 }
 
-func (g *presenceCounter) Opened(user string) { g.add(user, 1) }
+func (c *presenceCounter) Opened(user string) { c.add(user, 1) }
 
-func (g *presenceCounter) Closed(user string) { g.add(user, -1) }
+func (c *presenceCounter) Closed(user string) { c.add(user, -1) }
 
-func (g *presenceCounter) add(user string, n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.here == nil {
-		g.here = make(map[string]int)
+func (c *presenceCounter) add(user string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == nil {
+		c.open = make(map[string]int)
 	}
-	g.all += max(n, 0)
-	if g.here[user] += n; g.here[user] == 0 {
-		delete(g.here, user)
+	c.opened += max(n, 0)
+	if c.open[user] += n; c.open[user] == 0 {
+		delete(c.open, user)
 	}
 }
 
-func TestPresenceIsToldOfEveryStream(t *testing.T) {
-	book := &presenceCounter{}
-	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.add(api.Presence{Tracker: book}) }})
+func TestPresenceTracksEveryStream(t *testing.T) {
+	counter := &presenceCounter{}
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.add(api.Presence{Tracker: counter}) }})
 	s.openSynced("?user=ann")
 	s.openSynced("?user=ann")
-	gone := s.openSynced("?user=bob")
+	bob := s.openSynced("?user=bob")
 	s.openSynced("")
-	gone.disconnect()
+	bob.disconnect()
 	s.logs.await(t, 1, "stream closed", "user=bob")
-	book.mu.Lock()
-	same(t, map[string]int{"ann": 2, "": 1}, book.here)
-	book.mu.Unlock()
+	counter.mu.Lock()
+	same(t, map[string]int{"ann": 2, "": 1}, counter.open)
+	counter.mu.Unlock()
 	s.shutDown()
-	same(t, 4, book.all)
-	same(t, map[string]int{}, book.here)
+	same(t, 4, counter.opened)
+	same(t, map[string]int{}, counter.open)
 }
 
 func TestPresenceList(t *testing.T) {
@@ -56,19 +56,19 @@ func TestPresenceList(t *testing.T) {
 	a := s.do(http.StatusOK, "GET", "/api/presence", "")
 	same(t, `{"users":[],"cursor":"`+a.header.Get("Pgherald-Cursor")+"\"}\n", a.raw)
 	queryOne[string](&s.database, `
-		with come as (
+		with joined as (
 			insert into pgherald.presence (user_id, replica, since)
 			values ('bob', 'r1', '2026-01-02T03:04:05.678Z'), ('ann', 'r2', '2026-01-02T03:04:06Z'), ('ann', 'r1', '2026-01-02T03:04:05Z')
 			returning user_id
 		)
-		select max(user_id) from come`)
+		select max(user_id) from joined`)
 	a = s.do(http.StatusOK, "GET", "/api/presence", "")
 	same(t, `{"users":[{"userId":"ann","since":"2026-01-02T03:04:05.000Z"},{"userId":"bob","since":"2026-01-02T03:04:05.678Z"}],"cursor":"`+
 		a.header.Get("Pgherald-Cursor")+"\"}\n", a.raw)
 	s.do(http.StatusMethodNotAllowed, "POST", "/api/presence", `{}`)
 }
 
-func TestPresenceIsForThoseWhoAreKnown(t *testing.T) {
+func TestPresenceNeedsAnIdentity(t *testing.T) {
 	s := newServer(t)
 	a := newAPI(t, apiOptions{features: []api.Option{api.Presence{List: control.NewPresenceList(s.pool, snapshotCursor)}, api.Auth{Authenticator: fakeAuthenticator{"ann": auth.Identity{User: "ann"}}}}})
 	for user, status := range map[string]int{"": http.StatusUnauthorized, "ann": http.StatusOK} {

@@ -11,8 +11,8 @@ import (
 	"github.com/pgherald/pgherald/db/control"
 )
 
-// logged is the newest event in the log, as type, key, audience and data.
-func (s *server) logged() string {
+// newestEvent returns the newest event of the log as type, key, audience and data.
+func (s *server) newestEvent() string {
 	s.Helper()
 	return queryOne[string](&s.database, `
 		select concat_ws(' ', type, coalesce(key, '-'), coalesce(audience::text, '-'), data::text)
@@ -30,11 +30,11 @@ func TestPublish(t *testing.T) {
 		a := s.do(http.StatusCreated, "POST", "/api/events", body)
 		id := queryOne[int64](&s.database, `select max(id) from pgherald.events`)
 		same(t, fmt.Sprintf("{\"id\":%d}\n", id), a.raw)
-		same(t, want, s.logged())
+		same(t, want, s.newestEvent())
 	}
 }
 
-func TestPublishRefuses(t *testing.T) {
+func TestPublishRejects(t *testing.T) {
 	s := newServer(t)
 	for body, want := range map[string]string{
 		`{"type":"note"}`:          "data is required",
@@ -64,8 +64,8 @@ func TestPublishRefuses(t *testing.T) {
 	same(t, 0, queryOne[int](&s.database, `select count(*) from pgherald.events`))
 }
 
-// Who has no role to publish may not, and is not told whether the body was any good.
-func TestPublishIsForPublishers(t *testing.T) {
+// An identity without the role is refused before its body is read.
+func TestPublishNeedsTheRole(t *testing.T) {
 	s := newServer(t)
 	check := fakeAuthenticator{"bob": {User: "bob"}, "press": {User: "press", Roles: []string{"press"}}}
 	for role, want := range map[string]int{"press": http.StatusCreated, "": http.StatusForbidden} {

@@ -15,7 +15,7 @@ import (
 	"github.com/pgherald/pgherald/stream/status"
 )
 
-// stats asks for /api/stats.
+// stats returns the response of GET /api/stats.
 func (s *streamServer) stats() api.Stats {
 	s.Helper()
 	response, body := s.request(http.MethodGet, "/api/stats")
@@ -30,7 +30,7 @@ func TestStatsCountStreams(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	none := api.Stats{ConnectionsByUser: map[string]int{}, Feed: s.feed.Stats()}
 	if diff := cmp.Diff(none, s.stats()); diff != "" {
-		t.Errorf("at first (-want +got):\n%s", diff)
+		t.Errorf("without streams (-want +got):\n%s", diff)
 	}
 	first, second := s.openSynced(""), s.openSynced("?types=a")
 	two := api.Stats{TotalConnections: 2, ActiveConnections: 2, ConnectionsByUser: map[string]int{"anonymous": 2}, Feed: s.feed.Stats()}
@@ -41,15 +41,15 @@ func TestStatsCountStreams(t *testing.T) {
 	s.logs.await(t, 1, "stream closed", "reason=client_gone")
 	second.disconnect()
 	s.logs.await(t, 2, "stream closed", "reason=client_gone")
-	s.request(http.MethodGet, "/api/events?nonsense=1") // is no stream
-	s.shutDown()                                        // when all handlers have returned, and not before, the count is sure
+	s.request(http.MethodGet, "/api/events?nonsense=1") // opens no stream
+	s.shutDown()                                        // returns after all handlers have
 	recorder := s.serveWithoutNetwork(http.MethodGet, "/api/stats")
 	var gone api.Stats
 	if err := json.Unmarshal(recorder.Body.Bytes(), &gone); err != nil {
 		t.Fatal(err)
 	}
 	if gone.TotalConnections != 2 || gone.ActiveConnections != 0 || len(gone.ConnectionsByUser) != 0 {
-		t.Errorf("at last: %+v", gone)
+		t.Errorf("after the streams: %+v", gone)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestStatsShowTheFeed(t *testing.T) {
 	}
 }
 
-// The names that clients of the seed read.
+// The original design document defines the names; dashboards read them.
 func TestStatsNames(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
 		o.add(api.Listening{
@@ -110,12 +110,12 @@ func TestHealthAndReadiness(t *testing.T) {
 	is("/healthz", http.StatusOK, `{"status":"ok"}`)
 	reason = nil
 	s.api.Drain(0)
-	s.api.Drain(0) // twice is as good as once
+	s.api.Drain(0) // idempotent
 	is("/readyz", http.StatusServiceUnavailable, `{"status":"draining"}`)
 	is("/healthz", http.StatusOK, `{"status":"ok"}`)
 }
 
-// An outage of the log is a reason not to be ready, until it can be read again.
+// The server is not ready while the log cannot be read.
 func TestReadinessFollowsTheLog(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	l := s.openSynced("")
@@ -134,14 +134,14 @@ func TestReadinessFollowsTheLog(t *testing.T) {
 	}
 }
 
-// TestReadyWhileDraining: what metrics say is what /readyz says.
+// Ready, which the metrics report, agrees with /readyz.
 func TestReadyWhileDraining(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	if err := s.api.Ready(); err != nil {
-		t.Errorf("a server that runs is not ready: %v", err)
+		t.Errorf("not ready before the drain: %v", err)
 	}
 	s.api.Drain(time.Second)
 	if err := s.api.Ready(); err == nil {
-		t.Error("a server that drains is ready")
+		t.Error("ready while draining")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// quietly commits a transaction with an event of each type about the key, and wakes nobody.
+// commitQuietly commits a transaction with an event of each type about the key, without waking the feed.
 func (s *streamServer) commitQuietly(key string, types ...string) {
 	tx := s.log.Begin()
 	for _, kind := range types {
@@ -19,7 +19,7 @@ func (s *streamServer) commitQuietly(key string, types ...string) {
 	tx.Commit()
 }
 
-// What was missed comes as one event, with the id of the last transaction, from memory and from the log.
+// A resumed batch stream receives the missed events as one batch with the id of the last transaction.
 func TestBytesOfABatch(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestBytesOfABatch(t *testing.T) {
 	}
 }
 
-// What comes within a window is one event; nothing is lost, and nothing comes twice or unwrapped.
+// The events of a window are one batch. None is lost, repeated or outside a batch.
 func TestBatchesLive(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	began := time.Now()
@@ -69,13 +69,13 @@ func TestBatchesLive(t *testing.T) {
 		batches++
 		got += len(e.Data.Events)
 	}
-	// The feed reads once for each ring at the most, and once a second without.
+	// The feed reads at most once for each wake-up, and once a second without.
 	if most := 21 + int(time.Since(began)/time.Second) + 1; got != want+1 || batches > most {
-		t.Errorf("%d events in %d batches, want %d in %d at the most", got, batches, want+1, most)
+		t.Errorf("%d events in %d batches, want %d in at most %d", got, batches, want+1, most)
 	}
 }
 
-func TestBatchesObeyAudiences(t *testing.T) {
+func TestAudiencesOfBatches(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
 			s := newStreamServer(t, streamServerOptions{feed: feed, api: func(o *apiOptions) { o.add(api.Auth{Authenticator: fourUsers()}) }})
@@ -89,17 +89,17 @@ func TestBatchesObeyAudiences(t *testing.T) {
 			for _, l := range []*streamClient{live, s.open("?batch=10ms&since="+from, "Test-User", "eve")} {
 				l.readUntil(`"all"`)
 				if got := l.received.String(); strings.Contains(got, "nurse") || strings.Contains(got, "ann") || !strings.Contains(got, "user:eve") {
-					t.Errorf("eve got %s", got)
+					t.Errorf("eve received %s", got)
 				}
 			}
 			if got := other.received.String(); strings.Contains(got, "user:eve") || !strings.Contains(got, "nurse") || !strings.Contains(got, "user:ann") {
-				t.Errorf("ann got %s", got)
+				t.Errorf("ann received %s", got)
 			}
 		})
 	}
 }
 
-// Of what was missed, only the newest of each type and key comes; what has no key all comes.
+// A conflated resume receives the newest missed event of each type and key, and all events without a key.
 func TestBytesOfConflation(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"memory": {}, "log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
@@ -124,12 +124,12 @@ func TestBytesOfConflation(t *testing.T) {
 	}
 }
 
-// A client that has stopped reading gets the newest when it reads again, and not all that was.
+// A client that pauses reading receives the newest events when it continues, not all that it missed.
 func TestConflationOfASlowClient(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
-	s.small.Store(true)
+	s.smallBuffers.Store(true)
 	slow := s.openSynced("?conflate=1")
-	s.small.Store(false)
+	s.smallBuffers.Store(false)
 	watch := s.openSynced("")
 	const events, size = 3000, 8 << 10
 	payload := json.RawMessage(`"` + strings.Repeat("x", size) + `"`)

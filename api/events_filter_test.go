@@ -8,7 +8,7 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// about commits one event about a row, with one field.
+// commitAbout commits one event about a row, with one field, and wakes the feed.
 func (s *streamServer) commitAbout(kind, key, field, value string) {
 	data, err := json.Marshal(map[string]string{field: value})
 	if err != nil {
@@ -20,7 +20,7 @@ func (s *streamServer) commitAbout(kind, key, field, value string) {
 	s.wakeFeed()
 }
 
-// Two clients with the same wish and one with another, served live, from memory and from the log.
+// Filters apply live, from memory and from the log; two of the three clients have the same one.
 func TestFiltersByKeyAndField(t *testing.T) {
 	for name, feed := range map[string]stream.FeedOptions{"from memory": {}, "from the log": {Bytes: 1, Fill: 1}} {
 		t.Run(name, func(t *testing.T) {
@@ -43,14 +43,14 @@ func TestFiltersByKeyAndField(t *testing.T) {
 					want = `{"location":"HQ"} {"location":"Annex"} {"location":"HQ"}`
 				}
 				if got := strings.Join(l.payloads(), " "); got != want {
-					t.Errorf("listener %d got %s", i, got)
+					t.Errorf("client %d received %s", i, got)
 				}
 			}
 		})
 	}
 }
 
-// payloads are those of the log's events that came.
+// payloads returns the data of the received events of the log.
 func (l *streamClient) payloads() []string {
 	l.Helper()
 	var out []string

@@ -7,16 +7,16 @@ import (
 	"testing"
 )
 
-// logBook keeps a log and lets tests wait for what must come.
+// logBuffer keeps log lines and lets tests wait for them.
 type logBuffer struct {
 	mu    sync.Mutex
 	lines []string
-	more  chan struct{} // closed with the next line
+	more  chan struct{} // closed by the next line
 }
 
 func newLogBuffer() *logBuffer { return &logBuffer{more: make(chan struct{})} }
 
-// Write takes one line, as slog's handlers write it.
+// Write appends one line: slog's handlers write whole lines.
 func (b *logBuffer) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -26,24 +26,24 @@ func (b *logBuffer) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// count returns how many lines hold all of the texts, and what to wait on for another line.
+// count returns the number of lines that contain all texts, and a channel that the next line closes.
 func (b *logBuffer) count(texts ...string) (int, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := 0
 	for _, line := range b.lines {
-		holds := true
+		contains := true
 		for _, text := range texts {
-			holds = holds && strings.Contains(line, text)
+			contains = contains && strings.Contains(line, text)
 		}
-		if holds {
+		if contains {
 			n++
 		}
 	}
 	return n, b.more
 }
 
-// await waits until n lines hold all of the texts.
+// await waits until n lines contain all texts.
 func (b *logBuffer) await(t *testing.T, n int, texts ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
