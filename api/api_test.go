@@ -18,7 +18,7 @@ func TestNewRejectsIncompleteSettings(t *testing.T) {
 	for want, o := range map[string]apiOptions{
 		"Config.Feed and Config.Ready": {Config: api.Config{Ready: feed.Err}},
 		"Config.Ready are required":    {Config: api.Config{Feed: feed}},
-		"Auth.Authenticator":                 {Config: complete, features: []api.Option{api.Auth{}}},
+		"Auth.Authenticator":           {Config: complete, features: []api.Option{api.Auth{}}},
 		"Publishing.Publisher":         {Config: complete, features: []api.Option{api.Publishing{}}},
 		"origins: ":                    {Config: complete, features: []api.Option{api.Origins{Credentials: true}}},
 	} {
