@@ -36,20 +36,20 @@ type selection struct {
 	batch, conflate             bool
 }
 
-func (w selection) matches(e stream.Event) bool {
+func (s selection) matches(e stream.Event) bool {
 	var data struct{ V string }
 	readable := json.Unmarshal(e.Data, &data) == nil // false for an object as V
-	return (w.types == nil || slices.Contains(w.types, e.Type)) &&
-		(w.keys == nil || slices.Contains(w.keys, e.Key)) &&
-		(w.values == nil || readable && slices.Contains(w.values, data.V)) &&
+	return (s.types == nil || slices.Contains(s.types, e.Type)) &&
+		(s.keys == nil || slices.Contains(s.keys, e.Key)) &&
+		(s.values == nil || readable && slices.Contains(s.values, data.V)) &&
 		(e.Audience == nil || slices.ContainsFunc(e.Audience, func(tag string) bool {
-			return tag == "*" || slices.Contains(w.grants, tag)
+			return tag == "*" || slices.Contains(s.grants, tag)
 		}))
 }
 
-func (w selection) newFilter(t *rapid.T) stream.Filter {
+func (s selection) newFilter(t *rapid.T) stream.Filter {
 	params := map[string][]string{}
-	for name, values := range map[string][]string{"types": w.types, "key": w.keys, "where.v": w.values} {
+	for name, values := range map[string][]string{"types": s.types, "key": s.keys, "where.v": s.values} {
 		if values != nil {
 			params[name] = values
 		}
@@ -58,13 +58,13 @@ func (w selection) newFilter(t *rapid.T) stream.Filter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.batch {
+	if s.batch {
 		f = f.Batched(time.Second)
 	}
-	if w.conflate {
+	if s.conflate {
 		f = f.Conflated()
 	}
-	return f.WithGrants(w.grants)
+	return f.WithGrants(s.grants)
 }
 
 // TestFeedDeliversEveryEventOnce lets writers, servers and clients act at random: transactions overlap

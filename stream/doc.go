@@ -1,6 +1,7 @@
 // Package stream holds the events in memory and delivers them: the cursor, which says what a
 // client has seen, the feed, which holds the newest part of the log, and the subscription, through
-// which one client reads. It knows neither PostgreSQL nor HTTP and imports nothing of pgherald.
+// which one client reads. It knows neither PostgreSQL nor HTTP. Of pgherald it imports stream/pacing
+// only.
 //
 //	Log.Read(cursor) ──► Feed (ring buffer of encoded transactions) ──► Subscription.Pending ──► client
 //	      ▲                                                                   │
@@ -72,12 +73,17 @@
 //
 // # Invariants
 //
-//   - The cursors of the feed grow: each entry's cursor covers the cursor of the entry before it.
-//     Finding the position of a cursor is therefore a binary search.
-//   - A subscription's cursor is the union of the cursor of the last entry that it passed and of
-//     what its client had seen when it joined the feed. It changes between transactions only.
-//   - A position counts the entries that ever came before it. It is never used again, so comparing
-//     it with the oldest position says whether the entry was evicted.
+//   - The cursors of the feed grow. Each read starts from the head, and Deliver adds to a cursor
+//     without removing from it; so each entry's cursor covers that of the entry before, and a binary
+//     search finds the position of a cursor.
+//   - A subscription's cursor is base ∪ passed: passed is the feed's cursor at its position, base the
+//     cursor with which it joined the feed. The feed's cursor before an entry does not contain that
+//     entry's transaction. So skipping an entry if and only if base contains it delivers each
+//     transaction exactly once. Once passed covers base, base is dropped.
+//   - An id line stands only before the last frame that is sent of a transaction. So each cursor on
+//     the wire is a set of transactions that the client has completely, as far as its filter matches.
+//   - A position counts the entries that ever came before it, over all buffers of a feed, and is never
+//     used again. So comparing it with the oldest position tells whether the entry was evicted.
 //
 // # Memory
 //

@@ -17,6 +17,7 @@ var (
 // ResetReason says why a client cannot resume. Clients receive it in a sync event.
 type ResetReason string
 
+// The reasons. Each stands for the error beside it.
 const (
 	ResetMalformed ResetReason = "malformed" // ErrMalformedCursor
 	ResetOtherLog  ResetReason = "other_log" // ErrOtherLog

@@ -156,10 +156,10 @@ func TestSubscribeModes(t *testing.T) {
 		"first time":  {"", stream.Sync{Mode: stream.ModeLive}},
 		"resumed":     {start, stream.Sync{Mode: stream.ModeResumed, Events: &two}},
 		"up to date":  {feed.Head().String(), stream.Sync{Mode: stream.ModeResumed, Events: &none}},
-		"other log":   {"e2-jg", stream.Sync{Mode: stream.ModeReset, Reason: "other_log"}},
-		"from future": {"e1-zzz", stream.Sync{Mode: stream.ModeReset, Reason: "future"}},
-		"malformed":   {"1841", stream.Sync{Mode: stream.ModeReset, Reason: "malformed"}},
-		"too long":    {strings.Repeat("k", 100_000), stream.Sync{Mode: stream.ModeReset, Reason: "malformed"}},
+		"other log":   {"e2-jg", stream.Sync{Mode: stream.ModeReset, Reason: stream.ResetOtherLog}},
+		"from future": {"e1-zzz", stream.Sync{Mode: stream.ModeReset, Reason: stream.ResetFuture}},
+		"malformed":   {"1841", stream.Sync{Mode: stream.ModeReset, Reason: stream.ResetMalformed}},
+		"too long":    {strings.Repeat("k", 100_000), stream.Sync{Mode: stream.ModeReset, Reason: stream.ResetMalformed}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := (&testClient{t: t}).connect(feed, test.cursor)
@@ -203,8 +203,8 @@ func TestPrunedCursorIsReset(t *testing.T) {
 	write(log, 1)
 	readOnce(t, feed)
 	log.Prune()
-	if c.connect(feed, old); c.sync.Reason != "pruned" {
-		t.Fatalf("got %+v", c.sync)
+	if c.connect(feed, old); c.sync.Reason != stream.ResetPruned {
+		t.Fatalf("received %+v, want a reset: pruned", c.sync)
 	}
 	// A connected subscription that is behind the log receives the reset from CatchUp.
 	write(log, 1)
@@ -214,11 +214,11 @@ func TestPrunedCursorIsReset(t *testing.T) {
 	log.Prune()
 	_, err := c.sub.Pending(nil, 1<<20)
 	if !errors.Is(err, stream.ErrBehind) {
-		t.Fatalf("got %v", err)
+		t.Fatalf("Pending returned %v, want ErrBehind", err)
 	}
 	var reset *stream.ResetError
-	if err := c.sub.CatchUp(context.Background(), nil); !errors.As(err, &reset) || reset.Reason != "pruned" {
-		t.Fatalf("got %v", err)
+	if err := c.sub.CatchUp(context.Background(), nil); !errors.As(err, &reset) || reset.Reason != stream.ResetPruned {
+		t.Fatalf("CatchUp returned %v, want a reset: pruned", err)
 	}
 	write(log, 4)
 	readOnce(t, feed)
@@ -236,8 +236,8 @@ func TestFailoverResetsSubscriptions(t *testing.T) {
 	readOnce(t, feed)
 	_, err := c.sub.Pending(nil, 1<<20)
 	var reset *stream.ResetError
-	if !errors.As(err, &reset) || reset.Reason != "other_log" {
-		t.Fatalf("got %v", err)
+	if !errors.As(err, &reset) || reset.Reason != stream.ResetOtherLog {
+		t.Fatalf("Pending returned %v, want a reset: other_log", err)
 	}
 	if !strings.HasPrefix(c.sub.Cursor().String(), "e2-") {
 		t.Fatalf("subscription has cursor %s, want one of the new log", c.sub.Cursor())
@@ -256,7 +256,7 @@ func TestSubscribeReturnsTheErrorOfTheLog(t *testing.T) {
 	log.Break(down)
 	ahead := stream.NewCursor("e1", 900, nil)
 	if _, _, err := feed.Subscribe(context.Background(), ahead, stream.Filter{}); !errors.Is(err, down) {
-		t.Fatalf("got %v", err)
+		t.Fatalf("Subscribe returned %v, want %v", err, down)
 	}
 }
 

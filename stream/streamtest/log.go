@@ -194,7 +194,7 @@ func (l *Log) Read(_ context.Context, from stream.Cursor) (stream.Reading, error
 	return r, nil
 }
 
-// Rest implements stream.Log.
+// ReadTransaction implements stream.Log.
 func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
