@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/pgherald/pgherald/cmd/internal/configfile"
 	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
@@ -20,7 +21,7 @@ To try it, and to run it:
     pgherald demo
     pgherald serve --database-url=postgres://user:password@host/database
 
-A flag wins over its environment variable, which help names behind the flag; the variable wins over the default.`
+Settings come from flags, from the environment variables that --help names behind them, and from a YAML file (--config), in this order. The keys of the file are the names of the flags.`
 
 // cli is the command line.
 type cli struct {
@@ -31,6 +32,7 @@ type cli struct {
 	Migrate  migrateCmd  `cmd:"" help:"Create, remove or repair pgherald's tables."`
 	Triggers triggersCmd `cmd:"" help:"Show, install, remove or check the triggers of watched tables."`
 	Tail     tailCmd     `cmd:"" help:"Follow a stream in the terminal."`
+	Config   configCmd   `cmd:"" help:"Check or print the settings of a server."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
@@ -63,11 +65,12 @@ type app struct {
 // exit carries an exit code out of kong, whose --help ends the program.
 type exit int
 
-// newParser returns the parser of a command line into c.
+// newParser returns the parser of one command line into c.
 func newParser(c any, options ...kong.Option) (*kong.Kong, error) {
+	settings := &configfile.Resolver{Command: "serve"}
 	return kong.New(c, append([]kong.Option{
 		kong.Name("pgherald"), kong.Description(description), kong.ExplicitGroups(groups), defaults(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		settings.Option(), kong.Bind(settings), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	}, options...)...)
 }
 

@@ -10,7 +10,7 @@ import (
 
 // databaseFlags name the database.
 type databaseFlags struct {
-	DatabaseURL string `required:"" env:"DATABASE_URL" placeholder:"URL" help:"The database, as postgres://user:password@host:5432/name."`
+	DatabaseURL string `required:"" secret:"url" env:"DATABASE_URL" placeholder:"URL" help:"The database, as postgres://user:password@host:5432/name."`
 }
 
 // specFlags name the watched tables.

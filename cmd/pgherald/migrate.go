@@ -21,6 +21,7 @@ type migrateCmd struct {
 
 // setFlags name the tables to migrate.
 type setFlags struct {
+	configFlags
 	databaseFlags `group:"database"`
 	EngineOnly    bool `group:"database" env:"PGHERALD_ENGINE_ONLY" help:"Only the event log, without the tables of the activities."`
 }
@@ -84,9 +85,11 @@ func (c migrateStatusCmd) Run(a *app) error {
 }
 
 type migrateRepairCmd struct {
+	configFlags
 	databaseFlags `group:"database"`
-	Set           string `arg:"" enum:"engine,workload" help:"Tables: engine or workload."`
-	Version       uint   `arg:"" help:"Version that they have now, 0 for none."`
+
+	Set     string `arg:"" enum:"engine,workload" help:"Tables: engine or workload."`
+	Version uint   `arg:"" help:"Version that they have now, 0 for none."`
 }
 
 // Run sets the version and prints it.

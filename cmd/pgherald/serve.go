@@ -6,11 +6,14 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/pgherald/pgherald/cmd/internal/configfile"
 	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
-// serveCmd holds the flags of pgherald serve, by the groups of --help.
-type serveCmd struct {
+// serverFlags hold the settings of a server, by the groups of --help. Their names are the keys of a config
+// file.
+type serverFlags struct {
+	configFlags
 	Database serveDatabaseFlags `embed:"" group:"database"`
 	Listen   listenFlags        `embed:"" group:"listening"`
 	Tokens   tokenFlags         `embed:"" group:"tokens"`
@@ -19,11 +22,23 @@ type serveCmd struct {
 	Tuning   tuningFlags        `embed:"" group:"tuning"`
 }
 
+// serveCmd runs a server.
+type serveCmd struct{ serverFlags }
+
+// Run serves until a signal arrives.
+func (c *serveCmd) Run(a *app) error {
+	s, err := server.New(a.ctx, c.config(), server.Options{Logger: a.logger, Level: a.level})
+	if err != nil {
+		return err
+	}
+	return s.Run(a.ctx)
+}
+
 type serveDatabaseFlags struct {
 	databaseFlags
 	specFlags
-	ListenDatabaseURL     string `env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reads of the log. Default: --database-url."`
-	ActivitiesDatabaseURL string `env:"PGHERALD_ACTIVITIES_DATABASE_URL" placeholder:"URL" help:"The same database as the role that the activities API uses, for policies of row-level security. Default: --database-url."`
+	ListenDatabaseURL     string `secret:"url" env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reads of the log. Default: --database-url."`
+	ActivitiesDatabaseURL string `secret:"url" env:"PGHERALD_ACTIVITIES_DATABASE_URL" placeholder:"URL" help:"The same database as the role that the activities API uses, for policies of row-level security. Default: --database-url."`
 	NoMigrate             bool   `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables. The server does not start if they are out of date."`
 	NoApply               bool   `env:"PGHERALD_NO_APPLY" help:"Do not install triggers. The server does not start if they differ from the spec."`
 }
@@ -39,10 +54,10 @@ type listenFlags struct {
 type tokenFlags struct {
 	Auth          string        `enum:"none,jwt" default:"${default_auth}" env:"PGHERALD_AUTH" help:"How clients authenticate (${enum}): none is for loopback, jwt requires a token."`
 	Insecure      bool          `env:"PGHERALD_INSECURE" help:"Serve on an address other than loopback without tokens, behind a proxy that authenticates clients."`
-	JWTSecret     string        `name:"jwt-secret" secret:"" env:"PGHERALD_JWT_SECRET" placeholder:"TEXT" help:"Secret that signs tokens (HS256, HS384, HS512), at least 32 bytes. Other users can read a command line: use the variable or --jwt-secret-file."`
+	JWTSecret     string        `name:"jwt-secret" secret:"text" env:"PGHERALD_JWT_SECRET" placeholder:"TEXT" help:"Secret that signs tokens (HS256, HS384, HS512), at least 32 bytes. Other users can read a command line: use the variable or --jwt-secret-file."`
 	JWTSecretFile string        `name:"jwt-secret-file" type:"existingfile" env:"PGHERALD_JWT_SECRET_FILE" placeholder:"FILE" help:"File that contains the secret. A line break at its end is ignored."`
 	JWTKeys       string        `name:"jwt-keys" type:"existingfile" env:"PGHERALD_JWT_KEYS" placeholder:"FILE" help:"Public keys or certificates of the issuer as PEM: RSA (RS, PS), ECDSA (ES), Ed25519 (EdDSA)."`
-	JWKS          string        `name:"jwt-jwks" env:"PGHERALD_JWT_JWKS" placeholder:"URL" help:"URL of the issuer's JSON Web Key Set. The server reads it every 10 minutes, and when a token names an unknown key."`
+	JWKS          string        `name:"jwt-jwks" secret:"url" env:"PGHERALD_JWT_JWKS" placeholder:"URL" help:"URL of the issuer's JSON Web Key Set. The server reads it every 10 minutes, and when a token names an unknown key."`
 	JWTIssuer     string        `name:"jwt-issuer" env:"PGHERALD_JWT_ISSUER" placeholder:"TEXT" help:"Required value of the claim iss."`
 	JWTAudience   string        `name:"jwt-audience" env:"PGHERALD_JWT_AUDIENCE" placeholder:"TEXT" help:"Value that the claim aud must be or contain."`
 	JWTMethods    []string      `name:"jwt-methods" env:"PGHERALD_JWT_METHODS" placeholder:"NAME" help:"Accepted signing methods, such as RS256. Default: all that fit the keys."`
@@ -85,46 +100,25 @@ func defaults() kong.Vars {
 	return kong.Vars{
 		"default_addr":             d.Listen.Addr,
 		"default_auth":             d.Tokens.Auth,
-		"default_jwt_leeway":       formatDuration(d.Tokens.Leeway),
+		"default_jwt_leeway":       configfile.FormatDuration(d.Tokens.Leeway),
 		"default_roles_claim":      d.Tokens.RolesClaim,
 		"default_forwarded_header": d.Limits.ForwardedHeader,
 		"default_cors_origins":     strings.Join(d.Limits.Origins, ","),
-		"default_retain_age":       formatDuration(d.EventLog.RetainAge),
+		"default_retain_age":       configfile.FormatDuration(d.EventLog.RetainAge),
 		"default_retain_bytes":     byteSize(d.EventLog.RetainBytes).String(),
 		"default_feed_bytes":       byteSize(d.Tuning.FeedBytes).String(),
-		"default_heartbeat":        formatDuration(d.Tuning.Heartbeat),
-		"default_write_timeout":    formatDuration(d.Tuning.WriteTimeout),
-		"default_probe_interval":   formatDuration(d.Tuning.ProbeInterval),
-		"default_drain":            formatDuration(d.Tuning.Drain),
+		"default_heartbeat":        configfile.FormatDuration(d.Tuning.Heartbeat),
+		"default_write_timeout":    configfile.FormatDuration(d.Tuning.WriteTimeout),
+		"default_probe_interval":   configfile.FormatDuration(d.Tuning.ProbeInterval),
+		"default_drain":            configfile.FormatDuration(d.Tuning.Drain),
 	}
 }
 
-// formatDuration writes 24h and not 24h0m0s.
-func formatDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
-// Validate returns an error for flags that make no sense. kong calls it.
-func (c *serveCmd) Validate() error { return c.config().Validate() }
-
-// Run serves until a signal arrives.
-func (c *serveCmd) Run(a *app) error {
-	s, err := server.New(a.ctx, c.config(), server.Options{Logger: a.logger, Level: a.level})
-	if err != nil {
-		return err
-	}
-	return s.Run(a.ctx)
-}
+// Validate returns an error for settings that make no sense. kong calls it.
+func (c *serverFlags) Validate() error { return c.config().Validate() }
 
 // config returns the settings of the flags.
-func (c *serveCmd) config() server.Config {
+func (c *serverFlags) config() server.Config {
 	return server.Config{
 		Database: server.Database{
 			URL: c.Database.DatabaseURL, ListenURL: c.Database.ListenDatabaseURL, ActivitiesURL: c.Database.ActivitiesDatabaseURL,

@@ -18,6 +18,7 @@ type triggersCmd struct {
 }
 
 type watchFlags struct {
+	configFlags
 	databaseFlags `group:"database"`
 	specFlags     `group:"database"`
 }
@@ -65,6 +66,7 @@ func (c triggersApplyCmd) Run(a *app) error {
 }
 
 type triggersDropCmd struct {
+	configFlags
 	databaseFlags `group:"database"`
 }
 

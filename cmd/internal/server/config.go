@@ -1,8 +1,11 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"time"
 )
 
@@ -153,4 +156,24 @@ func (c Config) Validate() error {
 			"the system closes a connection after that time without a successful write", maxSilence)
 	}
 	return errors.Join(c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
+}
+
+// CheckFiles returns an error if a server could not start with a valid configuration because of its address
+// or of a file that it names. It connects to nothing, so it does not check a JSON Web Key Set.
+func (c Config) CheckFiles(ctx context.Context, logger *slog.Logger) error {
+	var errs []error
+	addr, err := net.ResolveTCPAddr("tcp", c.Listen.Addr)
+	if err == nil {
+		err = c.Tokens.validateAddress(addr)
+	}
+	errs = append(errs, err)
+	if _, _, err := LoadSpec(c.Database.Spec); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Tokens.JWKS == "" {
+		_, err := c.Tokens.checker(ctx, c.Limits.origins(), logger)
+		errs = append(errs, err)
+	}
+	_, _, err = c.Listen.httpServer(logger)
+	return errors.Join(append(errs, err)...)
 }

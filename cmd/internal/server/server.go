@@ -3,8 +3,8 @@
 // A Server is made of plain values (Config), so that pgherald serve, pgherald demo and the end-to-end tests
 // run the same one. It promises:
 //
-//   - New reads no database. It opens the sockets and reads certificates and keys, so that a wrong setting
-//     or a port in use is an error before anything else happens.
+//   - New connects to no database. It opens the socket and reads certificates and keys, so that a wrong
+//     setting or a port in use is an error before anything else happens.
 //   - Run serves until its context ends, drains, and returns when every goroutine that it started has ended.
 //     Streams go on while they drain.
 //   - Operators can reach the admin address from before the database is touched until Run returns.
