@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 
 # Packages whose tests talk to a PostgreSQL.
-PG_PACKAGES := ./api ./cmd/... ./db/... ./migrations ./triggers ./web
+PG_PACKAGES := ./api ./api/activities ./cmd/... ./db/... ./migrations ./triggers ./web
 FUZZTIME ?= 3s
 
 .PHONY: help
