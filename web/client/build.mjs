@@ -1,5 +1,5 @@
-// Bundles the package, without React, into the one file that the dashboard embeds. It is
-// committed, so that `go build` needs no node. With --check it only compares.
+// Bundles the package, without React, into the file that the dashboard embeds. The file is
+// committed, so that `go build` needs no node. With --check the script only compares.
 import { readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
@@ -23,7 +23,7 @@ const [built] = result.outputFiles;
 if (process.argv.includes("--check")) {
   const committed = await readFile(target, "utf8").catch(() => "");
   if (committed !== built.text) {
-    console.error("web/dashboard/js/pgherald.js is not what web/client builds: run `npm run bundle` in web/client and commit it");
+    console.error("web/dashboard/js/pgherald.js differs from the build of web/client: run `npm run bundle` in web/client and commit it");
     process.exit(1);
   }
 } else {

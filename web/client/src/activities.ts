@@ -5,32 +5,32 @@ import type { Loaded } from "./live-query.js";
 /** One row of GET /api/activities. */
 export interface Activity extends Omit<ActivityFields, "timestamp"> {
   latestUpdate: LatestUpdate | null;
-  /** Null for a row that an update brought into the list: events do not say when it was created. */
+  /** Null for a row that entered the list with an update: events do not hold the time of creation. */
   createdAt: string | null;
-  /** When it was last changed, as far as the list or an event has said. */
+  /** The time of the last change that the list or an event reported. */
   updatedAt: string;
 }
 
-/** The filters of GET /api/activities: one value, or several of which a row must have one. */
+/** The filters of GET /api/activities. A row matches a list of values if it has one of them. */
 export type ActivityQuery = Partial<Record<"status" | "category" | "subcategory" | "location" | "reporter" | "assignedTo" | "q", string | readonly string[]>>;
 
 export interface ActivitiesOptions {
   /** Default "/api/activities". */
   url?: string | URL;
-  /** Only these. `assignedTo: ""` is nobody. Rows come and go as they begin and cease to match. */
+  /** Only rows that match. `assignedTo: ""` means unassigned. Rows enter and leave as changes make them match or not. */
   query?: ActivityQuery;
-  /** How many rows to hold, the newest. Default 5000. */
+  /** The number of rows to hold; the newest stay. Default 5000. */
   max?: number;
-  /** Further options of the requests, such as headers with a token; asked before each. */
+  /** Returns further options for fetch, such as headers with a token. Called before each request. */
   request?: () => RequestInit | Promise<RequestInit>;
 }
 
-/** The activities by id, the newest first. */
+/** The activities by id, newest first. */
 export type Activities = ReadonlyMap<string, Activity>;
 
 type ActivityEvent = EventOf<LogEvents>;
 
-/** `load` and `apply` for a live query over the activities of this server. */
+/** Returns `load` and `apply` for a live query over the activities of this server. */
 export function activities(options: ActivitiesOptions = {}): {
   load: (request: { signal: AbortSignal }) => Promise<Loaded<Activities>>;
   apply: (data: Activities, events: readonly { type: string; data: unknown }[]) => Activities;
@@ -43,19 +43,19 @@ export function activities(options: ActivitiesOptions = {}): {
   };
 }
 
-/** An answer of GET /api/activities. */
+/** A response of GET /api/activities. */
 export interface ActivitiesPage {
   activities: (Activity & { timestamp?: string })[];
   cursor: string;
   next: string | null;
 }
 
-/** What a server has loaded, as a live query's `initial`. */
+/** Converts a response that a server loaded into a live query's `initial`. */
 export function activitiesOf({ activities, cursor }: ActivitiesPage): Loaded<Activities> {
   return { data: new Map(activities.map(({ timestamp: _, ...row }) => [row.id, row])), cursor };
 }
 
-/** The cursor is the first page's: what changes while the others are loaded comes as events, and ends in the same state. */
+/** Loads all pages. It returns the cursor of the first: changes made during the load arrive as events and lead to the same state. */
 async function load(options: ActivitiesOptions, max: number, signal: AbortSignal): Promise<Loaded<Activities>> {
   const data = new Map<string, Activity>();
   let cursor: string | undefined;
@@ -80,7 +80,7 @@ async function loadPage(options: ActivitiesOptions, limit: number, after: string
   try {
     response = await fetch(`${options.url ?? "/api/activities"}?${params}`, { ...init, signal });
   } catch (cause) {
-    throw new StreamError("the list could not be fetched", { kind: "network", cause });
+    throw new StreamError("fetch the list: no response", { kind: "network", cause });
   }
   if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) throw await errorOfResponse(response, true);
   return (await response.json()) as ActivitiesPage;
@@ -96,13 +96,13 @@ function apply(data: Activities, events: readonly ActivityEvent[], matches: (row
     changed.set(id, merge(old, event));
   }
   if (changed.size === 0) return data;
-  const fits = (row: Activity | null): row is Activity => row !== null && matches(row);
-  const fresh = [...changed].filter((entry): entry is [string, Activity] => !data.has(entry[0]) && fits(entry[1]));
-  const next = new Map<string, Activity>(fresh.reverse());
+  const isShown = (row: Activity | null): row is Activity => row !== null && matches(row);
+  const added = [...changed].filter((entry): entry is [string, Activity] => !data.has(entry[0]) && isShown(entry[1]));
+  const next = new Map<string, Activity>(added.reverse());
   for (const [id, old] of data) {
     const row = changed.get(id);
     if (row === undefined) next.set(id, old);
-    else if (fits(row)) next.set(id, row);
+    else if (isShown(row)) next.set(id, row);
   }
   return next.size <= max ? next : new Map([...next].slice(0, max));
 }
@@ -120,7 +120,7 @@ function merge(old: Activity | null | undefined, event: Extract<ActivityEvent, {
 
 const searched = ["category", "subcategory", "location", "reporter"] as const;
 
-/** Says of a row what the server's filters say. */
+/** Returns a function that applies the server's filters to a row. */
 function matcher(query: ActivityQuery): (row: Activity) => boolean {
   const { q, ...fields } = query;
   const words = q === undefined ? null : [q].flat().map((word) => word.toLowerCase());

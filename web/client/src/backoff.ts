@@ -1,17 +1,17 @@
 export interface BackoffOptions {
-  /** The most to wait before the first retry, in milliseconds, if the server has not said. Default 1000. */
+  /** The upper bound of the first delay, in milliseconds, unless the server sends `retry:`. Default 1000. */
   initial?: number;
-  /** The most to wait before any retry, in milliseconds. Default 30000. */
+  /** The upper bound of every delay, in milliseconds. Default 30000. */
   max?: number;
 }
 
 /**
- * How long to wait before the next attempt: exponential with full jitter, so that the clients of a
- * server that went away do not return in one wave. What the server asks for goes first: `retry:`
- * is where it begins, and nobody comes before a `Retry-After` is over.
+ * Computes the delay before the next attempt: exponential with full jitter, so that the clients of
+ * a restarted server do not reconnect all at once. The server takes precedence: its `retry:`
+ * replaces `initial`, and a delay is never shorter than its `Retry-After`.
  */
 export class Backoff {
-  /** The server's `retry:`, in milliseconds. It is random already. */
+  /** The server's `retry:`, in milliseconds. The server adds the jitter. */
   retry: number | undefined;
   private attempt = 0;
   private readonly initial: number;
@@ -22,7 +22,7 @@ export class Backoff {
     this.max = Math.max(options.max ?? 30_000, this.initial);
   }
 
-  /** Returns the next delay in milliseconds. */
+  /** Returns the next delay, in milliseconds. `retryAfter` is the server's `Retry-After`. */
   next(retryAfter?: number): number {
     const attempt = this.attempt++;
     if (retryAfter !== undefined) return retryAfter + Math.random() * Math.min(1000, retryAfter / 4);
@@ -31,7 +31,7 @@ export class Backoff {
     return Math.random() * ceiling;
   }
 
-  /** The connection has proved itself: the next failure is the first again. */
+  /** Counts the next failure as the first, after a connection that worked. */
   reset(): void {
     this.attempt = 0;
   }

@@ -10,31 +10,35 @@ import { Tokens } from "./tokens.js";
 import { eventSourceTransport } from "./transport-eventsource.js";
 import { fetchTransport } from "./transport-fetch.js";
 import type { Transport } from "./transport.js";
-import { onWake, type Wake } from "./wake.js";
+import { onPageReturn, type PageReturn } from "./page-return.js";
 import { Watchdog } from "./watchdog.js";
 
-/** A connection that ends sooner than this, in milliseconds, counts as one more failure. */
-const provenAfter = 5000;
+/** A connection that ends sooner than this, in milliseconds, counts as another failure. */
+const minUptime = 5000;
 
 /**
- * One connection to the server that comes back by itself. States: closed → connecting → open →
- * reconnecting → open …, and closed again after close() or a fatal error.
+ * A connection to the server that reconnects by itself.
+ *
+ *               connect()              first sync         connection ends
+ *     closed ─────────────▶ connecting ──────────▶ open ◀─────────────────▶ reconnecting
+ *        ▲                                                 first sync
+ *        └──── close() or a fatal error, from every state
  */
 export class Connection implements Source {
   private readonly backoff: Backoff;
   private readonly transport: Transport;
-  private readonly watchdog = new Watchdog((silence) => this.silent(silence));
+  private readonly watchdog = new Watchdog((silence) => this.onSilence(silence));
   private readonly tokens: Tokens;
   private readonly renewal: Renewal | undefined;
   private status: StreamStatus = "closed";
   private wasOpen = false;
   private openedAt = 0;
   private skew: number | undefined;
-  private notBefore = 0; // a Retry-After is not over until then
-  private waiting = false; // for the timer of the next attempt
+  private notBefore = 0; // the end of a Retry-After
+  private isWaiting = false; // for the timer of the next attempt
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private hangUp: (() => void) | undefined;
-  private stopWaking: (() => void) | undefined;
+  private abortAttempt: (() => void) | undefined;
+  private stopWatchingPage: (() => void) | undefined;
 
   constructor(
     private readonly options: ConnectionOptions,
@@ -48,7 +52,7 @@ export class Connection implements Source {
     if (options.token) {
       this.renewal = new Renewal(options.token, options, {
         clockSkew: () => this.skew ?? 0,
-        giveUp: (why) => this.changeToken(why),
+        reconnect: (why) => this.changeToken(why),
         debug,
       });
     }
@@ -60,64 +64,65 @@ export class Connection implements Source {
 
   connect(): void {
     if (this.status !== "closed") return;
-    this.stopWaking = onWake((wake, cause) => this.wake(wake, cause));
-    this.begin();
+    this.stopWatchingPage = onPageReturn((how, cause) => this.onReturn(how, cause));
+    this.attempt();
   }
 
   reconnect(): void {
     if (this.status === "closed") return this.connect();
     this.backoff.reset();
-    this.begin();
+    this.attempt();
   }
 
   restart(cursor: string | null): void {
-    this.drop();
+    this.abort();
     this.position.move(cursor);
-    this.debug(`continuing after the cursor ${cursor ?? "of now"}`);
-    if (this.status !== "closed") this.begin();
+    this.debug(cursor === null ? "continuing with new events" : `continuing after the cursor ${cursor}`);
+    if (this.status !== "closed") this.attempt();
   }
 
   close(): void {
     if (this.status === "closed") return;
-    this.drop();
-    this.stopWaking?.();
+    this.abort();
+    this.stopWatchingPage?.();
     this.debug("closed");
-    this.become("closed", null);
+    this.setStatus("closed", null);
   }
 
-  /** Somebody looks: an attempt that waits for its turn is made now. */
-  wakeUp(cause: string): void {
-    if (this.status !== "closed") this.wake("visible", cause);
+  /** Makes a delayed attempt now, since the user looks at a page. `cause` is for the debug log. */
+  retryNow(cause: string): void {
+    if (this.status !== "closed") this.onReturn("visible", cause);
   }
 
-  private become(status: StreamStatus, retryAt: number | null): void {
+  private setStatus(status: StreamStatus, retryAt: number | null): void {
     this.status = status;
     this.sink.status(status, retryAt);
   }
 
-  /** Ends what is under way: connection, timers and renewal. */
-  private drop(): void {
+  /** Ends the current connection or attempt, with its timers and its renewal. */
+  private abort(): void {
     clearTimeout(this.timer);
-    this.waiting = false;
+    this.isWaiting = false;
     this.watchdog.stop();
     this.renewal?.stop();
-    this.hangUp?.();
-    this.hangUp = undefined;
+    this.abortAttempt?.();
+    this.abortAttempt = undefined;
     this.position.interrupt();
   }
 
-  private begin(): void {
-    this.drop();
-    let current = true;
-    this.hangUp = () => {
-      current = false;
+  /** Makes an attempt to connect, and ends the previous one. */
+  private attempt(): void {
+    this.abort();
+    let isCurrent = true;
+    this.abortAttempt = () => {
+      isCurrent = false;
     };
     this.watchdog.watch(this.options.connectTimeout ?? 30_000);
-    this.become(this.wasOpen ? "reconnecting" : "connecting", null);
-    if (this.status === "closed" || !current) return; // a listener may have closed it
+    this.setStatus(this.wasOpen ? "reconnecting" : "connecting", null);
+    if (this.status === "closed" || !isCurrent) return; // a status listener may have closed the stream
     this.tokens.next().then(
-      (token) => current && this.open(token),
-      (error: StreamError) => current && this.failed(error),
+      (token) => isCurrent && this.open(token),
+      (error: StreamError) => isCurrent && this.onFailure(error),
     );
   }
 
@@ -126,29 +131,29 @@ export class Connection implements Source {
     try {
       url = this.requestURL();
     } catch (cause) {
-      return this.failed(new StreamError((cause as Error).message, { kind: "setup", fatal: true, cause }));
+      return this.onFailure(new StreamError((cause as Error).message, { kind: "setup", fatal: true, cause }));
     }
-    this.debug(`connecting to ${url.pathname}, ${this.cursor === null ? "beginning now" : `after the cursor ${this.cursor}`}`);
+    this.debug(`connecting to ${url.pathname}, ${this.cursor === null ? "for new events" : `after the cursor ${this.cursor}`}`);
     const reader = new Reader(this.position, {
       deliver: (delivery) => this.deliver(delivery),
       duplicate: (cursor, id) => this.sink.duplicate(cursor, id),
       error: (error) => this.sink.error(error),
     });
     const { headers = {}, credentials = "same-origin" } = this.options;
-    this.hangUp = this.transport(
+    this.abortAttempt = this.transport(
       { url, token, headers, credentials, wasOpen: this.wasOpen },
       {
-        alive: () => this.watchdog.alive(),
+        alive: () => this.watchdog.touch(),
         retry: (milliseconds) => {
           this.backoff.retry = milliseconds;
         },
         frame: (data, id) => reader.frame(data, id),
-        ended: (error) => this.ended(error, token !== null),
+        ended: (error) => this.onEnd(error, token !== null),
       },
     );
   }
 
-  /** A parameter rather than the header, which would need a preflight from another origin. */
+  /** Returns the URL with the cursor as a parameter: the header Last-Event-ID would need a CORS preflight. */
   private requestURL(): URL {
     const url = streamURL(this.options);
     if (this.cursor !== null) url.searchParams.set(this.wasOpen ? "lastEventId" : "since", this.cursor);
@@ -160,78 +165,78 @@ export class Connection implements Source {
       const ahead = delivery.meta.receivedAt - delivery.event.timestamp;
       this.skew = Math.min(this.skew ?? Infinity, ahead);
     }
-    if (delivery.kind === "sync") this.synced(delivery);
+    if (delivery.kind === "sync") this.onSync(delivery);
     else this.sink.deliver(delivery);
   }
 
-  private synced(delivery: Delivery & { kind: "sync" }): void {
+  private onSync(delivery: Delivery & { kind: "sync" }): void {
     const { mode } = delivery.event.data;
-    if (this.status !== "open" && mode !== "expired" && mode !== "draining") this.opened(delivery);
+    if (this.status !== "open" && mode !== "expired" && mode !== "draining") this.onOpen(delivery);
     this.sink.deliver(delivery);
-    if (mode === "reset") this.debug(`the server cannot continue from our cursor (${delivery.event.data.reason}): everything must be fetched anew`);
+    if (mode === "reset") this.debug(`reset (${delivery.event.data.reason}): the server cannot resume at this cursor, everything must be fetched again`);
     if (mode === "draining") {
-      this.debug("the server shuts down");
+      this.debug("the server is draining");
       this.backoff.reset();
     }
     if (mode === "expired" && this.status !== "closed") this.changeToken("the token has expired");
   }
 
-  /** Connects anew with a new token. */
+  /** Reconnects with a new token. */
   private changeToken(why: string): void {
     this.debug(why);
-    this.tokens.expired();
-    this.begin();
+    this.tokens.markExpired();
+    this.attempt();
   }
 
-  private opened(delivery: Delivery & { kind: "sync" }): void {
+  private onOpen(delivery: Delivery & { kind: "sync" }): void {
     this.wasOpen = true;
     this.openedAt = Date.now();
-    this.tokens.settled();
+    this.tokens.reset();
     this.watchdog.watch(this.options.heartbeatTimeout ?? 70_000);
     this.renewal?.start(delivery.event.data);
     this.debug(`open: ${delivery.event.data.mode}`, delivery.event.data);
-    this.become("open", null);
+    this.setStatus("open", null);
   }
 
-  private ended(error: StreamError | null, hadToken: boolean): void {
-    if (this.status === "open" && Date.now() - this.openedAt >= provenAfter) this.backoff.reset();
-    if (error?.status === 401 && hadToken && this.tokens.refused()) {
-      this.debug("the server refused the token: asking for another");
-      return this.begin();
+  private onEnd(error: StreamError | null, hadToken: boolean): void {
+    if (this.status === "open" && Date.now() - this.openedAt >= minUptime) this.backoff.reset();
+    if (error?.status === 401 && hadToken && this.tokens.markRejected()) {
+      this.debug("the server rejected the token: getting another");
+      return this.attempt();
     }
-    this.failed(error);
+    this.onFailure(error);
   }
 
-  private failed(error: StreamError | null): void {
-    this.drop();
+  private onFailure(error: StreamError | null): void {
+    this.abort();
     if (error?.fatal) {
       this.debug(`giving up: ${error.message}`, error);
-      this.tokens.settled();
-      this.stopWaking?.();
+      this.tokens.reset();
+      this.stopWatchingPage?.();
       this.sink.error(error);
-      return this.become("closed", null);
+      return this.setStatus("closed", null);
     }
     const delay = this.backoff.next(error?.retryAfter);
     const retryAt = Date.now() + delay;
     this.notBefore = error?.retryAfter === undefined ? 0 : retryAt;
-    this.debug(`${error?.message ?? "the server ended the stream"}: again in ${Math.round(delay)} ms`, error ?? undefined);
-    this.waiting = true;
-    this.timer = setTimeout(() => this.begin(), delay);
+    this.debug(`${error?.message ?? "the server ended the stream"}: retrying in ${Math.round(delay)} ms`, error ?? undefined);
+    this.isWaiting = true;
+    this.timer = setTimeout(() => this.attempt(), delay);
     if (error) {
       error.retryAt = retryAt;
       this.sink.error(error);
     }
-    if (this.status !== "closed") this.become(this.wasOpen ? "reconnecting" : "connecting", retryAt);
+    if (this.status !== "closed") this.setStatus(this.wasOpen ? "reconnecting" : "connecting", retryAt);
   }
 
-  private silent(silence: number): void {
-    const message = this.status === "open" ? "nothing came, not even a heartbeat" : "the stream did not begin";
-    this.failed(new StreamError(`${message}, for ${Math.round(silence / 1000)} s`, { kind: "silent" }));
+  private onSilence(silence: number): void {
+    const message = this.status === "open" ? "no event or heartbeat arrived" : "the stream did not open";
+    this.onFailure(new StreamError(`${message} within ${Math.round(silence / 1000)} s`, { kind: "silent" }));
   }
 
-  private wake(wake: Wake, cause: string): void {
-    if (wake === "visible" && !this.waiting) return this.watchdog.look();
-    if (Date.now() < this.notBefore) return this.debug(`${cause}, but the server has asked us to wait`);
+  private onReturn(how: PageReturn, cause: string): void {
+    if (how === "visible" && !this.isWaiting) return this.watchdog.check();
+    if (Date.now() < this.notBefore) return this.debug(`${cause}, but Retry-After is not over`);
     this.debug(`${cause}: connecting now`);
     this.reconnect();
   }

@@ -1,7 +1,7 @@
-/** Takes one line that says what the client does and why, and the values it is about. */
+/** Receives one line about what the client does and why, and the values that belong to it. */
 export type Debug = (line: string, detail?: unknown) => void;
 
-/** Makes the `debug` option a function. */
+/** Converts the `debug` option to a function. */
 export function debugOf(option: boolean | Debug | undefined): Debug {
   if (typeof option === "function") return option;
   if (!option) return () => {};

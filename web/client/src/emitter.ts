@@ -1,8 +1,8 @@
-/** Calls the listeners of a key. One that throws is reported as uncaught, and the others are called. */
+/** Calls the listeners of a key. If one throws, the error is reported as uncaught and the others still run. */
 export class Emitter<Args extends unknown[]> {
   private readonly listeners = new Map<string, Set<(...args: Args) => void>>();
 
-  /** Returns the off function. The same function given twice is called twice. */
+  /** Adds a listener and returns a function that removes it. A function added twice is called twice. */
   on(key: string, listener: (...args: Args) => void): () => void {
     const entry = (...args: Args) => listener(...args);
     let set = this.listeners.get(key);
@@ -22,7 +22,7 @@ export class Emitter<Args extends unknown[]> {
   }
 }
 
-/** Calls a caller's function so that what it throws cannot break the stream. */
+/** Calls a function of the user. What it throws is reported as uncaught and cannot break the stream. */
 export function call(fn: () => void): void {
   try {
     fn();

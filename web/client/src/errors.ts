@@ -1,28 +1,28 @@
-/** What went wrong, in one word. */
+/** The category of an error. */
 export type ErrorKind =
-  | "network" // no answer, or the connection broke
-  | "silent" // the connection was open and nothing came, not even a heartbeat
-  | "http" // an answer that is no stream
+  | "network" // no response, or the connection broke
+  | "silent" // the connection is open but delivered nothing, not even a heartbeat
+  | "http" // the response is not a stream
   | "token" // the token callback threw
-  | "protocol" // something came that is no event
-  | "setup"; // this program asks for something that cannot be
+  | "protocol" // a frame is not an event
+  | "setup"; // the options cannot work
 
 export interface StreamErrorDetails {
   kind: ErrorKind;
-  /** The stream has given up and is closed; only connect() begins anew. */
+  /** The stream is closed and does not retry; connect() starts it again. */
   fatal?: boolean;
-  /** The HTTP status, if there was an answer. */
+  /** The HTTP status, if there was a response. */
   status?: number;
   /** The `code` of the server's problem details. */
   code?: string;
   /** The server's problem details (RFC 9457). */
   problem?: Record<string, unknown>;
-  /** How long the server wants us to stay away, in milliseconds. */
+  /** The server's `Retry-After`, in milliseconds. */
   retryAfter?: number;
   cause?: unknown;
 }
 
-/** Why a stream is not open. `message` says what to do where something can be done. */
+/** The reason why a stream is not open. `message` says what to do about it, where the user can do something. */
 export class StreamError extends Error {
   override readonly name = "StreamError";
   readonly kind: ErrorKind;
@@ -31,7 +31,7 @@ export class StreamError extends Error {
   readonly code: string | undefined;
   readonly problem: Record<string, unknown> | undefined;
   readonly retryAfter: number | undefined;
-  /** When the next attempt is due, in Unix milliseconds. */
+  /** The time of the next attempt, in Unix milliseconds. */
   retryAt: number | undefined;
 
   constructor(message: string, details: StreamErrorDetails) {
@@ -45,20 +45,20 @@ export class StreamError extends Error {
   }
 }
 
-/** Answers that will be the same next time, whatever has worked before. */
-const final = new Set([400, 401, 403, 405, 406, 410, 414, 431]);
+/** Statuses that no retry can change, even if the stream was open before. */
+const permanent = new Set([400, 401, 403, 405, 406, 410, 414, 431]);
 
-/** Statuses below 500 that are worth another try. */
-const passing = new Set([408, 425, 429]);
+/** Statuses below 500 that a retry may change. */
+const transient = new Set([408, 425, 429]);
 
 /**
- * Reads an answer that is no stream. One that may stem from a proxy while the server is replaced
- * (404, a page of HTML) is fatal only to a stream that has never been open.
+ * Converts a response that is not a stream to an error. A response that a proxy may send while the
+ * server is replaced (404, an HTML page) is fatal only if the stream has never been open.
  */
 export async function errorOfResponse(response: Response, wasOpen: boolean): Promise<StreamError> {
   const problem = await problemOf(response);
   const { status } = response;
-  const fatal = response.ok ? !wasOpen : final.has(status) || (status < 500 && !passing.has(status) && !wasOpen);
+  const fatal = response.ok ? !wasOpen : permanent.has(status) || (status < 500 && !transient.has(status) && !wasOpen);
   const detail = typeof problem?.detail === "string" ? `: ${problem.detail}` : "";
   return new StreamError(describe(response) + detail, {
     kind: "http",
@@ -73,7 +73,7 @@ export async function errorOfResponse(response: Response, wasOpen: boolean): Pro
 function describe(response: Response): string {
   if (response.ok) {
     const type = response.headers.get("Content-Type") ?? "no content type";
-    return `the server answered ${response.status} with ${type} instead of text/event-stream: is the url right?`;
+    return `the server answered ${response.status} with ${type} instead of text/event-stream: check the url`;
   }
   return `the server answered ${response.status}${response.statusText && ` ${response.statusText}`}`;
 }
@@ -91,7 +91,7 @@ async function problemOf(response: Response): Promise<Record<string, unknown> | 
   }
 }
 
-/** Reads seconds or an HTTP date; returns milliseconds from now. */
+/** Parses seconds or an HTTP date and returns milliseconds from now. */
 export function parseRetryAfter(value: string | null): number | undefined {
   if (value === null || value.trim() === "") return undefined;
   const seconds = Number(value);

@@ -1,9 +1,9 @@
 /**
- * What a pgherald server sends. `web/events_test.go` reads this file and fails when the server
- * says something else: keep one member a line.
+ * The types of everything that a pgherald server sends. `web/events_test.go` parses this file and
+ * compares it with the server, so each member needs a line of its own.
  */
 
-/** What every event about an activity shows. */
+/** The fields that every event about an activity has. */
 export interface ActivityFields {
   id: string;
   category: string;
@@ -12,7 +12,7 @@ export interface ActivityFields {
   status: string;
   reporter: string;
   assignedTo: string | null;
-  /** When the change was made, as `toISOString` writes it. */
+  /** The time of the change, in the format of `toISOString`. */
   timestamp: string;
 }
 
@@ -30,7 +30,7 @@ export interface ActivityUpdated extends ActivityFields {
   latestUpdate: LatestUpdate | null;
 }
 
-/** Who was assigned and who is; each absent when there was or is nobody. */
+/** The previous and the new assignee. A field is absent if the activity was or is unassigned. */
 export interface AssignmentChanged extends ActivityFields {
   oldAssigneeId?: string;
   newAssigneeId?: string;
@@ -41,7 +41,7 @@ export interface ActivityDeleted {
   timestamp: string;
 }
 
-/** All rows of a table are gone: fetch everything anew. */
+/** A table lost all its rows: fetch everything again. */
 export interface TableTruncated {
   table: string;
 }
@@ -51,16 +51,16 @@ export interface PresenceUpdated {
   isOnline: boolean;
 }
 
-/** Said by the stream itself: what may be believed about what you have. */
+/** A control event: whether what the client has is still complete. */
 export interface Sync {
   mode: "live" | "resumed" | "reset" | "expired" | "draining";
-  /** Why a reset was needed. */
+  /** The reason of a reset. */
   reason?: string;
-  /** How many missed events follow, where that is known. */
+  /** The number of missed events that follow, if the server knows it. */
   events?: number;
-  /** Names the stream for the renewal of its token. */
+  /** Identifies the stream when its token is renewed. */
   connection?: string;
-  /** When the stream's token expires, in Unix milliseconds. */
+  /** The time at which the stream's token expires, in Unix milliseconds. */
   expires?: number;
 }
 
@@ -76,43 +76,43 @@ export interface LogEvents {
   presence_updated: PresenceUpdated;
 }
 
-/** The events of the stream itself, by type. They are in no log. */
+/** The control events, by type. They are not in the log. */
 export interface StreamEvents {
   sync: Sync;
   heartbeat: Heartbeat;
 }
 
-/** A map from event type to its data; what a caller adds for the events of their own tables. */
+/** A map from event type to data. Callers add the events of their own tables with it. */
 export type EventTypes = object;
 
-/** One event as a discriminated union over `type`. */
+/** An event, as a discriminated union over `type`. */
 export type EventOf<Types> = {
   [Type in keyof Types & string]: {
-    /** The event's number in the log; absent on events that are in no log. */
+    /** The event's number in the log; absent from events that are not in the log. */
     id?: number;
     type: Type;
     data: Types[Type];
-    /** When the row was written, by the database's clock, in Unix milliseconds. */
+    /** The time at which the row was written, by the database's clock, in Unix milliseconds. */
     timestamp: number;
   };
 }[keyof Types & string];
 
-/** Every event that a listener can hear. `Custom` adds the types of your own tables. */
+/** Every event that a listener can receive. `Custom` adds the types of your own tables. */
 export type PgheraldEvent<Custom extends EventTypes = {}> = EventOf<LogEvents & Custom>;
 
-/** What came with an event. */
+/** Facts about how an event arrived. */
 export interface EventMeta {
-  /** On the last event of a transaction the cursor after it, otherwise null. */
+  /** The cursor after the transaction, on the last event of each transaction; otherwise null. */
   cursor: string | null;
-  /** The envelope as it came: one JSON text. */
+  /** The JSON text of the envelope, unchanged. */
   raw: string;
-  /** When it came, by this machine's clock, in Unix milliseconds. */
+  /** The time of arrival, by this machine's clock, in Unix milliseconds. */
   receivedAt: number;
-  /** It happened while we were away, and came with the catch-up. */
+  /** The event happened while the client was disconnected, and arrived with the catch-up. */
   replayed: boolean;
 }
 
-/** An envelope of which only the outline was looked at. */
+/** An envelope whose data is not checked. */
 export interface Envelope {
   id?: number;
   type: string;

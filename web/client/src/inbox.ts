@@ -1,7 +1,7 @@
 import type { EventMeta } from "./events.js";
 import { schedule } from "./schedule.js";
 
-/** Gathers the events of a frame, and hands them on together: a burst is one change of the data. */
+/** Collects the events of an animation frame and flushes them together, so that a burst is one change of the data. */
 export class Inbox<Event> {
   private events: Event[] = [];
   private metas: EventMeta[] = [];
@@ -12,11 +12,11 @@ export class Inbox<Event> {
   add(event: Event, meta: EventMeta): void {
     this.events.push(event);
     this.metas.push(meta);
-    this.flushSoon();
+    this.scheduleFlush();
   }
 
-  /** Flushes with the next frame, also if nothing has come by then. */
-  flushSoon(): void {
+  /** Flushes in the next animation frame, even if no event arrives. */
+  scheduleFlush(): void {
     this.cancel ??= schedule(() => {
       this.cancel = undefined;
       const { events, metas } = this;
@@ -25,13 +25,13 @@ export class Inbox<Event> {
     });
   }
 
-  /** Forgets what has come. A flush that is due comes all the same. */
+  /** Drops the collected events. A scheduled flush still runs. */
   clear(): void {
     this.events = [];
     this.metas = [];
   }
 
-  /** Forgets everything, the flush too. */
+  /** Drops the collected events and cancels the flush. */
   close(): void {
     this.cancel?.();
     this.cancel = undefined;

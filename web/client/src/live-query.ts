@@ -6,44 +6,44 @@ import type { EventMeta, EventTypes, PgheraldEvent } from "./events.js";
 import { Inbox } from "./inbox.js";
 import type { StreamStatus } from "./source.js";
 import { createEventStream, type EventStream, type EventStreamOptions } from "./stream.js";
-import { onWake } from "./wake.js";
+import { onPageReturn } from "./page-return.js";
 
-/** A list and the cursor that came with it: the stream continues exactly where the list ends. */
+/** A list with the cursor of its snapshot: the stream continues exactly where the list ends. */
 export interface Loaded<T> {
   data: T;
   cursor: string;
 }
 
 export interface LiveQueryOptions<T, Custom extends EventTypes = {}> {
-  /** Fetches everything anew. What it throws is retried with back-off, unless it is a fatal StreamError. */
+  /** Fetches the whole list. If it throws, the query retries with back-off, unless the error is a fatal StreamError. */
   load: (request: { signal: AbortSignal }) => Promise<Loaded<T>>;
-  /** Returns the data after these events, in their order: a new value if anything has changed. */
+  /** Applies events, in order, and returns the data after them: a new value if anything changed. */
   apply: (data: T, events: readonly PgheraldEvent<Custom>[], metas: readonly EventMeta[]) => T;
-  /** A list that was loaded elsewhere, as by the server that rendered the page: it need not be loaded first. */
+  /** A list that was loaded elsewhere, for example by the server that rendered the page. It replaces the first load. */
   initial?: Loaded<T>;
-  /** Where the events come from. Its `since` is the list's. */
+  /** The options of the stream. Its `since` is the cursor of the list. */
   stream?: Omit<EventStreamOptions<Custom>, "since" | "autoConnect">;
-  /** Types after which everything is fetched anew. Default ["table_truncated"]. */
+  /** Types of events after which the list is loaded again. Default ["table_truncated"]. */
   refetchOn?: readonly string[];
-  /** Hears the events after each flush, when the data has them. */
+  /** Called with the events of each flush, after they were applied. */
   onEvents?: (events: readonly PgheraldEvent<Custom>[], metas: readonly EventMeta[]) => void;
-  /** False: wait for start(). Default true. */
+  /** False waits for start(). Default true. */
   autoStart?: boolean;
 }
 
-/** What a live query has at one moment. It is the same object until something changes. */
+/** The state of a live query. It is the same object until something changes. */
 export interface LiveSnapshot<T> {
-  /** Undefined until it was loaded for the first time. */
+  /** Undefined until the first load. */
   readonly data: T | undefined;
-  /** The list is being fetched. */
+  /** Whether the list is being loaded. */
   readonly loading: boolean;
-  /** There is data, and it may be behind: the stream is away, or a reset is being mended. */
+  /** Whether the data may be out of date: the stream is disconnected, or the list is loaded again after a reset. */
   readonly stale: boolean;
-  /** Why loading or the stream fails at the moment. */
+  /** The current error of the load or of the stream. */
   readonly error: Error | null;
-  /** The stream's; "connecting" until there is one. */
+  /** The status of the stream; "connecting" before the first load. */
   readonly status: StreamStatus;
-  /** The cursor that the data is at. */
+  /** The cursor of the data. */
   readonly cursor: string | null;
 }
 
@@ -51,13 +51,13 @@ export interface LiveSnapshot<T> {
 export interface LiveQuery<T, Custom extends EventTypes = {}> {
   readonly stream: EventStream<Custom>;
   getSnapshot(): LiveSnapshot<T>;
-  /** Calls the listener, at most once a frame, after the snapshot has changed. Returns the off function. */
+  /** Calls the listener after the snapshot changed, at most once per animation frame. Returns a function that removes it. */
   subscribe(listener: () => void): () => void;
-  /** Loads and listens, if it does not yet. */
+  /** Loads the list and opens the stream, unless the query is running. */
   start(): void;
-  /** Loads everything anew and continues from there. */
+  /** Loads the list again and continues from its cursor. */
   refetch(): void;
-  /** Ends it. start() begins anew; the data stays until then. */
+  /** Closes the stream and keeps the data. start() loads the list again. */
   close(): void;
 }
 
@@ -68,8 +68,8 @@ export function createLiveQuery<T, Custom extends EventTypes = {}>(options: Live
   return query;
 }
 
-/** Resets that follow each other sooner than this, in milliseconds, are mended with back-off. */
-const calm = 5000;
+/** After a reset sooner than this after a load, in milliseconds, the next load is delayed by back-off. */
+const minResetInterval = 5000;
 
 class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
   readonly stream: EventStream<Custom>;
@@ -81,12 +81,12 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
   private data: T | undefined;
   private cursor: string | null = null;
   private running = false;
-  private behind = false; // a reset was told, and is not mended
-  private loadError: Error | null = null;
+  private needsReload = false; // since a reset
+  private lastLoadError: Error | null = null;
   private loadedAt = -Infinity;
   private loading: AbortController | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
-  private stopWaking: (() => void) | undefined;
+  private stopWatchingPage: (() => void) | undefined;
 
   constructor(private readonly options: LiveQueryOptions<T, Custom>) {
     this.data = options.initial?.data;
@@ -96,9 +96,9 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.backoff = new Backoff(options.stream?.backoff);
     this.stream = createEventStream<Custom>({ ...(options.stream as EventStreamOptions<Custom>), autoConnect: false });
     this.stream.on("*", (event, meta) => this.running && this.inbox.add(event as PgheraldEvent<Custom>, meta));
-    this.stream.onReset(() => this.mend());
-    this.stream.onStatus(() => this.running && this.inbox.flushSoon());
-    this.stream.onError(() => this.running && this.inbox.flushSoon());
+    this.stream.onReset(() => this.onReset());
+    this.stream.onStatus(() => this.running && this.inbox.scheduleFlush());
+    this.stream.onError(() => this.running && this.inbox.scheduleFlush());
   }
 
   getSnapshot(): LiveSnapshot<T> {
@@ -112,9 +112,9 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
   start(): void {
     if (this.running) return;
     this.running = true;
-    this.stopWaking = onWake(() => this.retry !== undefined && this.refetch());
+    this.stopWatchingPage = onPageReturn(() => this.retry !== undefined && this.refetch());
     const { initial } = this.options;
-    if (initial && this.loadedAt === -Infinity) this.loaded(initial);
+    if (initial && this.loadedAt === -Infinity) this.onLoaded(initial);
     else this.refetch();
   }
 
@@ -125,15 +125,15 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.loading = loading;
     this.update();
     this.load(loading.signal).then(
-      (loaded) => loading.signal.aborted || this.loaded(loaded),
-      (error: unknown) => loading.signal.aborted || this.failed(error),
+      (loaded) => loading.signal.aborted || this.onLoaded(loaded),
+      (error: unknown) => loading.signal.aborted || this.onLoadError(error),
     );
   }
 
   close(): void {
     if (!this.running) return;
     this.running = false;
-    this.stopWaking?.();
+    this.stopWatchingPage?.();
     this.stopLoading();
     this.stream.close();
     this.inbox.close();
@@ -155,12 +155,12 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.loading = undefined;
   }
 
-  private loaded({ data, cursor }: Loaded<T>): void {
+  private onLoaded({ data, cursor }: Loaded<T>): void {
     this.loading = undefined;
-    this.loadError = null;
-    this.behind = false;
+    this.lastLoadError = null;
+    this.needsReload = false;
     this.loadedAt = Date.now();
-    this.inbox.clear(); // what is newer than the list comes again
+    this.inbox.clear(); // events after the list's cursor are sent again
     this.data = data;
     this.cursor = cursor;
     this.stream.restart(cursor);
@@ -168,23 +168,23 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.update();
   }
 
-  private failed(cause: unknown): void {
+  private onLoadError(cause: unknown): void {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.loading = undefined;
-    this.loadError = error;
+    this.lastLoadError = error;
     const fatal = error instanceof StreamError && error.fatal;
     if (!fatal) {
       const delay = this.backoff.next(error instanceof StreamError ? error.retryAfter : undefined);
-      this.debug(`the list could not be loaded (${error.message}): again in ${Math.round(delay)} ms`, error);
+      this.debug(`the list could not be loaded (${error.message}): retrying in ${Math.round(delay)} ms`, error);
       this.retry = setTimeout(() => this.refetch(), delay);
     }
     this.update();
   }
 
-  private mend(): void {
+  private onReset(): void {
     if (!this.running) return;
-    this.behind = true;
-    if (Date.now() - this.loadedAt >= calm) {
+    this.needsReload = true;
+    if (Date.now() - this.loadedAt >= minResetInterval) {
       this.backoff.reset();
       return this.refetch();
     }
@@ -197,8 +197,8 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     if (events.length > 0 && this.data !== undefined) this.apply(events, metas);
     this.update();
     if (events.length > 0 && this.options.onEvents) call(() => this.options.onEvents?.(events, metas));
-    const again = this.options.refetchOn ?? ["table_truncated"];
-    if (events.some(({ type }) => again.includes(type))) this.refetch();
+    const refetchOn = this.options.refetchOn ?? ["table_truncated"];
+    if (events.some(({ type }) => refetchOn.includes(type))) this.refetch();
   }
 
   private apply(events: readonly PgheraldEvent<Custom>[], metas: readonly EventMeta[]): void {
@@ -208,7 +208,7 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.cursor = metas.findLast((meta) => meta.cursor !== null)?.cursor ?? this.cursor;
   }
 
-  /** Makes the snapshot true, and tells the listeners if it has changed. */
+  /** Updates the snapshot, and calls the listeners if it changed. */
   private update(): void {
     const { data, cursor } = this;
     const status = !this.running ? "closed" : data === undefined ? "connecting" : this.stream.status;
@@ -217,15 +217,15 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
       cursor,
       status,
       loading: this.loading !== undefined,
-      stale: data !== undefined && (this.behind || status === "reconnecting" || status === "closed"),
-      error: this.loadError ?? this.stream.error,
+      stale: data !== undefined && (this.needsReload || status === "reconnecting" || status === "closed"),
+      error: this.lastLoadError ?? this.stream.error,
     };
-    if (same(next, this.snapshot)) return;
+    if (isSame(next, this.snapshot)) return;
     this.snapshot = next;
     this.listeners.emit("change");
   }
 }
 
-function same<T extends object>(a: T, b: T): boolean {
+function isSame<T extends object>(a: T, b: T): boolean {
   return (Object.keys(a) as (keyof T)[]).every((key) => a[key] === b[key]);
 }

@@ -1,58 +1,58 @@
 import type { BackoffOptions } from "./backoff.js";
 import type { Debug } from "./debug.js";
 
-/** Why a token is asked for: to connect, to renew the one in use, or because the last was refused. */
+/** The purpose of a token: to connect, to renew the one in use, or to replace one that the server rejected. */
 export type TokenReason = "connect" | "renew" | "rejected";
 
-/** Returns a bearer token; null for none. What it throws is retried with back-off. */
+/** Returns a bearer token, or null for none. If it throws, the stream retries with back-off. */
 export type TokenCallback = (request: { reason: TokenReason }) => string | null | Promise<string | null>;
 
-/** What events to hear: the parameters of GET /api/events. A change of any of them is another stream. */
+/** The filter and the other parameters of GET /api/events. Streams that differ in any of them share no connection. */
 export interface Selection {
   /** Only events of these types. */
   types?: readonly string[];
-  /** Only events about these rows. */
+  /** Only events about the rows with these keys. */
   key?: string | readonly string[];
-  /** Only events whose payload has these values: fields are ANDed, the values of one are ORed. */
+  /** Only events whose payload has these values. All fields must match; one value of a field is enough. */
   where?: Readonly<Record<string, string | readonly string[]>>;
   /** The name for presence, on a server without authentication. */
   user?: string;
-  /** Ask the server to send the events of a window together, as in "250ms". */
+  /** The window in which the server collects events and sends them as one, as in "250ms". */
   batch?: string;
-  /** Ask the server to send only the newest event of each row when we are behind. */
+  /** Lets the server send only the newest event of each type and key to a client that lags behind. */
   conflate?: boolean;
 }
 
-/** Where the stream is and how to reach it. */
+/** The address of the stream and how to connect to it. */
 export interface ConnectionOptions extends Selection {
   /** The stream's URL, absolute or relative to the page. Default "/api/events". */
   url?: string | URL;
-  /** Begin after this cursor: the one that came with a list. Without it the stream begins now. */
+  /** Start after this cursor, such as the one of a list. Without it the stream starts with new events. */
   since?: string | null;
-  /** "fetch" tells errors apart and can send a token; "eventsource" is the browser's own. Default "auto": fetch. */
+  /** "fetch" distinguishes errors and can send a token; "eventsource" uses the browser's EventSource. Default "auto": fetch. */
   transport?: "auto" | "fetch" | "eventsource";
   /**
-   * One connection for all tabs of this browser that ask for the same stream. Default true where the
-   * browser can and there is no token. With a token give a name, such as the user's id: tabs of
-   * different users must not hear each other's events.
+   * One connection for all tabs of this browser that open the same stream. Default true where the
+   * browser supports it and there is no token. With a token, name the group, for example with the
+   * user's id: tabs of different users must not receive each other's events.
    */
   shared?: boolean | string;
   token?: TokenCallback;
   /** Further request headers; not with transport "eventsource". */
   headers?: Readonly<Record<string, string>>;
   credentials?: RequestCredentials;
-  /** How long nothing may come, in milliseconds, before the connection counts as dead. The server's heartbeats come every 30 s. Default 70000. */
+  /** The silence after which the connection counts as dead, in milliseconds. The server sends a heartbeat every 30 s. Default 70000. */
   heartbeatTimeout?: number;
-  /** How long the beginning of the stream may take, in milliseconds. Default 30000. */
+  /** The longest time until the stream is open, in milliseconds. Default 30000. */
   connectTimeout?: number;
   backoff?: BackoffOptions;
-  /** Say what happens and why: true for console.debug, or a function. */
+  /** Log what the client does and why: true for console.debug, or a function. */
   debug?: boolean | Debug;
 }
 
 const batchWindow = /^\d+(\.\d+)?(ms|s)$/;
 
-/** Throws a TypeError that says what to do about options that cannot work. */
+/** Throws a TypeError if the options cannot work. Its message says how to correct them. */
 export function checkOptions(options: ConnectionOptions): void {
   const { transport = "auto", headers, batch, heartbeatTimeout } = options;
   if (!["auto", "fetch", "eventsource"].includes(transport)) {
@@ -72,7 +72,7 @@ export function checkOptions(options: ConnectionOptions): void {
   }
 }
 
-/** The stream's absolute URL with its selection, without a cursor. It says which streams are the same. */
+/** Returns the stream's absolute URL with its filter, without a cursor. Streams with equal URLs can share a connection. */
 export function streamURL(options: ConnectionOptions): URL {
   const url = new URL(resolve(options.url ?? "/api/events"));
   const { searchParams } = url;
@@ -92,7 +92,7 @@ function resolve(url: string | URL): URL {
   try {
     return new URL(url, base);
   } catch {
-    throw new TypeError(`url ${JSON.stringify(String(url))} is relative, and there is no page that it could be relative to: give an absolute one`);
+    throw new TypeError(`url ${JSON.stringify(String(url))} is relative, and there is no page to resolve it against: give an absolute one`);
   }
 }
 

@@ -1,65 +1,65 @@
 /**
- * Where we are in the stream: the cursor after the last whole transaction, and which events of the
- * one under way have come. If the connection breaks within a transaction, the server sends all of
- * it again; this is what tells the events that were already delivered.
+ * Tracks the position in the stream: the cursor after the last complete transaction, and the ids
+ * received of an incomplete one. If the connection breaks within a transaction, the server sends
+ * the whole transaction again; the ids identify the events that were delivered before.
  */
 export class Position {
   cursor: string | null;
-  private readonly underWay = new Set<number>();
-  private readonly interrupted = new Set<number>();
+  private readonly partial = new Set<number>();
+  private readonly resent = new Set<number>(); // delivered, and sent again after a reconnect
 
   constructor(cursor: string | null) {
     this.cursor = cursor;
   }
 
-  /** Takes an event's id in the log; returns false if the event was delivered before. */
-  take(id: number | undefined): boolean {
+  /** Records an event's id in the log. Returns false if the event was delivered before. */
+  record(id: number | undefined): boolean {
     if (id === undefined) return true;
-    if (this.interrupted.delete(id) || this.underWay.has(id)) {
-      this.underWay.add(id);
+    if (this.resent.delete(id) || this.partial.has(id)) {
+      this.partial.add(id);
       return false;
     }
-    this.underWay.add(id);
+    this.partial.add(id);
     return true;
   }
 
-  /** All that came so far is whole, and the cursor is after it. */
+  /** Moves to the cursor after a complete transaction. */
   complete(cursor: string): void {
-    if (cursor === this.cursor) return; // of a heartbeat, perhaps within a transaction
+    if (cursor === this.cursor) return; // a heartbeat repeats it, perhaps within a transaction
     this.cursor = cursor;
-    this.underWay.clear();
+    this.partial.clear();
   }
 
-  /** The connection is over: what is under way will come again. */
+  /** Ends a connection: the server sends the incomplete transaction again. */
   interrupt(): void {
-    for (const id of this.underWay) this.interrupted.add(id);
-    this.underWay.clear();
+    for (const id of this.partial) this.resent.add(id);
+    this.partial.clear();
   }
 
-  /** Not within a transaction. */
-  get whole(): boolean {
-    return this.underWay.size === 0;
+  /** Whether no transaction is incomplete. */
+  get isAtBoundary(): boolean {
+    return this.partial.size === 0;
   }
 
-  /** Goes back to a cursor after which these events were delivered already. */
-  ahead(cursor: string | null, ids: readonly number[]): void {
+  /** Goes back to an older cursor. `ids` are the events after it that were already delivered. */
+  rewind(cursor: string | null, ids: readonly number[]): void {
     this.cursor = cursor;
-    this.underWay.clear();
-    for (const id of ids) this.interrupted.add(id);
+    this.partial.clear();
+    for (const id of ids) this.resent.add(id);
   }
 
-  /** Goes elsewhere: nothing that was delivered has a meaning there. */
+  /** Goes to an unrelated cursor and forgets what was delivered. */
   move(cursor: string | null): void {
     this.cursor = cursor;
-    this.underWay.clear();
-    this.interrupted.clear();
+    this.partial.clear();
+    this.resent.clear();
   }
 }
 
-/** That of a connection which passes on whatever comes: each of its hearers knows what it has had. */
+/** The position of a shared connection. It passes every event on, since each member detects its own duplicates. */
 export class HubPosition extends Position {
-  override take(id: number | undefined): boolean {
-    super.take(id);
+  override record(id: number | undefined): boolean {
+    super.record(id);
     return true;
   }
 }

@@ -2,23 +2,23 @@ import { StreamError } from "./errors.js";
 import type { Envelope, EventMeta, Heartbeat, Sync } from "./events.js";
 import type { Position } from "./position.js";
 
-/** What is read from a stream, in order. */
+/** One item that was read from a stream. */
 export type Delivery =
   | { kind: "event"; event: Envelope; meta: EventMeta }
   | { kind: "sync"; event: Envelope & { data: Sync }; meta: EventMeta }
   | { kind: "heartbeat"; event: Envelope & { data: Heartbeat }; meta: EventMeta };
 
-/** What the reader tells besides. */
+/** Receives what the reader finds, in the order of the stream. */
 export interface ReaderEvents {
   deliver(delivery: Delivery): void;
   duplicate(cursor: string | null, id: number | undefined): void;
   error(error: StreamError): void;
 }
 
-/** Turns the frames of one connection into deliveries, each event once. */
+/** Converts the frames of one connection to deliveries and drops duplicates. */
 export class Reader {
-  private replaying = 0;
-  private replayedUntil = -Infinity;
+  private replaysLeft = 0; // replayed events that have yet to arrive
+  private replayedUntil = -Infinity; // older events are replayed, where the server gave no number
 
   constructor(
     private readonly position: Position,
@@ -28,7 +28,7 @@ export class Reader {
   frame(raw: string, id: string | null): void {
     const envelope = parse(raw);
     if (!envelope) {
-      this.events.error(new StreamError("something came that is no event, and was left out", { kind: "protocol", cause: raw.slice(0, 200) }));
+      this.events.error(new StreamError("skipped a frame that is not an event", { kind: "protocol", cause: raw.slice(0, 200) }));
       if (id !== null) this.position.complete(id);
       return;
     }
@@ -40,9 +40,9 @@ export class Reader {
 
   private event(event: Envelope, raw: string, id: string | null): void {
     const replayed = this.isReplayed(event);
-    const fresh = this.position.take(event.id);
+    const isNew = this.position.record(event.id);
     if (id !== null) this.position.complete(id);
-    if (!fresh) this.events.duplicate(id, event.id);
+    if (!isNew) this.events.duplicate(id, event.id);
     else this.events.deliver({ kind: "event", event, meta: { cursor: id, raw, receivedAt: Date.now(), replayed } });
   }
 
@@ -55,9 +55,9 @@ export class Reader {
 
   private sync(event: Envelope, raw: string, id: string | null): void {
     const data = event.data as Sync;
-    this.replaying = data.mode === "resumed" ? (data.events ?? 0) : 0;
+    this.replaysLeft = data.mode === "resumed" ? (data.events ?? 0) : 0;
     this.replayedUntil = data.mode === "resumed" && data.events === undefined ? event.timestamp : -Infinity;
-    this.position.interrupt(); // what is under way comes again, from here or elsewhere
+    this.position.interrupt(); // an incomplete transaction is sent again, from here or from another cursor
     if (data.mode === "reset") this.position.move(id);
     else if (id !== null) this.position.complete(id);
     this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });
@@ -73,8 +73,8 @@ export class Reader {
   }
 
   private isReplayed(event: Envelope): boolean {
-    if (this.replaying > 0) {
-      this.replaying--;
+    if (this.replaysLeft > 0) {
+      this.replaysLeft--;
       return true;
     }
     return event.timestamp < this.replayedUntil;

@@ -2,19 +2,22 @@ import type { Debug } from "./debug.js";
 import type { Sync } from "./events.js";
 import { streamURL, type ConnectionOptions, type TokenCallback } from "./options.js";
 
-/** What a renewal needs of its connection. */
+/** The connection that a renewal serves. */
 export interface RenewalHost {
-  /** How far this clock is ahead of the server's, in milliseconds. */
+  /** Returns by how much this clock is ahead of the server's, in milliseconds. */
   clockSkew(): number;
-  /** The stream cannot be renewed in place: connect anew with a new token. */
-  giveUp(why: string): void;
+  /** Reconnects with a new token, since the stream cannot be renewed in place. */
+  reconnect(why: string): void;
   debug: Debug;
 }
 
-const longest = 2 ** 31 - 1; // of a timer, in milliseconds
-const pause = 5000;
+/** The longest delay of a timer, in milliseconds. */
+const maxDelay = 2 ** 31 - 1;
 
-/** Gives an open stream a new token before the one it has expires. */
+/** The delay before another attempt to renew, in milliseconds. */
+const retryDelay = 5000;
+
+/** Renews the token of an open stream before it expires. */
 export class Renewal {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private abort: AbortController | undefined;
@@ -25,11 +28,11 @@ export class Renewal {
     private readonly host: RenewalHost,
   ) {}
 
-  /** Takes the sync event with which a stream began. */
+  /** Starts with the first sync event of a stream. Without a token that expires it does nothing. */
   start({ connection, expires }: Sync): void {
     this.stop();
     if (connection === undefined || expires === undefined) return;
-    this.plan(connection, expires);
+    this.schedule(connection, expires);
   }
 
   stop(): void {
@@ -42,12 +45,12 @@ export class Renewal {
     return expires - (Date.now() - this.host.clockSkew());
   }
 
-  /** Renews when a fifth of the time is left, and at least a minute before the end if there is one. */
-  private plan(connection: string, expires: number): void {
+  /** Schedules the renewal for when a fifth of the time is left, or a minute if that is more, but at most half of it. */
+  private schedule(connection: string, expires: number): void {
     const remaining = this.remaining(expires);
     const delay = Math.max(0, remaining - Math.max(remaining / 5, Math.min(60_000, remaining / 2)));
     this.host.debug(`the token expires in ${Math.round(remaining / 1000)} s, renewing in ${Math.round(delay / 1000)} s`);
-    if (delay > longest) this.timer = setTimeout(() => this.plan(connection, expires), longest);
+    if (delay > maxDelay) this.timer = setTimeout(() => this.schedule(connection, expires), maxDelay);
     else this.timer = setTimeout(() => void this.renew(connection, expires), delay);
   }
 
@@ -62,12 +65,12 @@ export class Renewal {
       const response = await fetch(url, { method: "POST", headers, credentials: this.options.credentials ?? "same-origin", signal: abort.signal });
       const body = response.ok ? ((await response.json()) as { expires?: number }) : {};
       if (abort.signal.aborted) return;
-      if (response.status === 404) return this.host.giveUp("no server holds this stream any more");
+      if (response.status === 404) return this.host.reconnect("the server no longer has this stream");
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
       this.host.debug("the token was renewed in place");
-      if (body.expires !== undefined) this.plan(connection, body.expires);
+      if (body.expires !== undefined) this.schedule(connection, body.expires);
     } catch (error) {
-      if (!abort.signal.aborted) this.again(connection, expires, error);
+      if (!abort.signal.aborted) this.retry(connection, expires, error);
     }
   }
 
@@ -78,9 +81,9 @@ export class Renewal {
     return url;
   }
 
-  private again(connection: string, expires: number, error: unknown): void {
-    if (this.remaining(expires) <= pause) return this.host.giveUp("the token could not be renewed in time");
-    this.host.debug("the token could not be renewed, trying again", error);
-    this.timer = setTimeout(() => void this.renew(connection, expires), pause);
+  private retry(connection: string, expires: number, error: unknown): void {
+    if (this.remaining(expires) <= retryDelay) return this.host.reconnect("the token could not be renewed in time");
+    this.host.debug("the token could not be renewed, retrying", error);
+    this.timer = setTimeout(() => void this.renew(connection, expires), retryDelay);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Calls `task` with the next frame of a visible page, and otherwise soon: a hidden page has no
- * frames, and its data should be right when it is shown. Returns what cancels it.
+ * Runs `task` in the next animation frame, or after 200 ms if there is none: a hidden page has no
+ * frames, but its data must be current when it is shown. Returns a function that cancels the task.
  */
 export function schedule(task: () => void): () => void {
   if (typeof requestAnimationFrame !== "function") {

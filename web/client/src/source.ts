@@ -2,25 +2,25 @@ import type { StreamError } from "./errors.js";
 import type { Delivery } from "./reader.js";
 import type { Role } from "./stats.js";
 
-/** Where a stream stands. */
+/** The state of a stream. */
 export type StreamStatus = "connecting" | "open" | "reconnecting" | "closed";
 
-/** What a source tells its stream. */
+/** Receives everything that a source produces. */
 export interface Sink {
   deliver(delivery: Delivery): void;
-  /** An event came again, and was left out. With it the cursor may have moved. */
+  /** Reports an event that was dropped because it was delivered before. `cursor` is the new cursor, if it has moved. */
   duplicate(cursor: string | null, id: number | undefined): void;
   status(status: StreamStatus, retryAt: number | null): void;
   error(error: StreamError): void;
   role(role: Role): void;
 }
 
-/** Something that events come from: a connection of one's own, or a shared one. */
+/** A source of events: the tab's own connection, or a shared one. */
 export interface Source {
-  /** The cursor after the last whole transaction that was delivered. */
+  /** The cursor after the last complete transaction that was delivered. */
   readonly cursor: string | null;
   connect(): void;
-  /** Connects now, whatever the state. */
+  /** Connects at once, in any state. */
   reconnect(): void;
   /** Continues after this cursor. */
   restart(cursor: string | null): void;

@@ -1,27 +1,27 @@
-/** What role this stream has among those that share a connection. */
+/** The role of this stream among those that share a connection. */
 export type Role =
-  | "own" // shares nothing
-  | "leader" // holds the connection, and passes on what comes
-  | "follower" // hears the leader
-  | "catching-up"; // on its own connection until it is where the leader is
+  | "own" // has a connection of its own
+  | "leader" // has the shared connection and broadcasts what arrives
+  | "follower" // receives from the leader
+  | "catching-up"; // has a connection of its own until it reaches the leader's position
 
-/** Figures since the stream was made. Times are this machine's, in Unix milliseconds. */
+/** Counters since the stream was created. Times are by this machine's clock, in Unix milliseconds. */
 export interface StreamStats {
-  /** How often the stream was opened. */
+  /** How often the stream became open. */
   opens: number;
-  /** How often it was opened again. */
+  /** How often the stream became open again. */
   reconnects: number;
   resets: number;
-  /** Events delivered, without sync and heartbeat. */
+  /** Events delivered, without control events. */
   events: number;
-  /** Events that came a second time after a broken connection, and were left out. */
+  /** Events that arrived a second time after a reconnect, and were dropped. */
   duplicates: number;
   heartbeats: number;
   openedAt: number | null;
   lastEventAt: number | null;
-  /** When the next attempt is due. */
+  /** The time of the next attempt. */
   retryAt: number | null;
-  /** How far this clock is ahead of the server's, in milliseconds: the smallest difference seen. */
+  /** By how much this clock is ahead of the server's, in milliseconds: the smallest difference seen. */
   clockSkew: number | null;
   role: Role;
 }

@@ -9,24 +9,24 @@ import { groupOf, SharedSource } from "./shared/shared.js";
 import type { Sink, Source, StreamStatus } from "./source.js";
 import { newStats, type StreamStats } from "./stats.js";
 
-/** Why everything must be fetched anew: malformed, other_log, pruned or future. */
+/** The reason why the client must fetch everything again: malformed, other_log, pruned or future. */
 export interface Reset {
   reason: string;
 }
 
 export interface EventStreamOptions<Custom extends EventTypes = {}> extends ConnectionOptions {
-  /** Hears every event but sync and heartbeat. */
+  /** Called for every event but the control events. */
   onEvent?: (event: PgheraldEvent<Custom>, meta: EventMeta) => void;
   onStatus?: (status: StreamStatus) => void;
-  /** What you have may miss something: fetch everything anew. What comes from here on is complete. */
+  /** Called when events may have been missed: fetch everything again. Events from here on are complete. */
   onReset?: (reset: Reset) => void;
-  /** An attempt failed. Unless `error.fatal`, the stream comes back by itself. */
+  /** Called when an attempt fails. Unless `error.fatal`, the stream reconnects by itself. */
   onError?: (error: StreamError) => void;
-  /** False: wait for connect(). Default true. */
+  /** False waits for connect(). Default true. */
   autoConnect?: boolean;
 }
 
-/** The event of a type, of the log or of the stream itself; of "*" any of the log. */
+/** The event of a type; for "*" any event of the log. */
 export type EventFor<Custom extends EventTypes, Type> = Type extends "*"
   ? PgheraldEvent<Custom>
   : Extract<EventOf<LogEvents & Custom & StreamEvents>, { type: Type }>;
@@ -34,27 +34,27 @@ export type EventFor<Custom extends EventTypes, Type> = Type extends "*"
 /** The types to listen to. */
 export type EventType<Custom extends EventTypes> = "*" | (keyof (LogEvents & Custom & StreamEvents) & string);
 
-/** A live stream of events, which reconnects by itself and delivers each event once. */
+/** A stream of events that reconnects by itself and delivers each event once. */
 export interface EventStream<Custom extends EventTypes = {}> {
   readonly status: StreamStatus;
-  /** The cursor after the last whole transaction that was delivered. */
+  /** The cursor after the last complete transaction that was delivered. */
   readonly lastEventId: string | null;
   /** The last error; null once the stream is open again. */
   readonly error: StreamError | null;
-  /** Figures at this moment; a new object each time. */
+  /** The current counters; a new object each time. */
   readonly stats: StreamStats;
-  /** Adds a listener for a type, or "*" for all but sync and heartbeat. Returns its off function. */
+  /** Adds a listener for a type, or "*" for all but the control events. Returns a function that removes it. */
   on<Type extends EventType<Custom>>(type: Type, listener: (event: EventFor<Custom, Type>, meta: EventMeta) => void): () => void;
   onStatus(listener: (status: StreamStatus) => void): () => void;
   onReset(listener: (reset: Reset) => void): () => void;
   onError(listener: (error: StreamError) => void): () => void;
-  /** Connects if closed. */
+  /** Connects if the stream is closed. */
   connect(): void;
-  /** Connects anew at once, without waiting for the back-off. */
+  /** Reconnects at once, without back-off. */
   reconnect(): void;
-  /** Continues after this cursor, wherever the stream is now. */
+  /** Continues after another cursor. */
   restart(cursor: string | null): void;
-  /** Ends the stream. connect() takes it up again where it was. */
+  /** Closes the stream. connect() resumes it at its cursor. */
   close(): void;
 }
 
@@ -68,11 +68,11 @@ export function createEventStream<Custom extends EventTypes = {}>(options: Event
 
 class Stream<Custom extends EventTypes> implements EventStream<Custom> {
   private readonly source: Source;
-  // A listener takes the event of its type, which a map cannot say.
+  // Each listener takes the event of its type, which the type of a map cannot express.
   private readonly events = new Emitter<[event: any, meta: EventMeta]>();
   private readonly signals = new Emitter<[value: any]>();
-  private readonly figures = newStats();
-  private now: StreamStatus = "closed";
+  private readonly counters = newStats();
+  private currentStatus: StreamStatus = "closed";
   private lastError: StreamError | null = null;
 
   constructor(options: EventStreamOptions<Custom>) {
@@ -82,11 +82,11 @@ class Stream<Custom extends EventTypes> implements EventStream<Custom> {
     if (options.onError) this.onError(options.onError);
     const sink: Sink = {
       deliver: (delivery) => this.deliver(delivery),
-      duplicate: () => this.figures.duplicates++,
-      status: (status, retryAt) => this.become(status, retryAt),
-      error: (error) => this.failed(error),
+      duplicate: () => this.counters.duplicates++,
+      status: (status, retryAt) => this.setStatus(status, retryAt),
+      error: (error) => this.onFailure(error),
       role: (role) => {
-        this.figures.role = role;
+        this.counters.role = role;
       },
     };
     const group = groupOf(options);
@@ -95,7 +95,7 @@ class Stream<Custom extends EventTypes> implements EventStream<Custom> {
   }
 
   get status(): StreamStatus {
-    return this.now;
+    return this.currentStatus;
   }
 
   get lastEventId(): string | null {
@@ -107,7 +107,7 @@ class Stream<Custom extends EventTypes> implements EventStream<Custom> {
   }
 
   get stats(): StreamStats {
-    return { ...this.figures };
+    return { ...this.counters };
   }
 
   on<Type extends EventType<Custom>>(type: Type, listener: (event: EventFor<Custom, Type>, meta: EventMeta) => void): () => void {
@@ -143,42 +143,42 @@ class Stream<Custom extends EventTypes> implements EventStream<Custom> {
   }
 
   private deliver({ kind, event, meta }: Delivery): void {
-    if (kind !== "event") this.measure(meta.receivedAt - event.timestamp);
+    if (kind !== "event") this.measureSkew(meta.receivedAt - event.timestamp);
     if (kind === "event") this.count(meta);
-    if (kind === "heartbeat") this.figures.heartbeats++;
+    if (kind === "heartbeat") this.counters.heartbeats++;
     this.events.emit(event.type, event, meta);
     if (kind === "event") this.events.emit("*", event, meta);
     if (kind === "sync" && event.data.mode === "reset") {
-      this.figures.resets++;
+      this.counters.resets++;
       this.signals.emit("reset", { reason: event.data.reason ?? "unknown" } satisfies Reset);
     }
   }
 
-  private become(status: StreamStatus, retryAt: number | null): void {
-    this.figures.retryAt = retryAt;
-    if (status === this.now && status !== "open") return;
-    if (status === "open") this.opened();
-    this.now = status;
+  private setStatus(status: StreamStatus, retryAt: number | null): void {
+    this.counters.retryAt = retryAt;
+    if (status === this.currentStatus && status !== "open") return;
+    if (status === "open") this.onOpen();
+    this.currentStatus = status;
     this.signals.emit("status", status);
   }
 
-  private failed(error: StreamError): void {
+  private onFailure(error: StreamError): void {
     this.lastError = error;
     this.signals.emit("error", error);
   }
 
-  private opened(): void {
-    if (this.figures.opens++ > 0) this.figures.reconnects++;
-    this.figures.openedAt = Date.now();
+  private onOpen(): void {
+    if (this.counters.opens++ > 0) this.counters.reconnects++;
+    this.counters.openedAt = Date.now();
     this.lastError = null;
   }
 
   private count(meta: EventMeta): void {
-    this.figures.events++;
-    this.figures.lastEventAt = meta.receivedAt;
+    this.counters.events++;
+    this.counters.lastEventAt = meta.receivedAt;
   }
 
-  private measure(ahead: number): void {
-    this.figures.clockSkew = Math.min(this.figures.clockSkew ?? Infinity, ahead);
+  private measureSkew(ahead: number): void {
+    this.counters.clockSkew = Math.min(this.counters.clockSkew ?? Infinity, ahead);
   }
 }

@@ -1,13 +1,13 @@
 import { StreamError } from "./errors.js";
 import type { TokenCallback, TokenReason } from "./options.js";
 
-/** Asks for the token of each attempt to connect, and remembers why another one is needed. */
+/** Gets the token of each connection attempt, and records why another one is needed. */
 export class Tokens {
   private reason: TokenReason = "connect";
 
   constructor(private readonly callback: TokenCallback | undefined) {}
 
-  /** Resolves to the token for the next attempt, null if there is none. It fails with a StreamError. */
+  /** Resolves to the token for the next attempt, or to null without a callback. Rejects with a StreamError. */
   async next(): Promise<string | null> {
     if (!this.callback) return null;
     try {
@@ -17,20 +17,20 @@ export class Tokens {
     }
   }
 
-  /** The token in use counts no more. */
-  expired(): void {
+  /** Records that the token in use has expired. */
+  markExpired(): void {
     this.reason = "renew";
   }
 
-  /** The server refused the token. True if another one is worth a try: not if that one was refused, too. */
-  refused(): boolean {
+  /** Records that the server rejected the token. Returns false if it rejected the previous one too: then a retry is useless. */
+  markRejected(): boolean {
     if (this.reason === "rejected") return false;
     this.reason = "rejected";
     return true;
   }
 
-  /** The stream is open, or has given up: what was wrong before says nothing of the next attempt. */
-  settled(): void {
+  /** Forgets earlier rejections, once the stream is open or has failed for the last time. */
+  reset(): void {
     this.reason = "connect";
   }
 }

@@ -2,9 +2,10 @@ import { errorOfResponse, StreamError } from "./errors.js";
 import type { Transport, TransportEvents, TransportRequest } from "./transport.js";
 
 /**
- * Reads the stream with the browser's own EventSource. It cannot send a token, so it trades it for
- * a single-use ticket; and it does not say why a server refused, so that is asked separately.
- * Reconnecting is ours alone: every error ends the connection.
+ * Reads the stream with the browser's EventSource. An EventSource cannot send a token, so the
+ * transport exchanges the token for a single-use ticket. It does not expose why a server refused,
+ * so the transport repeats the request with fetch. Every error ends the connection: the Connection
+ * alone reconnects.
  */
 export const eventSourceTransport: Transport = (request, events) => {
   const abort = new AbortController();
@@ -24,7 +25,7 @@ export const eventSourceTransport: Transport = (request, events) => {
     });
   };
   open().catch((cause: unknown) =>
-    end(cause instanceof StreamError ? cause : new StreamError("the ticket could not be fetched", { kind: "network", cause })),
+    end(cause instanceof StreamError ? cause : new StreamError("fetch a ticket: no response", { kind: "network", cause })),
   );
   return () => {
     abort.abort();
@@ -42,7 +43,7 @@ function listen(url: URL, request: TransportRequest, events: TransportEvents, fa
   };
   source.onmessage = (message: MessageEvent<string>) => {
     events.alive();
-    // It repeats the last id on events that had none. A transaction always has a new one.
+    // An EventSource repeats the last id on events without one. Each transaction has a new id.
     const id = message.lastEventId === last ? null : message.lastEventId;
     last = message.lastEventId;
     events.frame(message.data, id);
@@ -67,7 +68,7 @@ async function withTicket(request: TransportRequest, token: string, signal: Abor
   return ticketed;
 }
 
-/** Asks once more, with fetch, why the stream did not open. */
+/** Repeats the request with fetch to learn why the stream did not open. */
 async function explain(request: TransportRequest, url: URL, signal: AbortSignal): Promise<StreamError> {
   const unknown = (cause?: unknown) => new StreamError("the connection failed", { kind: "network", cause });
   if (url.searchParams.has("ticket")) return unknown();

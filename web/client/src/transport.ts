@@ -1,26 +1,26 @@
 import type { StreamError } from "./errors.js";
 
-/** What a transport tells of one connection. After `ended` it says nothing more. */
+/** Receives what happens on one connection. A transport calls nothing after `ended`. */
 export interface TransportEvents {
-  /** Bytes came, perhaps none that make an event. */
+  /** Reports that bytes arrived, even if they complete no event. */
   alive(): void;
-  /** The server's `retry:`, in milliseconds. */
+  /** Reports the server's `retry:`, in milliseconds. */
   retry(milliseconds: number): void;
-  /** An event. `id` is null if it had no id line of its own. */
+  /** Delivers the data of one event. `id` is null if the event has no id line. */
   frame(data: string, id: string | null): void;
-  /** The connection is over; null if the server ended it in good order. */
+  /** Reports the end of the connection; null if the server ended it normally. */
   ended(error: StreamError | null): void;
 }
 
 export interface TransportRequest {
-  /** With selection and cursor. */
+  /** The URL with filter and cursor. */
   url: URL;
   token: string | null;
   headers: Readonly<Record<string, string>>;
   credentials: RequestCredentials;
-  /** The stream has been open before, so that what is there now may be a passing trouble. */
+  /** Whether the stream was open before: then an unexpected response may be temporary. */
   wasOpen: boolean;
 }
 
-/** Opens a connection and returns what ends it without a further word. */
+/** Opens a connection. Returns a function that closes it without calling `ended`. */
 export type Transport = (request: TransportRequest, events: TransportEvents) => () => void;

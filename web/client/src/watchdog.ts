@@ -1,36 +1,36 @@
-/** Notices that nothing has come for too long. Timers of hidden pages are late, so it can also be asked. */
+/** Detects that nothing arrives for too long. Timers of hidden pages run late, so `check` can be called as well. */
 export class Watchdog {
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private last = 0;
+  private lastAt = 0;
   private limit = 0;
 
-  constructor(private readonly bite: (silence: number) => void) {}
+  constructor(private readonly onSilence: (silence: number) => void) {}
 
-  /** Watches from now on, until `stop`: something must come every `limit` milliseconds. */
+  /** Watches until `stop`. Reports a silence of `limit` milliseconds. */
   watch(limit: number): void {
     this.stop();
     this.limit = limit;
-    this.last = Date.now();
-    this.timer = setTimeout(() => this.look(), limit);
+    this.lastAt = Date.now();
+    this.timer = setTimeout(() => this.check(), limit);
   }
 
-  /** Something came. */
-  alive(): void {
-    this.last = Date.now();
+  /** Records that something arrived. */
+  touch(): void {
+    this.lastAt = Date.now();
   }
 
-  /** Bites now if it is time to. */
-  look(): void {
+  /** Reports the silence if it has reached the limit. */
+  check(): void {
     if (this.timer === undefined) return;
     clearTimeout(this.timer);
-    const silence = Date.now() - this.last;
+    const silence = Date.now() - this.lastAt;
     if (silence >= this.limit) {
       this.timer = undefined;
-      this.bite(silence);
+      this.onSilence(silence);
       return;
     }
-    // One timer that moves itself on is cheaper than a new one for each event.
-    this.timer = setTimeout(() => this.look(), this.limit - Math.max(0, silence));
+    // Extending one timer is cheaper than a new timer for each event.
+    this.timer = setTimeout(() => this.check(), this.limit - Math.max(0, silence));
   }
 
   stop(): void {

@@ -23,18 +23,18 @@ it("creates, updates, assigns and deletes", () => {
   expect(one.get("1")!.status).toBe("open");
 });
 
-it("gives the same map if nothing concerns it", () => {
+it("returns the same map if no event concerns it", () => {
   const { apply } = activities();
   expect(apply(none, [{ type: "order_paid", data: {} }])).toBe(none);
 });
 
-it("handles one row's whole life in one batch", () => {
+it("applies the creation, change and deletion of a row in one batch", () => {
   const { apply } = activities();
   expect(apply(none, [created("1"), updated("1"), deleted("1")]).size).toBe(0);
   expect(apply(none, [created("1"), deleted("1"), created("1", { status: "new" })]).get("1")!.status).toBe("new");
 });
 
-it("lets rows come and go with the filter", () => {
+it("adds and removes rows as they match the filter", () => {
   const { apply } = activities({ query: { status: ["open", "waiting"], assignedTo: "", q: "BER" } });
   const one = apply(none, [created("1"), created("2", { status: "closed" }), created("3", { location: "Paris" }), created("4", { assignedTo: "ann" })]);
   expect([...one.keys()]).toEqual(["1"]);
@@ -45,39 +45,39 @@ it("lets rows come and go with the filter", () => {
   expect(three.get("1")).toMatchObject({ status: "waiting", createdAt: "2026-01-01" });
 });
 
-it("holds no more than it may", () => {
+it("holds at most max rows", () => {
   const { apply } = activities({ max: 2 });
   expect([...apply(none, [created("1"), created("2"), created("3")]).keys()]).toEqual(["3", "2"]);
 });
 
 it("loads all pages, with the first page's cursor", async () => {
-  const asked: string[] = [];
+  const requests: string[] = [];
   const pages: Record<string, object> = {
     "": { activities: [{ ...fields("2"), timestamp: "t", createdAt: "t" }], cursor: "c1", next: "p 2" },
     "p 2": { activities: [fields("1")], cursor: "c2", next: null },
   };
   vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
-    asked.push(`${new URL(url).search} ${new Headers(init.headers).get("Authorization")}`);
+    requests.push(`${new URL(url).search} ${new Headers(init.headers).get("Authorization")}`);
     return Response.json(pages[new URL(url).searchParams.get("after") ?? ""]);
   });
   const { load } = activities({ url: "http://pgherald.test/api/activities", query: { status: ["a", "b"] }, max: 700, request: () => ({ headers: { Authorization: "Bearer t" } }) });
   const { data, cursor } = await load({ signal: new AbortController().signal });
   expect([[...data.keys()], cursor]).toEqual([["2", "1"], "c1"]);
   expect(data.get("2")).not.toHaveProperty("timestamp");
-  expect(asked).toEqual(["?limit=500&status=a&status=b Bearer t", "?limit=500&status=a&status=b&after=p+2 Bearer t"]);
+  expect(requests).toEqual(["?limit=500&status=a&status=b Bearer t", "?limit=500&status=a&status=b&after=p+2 Bearer t"]);
 });
 
-it("tells a refusal from a passing trouble", async () => {
+it("distinguishes fatal from temporary errors", async () => {
   const { load } = activities({ url: "http://pgherald.test/api/activities" });
   const { signal } = new AbortController();
-  const answer = (response: Response | Error) => vi.stubGlobal("fetch", async () => {
+  const respondWith = (response: Response | Error) => vi.stubGlobal("fetch", async () => {
     if (response instanceof Error) throw response;
     return response;
   });
-  answer(new Response('{"detail":"no"}', { status: 403, headers: { "Content-Type": "application/problem+json" } }));
+  respondWith(new Response('{"detail":"no"}', { status: 403, headers: { "Content-Type": "application/problem+json" } }));
   await expect(load({ signal })).rejects.toMatchObject({ fatal: true, status: 403, message: expect.stringContaining("no") });
-  answer(new Response("", { status: 503, headers: { "Retry-After": "7" } }));
+  respondWith(new Response("", { status: 503, headers: { "Retry-After": "7" } }));
   await expect(load({ signal })).rejects.toMatchObject({ fatal: false, retryAfter: 7000 });
-  answer(new TypeError("refused"));
+  respondWith(new TypeError("refused"));
   await expect(load({ signal })).rejects.toMatchObject({ fatal: false, kind: "network" });
 });

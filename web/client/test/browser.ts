@@ -1,6 +1,6 @@
 import { vi } from "vitest";
 
-/** One tab as the fakes see it. A dead one's code runs on, and nobody hears it. */
+/** A tab of the fake browser. The code of a dead tab keeps running, but its messages are not delivered. */
 export interface Tab {
   dead: boolean;
 }
@@ -12,9 +12,9 @@ interface Request {
   reject: (error: unknown) => void;
 }
 
-/** Web Locks and BroadcastChannel of one browser, with tabs that can die. */
+/** Fakes the Web Locks and BroadcastChannel of one browser, with tabs that can die. */
 export class FakeBrowser {
-  /** The tab whose code runs: set it before that code asks for a lock or a channel. */
+  /** The tab whose code runs. Set it before the code requests a lock or opens a channel. */
   current: Tab = { dead: false };
   private holder: Request | undefined;
   private queue: Request[] = [];
@@ -34,7 +34,7 @@ export class FakeBrowser {
     return this.holder?.tab;
   }
 
-  /** The tab crashes: the browser takes its lock and its channels. */
+  /** Crashes a tab: the browser releases its lock and closes its channels. */
   kill(tab: Tab): void {
     tab.dead = true;
     this.queue = this.queue.filter((request) => request.tab !== tab);
@@ -65,13 +65,13 @@ export class FakeBrowser {
     const next = this.holder ? undefined : this.queue.shift();
     if (!next) return;
     this.holder = next;
-    const over = () => {
+    const release = () => {
       next.resolve(undefined);
       if (this.holder !== next) return;
       this.holder = undefined;
       this.grant();
     };
-    next.granted().then(over);
+    next.granted().then(release);
   }
 }
 
@@ -96,7 +96,7 @@ class FakeChannel {
     for (const other of this.all) {
       if (other === this || other.name !== this.name || other.closed) continue;
       const copy = structuredClone(data);
-      // Late, but in order.
+      // Delayed, but in order.
       other.clock = Math.max(other.clock, Date.now() + this.browser.delay());
       other.inbox.push(copy);
       setTimeout(() => {

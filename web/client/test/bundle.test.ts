@@ -4,11 +4,11 @@ import { expect, it } from "vitest";
 
 const client = new URL("..", import.meta.url).pathname;
 
-it("is what the dashboard embeds", () => {
+it("matches the file that the dashboard embeds", () => {
   execFileSync(process.execPath, ["build.mjs", "--check"], { cwd: client });
 });
 
-it("is one file that needs nothing else", async () => {
+it("has no imports, and the exports of the source", async () => {
   const path = `${client}../dashboard/js/pgherald.js`;
   expect(readFileSync(path, "utf8")).not.toMatch(/^\s*import\b|\bimport\(/m);
   const built = (await import(/* @vite-ignore */ path)) as object;

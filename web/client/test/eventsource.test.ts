@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { createEventStream, type EventStream, type EventStreamOptions } from "../src/index.js";
 import { problem, ScriptedServer, settle } from "./server.js";
 
-/** The browser's EventSource, as far as it is used, in the test's hands. */
+/** Fakes the parts of the browser's EventSource that the client uses. */
 class FakeEventSource {
   static all: FakeEventSource[] = [];
   onopen?: () => void;
@@ -47,10 +47,10 @@ async function start(options: EventStreamOptions = {}): Promise<void> {
   await settle();
 }
 
-it("delivers each event once across a break", async () => {
+it("delivers each event once across a reconnect", async () => {
   await start();
-  const heard: unknown[] = [];
-  stream.on("*", (event, meta) => heard.push([event.id, meta.cursor]));
+  const received: unknown[] = [];
+  stream.on("*", (event, meta) => received.push([event.id, meta.cursor]));
   const event = (id: number) => ({ id, type: "activity_deleted", data: {}, timestamp: 1 });
   last().onopen!();
   last().send({ type: "sync", data: { mode: "live" }, timestamp: 1 }, "c0");
@@ -64,10 +64,10 @@ it("delivers each event once across a break", async () => {
   last().send({ type: "sync", data: { mode: "resumed", events: 2 }, timestamp: 1 }, "c1");
   last().send(event(2));
   last().send(event(3), "c3");
-  expect(heard).toEqual([[1, "c1"], [2, null], [3, "c3"]]);
+  expect(received).toEqual([[1, "c1"], [2, null], [3, "c3"]]);
 });
 
-it("asks why it was refused, since an EventSource does not say", async () => {
+it("repeats a refused request with fetch to learn the reason", async () => {
   server.script.push(problem(403, { detail: "not you" }));
   await start();
   last().onerror!();
@@ -76,7 +76,7 @@ it("asks why it was refused, since an EventSource does not say", async () => {
   expect(stream.status).toBe("closed");
 });
 
-it("tries again if the server was only away", async () => {
+it("retries if the server was unreachable", async () => {
   server.script.push(new TypeError("refused"));
   await start();
   last().onerror!();
@@ -86,7 +86,7 @@ it("tries again if the server was only away", async () => {
   expect(FakeEventSource.all).toHaveLength(2);
 });
 
-it("trades its token for a ticket, each time a new one", async () => {
+it("exchanges its token for a new ticket at each attempt", async () => {
   let n = 0;
   server.post = () => new Response(JSON.stringify({ ticket: `t${++n}`, expires: 0 }), { status: 201 });
   await start({ token: () => "secret" });

@@ -55,7 +55,7 @@ it("loads the list, and opens the stream at its cursor", async () => {
   expect(query.getSnapshot()).toMatchObject({ status: "open", stale: false });
 });
 
-it("applies what comes at once, and tells it once", async () => {
+it("applies a burst of events in one change", async () => {
   const onEvents = vi.fn();
   await opened({ onEvents });
   const changed = vi.fn();
@@ -75,7 +75,7 @@ it("applies what comes at once, and tells it once", async () => {
   expect(changed).toHaveBeenCalledTimes(1);
 });
 
-it("keeps its data while the stream is away, says that it is stale, and resumes", async () => {
+it("keeps stale data while the stream is disconnected, and resumes", async () => {
   await opened();
   server.last.cut();
   await frame();
@@ -88,13 +88,13 @@ it("keeps its data while the stream is away, says that it is stale, and resumes"
   expect(loads).toHaveLength(1);
 });
 
-it("loads anew after a reset, and continues exactly where the new list ends", async () => {
+it("loads the list again after a reset, and continues at its cursor", async () => {
   await opened();
   await vi.advanceTimersByTimeAsync(10_000);
   server.last.sync({ mode: "reset", reason: "pruned" }, "c50");
   await settle();
   expect(query.getSnapshot()).toMatchObject({ stale: true, loading: true });
-  server.last.event(1, "c51"); // it may be in the list already: it must not be applied twice
+  server.last.event(1, "c51"); // the list may contain it already: it must not be applied twice
   await settle();
   await loaded(["new"], "c51");
   expect(query.getSnapshot()).toMatchObject({ data: ["new"], loading: false, cursor: "c51" });
@@ -105,7 +105,7 @@ it("loads anew after a reset, and continues exactly where the new list ends", as
   expect(query.getSnapshot()).toMatchObject({ data: ["new", "a2"], stale: false });
 });
 
-it("does not hammer a server that resets whatever it is given", async () => {
+it("backs off from a server that resets at every cursor", async () => {
   await opened();
   for (let i = 0; i < 5; i++) {
     server.last.sync({ mode: "reset", reason: "future" }, "c9");
@@ -115,7 +115,7 @@ it("does not hammer a server that resets whatever it is given", async () => {
   expect(loads.length).toBeLessThanOrEqual(4);
 });
 
-it("loads anew when a table was truncated", async () => {
+it("loads the list again after a TRUNCATE", async () => {
   await opened();
   server.last.event(1, "c1", "table_truncated", { table: "public.assignments" });
   await frame();
@@ -124,7 +124,7 @@ it("loads anew when a table was truncated", async () => {
   expect(query.getSnapshot().data).toEqual([]);
 });
 
-it("tries to load again with back-off, and not after a fatal error", async () => {
+it("retries a load with back-off, but not after a fatal error", async () => {
   start();
   loads[0]!.reject(new Error("down"));
   await settle();
@@ -139,14 +139,14 @@ it("tries to load again with back-off, and not after a fatal error", async () =>
   expect(query.getSnapshot()).toMatchObject({ data: ["a"], error: null });
 });
 
-it("says so when load forgets the cursor", async () => {
+it("reports a load without a cursor", async () => {
   start();
   loads[0]!.resolve({ data: [] } as never);
   await settle();
   expect(query.getSnapshot().error?.message).toMatch(/load must return \{ data, cursor \}/);
 });
 
-it("aborts a load that is overtaken or closed", async () => {
+it("aborts a load when another starts or the query closes", async () => {
   start();
   query.refetch();
   expect(loads.map((load) => load.signal.aborted)).toEqual([true, false]);

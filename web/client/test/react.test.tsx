@@ -45,7 +45,7 @@ describe("useRealtimeUpdates", () => {
     renders = 0;
   });
 
-  it("is what the seed shows: { isConnected, events }", async () => {
+  it("returns isConnected and events", async () => {
     await render(<Probe />);
     expect(seen).toMatchObject({ isConnected: false, status: "connecting", events: [], lastEvent: null, error: null });
     await open();
@@ -68,7 +68,7 @@ describe("useRealtimeUpdates", () => {
     expect(server.last.aborted).toBe(true);
   });
 
-  it("does not reconnect because of new functions, and calls the newest", async () => {
+  it("calls the newest functions without a reconnect", async () => {
     const calls: string[] = [];
     const tokens: string[] = [];
     const element = (n: number) => (
@@ -88,7 +88,7 @@ describe("useRealtimeUpdates", () => {
     expect(tokens).toEqual(["token 1", "token 2"]);
   });
 
-  it("connects anew when a value changes", async () => {
+  it("reconnects when a value changes", async () => {
     await render(<Probe types={["a"]} />);
     await open();
     await render(<Probe types={["b"]} />);
@@ -96,7 +96,7 @@ describe("useRealtimeUpdates", () => {
     expect(server.lines.map((line) => [line.url.searchParams.get("types"), line.aborted])).toEqual([["a", true], ["b", false]]);
   });
 
-  it("renders once for a burst, and keeps no more than it should", async () => {
+  it("renders once for a burst, and keeps at most `history` events", async () => {
     await render(<Probe history={10} />);
     await open();
     const before = renders;
@@ -110,7 +110,7 @@ describe("useRealtimeUpdates", () => {
     expect(seen.lastEvent?.id).toBe(5000);
   });
 
-  it("is closed while it is not enabled, and resumes where it was", async () => {
+  it("is closed while disabled, and resumes at its cursor", async () => {
     await render(<Probe enabled={false} />);
     await pass();
     expect(seen.status).toBe("closed");
@@ -140,7 +140,7 @@ describe("useRealtimeUpdates", () => {
     expect(snapshots.at(-1)).toBe(snapshots.at(-2));
   });
 
-  it("shows its error, and renders on a server without connecting", async () => {
+  it("shows its error, and does not connect in server rendering", async () => {
     server.script.push(new Response("", { status: 403 }));
     await render(<Probe />);
     await pass();
@@ -174,7 +174,7 @@ describe("useLiveQuery", () => {
     await pass();
   };
 
-  it("loads, follows, and loads anew after a reset, under StrictMode as well", async () => {
+  it("loads, follows, and loads again after a reset, also under StrictMode", async () => {
     await render(<StrictMode><Probe /></StrictMode>);
     expect(seen).toMatchObject({ data: undefined, loading: true });
     expect(loads).toHaveLength(1);
@@ -193,7 +193,7 @@ describe("useLiveQuery", () => {
     expect(server.last.cursor).toBe("c10");
   });
 
-  it("loads another list when its key changes, and closes the old one's stream", async () => {
+  it("loads another list when its key changes, and closes the previous stream", async () => {
     await render(<Probe />);
     await loaded(["a"], "c0");
     await render(<Probe status="closed" />);
@@ -206,7 +206,7 @@ describe("useLiveQuery", () => {
     expect(loads).toHaveLength(3);
   });
 
-  it("takes a list that a server has loaded, in HTML and in the page", async () => {
+  it("starts with a list that a server loaded, in HTML and in the page", async () => {
     const initial = { data: ["from", "server"], cursor: "c7" };
     expect(renderToString(<Probe initial={initial} />)).toBe("<p>from,server</p>");
     await render(<Probe initial={initial} />);
@@ -215,7 +215,7 @@ describe("useLiveQuery", () => {
     expect(server.last.cursor).toBe("c7");
   });
 
-  it("does nothing while it is not enabled", async () => {
+  it("neither loads nor connects while disabled", async () => {
     await render(<Probe enabled={false} />);
     await pass();
     expect([loads.length, server.lines.length]).toEqual([0, 0]);

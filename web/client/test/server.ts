@@ -1,34 +1,34 @@
 import { vi } from "vitest";
 
-/** One request for a stream, and the pen with which its answer is written. */
+/** A request for a stream, and the writer of its response. */
 export class Line {
   readonly url: URL;
   readonly headers: Headers;
   aborted = false;
   private readonly encoder = new TextEncoder();
-  private pen!: ReadableStreamDefaultController<Uint8Array>;
-  private over = false;
+  private writer!: ReadableStreamDefaultController<Uint8Array>;
+  private isEnded = false;
   readonly response: Response;
 
   constructor(url: URL, init: RequestInit) {
     this.url = url;
     this.headers = new Headers(init.headers);
-    const body = new ReadableStream<Uint8Array>({ start: (pen) => void (this.pen = pen), cancel: () => void (this.over = true) });
+    const body = new ReadableStream<Uint8Array>({ start: (writer) => void (this.writer = writer), cancel: () => void (this.isEnded = true) });
     init.signal?.addEventListener("abort", () => {
       this.aborted = true;
-      if (!this.over) this.pen.error(new DOMException("aborted", "AbortError"));
-      this.over = true;
+      if (!this.isEnded) this.writer.error(new DOMException("aborted", "AbortError"));
+      this.isEnded = true;
     });
     this.response = new Response(body, { headers: { "Content-Type": "text/event-stream" } });
   }
 
-  /** The cursor that the client came with. */
+  /** The cursor of the request. */
   get cursor(): string | null {
     return this.url.searchParams.get("lastEventId") ?? this.url.searchParams.get("since");
   }
 
   write(text: string): void {
-    this.pen.enqueue(this.encoder.encode(text));
+    this.writer.enqueue(this.encoder.encode(text));
   }
 
   send(envelope: object, id?: string): void {
@@ -47,26 +47,26 @@ export class Line {
     this.send({ id, type, data, timestamp: Date.now() }, cursor);
   }
 
-  /** The server ends the stream in good order. */
+  /** Ends the stream normally. */
   end(): void {
-    this.over = true;
-    this.pen.close();
+    this.isEnded = true;
+    this.writer.close();
   }
 
-  /** The connection is cut. */
+  /** Breaks the connection. */
   cut(): void {
-    this.over = true;
-    this.pen.error(new TypeError("network error"));
+    this.isEnded = true;
+    this.writer.error(new TypeError("network error"));
   }
 }
 
 export type Answer = Response | Error | "stream" | "hang";
 
-/** A server that does as the test says, in place of fetch. */
+/** Replaces fetch by a server that follows the test's script. */
 export class ScriptedServer {
   readonly lines: Line[] = [];
   readonly posts: { url: URL; headers: Headers }[] = [];
-  /** What to answer next; a stream when empty. */
+  /** The next responses; a stream when empty. */
   readonly script: Answer[] = [];
   post: (url: URL) => Response = () => new Response(null, { status: 404 });
 
@@ -76,7 +76,7 @@ export class ScriptedServer {
 
   get last(): Line {
     const line = this.lines.at(-1);
-    if (!line) throw new Error("nobody has connected");
+    if (!line) throw new Error("no client has connected");
     return line;
   }
 
@@ -99,5 +99,5 @@ export function problem(status: number, body: object = {}, headers: Record<strin
   return new Response(JSON.stringify({ status, ...body }), { status, headers: { "Content-Type": "application/problem+json", ...headers } });
 }
 
-/** Lets everything happen that needs no time. */
+/** Runs everything that needs no time to pass. */
 export const settle = () => vi.advanceTimersByTimeAsync(0);

@@ -6,7 +6,7 @@ import { type Line, ScriptedServer, settle } from "./server.js";
 
 const url = "http://pgherald.test/api/events";
 
-/** A server with a log: everyone who comes gets what they missed, and what happens from then on. */
+/** A server with a log. A client receives the events after its cursor, and then the new ones. */
 class Log extends ScriptedServer {
   readonly events: { id: number; cursor?: string }[] = [];
   private served = new Map<Line, number>();
@@ -23,7 +23,7 @@ class Log extends ScriptedServer {
     for (const id of ids) this.events.push({ id, cursor: id === ids.at(-1) ? `c${id}` : undefined });
   }
 
-  /** Serves those who wait; at most `limit` events each. */
+  /** Sends pending events to the connected clients, at most `limit` to each. */
   serve(limit = Infinity): void {
     for (const line of this.lines) {
       if (line.aborted) {
@@ -55,7 +55,7 @@ class Log extends ScriptedServer {
 
 let server: Log;
 let browser: FakeBrowser;
-let tabs: { tab: Tab; stream: EventStream; heard: number[]; log: string[] }[];
+let tabs: { tab: Tab; stream: EventStream; received: number[]; log: string[] }[];
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -65,29 +65,29 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const { stream } of tabs) stream.close();
-  await vi.advanceTimersByTimeAsync(10); // messages on their way
+  await vi.advanceTimersByTimeAsync(10); // messages in transit
   expect(vi.getTimerCount()).toBe(0);
   vi.useRealTimers();
 });
 
 function openTab(options: EventStreamOptions = {}) {
   browser.current = { dead: false };
-  const heard: number[] = [];
+  const received: number[] = [];
   const log: string[] = [];
   const stream = createEventStream({
     url,
-    onEvent: (event) => heard.push(event.id!),
+    onEvent: (event) => received.push(event.id!),
     onStatus: (status) => log.push(status),
     onReset: ({ reason }) => log.push(`reset ${reason}`),
     onError: (error) => log.push(`${error.fatal ? "fatal" : "error"} ${error.kind} ${error.status ?? ""}`.trim()),
     ...options,
   });
-  const made = { tab: browser.current, stream, heard, log };
+  const made = { tab: browser.current, stream, received, log };
   tabs.push(made);
   return made;
 }
 
-async function calm(milliseconds = 20): Promise<void> {
+async function serveAll(milliseconds = 20): Promise<void> {
   for (let i = 0; i < 4; i++) {
     await vi.advanceTimersByTimeAsync(milliseconds / 4);
     server.serve();
@@ -98,20 +98,20 @@ async function calm(milliseconds = 20): Promise<void> {
 describe("the tabs of a browser", () => {
   it("share one connection", async () => {
     for (let i = 0; i < 10; i++) openTab();
-    await calm();
+    await serveAll();
     server.write([1]);
     server.write([2, 3]);
-    await calm();
-    expect(tabs.map(({ heard }) => heard)).toEqual(Array(10).fill([1, 2, 3]));
+    await serveAll();
+    expect(tabs.map(({ received }) => received)).toEqual(Array(10).fill([1, 2, 3]));
     expect(tabs.map(({ log }) => log)).toEqual(Array(10).fill(["connecting", "open"]));
     expect(tabs.map(({ stream }) => stream.stats.role).sort()).toEqual([...Array(9).fill("follower"), "leader"]);
     expect(tabs.map(({ stream }) => stream.lastEventId)).toEqual(Array(10).fill("c3"));
     expect(server.lines).toHaveLength(1);
   });
 
-  it("go on without a gap when the leader crashes or closes, within a transaction as well", async () => {
+  it("continue without a gap when the leader crashes or closes, also within a transaction", async () => {
     for (let i = 0; i < 4; i++) openTab({ since: "c0" });
-    await calm();
+    await serveAll();
     server.write([1, 2, 3]);
     server.serve(2);
     await settle();
@@ -119,60 +119,60 @@ describe("the tabs of a browser", () => {
     const first = tabs.find(({ stream }) => stream.stats.role === "leader")!;
     browser.kill(first.tab);
     server.write([4]);
-    await calm();
+    await serveAll();
     const second = tabs.find(({ tab, stream }) => !tab.dead && stream.stats.role === "leader")!;
     second.stream.close();
     server.write([5]);
-    await calm();
+    await serveAll();
     const left = tabs.filter((tab) => tab !== first && tab !== second);
-    expect(left.map(({ heard }) => heard)).toEqual([[1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]);
+    expect(left.map(({ received }) => received)).toEqual([[1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]);
     expect(server.lines).toHaveLength(3);
   });
 
-  it("who come with an older cursor catch up, and then share", async () => {
+  it("catch up from an older cursor, and then share", async () => {
     openTab({ since: "c0" });
-    await calm();
+    await serveAll();
     for (const id of [1, 2, 3]) server.write([id]);
-    await calm();
+    await serveAll();
     const late = openTab({ since: "c1" });
-    await calm();
-    expect(late.heard).toEqual([2, 3]);
+    await serveAll();
+    expect(late.received).toEqual([2, 3]);
     expect(late.stream.stats.role).toBe("follower");
     expect(server.connections).toBe(1);
     late.stream.restart("c0");
-    await calm();
-    expect(late.heard).toEqual([2, 3, 1, 2, 3]);
+    await serveAll();
+    expect(late.received).toEqual([2, 3, 1, 2, 3]);
     expect(late.stream.stats.role).toBe("follower");
     server.write([4]);
-    await calm();
-    expect(tabs.map(({ heard }) => heard.at(-1))).toEqual([4, 4]);
-    expect(tabs[0]!.heard).toEqual([1, 2, 3, 4]);
+    await serveAll();
+    expect(tabs.map(({ received }) => received.at(-1))).toEqual([4, 4]);
+    expect(tabs[0]!.received).toEqual([1, 2, 3, 4]);
   });
 
-  it("let the leader go elsewhere without the others noticing", async () => {
+  it("let the leader restart at another cursor without an effect on the others", async () => {
     openTab({ since: "c0" });
     openTab({ since: "c0" });
-    await calm();
+    await serveAll();
     for (const id of [1, 2, 3]) server.write([id]);
-    await calm();
+    await serveAll();
     const leader = tabs.find(({ stream }) => stream.stats.role === "leader")!;
     leader.stream.restart("c1");
-    await calm();
+    await serveAll();
     server.write([4]);
-    await calm();
-    expect(leader.heard).toEqual([1, 2, 3, 2, 3, 4]);
-    expect(tabs.find((tab) => tab !== leader)!.heard).toEqual([1, 2, 3, 4]);
+    await serveAll();
+    expect(leader.received).toEqual([1, 2, 3, 2, 3, 4]);
+    expect(tabs.find((tab) => tab !== leader)!.received).toEqual([1, 2, 3, 4]);
     expect(server.connections).toBe(1);
   });
 
-  it("all hear of a reset, a failure and a refusal", async () => {
+  it("all receive resets, failures and refusals", async () => {
     openTab();
     openTab();
-    await calm();
+    await serveAll();
     server.last.sync({ mode: "reset", reason: "pruned" }, "c0");
-    await calm();
+    await serveAll();
     server.cut();
-    await calm();
+    await serveAll();
     server.script.push(new Response("", { status: 403 }), new Response("", { status: 403 }));
     await vi.advanceTimersByTimeAsync(5000);
     for (const { log, stream } of tabs) {
@@ -181,62 +181,62 @@ describe("the tabs of a browser", () => {
     }
   });
 
-  it("take over from a leader that is frozen, and take it back as a follower", async () => {
+  it("take over from a frozen leader, which becomes a follower", async () => {
     openTab({ since: "c0" });
     openTab({ since: "c0" });
-    await calm();
+    await serveAll();
     const leader = tabs.find(({ stream }) => stream.stats.role === "leader")!;
     const other = tabs.find((tab) => tab !== leader)!;
-    leader.tab.dead = true; // it holds the lock, and says nothing
+    leader.tab.dead = true; // it holds the lock but sends nothing
     browser.current = other.tab;
     await vi.advanceTimersByTimeAsync(90_000 + 4950);
     leader.tab.dead = false;
     await vi.advanceTimersByTimeAsync(80);
     server.write([1]);
-    await calm();
+    await serveAll();
     expect(other.stream.stats.role).toBe("leader");
-    expect(other.heard).toEqual([1]);
+    expect(other.received).toEqual([1]);
     server.beat();
-    await calm();
-    expect(leader.heard).toEqual([1]);
+    await serveAll();
+    expect(leader.received).toEqual([1]);
   });
 
-  it("share only what is the same, and nothing where a token is not named", async () => {
+  it("share only equal streams, and none with a token but without a group", async () => {
     expect(canShare()).toBe(true);
     openTab({ types: ["a"] });
     openTab({ token: () => "t" });
     openTab({ shared: false });
     expect(() => createEventStream({ url, shared: true, token: () => "t" })).toThrow(/name the group/);
-    await calm();
+    await serveAll();
     expect(tabs.map(({ stream }) => stream.stats.role).sort()).toEqual(["leader", "own", "own"]);
   });
 
-  it("connect all the same where the browser refuses the lock", async () => {
+  it("connect on their own where the browser refuses the lock", async () => {
     navigator.locks.request = () => Promise.reject(new DOMException("no", "SecurityError"));
     openTab({ since: "c0" });
     openTab({ since: "c0" });
-    await calm();
+    await serveAll();
     server.write([1]);
-    await calm();
-    expect(tabs.map(({ heard }) => heard)).toEqual([[1], [1]]);
+    await serveAll();
+    expect(tabs.map(({ received }) => received)).toEqual([[1], [1]]);
     expect(server.connections).toBe(2);
   });
 
-  it("leave for the back/forward cache and come back where they were", async () => {
-    const { heard, stream } = openTab({ since: "c0" });
-    await calm();
+  it("disconnect in the back/forward cache and resume at their cursors", async () => {
+    const { received, stream } = openTab({ since: "c0" });
+    await serveAll();
     window.dispatchEvent(new Event("pagehide"));
-    await calm();
+    await serveAll();
     expect(server.connections).toBe(0);
     server.write([1]);
     window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
-    await calm();
-    expect(heard).toEqual([1]);
+    await serveAll();
+    expect(received).toEqual([1]);
     expect(stream.status).toBe("open");
   });
 });
 
-/** A small generator of numbers, so that a failure can be repeated. */
+/** Returns a generator of pseudo-random numbers, so that a failure can be repeated. */
 function random(seed: number): () => number {
   return () => {
     seed = (seed * 1664525 + 1013904223) % 2 ** 32;
@@ -244,7 +244,7 @@ function random(seed: number): () => number {
   };
 }
 
-it("deliver each event once and in order, whoever comes, goes, crashes or is cut off", async () => {
+it("delivers each event once and in order while tabs open, close, crash and lose their connection", async () => {
   for (let seed = 1; seed <= 100; seed++) {
     const chance = random(seed);
     vi.spyOn(Math, "random").mockImplementation(chance);
@@ -256,32 +256,32 @@ it("deliver each event once and in order, whoever comes, goes, crashes or is cut
     let id = 0;
     for (let step = 0; step < 60; step++) {
       const living = tabs.filter(({ tab }) => !tab.dead);
-      const what = pick(10);
-      if (what < 4) server.write(Array.from({ length: 1 + pick(3) }, () => ++id));
-      else if (what === 4 && living.length < 6) {
+      const action = pick(10);
+      if (action < 4) server.write(Array.from({ length: 1 + pick(3) }, () => ++id));
+      else if (action === 4 && living.length < 6) {
         const whole = server.events.flatMap((event, i) => (event.cursor ? [i + 1] : []));
         const from = whole.length > 0 ? whole.at(-1 - pick(Math.min(3, whole.length)))! : 0;
         starts.push(from);
         openTab({ since: from === 0 ? "c0" : server.events[from - 1]!.cursor });
-      } else if (what === 5 && living.length > 1) {
+      } else if (action === 5 && living.length > 1) {
         const victim = living[pick(living.length)]!;
         if (pick(2)) browser.kill(victim.tab);
         else {
           victim.stream.close();
           victim.tab.dead = true;
         }
-      } else if (what === 6 && pick(3) === 0) server.cut();
+      } else if (action === 6 && pick(3) === 0) server.cut();
       server.serve(pick(3) === 0 ? Infinity : 1 + pick(3));
       await vi.advanceTimersByTimeAsync(pick(3));
     }
     for (let i = 0; i < 4; i++) {
-      await calm(4000);
+      await serveAll(4000);
       server.beat();
     }
     const all = server.events.map((event) => event.id);
-    tabs.forEach(({ tab, heard, stream }, i) => {
+    tabs.forEach(({ tab, received, stream }, i) => {
       if (tab.dead) return stream.close();
-      expect(heard, `seed ${seed}, tab ${i}`).toEqual(all.slice(starts[i]));
+      expect(received, `seed ${seed}, tab ${i}`).toEqual(all.slice(starts[i]));
       expect(stream.status, `seed ${seed}, tab ${i}`).toBe("open");
     });
     expect(tabs.filter(({ tab, stream }) => !tab.dead && stream.stats.role === "catching-up"), `seed ${seed}`).toEqual([]);

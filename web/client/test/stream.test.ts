@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   for (const stream of open) stream.close();
-  expect(vi.getTimerCount(), "timers left behind by a closed stream").toBe(0);
+  expect(vi.getTimerCount(), "timers of a closed stream").toBe(0);
   vi.useRealTimers();
 });
 
@@ -43,7 +43,7 @@ async function opened(options: EventStreamOptions = {}): Promise<EventStream> {
 }
 
 describe("a stream", () => {
-  it("connects, is open with the first sync, and closes", async () => {
+  it("connects, opens with the first sync, and closes", async () => {
     const stream = start();
     expect(stream.status).toBe("connecting");
     await settle();
@@ -58,7 +58,7 @@ describe("a stream", () => {
     expect(log).toEqual(["connecting", "open", "closed"]);
   });
 
-  it("asks for its selection in one spelling, and begins at its cursor", async () => {
+  it("sends its filter in canonical form, and starts at its cursor", async () => {
     start({ types: ["b", "a"], key: ["2", "1"], where: { status: "open", category: ["y", "x"] }, user: "ann", batch: "250ms", conflate: true, since: "c9" });
     await settle();
     expect(decodeURIComponent(server.last.url.search)).toBe(
@@ -66,26 +66,26 @@ describe("a stream", () => {
     );
   });
 
-  it("gives events to the listeners of their type, with what came along", async () => {
+  it("calls the listeners of each type, with the metadata", async () => {
     const stream = await opened();
-    const heard: unknown[] = [];
-    stream.on("activity_deleted", (event, meta) => heard.push(event.data.id, meta.cursor, meta.replayed, JSON.parse(meta.raw).id));
-    const off = stream.on("heartbeat", () => heard.push("heartbeat"));
+    const received: unknown[] = [];
+    stream.on("activity_deleted", (event, meta) => received.push(event.data.id, meta.cursor, meta.replayed, JSON.parse(meta.raw).id));
+    const off = stream.on("heartbeat", () => received.push("heartbeat"));
     server.last.event(1);
     server.last.event(2, "c2");
     server.last.heartbeat("c3");
     await settle();
     off();
     server.last.heartbeat("c4");
-    server.last.event(3, "c5", "not_known_to_us");
+    server.last.event(3, "c5", "unknown_type");
     await settle();
-    expect(heard).toEqual(["a1", null, false, 1, "a2", "c2", false, 2, "heartbeat"]);
-    expect(log).toEqual(["activity_deleted 1", "activity_deleted 2", "not_known_to_us 3"]);
+    expect(received).toEqual(["a1", null, false, 1, "a2", "c2", false, 2, "heartbeat"]);
+    expect(log).toEqual(["activity_deleted 1", "activity_deleted 2", "unknown_type 3"]);
     expect(stream.lastEventId).toBe("c5");
     expect(stream.stats).toMatchObject({ opens: 1, events: 3, heartbeats: 2, clockSkew: 0, role: "own" });
   });
 
-  it("takes a batch apart", async () => {
+  it("delivers the events of a batch one by one", async () => {
     const stream = await opened();
     const cursors: unknown[] = [];
     stream.on("*", (event, meta) => cursors.push(event.id, meta.cursor));
@@ -111,7 +111,7 @@ describe("a stream", () => {
     expect(uncaught).toHaveLength(1);
   });
 
-  it("leaves out what is no event, and says so", async () => {
+  it("skips a frame that is not an event, and reports it", async () => {
     const stream = await opened();
     server.last.write("id: c1\ndata: {no json\n\n");
     server.last.event(2, "c2");
@@ -122,7 +122,7 @@ describe("a stream", () => {
 });
 
 describe("a broken connection", () => {
-  it("comes back after the last whole transaction, and delivers nothing twice", async () => {
+  it("resumes after the last complete transaction, and delivers nothing twice", async () => {
     const stream = await opened();
     server.last.event(1, "c1");
     server.last.event(2);
@@ -132,7 +132,7 @@ describe("a broken connection", () => {
     expect(server.lines).toHaveLength(2);
     expect(server.last.url.searchParams.get("lastEventId")).toBe("c1");
     server.last.sync({ mode: "resumed", events: 4 }, "c1");
-    server.last.event(7, "c1b"); // another transaction may come before the one that was cut
+    server.last.event(7, "c1b"); // another transaction may arrive before the interrupted one
     server.last.event(2);
     server.last.event(3, "c3");
     server.last.event(4, "c4");
@@ -145,7 +145,7 @@ describe("a broken connection", () => {
     expect(stream.error).toBeNull();
   });
 
-  it("marks what was missed as replayed", async () => {
+  it("marks missed events as replayed", async () => {
     const stream = await opened();
     const replayed: unknown[] = [];
     stream.on("*", (event, meta) => replayed.push([event.id, meta.replayed]));
@@ -171,7 +171,7 @@ describe("a broken connection", () => {
     expect(delays).toEqual([500, 1000, 2000, 4000, 4000, 4000, 4000]);
   });
 
-  it("comes back when the server's retry: says", async () => {
+  it("reconnects after the server's retry:", async () => {
     await opened();
     server.last.write("retry: 2713\n\n");
     await settle();
@@ -182,7 +182,7 @@ describe("a broken connection", () => {
     expect(server.lines).toHaveLength(2);
   });
 
-  it("does not come back before Retry-After, whatever wakes it", async () => {
+  it("does not reconnect before Retry-After", async () => {
     server.script.push(problem(503, { detail: "too many streams" }, { "Retry-After": "20" }));
     const stream = start();
     await settle();
@@ -195,7 +195,7 @@ describe("a broken connection", () => {
     expect(server.lines).toHaveLength(2);
   });
 
-  it("counts streams that end at once as failures", async () => {
+  it("counts streams that end early as failures", async () => {
     await opened();
     const times: number[] = [];
     for (let i = 0; i < 4; i++) {
@@ -210,7 +210,7 @@ describe("a broken connection", () => {
     expect(times).toEqual([500, 1000, 2000, 4000]);
   });
 
-  it("is noticed by the silence of a proxy that keeps the connection open", async () => {
+  it("is detected by its silence if a proxy keeps it open", async () => {
     const stream = await opened({ heartbeatTimeout: 70_000 });
     await vi.advanceTimersByTimeAsync(30_000);
     server.last.heartbeat("c1");
@@ -223,7 +223,7 @@ describe("a broken connection", () => {
     expect(server.last.cursor).toBe("c1");
   });
 
-  it("is noticed if the server never answers", async () => {
+  it("is detected if the server never responds", async () => {
     server.script.push("hang");
     const stream = start({ connectTimeout: 10_000 });
     await vi.advanceTimersByTimeAsync(10_000);
@@ -233,7 +233,7 @@ describe("a broken connection", () => {
   });
 });
 
-describe("an answer that is no stream", () => {
+describe("a response that is not a stream", () => {
   for (const status of [400, 401, 403, 404, 405]) {
     it(`is fatal with ${status}`, async () => {
       server.script.push(problem(status, { detail: "why", code: "some_code" }));
@@ -249,7 +249,7 @@ describe("an answer that is no stream", () => {
   }
 
   for (const status of [408, 425, 429, 500, 502, 503, 504]) {
-    it(`is tried again with ${status}`, async () => {
+    it(`is retried with ${status}`, async () => {
       server.script.push(new Response("<html>", { status }));
       const stream = start();
       await settle();
@@ -259,7 +259,7 @@ describe("an answer that is no stream", () => {
     });
   }
 
-  it("is fatal if it is a page where the stream should be", async () => {
+  it("is fatal if it is an HTML page", async () => {
     server.script.push(new Response("<html>", { headers: { "Content-Type": "text/html" } }));
     const stream = start();
     await settle();
@@ -267,7 +267,7 @@ describe("an answer that is no stream", () => {
     expect(stream.error?.message).toContain("text/html instead of text/event-stream");
   });
 
-  it("is a passing trouble if the stream has been open: 404 and pages come from proxies", async () => {
+  it("is retried if the stream was open: a proxy may send 404 and HTML", async () => {
     await opened();
     server.script.push(new Response("", { status: 404 }), new Response("<html>", { headers: { "Content-Type": "text/html" } }));
     server.last.end();
@@ -278,7 +278,7 @@ describe("an answer that is no stream", () => {
 });
 
 describe("a reset", () => {
-  it("is told, and the stream goes on from the server's cursor", async () => {
+  it("is reported, and the stream continues at the server's cursor", async () => {
     const stream = await opened();
     server.last.event(1);
     server.last.sync({ mode: "reset", reason: "pruned" }, "c8");
@@ -288,7 +288,7 @@ describe("a reset", () => {
     expect([stream.lastEventId, stream.stats.resets, stream.stats.duplicates]).toEqual(["c9", 1, 0]);
   });
 
-  it("may be the first that is said", async () => {
+  it("may be the first event", async () => {
     start({ since: "old" });
     await settle();
     server.last.sync({ mode: "reset", reason: "other_log" }, "n0");
@@ -296,7 +296,7 @@ describe("a reset", () => {
     expect(log).toEqual(["connecting", "open", "reset other_log"]);
   });
 
-  it("is not what draining is: the stream resumes", async () => {
+  it("does not follow from draining: the stream resumes", async () => {
     const stream = await opened();
     await vi.advanceTimersByTimeAsync(10_000);
     server.last.sync({ mode: "draining" }, "c5");
@@ -309,7 +309,7 @@ describe("a reset", () => {
 });
 
 describe("the caller", () => {
-  it("can restart elsewhere, reconnect at once, and close from a listener", async () => {
+  it("can restart at a cursor, reconnect at once, and close from a listener", async () => {
     const stream = await opened();
     stream.restart("c50");
     await settle();
@@ -330,7 +330,7 @@ describe("the caller", () => {
     expect(stream.stats.events).toBe(0);
   });
 
-  it("is told what cannot work", () => {
+  it("gets an error for options that cannot work", () => {
     expect(() => createEventStream({ url, transport: "websocket" as never })).toThrow(/transport must be/);
     expect(() => createEventStream({ url, transport: "eventsource", headers: { a: "b" } })).toThrow(/cannot send headers/);
     expect(() => createEventStream({ url, token: "secret" as never })).toThrow(/token must be a function/);
@@ -342,11 +342,11 @@ describe("the caller", () => {
     });
   });
 
-  it("is told what happens, if it wants to know", async () => {
+  it("gets lines about what happens with the debug option", async () => {
     const lines: string[] = [];
     await opened({ debug: (line) => lines.push(line) });
     server.last.cut();
     await settle();
-    expect(lines).toEqual(["connecting to /api/events, beginning now", "open: live", "the connection failed or broke: again in 500 ms"]);
+    expect(lines).toEqual(["connecting to /api/events, for new events", "open: live", "the connection failed or broke: retrying in 500 ms"]);
   });
 });

@@ -48,7 +48,7 @@ it("sends the token", async () => {
   expect(server.last.headers.get("Authorization")).toBe("Bearer token1");
 });
 
-it("renews in place before the token expires, again and again", async () => {
+it("renews in place before each expiry", async () => {
   await opened(600);
   server.post = () => new Response(JSON.stringify({ expires: Date.now() + 600_000 }));
   await beats(15);
@@ -62,7 +62,7 @@ it("renews in place before the token expires, again and again", async () => {
   expect(server.lines).toHaveLength(1);
 });
 
-it("goes by the server's clock", async () => {
+it("uses the server's clock", async () => {
   start();
   await settle();
   const serverNow = Date.now() + 3_600_000; // our clock is an hour behind
@@ -73,7 +73,7 @@ it("goes by the server's clock", async () => {
   expect(server.posts).toHaveLength(1);
 });
 
-it("connects anew if no server holds the stream any more", async () => {
+it("reconnects if the server no longer has the stream", async () => {
   await opened(60);
   await vi.advanceTimersByTimeAsync(30_000);
   expect(server.posts).toHaveLength(1);
@@ -82,7 +82,7 @@ it("connects anew if no server holds the stream any more", async () => {
   expect(server.last.cursor).toBe("c0");
 });
 
-it("tries to renew again while there is time, then connects anew", async () => {
+it("retries a renewal until the token expires, then reconnects", async () => {
   await opened(60);
   server.post = () => problem(503);
   await vi.advanceTimersByTimeAsync(58_000);
@@ -90,7 +90,7 @@ it("tries to renew again while there is time, then connects anew", async () => {
   expect(server.lines).toHaveLength(2);
 });
 
-it("connects anew with a new token when the server says that the old one has expired", async () => {
+it("reconnects with a new token after sync expired", async () => {
   await opened(60);
   server.last.sync({ mode: "expired" }, "c7");
   server.last.end();
@@ -99,7 +99,7 @@ it("connects anew with a new token when the server says that the old one has exp
   expect([server.last.cursor, server.last.headers.get("Authorization")]).toEqual(["c7", "Bearer token2"]);
 });
 
-it("asks for another token once when one is refused, and then gives up", async () => {
+it("gets another token once after a rejection, and then fails", async () => {
   server.script.push(problem(401), problem(401));
   start();
   await vi.advanceTimersByTimeAsync(60_000);
@@ -108,7 +108,7 @@ it("asks for another token once when one is refused, and then gives up", async (
   expect(stream.error).toMatchObject({ fatal: true, status: 401 });
 });
 
-it("never goes on without a token that could not be had", async () => {
+it("does not connect without a token while the callback throws", async () => {
   let fail = true;
   stream = createEventStream({
     url,

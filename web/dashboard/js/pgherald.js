@@ -9,14 +9,14 @@ var StreamError = class extends Error {
   code;
   problem;
   retryAfter;
-  /** When the next attempt is due, in Unix milliseconds. */
+  /** The time of the next attempt, in Unix milliseconds. */
   retryAt;
   constructor(message, details) {
     super(message, { cause: details.cause }), this.kind = details.kind, this.fatal = details.fatal ?? !1, this.status = details.status, this.code = details.code, this.problem = details.problem, this.retryAfter = details.retryAfter;
   }
-}, final = /* @__PURE__ */ new Set([400, 401, 403, 405, 406, 410, 414, 431]), passing = /* @__PURE__ */ new Set([408, 425, 429]);
+}, permanent = /* @__PURE__ */ new Set([400, 401, 403, 405, 406, 410, 414, 431]), transient = /* @__PURE__ */ new Set([408, 425, 429]);
 async function errorOfResponse(response, wasOpen) {
-  let problem = await problemOf(response), { status } = response, fatal = response.ok ? !wasOpen : final.has(status) || status < 500 && !passing.has(status) && !wasOpen, detail = typeof problem?.detail == "string" ? `: ${problem.detail}` : "";
+  let problem = await problemOf(response), { status } = response, fatal = response.ok ? !wasOpen : permanent.has(status) || status < 500 && !transient.has(status) && !wasOpen, detail = typeof problem?.detail == "string" ? `: ${problem.detail}` : "";
   return new StreamError(describe(response) + detail, {
     kind: "http",
     fatal,
@@ -29,7 +29,7 @@ async function errorOfResponse(response, wasOpen) {
 function describe(response) {
   if (response.ok) {
     let type = response.headers.get("Content-Type") ?? "no content type";
-    return `the server answered ${response.status} with ${type} instead of text/event-stream: is the url right?`;
+    return `the server answered ${response.status} with ${type} instead of text/event-stream: check the url`;
   }
   return `the server answered ${response.status}${response.statusText && ` ${response.statusText}`}`;
 }
@@ -82,7 +82,7 @@ function resolve(url) {
   try {
     return new URL(url, base);
   } catch {
-    throw new TypeError(`url ${JSON.stringify(String(url))} is relative, and there is no page that it could be relative to: give an absolute one`);
+    throw new TypeError(`url ${JSON.stringify(String(url))} is relative, and there is no page to resolve it against: give an absolute one`);
   }
 }
 function list(value) {
@@ -92,51 +92,52 @@ function list(value) {
 // src/position.ts
 var Position = class {
   cursor;
-  underWay = /* @__PURE__ */ new Set();
-  interrupted = /* @__PURE__ */ new Set();
+  partial = /* @__PURE__ */ new Set();
+  resent = /* @__PURE__ */ new Set();
+  // delivered, and sent again after a reconnect
   constructor(cursor) {
     this.cursor = cursor;
   }
-  /** Takes an event's id in the log; returns false if the event was delivered before. */
-  take(id) {
-    return id === void 0 ? !0 : this.interrupted.delete(id) || this.underWay.has(id) ? (this.underWay.add(id), !1) : (this.underWay.add(id), !0);
+  /** Records an event's id in the log. Returns false if the event was delivered before. */
+  record(id) {
+    return id === void 0 ? !0 : this.resent.delete(id) || this.partial.has(id) ? (this.partial.add(id), !1) : (this.partial.add(id), !0);
   }
-  /** All that came so far is whole, and the cursor is after it. */
+  /** Moves to the cursor after a complete transaction. */
   complete(cursor) {
-    cursor !== this.cursor && (this.cursor = cursor, this.underWay.clear());
+    cursor !== this.cursor && (this.cursor = cursor, this.partial.clear());
   }
-  /** The connection is over: what is under way will come again. */
+  /** Ends a connection: the server sends the incomplete transaction again. */
   interrupt() {
-    for (let id of this.underWay) this.interrupted.add(id);
-    this.underWay.clear();
+    for (let id of this.partial) this.resent.add(id);
+    this.partial.clear();
   }
-  /** Not within a transaction. */
-  get whole() {
-    return this.underWay.size === 0;
+  /** Whether no transaction is incomplete. */
+  get isAtBoundary() {
+    return this.partial.size === 0;
   }
-  /** Goes back to a cursor after which these events were delivered already. */
-  ahead(cursor, ids) {
-    this.cursor = cursor, this.underWay.clear();
-    for (let id of ids) this.interrupted.add(id);
+  /** Goes back to an older cursor. `ids` are the events after it that were already delivered. */
+  rewind(cursor, ids) {
+    this.cursor = cursor, this.partial.clear();
+    for (let id of ids) this.resent.add(id);
   }
-  /** Goes elsewhere: nothing that was delivered has a meaning there. */
+  /** Goes to an unrelated cursor and forgets what was delivered. */
   move(cursor) {
-    this.cursor = cursor, this.underWay.clear(), this.interrupted.clear();
+    this.cursor = cursor, this.partial.clear(), this.resent.clear();
   }
 }, HubPosition = class extends Position {
-  take(id) {
-    return super.take(id), !0;
+  record(id) {
+    return super.record(id), !0;
   }
 };
 
-// src/wake.ts
-function onWake(wake) {
+// src/page-return.ts
+function onPageReturn(listener) {
   if (typeof window > "u" || typeof document > "u") return () => {
   };
-  let offline = !1, visible = () => document.visibilityState === "visible" && wake("visible", "the page is visible again"), shown = (event) => event.persisted && wake("moved", "the page was restored from the back/forward cache"), lost = () => {
+  let offline = !1, visible = () => document.visibilityState === "visible" && listener("visible", "the page is visible again"), shown = (event) => event.persisted && listener("interrupted", "the page was restored from the back/forward cache"), lost = () => {
     offline = !0;
   }, online = () => {
-    wake(offline ? "moved" : "visible", "the network is back"), offline = !1;
+    listener(offline ? "interrupted" : "visible", "the network is back"), offline = !1;
   };
   return document.addEventListener("visibilitychange", visible), window.addEventListener("pageshow", shown), window.addEventListener("offline", lost), window.addEventListener("online", online), () => {
     document.removeEventListener("visibilitychange", visible), window.removeEventListener("pageshow", shown), window.removeEventListener("offline", lost), window.removeEventListener("online", online);
@@ -145,31 +146,31 @@ function onWake(wake) {
 
 // src/watchdog.ts
 var Watchdog = class {
-  constructor(bite) {
-    this.bite = bite;
+  constructor(onSilence) {
+    this.onSilence = onSilence;
   }
-  bite;
+  onSilence;
   timer;
-  last = 0;
+  lastAt = 0;
   limit = 0;
-  /** Watches from now on, until `stop`: something must come every `limit` milliseconds. */
+  /** Watches until `stop`. Reports a silence of `limit` milliseconds. */
   watch(limit) {
-    this.stop(), this.limit = limit, this.last = Date.now(), this.timer = setTimeout(() => this.look(), limit);
+    this.stop(), this.limit = limit, this.lastAt = Date.now(), this.timer = setTimeout(() => this.check(), limit);
   }
-  /** Something came. */
-  alive() {
-    this.last = Date.now();
+  /** Records that something arrived. */
+  touch() {
+    this.lastAt = Date.now();
   }
-  /** Bites now if it is time to. */
-  look() {
+  /** Reports the silence if it has reached the limit. */
+  check() {
     if (this.timer === void 0) return;
     clearTimeout(this.timer);
-    let silence = Date.now() - this.last;
+    let silence = Date.now() - this.lastAt;
     if (silence >= this.limit) {
-      this.timer = void 0, this.bite(silence);
+      this.timer = void 0, this.onSilence(silence);
       return;
     }
-    this.timer = setTimeout(() => this.look(), this.limit - Math.max(0, silence));
+    this.timer = setTimeout(() => this.check(), this.limit - Math.max(0, silence));
   }
   stop() {
     clearTimeout(this.timer), this.timer = void 0;
@@ -178,7 +179,7 @@ var Watchdog = class {
 
 // src/backoff.ts
 var Backoff = class {
-  /** The server's `retry:`, in milliseconds. It is random already. */
+  /** The server's `retry:`, in milliseconds. The server adds the jitter. */
   retry;
   attempt = 0;
   initial;
@@ -186,7 +187,7 @@ var Backoff = class {
   constructor(options = {}) {
     this.initial = options.initial ?? 1e3, this.max = Math.max(options.max ?? 3e4, this.initial);
   }
-  /** Returns the next delay in milliseconds. */
+  /** Returns the next delay, in milliseconds. `retryAfter` is the server's `Retry-After`. */
   next(retryAfter) {
     let attempt = this.attempt++;
     if (retryAfter !== void 0) return retryAfter + Math.random() * Math.min(1e3, retryAfter / 4);
@@ -194,7 +195,7 @@ var Backoff = class {
     let ceiling = Math.min(this.max, (this.retry ?? this.initial) * 2 ** Math.min(attempt, 30));
     return Math.random() * ceiling;
   }
-  /** The connection has proved itself: the next failure is the first again. */
+  /** Counts the next failure as the first, after a connection that worked. */
   reset() {
     this.attempt = 0;
   }
@@ -202,18 +203,20 @@ var Backoff = class {
 
 // src/reader.ts
 var Reader = class {
+  // older events are replayed, where the server gave no number
   constructor(position, events) {
     this.position = position;
     this.events = events;
   }
   position;
   events;
-  replaying = 0;
+  replaysLeft = 0;
+  // replayed events that have yet to arrive
   replayedUntil = -1 / 0;
   frame(raw, id) {
     let envelope = parse(raw);
     if (!envelope) {
-      this.events.error(new StreamError("something came that is no event, and was left out", { kind: "protocol", cause: raw.slice(0, 200) })), id !== null && this.position.complete(id);
+      this.events.error(new StreamError("skipped a frame that is not an event", { kind: "protocol", cause: raw.slice(0, 200) })), id !== null && this.position.complete(id);
       return;
     }
     if (envelope.type === "batch") return this.batch(envelope, id);
@@ -222,8 +225,8 @@ var Reader = class {
     this.event(envelope, raw, id);
   }
   event(event, raw, id) {
-    let replayed = this.isReplayed(event), fresh = this.position.take(event.id);
-    id !== null && this.position.complete(id), fresh ? this.events.deliver({ kind: "event", event, meta: { cursor: id, raw, receivedAt: Date.now(), replayed } }) : this.events.duplicate(id, event.id);
+    let replayed = this.isReplayed(event), isNew = this.position.record(event.id);
+    id !== null && this.position.complete(id), isNew ? this.events.deliver({ kind: "event", event, meta: { cursor: id, raw, receivedAt: Date.now(), replayed } }) : this.events.duplicate(id, event.id);
   }
   batch(envelope, id) {
     let inside = envelope.data?.events, events = Array.isArray(inside) ? inside.filter(isEnvelope) : [];
@@ -231,7 +234,7 @@ var Reader = class {
   }
   sync(event, raw, id) {
     let data = event.data;
-    this.replaying = data.mode === "resumed" ? data.events ?? 0 : 0, this.replayedUntil = data.mode === "resumed" && data.events === void 0 ? event.timestamp : -1 / 0, this.position.interrupt(), data.mode === "reset" ? this.position.move(id) : id !== null && this.position.complete(id), this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });
+    this.replaysLeft = data.mode === "resumed" ? data.events ?? 0 : 0, this.replayedUntil = data.mode === "resumed" && data.events === void 0 ? event.timestamp : -1 / 0, this.position.interrupt(), data.mode === "reset" ? this.position.move(id) : id !== null && this.position.complete(id), this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });
   }
   heartbeat(event, raw, id) {
     id !== null && this.position.complete(id), this.events.deliver({ kind: "heartbeat", event: { ...event, data: {} }, meta: this.ownMeta(raw, id) });
@@ -240,7 +243,7 @@ var Reader = class {
     return { cursor, raw, receivedAt: Date.now(), replayed: !1 };
   }
   isReplayed(event) {
-    return this.replaying > 0 ? (this.replaying--, !0) : event.timestamp < this.replayedUntil;
+    return this.replaysLeft > 0 ? (this.replaysLeft--, !0) : event.timestamp < this.replayedUntil;
   }
 };
 function parse(raw) {
@@ -256,7 +259,7 @@ function isEnvelope(value) {
 }
 
 // src/renewal.ts
-var longest = 2 ** 31 - 1, pause = 5e3, Renewal = class {
+var maxDelay = 2 ** 31 - 1, retryDelay = 5e3, Renewal = class {
   constructor(token, options, host) {
     this.token = token;
     this.options = options;
@@ -267,9 +270,9 @@ var longest = 2 ** 31 - 1, pause = 5e3, Renewal = class {
   host;
   timer;
   abort;
-  /** Takes the sync event with which a stream began. */
+  /** Starts with the first sync event of a stream. Without a token that expires it does nothing. */
   start({ connection, expires }) {
-    this.stop(), !(connection === void 0 || expires === void 0) && this.plan(connection, expires);
+    this.stop(), !(connection === void 0 || expires === void 0) && this.schedule(connection, expires);
   }
   stop() {
     clearTimeout(this.timer), this.abort?.abort(), this.abort = void 0;
@@ -277,10 +280,10 @@ var longest = 2 ** 31 - 1, pause = 5e3, Renewal = class {
   remaining(expires) {
     return expires - (Date.now() - this.host.clockSkew());
   }
-  /** Renews when a fifth of the time is left, and at least a minute before the end if there is one. */
-  plan(connection, expires) {
+  /** Schedules the renewal for when a fifth of the time is left, or a minute if that is more, but at most half of it. */
+  schedule(connection, expires) {
     let remaining = this.remaining(expires), delay = Math.max(0, remaining - Math.max(remaining / 5, Math.min(6e4, remaining / 2)));
-    this.host.debug(`the token expires in ${Math.round(remaining / 1e3)} s, renewing in ${Math.round(delay / 1e3)} s`), delay > longest ? this.timer = setTimeout(() => this.plan(connection, expires), longest) : this.timer = setTimeout(() => {
+    this.host.debug(`the token expires in ${Math.round(remaining / 1e3)} s, renewing in ${Math.round(delay / 1e3)} s`), delay > maxDelay ? this.timer = setTimeout(() => this.schedule(connection, expires), maxDelay) : this.timer = setTimeout(() => {
       this.renew(connection, expires);
     }, delay);
   }
@@ -292,22 +295,22 @@ var longest = 2 ** 31 - 1, pause = 5e3, Renewal = class {
       if (abort.signal.aborted) return;
       let url = this.url(connection), headers = token === null ? {} : { Authorization: `Bearer ${token}` }, response = await fetch(url, { method: "POST", headers, credentials: this.options.credentials ?? "same-origin", signal: abort.signal }), body = response.ok ? await response.json() : {};
       if (abort.signal.aborted) return;
-      if (response.status === 404) return this.host.giveUp("no server holds this stream any more");
+      if (response.status === 404) return this.host.reconnect("the server no longer has this stream");
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
-      this.host.debug("the token was renewed in place"), body.expires !== void 0 && this.plan(connection, body.expires);
+      this.host.debug("the token was renewed in place"), body.expires !== void 0 && this.schedule(connection, body.expires);
     } catch (error) {
-      abort.signal.aborted || this.again(connection, expires, error);
+      abort.signal.aborted || this.retry(connection, expires, error);
     }
   }
   url(connection) {
     let url = streamURL(this.options);
     return url.pathname = `${url.pathname.replace(/\/$/, "")}/${encodeURIComponent(connection)}/token`, url.search = "", url;
   }
-  again(connection, expires, error) {
-    if (this.remaining(expires) <= pause) return this.host.giveUp("the token could not be renewed in time");
-    this.host.debug("the token could not be renewed, trying again", error), this.timer = setTimeout(() => {
+  retry(connection, expires, error) {
+    if (this.remaining(expires) <= retryDelay) return this.host.reconnect("the token could not be renewed in time");
+    this.host.debug("the token could not be renewed, retrying", error), this.timer = setTimeout(() => {
       this.renew(connection, expires);
-    }, pause);
+    }, retryDelay);
   }
 };
 
@@ -318,7 +321,7 @@ var Tokens = class {
   }
   callback;
   reason = "connect";
-  /** Resolves to the token for the next attempt, null if there is none. It fails with a StreamError. */
+  /** Resolves to the token for the next attempt, or to null without a callback. Rejects with a StreamError. */
   async next() {
     if (!this.callback) return null;
     try {
@@ -327,16 +330,16 @@ var Tokens = class {
       throw new StreamError("the token callback threw", { kind: "token", cause });
     }
   }
-  /** The token in use counts no more. */
-  expired() {
+  /** Records that the token in use has expired. */
+  markExpired() {
     this.reason = "renew";
   }
-  /** The server refused the token. True if another one is worth a try: not if that one was refused, too. */
-  refused() {
+  /** Records that the server rejected the token. Returns false if it rejected the previous one too: then a retry is useless. */
+  markRejected() {
     return this.reason === "rejected" ? !1 : (this.reason = "rejected", !0);
   }
-  /** The stream is open, or has given up: what was wrong before says nothing of the next attempt. */
-  settled() {
+  /** Forgets earlier rejections, once the stream is open or has failed for the last time. */
+  reset() {
     this.reason = "connect";
   }
 };
@@ -353,7 +356,7 @@ var eventSourceTransport = (request, events) => {
       explain(request, url, abort.signal).then(end);
     }));
   })().catch(
-    (cause) => end(cause instanceof StreamError ? cause : new StreamError("the ticket could not be fetched", { kind: "network", cause }))
+    (cause) => end(cause instanceof StreamError ? cause : new StreamError("fetch a ticket: no response", { kind: "network", cause }))
   ), () => {
     abort.abort(), source?.close();
   };
@@ -563,36 +566,36 @@ function isEventPrefix(chunk, i, firstCharCode) {
 
 // src/transport-fetch.ts
 var fetchTransport = (request, events) => {
-  let abort = new AbortController(), over = !1, end = (error) => {
-    over || (over = !0, events.ended(error));
+  let abort = new AbortController(), isEnded = !1, end = (error) => {
+    isEnded || (isEnded = !0, events.ended(error));
   };
-  return read(request, events, abort.signal, () => over).then(
+  return read(request, events, abort.signal, () => isEnded).then(
     end,
     (cause) => end(cause instanceof StreamError ? cause : new StreamError("the connection failed or broke", { kind: "network", cause }))
   ), () => {
-    over = !0, abort.abort();
+    isEnded = !0, abort.abort();
   };
 };
-async function read(request, events, signal, over) {
+async function read(request, events, signal, isEnded) {
   let headers = { ...request.headers, Accept: "text/event-stream" };
   request.token !== null && (headers.Authorization = `Bearer ${request.token}`);
   let response = await fetch(request.url, { headers, signal, credentials: request.credentials, cache: "no-store" });
-  if (over()) return null;
+  if (isEnded()) return null;
   if (!(response.ok && response.headers.get("Content-Type")?.startsWith("text/event-stream")) || !response.body) return errorOfResponse(response, request.wasOpen);
   events.alive();
   let parser = createParser({
-    onEvent: ({ data, id }) => over() || events.frame(data, id ?? null),
-    onRetry: (milliseconds) => over() || events.retry(milliseconds)
+    onEvent: ({ data, id }) => isEnded() || events.frame(data, id ?? null),
+    onRetry: (milliseconds) => isEnded() || events.retry(milliseconds)
   }), reader = response.body.getReader(), decoder = new TextDecoder();
   for (; ; ) {
     let { done, value } = await reader.read();
-    if (over() || done) return null;
+    if (isEnded() || done) return null;
     events.alive(), parser.feed(decoder.decode(value, { stream: !0 }));
   }
 }
 
 // src/connection.ts
-var provenAfter = 5e3, Connection = class {
+var minUptime = 5e3, Connection = class {
   constructor(options, sink, debug, position = new Position(options.since ?? null)) {
     this.options = options;
     this.sink = sink;
@@ -600,7 +603,7 @@ var provenAfter = 5e3, Connection = class {
     this.position = position;
     this.backoff = new Backoff(options.backoff), this.transport = options.transport === "eventsource" ? eventSourceTransport : fetchTransport, this.tokens = new Tokens(options.token), options.token && (this.renewal = new Renewal(options.token, options, {
       clockSkew: () => this.skew ?? 0,
-      giveUp: (why) => this.changeToken(why),
+      reconnect: (why) => this.changeToken(why),
       debug
     }));
   }
@@ -610,7 +613,7 @@ var provenAfter = 5e3, Connection = class {
   position;
   backoff;
   transport;
-  watchdog = new Watchdog((silence) => this.silent(silence));
+  watchdog = new Watchdog((silence) => this.onSilence(silence));
   tokens;
   renewal;
   status = "closed";
@@ -618,47 +621,48 @@ var provenAfter = 5e3, Connection = class {
   openedAt = 0;
   skew;
   notBefore = 0;
-  // a Retry-After is not over until then
-  waiting = !1;
+  // the end of a Retry-After
+  isWaiting = !1;
   // for the timer of the next attempt
   timer;
-  hangUp;
-  stopWaking;
+  abortAttempt;
+  stopWatchingPage;
   get cursor() {
     return this.position.cursor;
   }
   connect() {
-    this.status === "closed" && (this.stopWaking = onWake((wake, cause) => this.wake(wake, cause)), this.begin());
+    this.status === "closed" && (this.stopWatchingPage = onPageReturn((how, cause) => this.onReturn(how, cause)), this.attempt());
   }
   reconnect() {
     if (this.status === "closed") return this.connect();
-    this.backoff.reset(), this.begin();
+    this.backoff.reset(), this.attempt();
   }
   restart(cursor) {
-    this.drop(), this.position.move(cursor), this.debug(`continuing after the cursor ${cursor ?? "of now"}`), this.status !== "closed" && this.begin();
+    this.abort(), this.position.move(cursor), this.debug(cursor === null ? "continuing with new events" : `continuing after the cursor ${cursor}`), this.status !== "closed" && this.attempt();
   }
   close() {
-    this.status !== "closed" && (this.drop(), this.stopWaking?.(), this.debug("closed"), this.become("closed", null));
+    this.status !== "closed" && (this.abort(), this.stopWatchingPage?.(), this.debug("closed"), this.setStatus("closed", null));
   }
-  /** Somebody looks: an attempt that waits for its turn is made now. */
-  wakeUp(cause) {
-    this.status !== "closed" && this.wake("visible", cause);
+  /** Makes a delayed attempt now, since the user looks at a page. `cause` is for the debug log. */
+  retryNow(cause) {
+    this.status !== "closed" && this.onReturn("visible", cause);
   }
-  become(status, retryAt) {
+  setStatus(status, retryAt) {
     this.status = status, this.sink.status(status, retryAt);
   }
-  /** Ends what is under way: connection, timers and renewal. */
-  drop() {
-    clearTimeout(this.timer), this.waiting = !1, this.watchdog.stop(), this.renewal?.stop(), this.hangUp?.(), this.hangUp = void 0, this.position.interrupt();
+  /** Ends the current connection or attempt, with its timers and its renewal. */
+  abort() {
+    clearTimeout(this.timer), this.isWaiting = !1, this.watchdog.stop(), this.renewal?.stop(), this.abortAttempt?.(), this.abortAttempt = void 0, this.position.interrupt();
   }
-  begin() {
-    this.drop();
-    let current = !0;
-    this.hangUp = () => {
-      current = !1;
-    }, this.watchdog.watch(this.options.connectTimeout ?? 3e4), this.become(this.wasOpen ? "reconnecting" : "connecting", null), !(this.status === "closed" || !current) && this.tokens.next().then(
-      (token) => current && this.open(token),
-      (error) => current && this.failed(error)
+  /** Makes an attempt to connect, and ends the previous one. */
+  attempt() {
+    this.abort();
+    let isCurrent = !0;
+    this.abortAttempt = () => {
+      isCurrent = !1;
+    }, this.watchdog.watch(this.options.connectTimeout ?? 3e4), this.setStatus(this.wasOpen ? "reconnecting" : "connecting", null), !(this.status === "closed" || !isCurrent) && this.tokens.next().then(
+      (token) => isCurrent && this.open(token),
+      (error) => isCurrent && this.onFailure(error)
     );
   }
   open(token) {
@@ -666,27 +670,27 @@ var provenAfter = 5e3, Connection = class {
     try {
       url = this.requestURL();
     } catch (cause) {
-      return this.failed(new StreamError(cause.message, { kind: "setup", fatal: !0, cause }));
+      return this.onFailure(new StreamError(cause.message, { kind: "setup", fatal: !0, cause }));
     }
-    this.debug(`connecting to ${url.pathname}, ${this.cursor === null ? "beginning now" : `after the cursor ${this.cursor}`}`);
+    this.debug(`connecting to ${url.pathname}, ${this.cursor === null ? "for new events" : `after the cursor ${this.cursor}`}`);
     let reader = new Reader(this.position, {
       deliver: (delivery) => this.deliver(delivery),
       duplicate: (cursor, id) => this.sink.duplicate(cursor, id),
       error: (error) => this.sink.error(error)
     }), { headers = {}, credentials = "same-origin" } = this.options;
-    this.hangUp = this.transport(
+    this.abortAttempt = this.transport(
       { url, token, headers, credentials, wasOpen: this.wasOpen },
       {
-        alive: () => this.watchdog.alive(),
+        alive: () => this.watchdog.touch(),
         retry: (milliseconds) => {
           this.backoff.retry = milliseconds;
         },
         frame: (data, id) => reader.frame(data, id),
-        ended: (error) => this.ended(error, token !== null)
+        ended: (error) => this.onEnd(error, token !== null)
       }
     );
   }
-  /** A parameter rather than the header, which would need a preflight from another origin. */
+  /** Returns the URL with the cursor as a parameter: the header Last-Event-ID would need a CORS preflight. */
   requestURL() {
     let url = streamURL(this.options);
     return this.cursor !== null && url.searchParams.set(this.wasOpen ? "lastEventId" : "since", this.cursor), url;
@@ -696,37 +700,37 @@ var provenAfter = 5e3, Connection = class {
       let ahead = delivery.meta.receivedAt - delivery.event.timestamp;
       this.skew = Math.min(this.skew ?? 1 / 0, ahead);
     }
-    delivery.kind === "sync" ? this.synced(delivery) : this.sink.deliver(delivery);
+    delivery.kind === "sync" ? this.onSync(delivery) : this.sink.deliver(delivery);
   }
-  synced(delivery) {
+  onSync(delivery) {
     let { mode } = delivery.event.data;
-    this.status !== "open" && mode !== "expired" && mode !== "draining" && this.opened(delivery), this.sink.deliver(delivery), mode === "reset" && this.debug(`the server cannot continue from our cursor (${delivery.event.data.reason}): everything must be fetched anew`), mode === "draining" && (this.debug("the server shuts down"), this.backoff.reset()), mode === "expired" && this.status !== "closed" && this.changeToken("the token has expired");
+    this.status !== "open" && mode !== "expired" && mode !== "draining" && this.onOpen(delivery), this.sink.deliver(delivery), mode === "reset" && this.debug(`reset (${delivery.event.data.reason}): the server cannot resume at this cursor, everything must be fetched again`), mode === "draining" && (this.debug("the server is draining"), this.backoff.reset()), mode === "expired" && this.status !== "closed" && this.changeToken("the token has expired");
   }
-  /** Connects anew with a new token. */
+  /** Reconnects with a new token. */
   changeToken(why) {
-    this.debug(why), this.tokens.expired(), this.begin();
+    this.debug(why), this.tokens.markExpired(), this.attempt();
   }
-  opened(delivery) {
-    this.wasOpen = !0, this.openedAt = Date.now(), this.tokens.settled(), this.watchdog.watch(this.options.heartbeatTimeout ?? 7e4), this.renewal?.start(delivery.event.data), this.debug(`open: ${delivery.event.data.mode}`, delivery.event.data), this.become("open", null);
+  onOpen(delivery) {
+    this.wasOpen = !0, this.openedAt = Date.now(), this.tokens.reset(), this.watchdog.watch(this.options.heartbeatTimeout ?? 7e4), this.renewal?.start(delivery.event.data), this.debug(`open: ${delivery.event.data.mode}`, delivery.event.data), this.setStatus("open", null);
   }
-  ended(error, hadToken) {
-    if (this.status === "open" && Date.now() - this.openedAt >= provenAfter && this.backoff.reset(), error?.status === 401 && hadToken && this.tokens.refused())
-      return this.debug("the server refused the token: asking for another"), this.begin();
-    this.failed(error);
+  onEnd(error, hadToken) {
+    if (this.status === "open" && Date.now() - this.openedAt >= minUptime && this.backoff.reset(), error?.status === 401 && hadToken && this.tokens.markRejected())
+      return this.debug("the server rejected the token: getting another"), this.attempt();
+    this.onFailure(error);
   }
-  failed(error) {
-    if (this.drop(), error?.fatal)
-      return this.debug(`giving up: ${error.message}`, error), this.tokens.settled(), this.stopWaking?.(), this.sink.error(error), this.become("closed", null);
+  onFailure(error) {
+    if (this.abort(), error?.fatal)
+      return this.debug(`giving up: ${error.message}`, error), this.tokens.reset(), this.stopWatchingPage?.(), this.sink.error(error), this.setStatus("closed", null);
     let delay = this.backoff.next(error?.retryAfter), retryAt = Date.now() + delay;
-    this.notBefore = error?.retryAfter === void 0 ? 0 : retryAt, this.debug(`${error?.message ?? "the server ended the stream"}: again in ${Math.round(delay)} ms`, error ?? void 0), this.waiting = !0, this.timer = setTimeout(() => this.begin(), delay), error && (error.retryAt = retryAt, this.sink.error(error)), this.status !== "closed" && this.become(this.wasOpen ? "reconnecting" : "connecting", retryAt);
+    this.notBefore = error?.retryAfter === void 0 ? 0 : retryAt, this.debug(`${error?.message ?? "the server ended the stream"}: retrying in ${Math.round(delay)} ms`, error ?? void 0), this.isWaiting = !0, this.timer = setTimeout(() => this.attempt(), delay), error && (error.retryAt = retryAt, this.sink.error(error)), this.status !== "closed" && this.setStatus(this.wasOpen ? "reconnecting" : "connecting", retryAt);
   }
-  silent(silence) {
-    let message = this.status === "open" ? "nothing came, not even a heartbeat" : "the stream did not begin";
-    this.failed(new StreamError(`${message}, for ${Math.round(silence / 1e3)} s`, { kind: "silent" }));
+  onSilence(silence) {
+    let message = this.status === "open" ? "no event or heartbeat arrived" : "the stream did not open";
+    this.onFailure(new StreamError(`${message} within ${Math.round(silence / 1e3)} s`, { kind: "silent" }));
   }
-  wake(wake, cause) {
-    if (wake === "visible" && !this.waiting) return this.watchdog.look();
-    if (Date.now() < this.notBefore) return this.debug(`${cause}, but the server has asked us to wait`);
+  onReturn(how, cause) {
+    if (how === "visible" && !this.isWaiting) return this.watchdog.check();
+    if (Date.now() < this.notBefore) return this.debug(`${cause}, but Retry-After is not over`);
     this.debug(`${cause}: connecting now`), this.reconnect();
   }
 };
@@ -742,15 +746,15 @@ function unpackError({ message, details }) {
 
 // src/shared/hub.ts
 var Hub = class {
-  constructor(options, position, debug, say) {
+  constructor(options, position, debug, broadcast) {
     this.position = position;
-    this.say = say;
+    this.broadcast = broadcast;
     this.connection = new Connection(
       options,
       {
         deliver: (delivery) => this.post({ kind: "deliver", delivery }),
         duplicate: (cursor) => cursor !== null && this.post({ kind: "position", cursor }),
-        status: (status, retryAt) => this.become(status, retryAt),
+        status: (status, retryAt) => this.setStatus(status, retryAt),
         error: (error) => this.post({ kind: "error", ...packError(error) }),
         role: () => {
         }
@@ -760,78 +764,79 @@ var Hub = class {
     );
   }
   position;
-  say;
+  broadcast;
   id = crypto.randomUUID();
   connection;
   outbox = [];
   status = "connecting";
   retryAt = null;
-  closed = !1;
+  isClosed = !1;
   open() {
-    this.state(), this.connection.connect();
+    this.postState(), this.connection.connect();
   }
-  /** Says where the hub is: to one member, or to all. */
-  state(to) {
-    let { cursor, whole } = this.position;
-    this.post({ kind: "state", to, status: this.status, retryAt: this.retryAt, cursor, whole });
+  /** Posts the hub's position and status, to one member or to all. */
+  postState(to) {
+    let { cursor, isAtBoundary } = this.position;
+    this.post({ kind: "state", to, status: this.status, retryAt: this.retryAt, cursor, isAtBoundary });
   }
-  wake() {
-    this.connection.wakeUp("another tab is visible");
+  /** Makes a delayed attempt now, since the user looks at another tab. */
+  retryNow() {
+    this.connection.retryNow("another tab is visible");
   }
   reconnect() {
     this.connection.reconnect();
   }
   close() {
-    this.closed = !0, this.connection.close();
+    this.isClosed = !0, this.connection.close();
   }
-  become(status, retryAt) {
+  setStatus(status, retryAt) {
     this.status = status, this.retryAt = retryAt, this.post({ kind: "status", status, retryAt });
   }
-  /** What comes in one piece goes out in one piece. */
+  /** Collects the messages of one task and broadcasts them together. */
   post(message) {
-    this.closed || (this.outbox.push({ ...message, hub: this.id }), !(this.outbox.length > 1) && queueMicrotask(() => {
+    this.isClosed || (this.outbox.push({ ...message, hub: this.id }), !(this.outbox.length > 1) && queueMicrotask(() => {
       let messages = this.outbox;
-      this.outbox = [], this.closed || this.say(messages);
+      this.outbox = [], this.isClosed || this.broadcast(messages);
     }));
   }
 };
 
 // src/shared/backlog.ts
 var Backlog = class {
-  constructor(before, whole) {
+  constructor(before, isAtBoundary) {
     this.before = before;
-    this.headless = !whole, this.start = whole ? before : null;
+    this.isPartial = !isAtBoundary, this.start = isAtBoundary ? before : null;
   }
   before;
-  units = [];
-  open = [];
+  transactions = [];
+  incomplete = [];
   start;
-  /** The first transaction is cut off at its beginning: it is only good for its cursor. */
-  headless;
+  /** The first transaction lacks its beginning, so that only its cursor is usable. */
+  isPartial;
   add(delivery) {
     let { cursor } = delivery.meta;
     if (delivery.kind === "sync" && delivery.event.data.mode === "reset" && cursor !== null) return this.restart(cursor);
-    this.open.push(delivery), cursor !== null && this.complete(cursor);
+    this.incomplete.push(delivery), cursor !== null && this.complete(cursor);
   }
   complete(cursor) {
-    if (cursor !== (this.headless ? this.before : this.newest)) {
-      if (this.headless) return this.restart(cursor);
-      this.units.push({ deliveries: this.open, cursor }), this.open = [], this.units.length > 2e3 && (this.start = this.units.shift().cursor);
+    if (cursor !== (this.isPartial ? this.before : this.newest)) {
+      if (this.isPartial) return this.restart(cursor);
+      this.transactions.push({ deliveries: this.incomplete, cursor }), this.incomplete = [], this.transactions.length > 2e3 && (this.start = this.transactions.shift().cursor);
     }
   }
-  /** Where the hub is now. */
+  /** The hub's cursor. */
   get newest() {
-    return this.units.at(-1)?.cursor ?? this.start;
+    return this.transactions.at(-1)?.cursor ?? this.start;
   }
-  /** What came after the hub was at this cursor; undefined if it is not known to have been there. */
+  /** Returns what the hub delivered after a cursor; undefined if the backlog does not reach back to it. */
   after(cursor) {
-    if (cursor === null || this.headless) return;
-    let i = this.units.findLastIndex((unit) => unit.cursor === cursor);
+    if (cursor === null || this.isPartial) return;
+    let i = this.transactions.findLastIndex((transaction) => transaction.cursor === cursor);
     if (!(i < 0 && cursor !== this.start))
-      return [...this.units.slice(i + 1).flatMap((unit) => unit.deliveries), ...this.open];
+      return [...this.transactions.slice(i + 1).flatMap((transaction) => transaction.deliveries), ...this.incomplete];
   }
   restart(cursor) {
-    this.headless = !1, this.start = cursor, this.units = [], this.open = [];
+    this.isPartial = !1, this.start = cursor, this.transactions = [], this.incomplete = [];
   }
 };
 
@@ -842,22 +847,22 @@ var Trail = class {
   }
   limit;
   steps = [];
-  underWay = [];
-  event(id) {
-    id !== void 0 && this.underWay.push(id);
+  partial = [];
+  addEvent(id) {
+    id !== void 0 && this.partial.push(id);
   }
-  reach(cursor) {
-    this.steps.at(-1)?.cursor !== cursor && (this.steps.push({ cursor, ids: this.underWay }), this.underWay = [], this.steps.length > this.limit && this.steps.shift());
+  addCursor(cursor) {
+    this.steps.at(-1)?.cursor !== cursor && (this.steps.push({ cursor, ids: this.partial }), this.partial = [], this.steps.length > this.limit && this.steps.shift());
   }
-  /** The events since we were at this cursor; undefined if we are not known to have been there. */
+  /** Returns the events since a cursor; undefined if the trail does not have the cursor. */
   since(cursor) {
     let i = this.steps.findLastIndex((step) => step.cursor === cursor);
     if (!(i < 0))
-      return [...this.steps.slice(i + 1).flatMap((step) => step.ids), ...this.underWay];
+      return [...this.steps.slice(i + 1).flatMap((step) => step.ids), ...this.partial];
   }
-  /** Begins anew at a cursor. */
-  begin(cursor) {
-    this.steps = cursor === null ? [] : [{ cursor, ids: [] }], this.underWay = [];
+  /** Starts again at a cursor. */
+  restart(cursor) {
+    this.steps = cursor === null ? [] : [{ cursor, ids: [] }], this.partial = [];
   }
 };
 
@@ -868,7 +873,7 @@ var Member = class {
     this.position = position;
     this.sink = sink;
     this.debug = debug;
-    this.trail.begin(position.cursor);
+    this.trail.restart(position.cursor);
   }
   options;
   position;
@@ -876,127 +881,128 @@ var Member = class {
   debug;
   trail = new Trail();
   hub;
-  // undefined: none has told us where it is
+  // the hub that has sent its position
   hubStatus = "connecting";
   hubRetryAt = null;
   backlog;
-  // while catching up
+  // during a catch-up
   direct;
-  skipping = !1;
-  // the rest of a transaction whose beginning we have not heard
+  // during a catch-up
+  isSkipping = !1;
+  // the rest of a transaction whose beginning was not received
   wasOpen = !1;
-  get following() {
+  get isFollowing() {
     return this.hub !== void 0 && !this.backlog;
   }
-  /** Takes what a hub says. */
-  heard(message) {
-    if (message.kind === "state") return this.meet(message);
+  /** Processes a message of a hub. Apart from `state`, messages of other hubs are ignored. */
+  receive(message) {
+    if (message.kind === "state") return this.onState(message);
     if (message.hub === this.hub)
       switch (message.kind) {
         case "status":
-          return this.hubStatus = message.status, this.hubRetryAt = message.retryAt, this.following ? this.tellStatus() : void 0;
+          return this.hubStatus = message.status, this.hubRetryAt = message.retryAt, this.isFollowing ? this.publishStatus() : void 0;
         case "error":
-          return this.following ? this.sink.error(unpackError(message)) : void 0;
+          return this.isFollowing ? this.sink.error(unpackError(message)) : void 0;
         case "position":
-          return this.backlog ? (this.backlog.complete(message.cursor), this.join()) : this.reach(message.cursor);
+          return this.backlog ? (this.backlog.complete(message.cursor), this.tryFollow()) : this.advance(message.cursor);
         case "deliver":
-          if (!this.backlog) return this.follow(message.delivery);
-          this.backlog.add(message.delivery), message.delivery.meta.cursor !== null && this.join();
+          if (!this.backlog) return this.onDelivery(message.delivery);
+          this.backlog.add(message.delivery), message.delivery.meta.cursor !== null && this.tryFollow();
       }
   }
-  /** Goes to a cursor of its own choice. The hub must then be asked where it is. */
+  /** Goes to another cursor. The caller must then request the hub's state. */
   move(cursor) {
-    this.stop(), this.position.move(cursor), this.trail.begin(cursor);
+    this.stop(), this.position.move(cursor), this.trail.restart(cursor);
   }
-  /** Hears nothing more, until a hub says where it is. */
+  /** Ignores the hub until one sends its state. */
   stop() {
-    this.hub = void 0, this.hangUp();
+    this.hub = void 0, this.closeDirect();
   }
   reconnect() {
     this.direct?.reconnect();
   }
-  meet(hub) {
+  onState(hub) {
     if (hub.hub === this.hub && this.direct) return;
-    if (this.hub = hub.hub, this.hubStatus = hub.status, this.hubRetryAt = hub.retryAt, this.position.interrupt(), this.position.cursor === null) return this.adopt(hub.cursor, hub.whole);
-    let backlog = new Backlog(hub.cursor, hub.whole);
-    this.backlog = backlog, this.join(), this.backlog === backlog && !this.direct && this.catchUp();
+    if (this.hub = hub.hub, this.hubStatus = hub.status, this.hubRetryAt = hub.retryAt, this.position.interrupt(), this.position.cursor === null) return this.adoptCursor(hub.cursor, hub.isAtBoundary);
+    let backlog = new Backlog(hub.cursor, hub.isAtBoundary);
+    this.backlog = backlog, this.tryFollow(), this.backlog === backlog && !this.direct && this.catchUp();
   }
-  /** We are nowhere yet: we begin where the hub is. */
-  adopt(cursor, whole) {
-    this.skipping = !whole, this.position.move(cursor), this.trail.begin(cursor), this.joined();
+  /** Starts at the hub's cursor, since the member has none. */
+  adoptCursor(cursor, isAtBoundary) {
+    this.isSkipping = !isAtBoundary, this.position.move(cursor), this.trail.restart(cursor), this.startFollowing();
   }
-  /** Follows the hub if we are where it is or was, or if it is where we have been. */
-  join() {
+  /** Follows the hub if the member is at a cursor that the hub has or had, or the hub at one that the member had. */
+  tryFollow() {
     let { backlog } = this;
     if (!backlog) return;
     let missed = backlog.after(this.position.cursor);
     if (missed) {
-      this.joined();
-      for (let delivery of missed) this.follow(delivery);
+      this.startFollowing();
+      for (let delivery of missed) this.onDelivery(delivery);
       return;
     }
     let ahead = backlog.newest === null ? void 0 : this.trail.since(backlog.newest), rest = backlog.after(backlog.newest);
     if (!(!ahead || !rest)) {
-      this.debug(`the other tab is ${ahead.length} events behind us: leaving those out`), this.joined(), this.position.ahead(backlog.newest, ahead), this.trail.begin(backlog.newest);
-      for (let delivery of rest) this.follow(delivery);
+      this.debug(`the other tab is ${ahead.length} events behind: dropping those`), this.startFollowing(), this.position.rewind(backlog.newest, ahead), this.trail.restart(backlog.newest);
+      for (let delivery of rest) this.onDelivery(delivery);
     }
   }
-  joined() {
-    this.debug("following the connection that all tabs share"), this.hangUp(), this.sink.role("follower"), this.tellStatus();
+  startFollowing() {
+    this.debug("following the shared connection"), this.closeDirect(), this.sink.role("follower"), this.publishStatus();
   }
-  /** Ends the connection of our own: what it says of its end is not for others. */
-  hangUp() {
+  /** Closes the member's own connection. Its closing is not reported. */
+  closeDirect() {
     let { direct } = this;
     this.direct = this.backlog = void 0, direct?.close(), this.position.interrupt();
   }
   catchUp() {
-    this.debug("the other tab is elsewhere in the stream: catching up on a connection of our own"), this.sink.role("catching-up");
+    this.debug("the other tab is at another position: catching up on an own connection"), this.sink.role("catching-up");
     let direct = new Connection(
       this.options,
       {
-        deliver: (delivery) => this.direct === direct && this.delivered(delivery),
+        deliver: (delivery) => this.direct === direct && this.onDirectDelivery(delivery),
         duplicate: (cursor, id) => {
-          this.direct === direct && (this.sink.duplicate(cursor, id), this.trail.event(id), cursor !== null && this.reached(cursor));
+          this.direct === direct && (this.sink.duplicate(cursor, id), this.trail.addEvent(id), cursor !== null && this.onDirectCursor(cursor));
         },
-        status: (status, retryAt) => this.direct === direct && this.become(status, retryAt),
+        status: (status, retryAt) => this.direct === direct && this.setStatus(status, retryAt),
         error: (error) => this.direct === direct && this.sink.error(error),
         role: () => {
         }
       },
       () => {
       },
-      // what it says would be taken for the shared one's
+      // its lines would be mistaken for the shared connection's
       this.position
     );
     this.direct = direct, direct.connect();
   }
-  /** From our own connection, which has moved the position already. */
-  delivered(delivery) {
-    delivery.kind === "sync" && delivery.event.data.mode === "reset" && this.trail.begin(null), delivery.kind === "event" && this.trail.event(delivery.event.id), this.sink.deliver(delivery), delivery.meta.cursor !== null && this.reached(delivery.meta.cursor);
+  /** Delivers from the member's own connection, which has moved the position already. */
+  onDirectDelivery(delivery) {
+    delivery.kind === "sync" && delivery.event.data.mode === "reset" && this.trail.restart(null), delivery.kind === "event" && this.trail.addEvent(delivery.event.id), this.sink.deliver(delivery), delivery.meta.cursor !== null && this.onDirectCursor(delivery.meta.cursor);
   }
-  reached(cursor) {
-    this.trail.reach(cursor), this.join();
+  onDirectCursor(cursor) {
+    this.trail.addCursor(cursor), this.tryFollow();
   }
-  /** From the hub that we follow. */
-  follow(delivery) {
+  /** Delivers from the hub, and moves the position. */
+  onDelivery(delivery) {
     let { kind, event, meta } = delivery;
-    kind === "sync" && event.data.mode === "reset" && (this.position.move(meta.cursor), this.trail.begin(meta.cursor)), kind === "sync" && this.position.interrupt();
-    let skip = this.skipping && kind === "event", fresh = !skip && (kind !== "event" || this.position.take(event.id));
-    kind === "event" && !skip && this.trail.event(event.id), meta.cursor !== null && this.reach(meta.cursor), fresh ? this.sink.deliver(delivery) : skip || this.sink.duplicate(meta.cursor, event.id);
+    kind === "sync" && event.data.mode === "reset" && (this.position.move(meta.cursor), this.trail.restart(meta.cursor)), kind === "sync" && this.position.interrupt();
+    let isSkipped = this.isSkipping && kind === "event", isNew = !isSkipped && (kind !== "event" || this.position.record(event.id));
+    kind === "event" && !isSkipped && this.trail.addEvent(event.id), meta.cursor !== null && this.advance(meta.cursor), isNew ? this.sink.deliver(delivery) : isSkipped || this.sink.duplicate(meta.cursor, event.id);
   }
-  reach(cursor) {
-    cursor !== this.position.cursor && (this.skipping = !1), this.position.complete(cursor), this.trail.reach(cursor);
+  advance(cursor) {
+    cursor !== this.position.cursor && (this.isSkipping = !1), this.position.complete(cursor), this.trail.addCursor(cursor);
   }
-  tellStatus() {
-    this.become(this.hubStatus, this.hubRetryAt);
+  publishStatus() {
+    this.setStatus(this.hubStatus, this.hubRetryAt);
   }
-  become(status, retryAt) {
+  setStatus(status, retryAt) {
     status === "open" && (this.wasOpen = !0), this.sink.status(status === "connecting" && this.wasOpen ? "reconnecting" : status, retryAt);
   }
 };
 
 // src/shared/shared.ts
-var patience = 5e3;
+var leaderTimeout = 5e3;
 function canShare() {
   return typeof document > "u" || typeof BroadcastChannel != "function" ? !1 : !!navigator.locks && globalThis.origin !== "null";
 }
@@ -1015,7 +1021,7 @@ var SharedSource = class {
       ...sink,
       role: (role) => sink.role(this.hub ? "leader" : role),
       status: (status, retryAt) => {
-        sink.status(status, retryAt), status === "closed" && this.connected && this.close();
+        sink.status(status, retryAt), status === "closed" && this.isConnected && this.close();
       }
     }, this.member = new Member(options, new Position(options.since ?? null), this.sink, debug);
   }
@@ -1025,82 +1031,83 @@ var SharedSource = class {
   name;
   sink;
   member;
-  silence = new Watchdog(() => this.ask());
+  watchdog = new Watchdog(() => this.queryLeader());
   channel;
   hub;
-  leaving;
-  answer;
-  stopWaking;
-  connected = !1;
+  lockAbort;
+  // releases the lock, or the request for it
+  answerTimer;
+  stopWatchingPage;
+  isConnected = !1;
   get cursor() {
     return this.member.position.cursor;
   }
   connect() {
-    this.connected || (this.connected = !0, this.stopWaking = this.listen(), this.sink.status("connecting", null), this.connected && this.enter());
+    this.isConnected || (this.isConnected = !0, this.stopWatchingPage = this.watchPage(), this.sink.status("connecting", null), this.isConnected && this.openChannel());
   }
   reconnect() {
-    if (!this.connected) return this.connect();
+    if (!this.isConnected) return this.connect();
     this.member.reconnect(), this.hub ? this.hub.reconnect() : this.send({ kind: "reconnect", from: this.id });
   }
   restart(cursor) {
-    this.member.move(cursor), this.connected && (this.hub ? this.hub.state(this.id) : this.ask());
+    this.member.move(cursor), this.isConnected && (this.hub ? this.hub.postState(this.id) : this.queryLeader());
   }
   close() {
-    this.connected && (this.connected = !1, this.stopWaking?.(), this.leave(), this.sink.status("closed", null));
+    this.isConnected && (this.isConnected = !1, this.stopWatchingPage?.(), this.closeChannel(), this.sink.status("closed", null));
   }
-  listen() {
-    let stopWaking = onWake(() => {
-      this.hub || this.send({ kind: "wake", from: this.id });
-    }), hide = () => this.leave(), show = (event) => event.persisted && this.enter();
+  watchPage() {
+    let stopWatchingPage = onPageReturn(() => {
+      this.hub || this.send({ kind: "retry-now", from: this.id });
+    }), hide = () => this.closeChannel(), show = (event) => event.persisted && this.openChannel();
     return window.addEventListener("pagehide", hide), window.addEventListener("pageshow", show), () => {
-      stopWaking(), window.removeEventListener("pagehide", hide), window.removeEventListener("pageshow", show);
+      stopWatchingPage(), window.removeEventListener("pagehide", hide), window.removeEventListener("pageshow", show);
     };
   }
-  enter() {
-    this.channel || (this.channel = new BroadcastChannel(this.name), this.channel.onmessage = ({ data }) => data.forEach((message) => this.heard(message)), this.leaving = new AbortController(), this.apply(this.leaving.signal, !1), this.ask());
+  openChannel() {
+    this.channel || (this.channel = new BroadcastChannel(this.name), this.channel.onmessage = ({ data }) => data.forEach((message) => this.onMessage(message)), this.lockAbort = new AbortController(), this.requestLock(this.lockAbort.signal, !1), this.queryLeader());
   }
-  leave() {
-    clearTimeout(this.answer), this.silence.stop(), this.leaving?.abort(), this.member.stop(), this.hub?.close(), this.hub = void 0, this.channel?.close(), this.channel = void 0;
+  closeChannel() {
+    clearTimeout(this.answerTimer), this.watchdog.stop(), this.lockAbort?.abort(), this.member.stop(), this.hub?.close(), this.hub = void 0, this.channel?.close(), this.channel = void 0;
   }
-  /** Asks for the lock, and holds it until we leave or another tab takes it from us. */
-  apply(leaving, steal) {
+  /** Requests the lock, and holds it until `signal` or until another tab steals it. */
+  requestLock(signal, steal) {
     let lead = () => new Promise((release) => {
-      if (leaving.aborted) return release();
-      leaving.addEventListener("abort", () => release()), this.lead();
-    }), options = steal ? { steal } : { signal: leaving };
+      if (signal.aborted) return release();
+      signal.addEventListener("abort", () => release()), this.lead();
+    }), options = steal ? { steal } : { signal };
     navigator.locks.request(this.name, options, lead).catch((error) => {
-      if (!leaving.aborted) {
+      if (!signal.aborted) {
         if (error.name !== "AbortError")
-          return this.debug("the browser refuses the lock: connecting without the other tabs", error), this.lead();
-        this.hub && this.debug("another tab took over, since we did not answer"), this.hub?.close(), this.hub = void 0, this.member.stop(), this.apply(leaving, !1), this.ask();
+          return this.debug("the browser refused the lock: connecting without the other tabs", error), this.lead();
+        this.hub && this.debug("another tab took over, since this one did not respond"), this.hub?.close(), this.hub = void 0, this.member.stop(), this.requestLock(signal, !1), this.queryLeader();
       }
     });
   }
   lead() {
     if (this.hub) return;
-    this.debug("leading: this tab holds the connection for all"), clearTimeout(this.answer), this.silence.stop();
+    this.debug("leading: this tab has the connection of all tabs"), clearTimeout(this.answerTimer), this.watchdog.stop();
     let hub = new Hub(this.options, new HubPosition(this.cursor), this.debug, (messages) => {
       if (this.hub === hub) {
         this.channel?.postMessage(messages);
-        for (let message of messages) this.hearHub(message);
+        for (let message of messages) this.onHubMessage(message);
       }
     });
     this.hub = hub, this.sink.role("leader"), hub.open();
   }
-  /** Asks the leader where it is; one that does not answer is frozen, and loses the lock. */
-  ask() {
-    this.hub || (this.send({ kind: "hello", from: this.id }), clearTimeout(this.answer), this.answer = setTimeout(() => {
-      this.hub || !this.leaving || (this.debug("the leading tab does not answer: taking over"), this.apply(this.leaving.signal, !0));
-    }, patience));
+  /** Requests the leader's state. A leader that does not respond is frozen: this tab steals the lock. */
+  queryLeader() {
+    this.hub || (this.send({ kind: "query-state", from: this.id }), clearTimeout(this.answerTimer), this.answerTimer = setTimeout(() => {
+      this.hub || !this.lockAbort || (this.debug("the leading tab does not respond: taking over"), this.requestLock(this.lockAbort.signal, !0));
+    }, leaderTimeout));
   }
-  heard(message) {
-    if (message.kind === "hello") return this.hub?.state(message.from);
-    if (message.kind === "wake") return this.hub?.wake();
+  onMessage(message) {
+    if (message.kind === "query-state") return this.hub?.postState(message.from);
+    if (message.kind === "retry-now") return this.hub?.retryNow();
     if (message.kind === "reconnect") return this.hub?.reconnect();
-    this.hub || (clearTimeout(this.answer), this.silence.watch((this.options.heartbeatTimeout ?? 7e4) + 2e4), this.hearHub(message));
+    this.hub || (clearTimeout(this.answerTimer), this.watchdog.watch((this.options.heartbeatTimeout ?? 7e4) + 2e4), this.onHubMessage(message));
   }
-  hearHub(message) {
-    message.kind === "state" && message.to !== void 0 && message.to !== this.id || this.member.heard(message);
+  onHubMessage(message) {
+    message.kind === "state" && message.to !== void 0 && message.to !== this.id || this.member.receive(message);
   }
   send(message) {
     this.channel?.postMessage([message]);
@@ -1118,7 +1125,7 @@ function debugOf(option) {
 // src/emitter.ts
 var Emitter = class {
   listeners = /* @__PURE__ */ new Map();
-  /** Returns the off function. The same function given twice is called twice. */
+  /** Adds a listener and returns a function that removes it. A function added twice is called twice. */
   on(key, listener) {
     let entry = (...args) => listener(...args), set = this.listeners.get(key);
     return set || this.listeners.set(key, set = /* @__PURE__ */ new Set()), set.add(entry), () => {
@@ -1167,27 +1174,27 @@ function createEventStream(options = {}) {
 }
 var Stream = class {
   source;
-  // A listener takes the event of its type, which a map cannot say.
+  // Each listener takes the event of its type, which the type of a map cannot express.
   events = new Emitter();
   signals = new Emitter();
-  figures = newStats();
-  now = "closed";
+  counters = newStats();
+  currentStatus = "closed";
   lastError = null;
   constructor(options) {
     options.onEvent && this.on("*", options.onEvent), options.onStatus && this.onStatus(options.onStatus), options.onReset && this.onReset(options.onReset), options.onError && this.onError(options.onError);
     let sink = {
       deliver: (delivery) => this.deliver(delivery),
-      duplicate: () => this.figures.duplicates++,
-      status: (status, retryAt) => this.become(status, retryAt),
-      error: (error) => this.failed(error),
+      duplicate: () => this.counters.duplicates++,
+      status: (status, retryAt) => this.setStatus(status, retryAt),
+      error: (error) => this.onFailure(error),
       role: (role) => {
-        this.figures.role = role;
+        this.counters.role = role;
       }
     }, group = groupOf(options), debug = debugOf(options.debug);
     this.source = group === null ? new Connection(options, sink, debug) : new SharedSource(options, group, sink, debug);
   }
   get status() {
-    return this.now;
+    return this.currentStatus;
   }
   get lastEventId() {
     return this.source.cursor;
@@ -1196,7 +1203,7 @@ var Stream = class {
     return this.lastError;
   }
   get stats() {
-    return { ...this.figures };
+    return { ...this.counters };
   }
   on(type, listener) {
     return this.events.on(type, listener);
@@ -1223,22 +1230,22 @@ var Stream = class {
     this.source.close();
   }
   deliver({ kind, event, meta }) {
-    kind !== "event" && this.measure(meta.receivedAt - event.timestamp), kind === "event" && this.count(meta), kind === "heartbeat" && this.figures.heartbeats++, this.events.emit(event.type, event, meta), kind === "event" && this.events.emit("*", event, meta), kind === "sync" && event.data.mode === "reset" && (this.figures.resets++, this.signals.emit("reset", { reason: event.data.reason ?? "unknown" }));
+    kind !== "event" && this.measureSkew(meta.receivedAt - event.timestamp), kind === "event" && this.count(meta), kind === "heartbeat" && this.counters.heartbeats++, this.events.emit(event.type, event, meta), kind === "event" && this.events.emit("*", event, meta), kind === "sync" && event.data.mode === "reset" && (this.counters.resets++, this.signals.emit("reset", { reason: event.data.reason ?? "unknown" }));
   }
-  become(status, retryAt) {
-    this.figures.retryAt = retryAt, !(status === this.now && status !== "open") && (status === "open" && this.opened(), this.now = status, this.signals.emit("status", status));
+  setStatus(status, retryAt) {
+    this.counters.retryAt = retryAt, !(status === this.currentStatus && status !== "open") && (status === "open" && this.onOpen(), this.currentStatus = status, this.signals.emit("status", status));
   }
-  failed(error) {
+  onFailure(error) {
     this.lastError = error, this.signals.emit("error", error);
   }
-  opened() {
-    this.figures.opens++ > 0 && this.figures.reconnects++, this.figures.openedAt = Date.now(), this.lastError = null;
+  onOpen() {
+    this.counters.opens++ > 0 && this.counters.reconnects++, this.counters.openedAt = Date.now(), this.lastError = null;
   }
   count(meta) {
-    this.figures.events++, this.figures.lastEventAt = meta.receivedAt;
+    this.counters.events++, this.counters.lastEventAt = meta.receivedAt;
   }
-  measure(ahead) {
-    this.figures.clockSkew = Math.min(this.figures.clockSkew ?? 1 / 0, ahead);
+  measureSkew(ahead) {
+    this.counters.clockSkew = Math.min(this.counters.clockSkew ?? 1 / 0, ahead);
   }
 };
 
@@ -1266,21 +1273,21 @@ var Inbox = class {
   metas = [];
   cancel;
   add(event, meta) {
-    this.events.push(event), this.metas.push(meta), this.flushSoon();
+    this.events.push(event), this.metas.push(meta), this.scheduleFlush();
   }
-  /** Flushes with the next frame, also if nothing has come by then. */
-  flushSoon() {
+  /** Flushes in the next animation frame, even if no event arrives. */
+  scheduleFlush() {
     this.cancel ??= schedule(() => {
       this.cancel = void 0;
       let { events, metas } = this;
       this.clear(), this.flush(events, metas);
     });
   }
-  /** Forgets what has come. A flush that is due comes all the same. */
+  /** Drops the collected events. A scheduled flush still runs. */
   clear() {
     this.events = [], this.metas = [];
   }
-  /** Forgets everything, the flush too. */
+  /** Drops the collected events and cancels the flush. */
   close() {
     this.cancel?.(), this.cancel = void 0, this.clear();
   }
@@ -1291,10 +1298,10 @@ function createLiveQuery(options) {
   let query = new Query(options);
   return (options.autoStart ?? !0) && query.start(), query;
 }
-var calm = 5e3, Query = class {
+var minResetInterval = 5e3, Query = class {
   constructor(options) {
     this.options = options;
-    this.data = options.initial?.data, this.cursor = options.initial?.cursor ?? null, this.snapshot = { ...this.snapshot, data: this.data, cursor: this.cursor }, this.debug = debugOf(options.stream?.debug), this.backoff = new Backoff(options.stream?.backoff), this.stream = createEventStream({ ...options.stream, autoConnect: !1 }), this.stream.on("*", (event, meta) => this.running && this.inbox.add(event, meta)), this.stream.onReset(() => this.mend()), this.stream.onStatus(() => this.running && this.inbox.flushSoon()), this.stream.onError(() => this.running && this.inbox.flushSoon());
+    this.data = options.initial?.data, this.cursor = options.initial?.cursor ?? null, this.snapshot = { ...this.snapshot, data: this.data, cursor: this.cursor }, this.debug = debugOf(options.stream?.debug), this.backoff = new Backoff(options.stream?.backoff), this.stream = createEventStream({ ...options.stream, autoConnect: !1 }), this.stream.on("*", (event, meta) => this.running && this.inbox.add(event, meta)), this.stream.onReset(() => this.onReset()), this.stream.onStatus(() => this.running && this.inbox.scheduleFlush()), this.stream.onError(() => this.running && this.inbox.scheduleFlush());
   }
   options;
   stream;
@@ -1306,13 +1313,13 @@ var calm = 5e3, Query = class {
   data;
   cursor = null;
   running = !1;
-  behind = !1;
-  // a reset was told, and is not mended
-  loadError = null;
+  needsReload = !1;
+  // since a reset
+  lastLoadError = null;
   loadedAt = -1 / 0;
   loading;
   retry;
-  stopWaking;
+  stopWatchingPage;
   getSnapshot() {
     return this.snapshot;
   }
@@ -1321,21 +1328,21 @@ var calm = 5e3, Query = class {
   }
   start() {
     if (this.running) return;
-    this.running = !0, this.stopWaking = onWake(() => this.retry !== void 0 && this.refetch());
+    this.running = !0, this.stopWatchingPage = onPageReturn(() => this.retry !== void 0 && this.refetch());
     let { initial } = this.options;
-    initial && this.loadedAt === -1 / 0 ? this.loaded(initial) : this.refetch();
+    initial && this.loadedAt === -1 / 0 ? this.onLoaded(initial) : this.refetch();
   }
   refetch() {
     if (!this.running) return this.start();
     this.stopLoading();
     let loading = new AbortController();
     this.loading = loading, this.update(), this.load(loading.signal).then(
-      (loaded) => loading.signal.aborted || this.loaded(loaded),
-      (error) => loading.signal.aborted || this.failed(error)
+      (loaded) => loading.signal.aborted || this.onLoaded(loaded),
+      (error) => loading.signal.aborted || this.onLoadError(error)
     );
   }
   close() {
-    this.running && (this.running = !1, this.stopWaking?.(), this.stopLoading(), this.stream.close(), this.inbox.close(), this.update());
+    this.running && (this.running = !1, this.stopWatchingPage?.(), this.stopLoading(), this.stream.close(), this.inbox.close(), this.update());
   }
   async load(signal) {
     let loaded = await this.options.load({ signal });
@@ -1346,48 +1353,48 @@ var calm = 5e3, Query = class {
   stopLoading() {
     clearTimeout(this.retry), this.retry = void 0, this.loading?.abort(), this.loading = void 0;
   }
-  loaded({ data, cursor }) {
-    this.loading = void 0, this.loadError = null, this.behind = !1, this.loadedAt = Date.now(), this.inbox.clear(), this.data = data, this.cursor = cursor, this.stream.restart(cursor), this.stream.connect(), this.update();
+  onLoaded({ data, cursor }) {
+    this.loading = void 0, this.lastLoadError = null, this.needsReload = !1, this.loadedAt = Date.now(), this.inbox.clear(), this.data = data, this.cursor = cursor, this.stream.restart(cursor), this.stream.connect(), this.update();
   }
-  failed(cause) {
+  onLoadError(cause) {
     let error = cause instanceof Error ? cause : new Error(String(cause));
-    if (this.loading = void 0, this.loadError = error, !(error instanceof StreamError && error.fatal)) {
+    if (this.loading = void 0, this.lastLoadError = error, !(error instanceof StreamError && error.fatal)) {
       let delay = this.backoff.next(error instanceof StreamError ? error.retryAfter : void 0);
-      this.debug(`the list could not be loaded (${error.message}): again in ${Math.round(delay)} ms`, error), this.retry = setTimeout(() => this.refetch(), delay);
+      this.debug(`the list could not be loaded (${error.message}): retrying in ${Math.round(delay)} ms`, error), this.retry = setTimeout(() => this.refetch(), delay);
     }
     this.update();
   }
-  mend() {
+  onReset() {
     if (this.running) {
-      if (this.behind = !0, Date.now() - this.loadedAt >= calm)
+      if (this.needsReload = !0, Date.now() - this.loadedAt >= minResetInterval)
         return this.backoff.reset(), this.refetch();
       this.stopLoading(), this.retry = setTimeout(() => this.refetch(), this.backoff.next()), this.update();
     }
   }
   flush(events, metas) {
     events.length > 0 && this.data !== void 0 && this.apply(events, metas), this.update(), events.length > 0 && this.options.onEvents && call(() => this.options.onEvents?.(events, metas));
-    let again = this.options.refetchOn ?? ["table_truncated"];
-    events.some(({ type }) => again.includes(type)) && this.refetch();
+    let refetchOn = this.options.refetchOn ?? ["table_truncated"];
+    events.some(({ type }) => refetchOn.includes(type)) && this.refetch();
   }
   apply(events, metas) {
     call(() => {
       this.data = this.options.apply(this.data, events, metas);
     }), this.cursor = metas.findLast((meta) => meta.cursor !== null)?.cursor ?? this.cursor;
   }
-  /** Makes the snapshot true, and tells the listeners if it has changed. */
+  /** Updates the snapshot, and calls the listeners if it changed. */
   update() {
     let { data, cursor } = this, status = this.running ? data === void 0 ? "connecting" : this.stream.status : "closed", next = {
       data,
       cursor,
       status,
       loading: this.loading !== void 0,
-      stale: data !== void 0 && (this.behind || status === "reconnecting" || status === "closed"),
-      error: this.loadError ?? this.stream.error
+      stale: data !== void 0 && (this.needsReload || status === "reconnecting" || status === "closed"),
+      error: this.lastLoadError ?? this.stream.error
     };
-    same(next, this.snapshot) || (this.snapshot = next, this.listeners.emit("change"));
+    isSame(next, this.snapshot) || (this.snapshot = next, this.listeners.emit("change"));
   }
 };
-function same(a, b) {
+function isSame(a, b) {
   return Object.keys(a).every((key) => a[key] === b[key]);
 }
 
@@ -1421,7 +1428,7 @@ async function loadPage(options, limit, after, signal) {
   try {
     response = await fetch(`${options.url ?? "/api/activities"}?${params}`, { ...init, signal });
   } catch (cause) {
-    throw new StreamError("the list could not be fetched", { kind: "network", cause });
+    throw new StreamError("fetch the list: no response", { kind: "network", cause });
   }
   if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) throw await errorOfResponse(response, !0);
   return await response.json();
@@ -1434,10 +1441,10 @@ function apply(data, events, matches, max) {
     changed.set(id, merge(old, event));
   }
   if (changed.size === 0) return data;
-  let fits = (row) => row !== null && matches(row), fresh = [...changed].filter((entry) => !data.has(entry[0]) && fits(entry[1])), next = new Map(fresh.reverse());
+  let isShown = (row) => row !== null && matches(row), added = [...changed].filter((entry) => !data.has(entry[0]) && isShown(entry[1])), next = new Map(added.reverse());
   for (let [id, old] of data) {
     let row = changed.get(id);
-    row === void 0 ? next.set(id, old) : fits(row) && next.set(id, row);
+    row === void 0 ? next.set(id, old) : isShown(row) && next.set(id, row);
   }
   return next.size <= max ? next : new Map([...next].slice(0, max));
 }

@@ -1,7 +1,7 @@
 "use client";
 import { useEffect, useRef } from "react";
 
-/** Holds what was passed with the last render that came to be: a new function is no reason to reconnect. */
+/** Keeps the value of the last committed render, so that a new function causes no reconnect. */
 export function useLatest<T>(value: T): { readonly current: T } {
   const ref = useRef(value);
   useEffect(() => {
@@ -10,7 +10,7 @@ export function useLatest<T>(value: T): { readonly current: T } {
   return ref;
 }
 
-/** One spelling of options without functions: what must change for there to be another stream. */
+/** Serializes options in one canonical form, without functions. A hook opens another stream only if this changes. */
 export function keyOf(options: object): string {
   return JSON.stringify(options, (_, value: unknown) => {
     if (typeof value === "function") return "function";

@@ -1,6 +1,6 @@
 /**
- * Starts with the first subscriber and stops after the last. It does not stop at once: StrictMode
- * takes a component out and puts it back, and one that moves in the page does the same.
+ * Starts with the first subscriber and stops after the last one was removed, in a later task:
+ * StrictMode and a component that moves in the page unsubscribe and subscribe again at once.
  */
 export class Lifetime {
   private subscribers = 0;
@@ -11,6 +11,7 @@ export class Lifetime {
     private readonly stop: () => void,
   ) {}
 
+  /** Adds a subscriber and returns a function that removes it. */
   add(): () => void {
     clearTimeout(this.stopping);
     this.stopping = undefined;

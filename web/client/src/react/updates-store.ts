@@ -6,26 +6,26 @@ import { newStats, type StreamStats } from "../stats.js";
 import { createEventStream, type EventStream, type EventStreamOptions } from "../stream.js";
 import { Lifetime } from "./lifetime.js";
 
-/** What a component sees of a stream. It is the same object until something changes. */
+/** The state of a stream for a component. It is the same object until something changes. */
 export interface Updates<Custom extends EventTypes = {}> {
   isConnected: boolean;
   status: StreamStatus;
-  /** The last events, the newest at the end. */
+  /** The last events, newest last. */
   events: readonly PgheraldEvent<Custom>[];
   lastEvent: PgheraldEvent<Custom> | null;
   error: StreamError | null;
   stats: StreamStats;
 }
 
-/** It has no events, and so it is one of any types. */
-export function noUpdates(status: StreamStatus): Updates<any> {
+/** Returns a state without events, which fits any types. */
+export function emptyUpdates(status: StreamStatus): Updates<any> {
   return { isConnected: false, status, events: [], lastEvent: null, error: null, stats: newStats() };
 }
 
-/** A stream as React wants to have it. It connects when the first component listens. */
+/** Adapts a stream to useSyncExternalStore. It connects with the first subscriber. */
 export class UpdatesStore<Custom extends EventTypes> {
   private snapshot: Updates<Custom>;
-  private fresh: PgheraldEvent<Custom>[] = [];
+  private arrived: PgheraldEvent<Custom>[] = [];
   private stream: EventStream<Custom> | undefined;
   private cancel: (() => void) | undefined;
   private readonly listeners = new Set<() => void>();
@@ -50,10 +50,10 @@ export class UpdatesStore<Custom extends EventTypes> {
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
-    const leave = this.lifetime.add();
+    const release = this.lifetime.add();
     return () => {
       this.listeners.delete(listener);
-      leave();
+      release();
     };
   };
 
@@ -61,30 +61,30 @@ export class UpdatesStore<Custom extends EventTypes> {
 
   /** Empties the history. */
   readonly clear = (): void => {
-    this.fresh = [];
+    this.arrived = [];
     this.show([], this.snapshot.lastEvent);
   };
 
   private open(options: EventStreamOptions<Custom>): EventStream<Custom> {
     const stream = createEventStream<Custom>({ ...options, autoConnect: false });
     stream.on("*", (event) => {
-      this.fresh.push(event as PgheraldEvent<Custom>);
-      if (this.fresh.length > 2 * this.history + 1) this.fresh = this.fresh.slice(-Math.max(1, this.history));
-      this.soon();
+      this.arrived.push(event as PgheraldEvent<Custom>);
+      if (this.arrived.length > 2 * this.history + 1) this.arrived = this.arrived.slice(-Math.max(1, this.history));
+      this.scheduleUpdate();
     });
-    stream.onStatus(() => this.soon());
-    stream.onError(() => this.soon());
+    stream.onStatus(() => this.scheduleUpdate());
+    stream.onError(() => this.scheduleUpdate());
     return stream;
   }
 
-  /** A burst is one rendering. */
-  private soon(): void {
+  /** Schedules an update for the next animation frame, so that a burst causes one render. */
+  private scheduleUpdate(): void {
     this.cancel ??= schedule(() => {
       this.cancel = undefined;
-      const { fresh } = this;
-      this.fresh = [];
-      const kept = fresh.length === 0 ? this.snapshot.events : [...this.snapshot.events, ...fresh].slice(-this.history || Infinity);
-      this.show(this.history === 0 ? [] : kept, fresh.at(-1) ?? this.snapshot.lastEvent);
+      const { arrived } = this;
+      this.arrived = [];
+      const kept = arrived.length === 0 ? this.snapshot.events : [...this.snapshot.events, ...arrived].slice(-this.history || Infinity);
+      this.show(this.history === 0 ? [] : kept, arrived.at(-1) ?? this.snapshot.lastEvent);
     });
   }
 

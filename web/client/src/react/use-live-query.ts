@@ -6,9 +6,9 @@ import { keyOf, useLatest } from "./latest.js";
 import { Lifetime } from "./lifetime.js";
 
 export interface UseLiveQueryOptions<T, Custom extends EventTypes = {}> extends Omit<LiveQueryOptions<T, Custom>, "autoStart"> {
-  /** What the list depends on, such as its filters: when its value changes, another list is loaded. */
+  /** The values that the list depends on, such as its filters. When one changes, another list is loaded. */
   queryKey?: readonly unknown[];
-  /** False: neither load nor listen. Default true. */
+  /** False neither loads nor connects. Default true. */
   enabled?: boolean;
 }
 
@@ -17,8 +17,8 @@ export interface UseLiveQuery<T> extends LiveSnapshot<T> {
 }
 
 /**
- * A list that stays equal to the database, for a component. Only `queryKey` and the values in
- * `stream` say which list it is: functions may be new in each rendering.
+ * Provides a component with a list that stays equal to the database. Only `queryKey` and the
+ * values in `stream` identify the list: functions may be new in each render.
  */
 export function useLiveQuery<T, Custom extends EventTypes = {}>(options: UseLiveQueryOptions<T, Custom>): UseLiveQuery<T> {
   const latest = useLatest(options);
@@ -26,17 +26,17 @@ export function useLiveQuery<T, Custom extends EventTypes = {}>(options: UseLive
   const key = keyOf([options.queryKey ?? [], options.stream ?? {}]);
   const store = useMemo(() => makeStore(options, latest), [key]);
   const snapshot = useSyncExternalStore(
-    enabled ? store.subscribe : never,
+    enabled ? store.subscribe : subscribeToNothing,
     store.query.getSnapshot,
     () => store.initial,
   );
   return useMemo(() => ({ ...snapshot, refetch: store.query.refetch }), [snapshot, store]);
 }
 
-const never = () => () => {};
+const subscribeToNothing = () => () => {};
 
 function makeStore<T, Custom extends EventTypes>(options: UseLiveQueryOptions<T, Custom>, latest: { current: UseLiveQueryOptions<T, Custom> }) {
-  const made = createLiveQuery<T, Custom>({
+  const liveQuery = createLiveQuery<T, Custom>({
     ...options,
     stream: options.stream && withLatest(options.stream, () => latest.current.stream ?? {}),
     load: (request) => latest.current.load(request),
@@ -44,23 +44,23 @@ function makeStore<T, Custom extends EventTypes>(options: UseLiveQueryOptions<T,
     onEvents: (events, metas) => latest.current.onEvents?.(events, metas),
     autoStart: false,
   });
-  const query = { getSnapshot: () => made.getSnapshot(), refetch: () => made.refetch() };
+  const query = { getSnapshot: () => liveQuery.getSnapshot(), refetch: () => liveQuery.refetch() };
   const lifetime = new Lifetime(
-    () => made.start(),
-    () => made.close(),
+    () => liveQuery.start(),
+    () => liveQuery.close(),
   );
   const subscribe = (listener: () => void) => {
-    const off = made.subscribe(listener);
-    const leave = lifetime.add();
+    const unsubscribe = liveQuery.subscribe(listener);
+    const release = lifetime.add();
     return () => {
-      off();
-      leave();
+      unsubscribe();
+      release();
     };
   };
-  return { query, subscribe, initial: made.getSnapshot() };
+  return { query, subscribe, initial: liveQuery.getSnapshot() };
 }
 
-/** Options whose functions are looked up when they are called. */
+/** Replaces each function of the options by one that calls the newest version. */
 function withLatest<O extends object>(options: O, current: () => Partial<O>): O {
   const entries = Object.entries(options).map(([name, value]) => {
     if (typeof value !== "function") return [name, value] as const;

@@ -4,35 +4,35 @@ import type { Debug } from "../debug.js";
 import type { EventTypes } from "../events.js";
 import type { EventStreamOptions } from "../stream.js";
 import { keyOf, useLatest } from "./latest.js";
-import { noUpdates, UpdatesStore, type Updates } from "./updates-store.js";
+import { emptyUpdates, UpdatesStore, type Updates } from "./updates-store.js";
 
 export interface RealtimeUpdatesOptions<Custom extends EventTypes = {}> extends Omit<EventStreamOptions<Custom>, "autoConnect"> {
-  /** How many events to keep, the newest. Default 100. */
+  /** The number of events to keep; the newest stay. Default 100. */
   history?: number;
-  /** False: be closed. Default true. */
+  /** False closes the stream. Default true. */
   enabled?: boolean;
 }
 
 export interface RealtimeUpdates<Custom extends EventTypes = {}> extends Updates<Custom> {
-  /** Connects anew at once. */
+  /** Reconnects at once, without back-off. */
   reconnect: () => void;
   /** Empties `events`. */
   clear: () => void;
 }
 
-const connecting = noUpdates("connecting");
-const closed = noUpdates("closed");
+const connecting = emptyUpdates("connecting");
+const closed = emptyUpdates("closed");
 
 /**
- * The events of a stream, for a component. It connects when the component is in the page, and anew
- * only if an option's value changes: a new function is called from then on, and does nothing else.
+ * Provides a component with the events of a stream. It connects when the component is mounted, and
+ * reconnects only if the value of an option changes: a new function replaces the previous one.
  */
 export function useRealtimeUpdates<Custom extends EventTypes = {}>(options: RealtimeUpdatesOptions<Custom> = {}): RealtimeUpdates<Custom> {
   const latest = useLatest(options);
   const { enabled = true, history = 100 } = options;
   const { onEvent, onStatus, onReset, onError, enabled: _, history: __, ...values } = options;
   const key = keyOf(values);
-  // The options are in the key, by value; the functions are read when they are called.
+  // The key has the options by value; functions are looked up when they are called.
   const store = useMemo(() => {
     const { token } = values;
     const streamOptions: EventStreamOptions<Custom> = {
@@ -47,11 +47,11 @@ export function useRealtimeUpdates<Custom extends EventTypes = {}>(options: Real
     return new UpdatesStore<Custom>(streamOptions, history, connecting);
   }, [key, history]);
   const updates = useSyncExternalStore(
-    enabled ? store.subscribe : never,
+    enabled ? store.subscribe : subscribeToNothing,
     enabled ? store.getSnapshot : () => closed,
     () => (enabled ? connecting : closed),
   );
   return useMemo(() => ({ ...updates, reconnect: store.reconnect, clear: store.clear }), [updates, store]);
 }
 
-const never = () => () => {};
+const subscribeToNothing = () => () => {};

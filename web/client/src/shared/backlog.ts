@@ -1,54 +1,56 @@
 import type { Delivery } from "../reader.js";
 
-/** What a hub says while we are not yet where it is: whole transactions, and the one under way. */
+const maxTransactions = 2000;
+
+/** Buffers what a hub delivers while the member catches up: complete transactions and the incomplete one. */
 export class Backlog {
-  private units: { deliveries: Delivery[]; cursor: string }[] = [];
-  private open: Delivery[] = [];
+  private transactions: { deliveries: Delivery[]; cursor: string }[] = [];
+  private incomplete: Delivery[] = [];
   private start: string | null;
-  /** The first transaction is cut off at its beginning: it is only good for its cursor. */
-  private headless: boolean;
+  /** The first transaction lacks its beginning, so that only its cursor is usable. */
+  private isPartial: boolean;
 
   constructor(
-    /** Where the hub was before it. */
+    /** The hub's cursor before the first delivery. */
     private readonly before: string | null,
-    whole: boolean,
+    isAtBoundary: boolean,
   ) {
-    this.headless = !whole;
-    this.start = whole ? before : null;
+    this.isPartial = !isAtBoundary;
+    this.start = isAtBoundary ? before : null;
   }
 
   add(delivery: Delivery): void {
     const { cursor } = delivery.meta;
     if (delivery.kind === "sync" && delivery.event.data.mode === "reset" && cursor !== null) return this.restart(cursor);
-    this.open.push(delivery);
+    this.incomplete.push(delivery);
     if (cursor !== null) this.complete(cursor);
   }
 
   complete(cursor: string): void {
-    if (cursor === (this.headless ? this.before : this.newest)) return; // of a heartbeat, perhaps within a transaction
-    if (this.headless) return this.restart(cursor);
-    this.units.push({ deliveries: this.open, cursor });
-    this.open = [];
-    if (this.units.length > 2000) this.start = this.units.shift()!.cursor;
+    if (cursor === (this.isPartial ? this.before : this.newest)) return; // a heartbeat repeats it, perhaps within a transaction
+    if (this.isPartial) return this.restart(cursor);
+    this.transactions.push({ deliveries: this.incomplete, cursor });
+    this.incomplete = [];
+    if (this.transactions.length > maxTransactions) this.start = this.transactions.shift()!.cursor;
   }
 
-  /** Where the hub is now. */
+  /** The hub's cursor. */
   get newest(): string | null {
-    return this.units.at(-1)?.cursor ?? this.start;
+    return this.transactions.at(-1)?.cursor ?? this.start;
   }
 
-  /** What came after the hub was at this cursor; undefined if it is not known to have been there. */
+  /** Returns what the hub delivered after a cursor; undefined if the backlog does not reach back to it. */
   after(cursor: string | null): Delivery[] | undefined {
-    if (cursor === null || this.headless) return undefined;
-    const i = this.units.findLastIndex((unit) => unit.cursor === cursor);
+    if (cursor === null || this.isPartial) return undefined;
+    const i = this.transactions.findLastIndex((transaction) => transaction.cursor === cursor);
     if (i < 0 && cursor !== this.start) return undefined;
-    return [...this.units.slice(i + 1).flatMap((unit) => unit.deliveries), ...this.open];
+    return [...this.transactions.slice(i + 1).flatMap((transaction) => transaction.deliveries), ...this.incomplete];
   }
 
   private restart(cursor: string): void {
-    this.headless = false;
+    this.isPartial = false;
     this.start = cursor;
-    this.units = [];
-    this.open = [];
+    this.transactions = [];
+    this.incomplete = [];
   }
 }

@@ -5,30 +5,30 @@ import type { Position } from "../position.js";
 import type { StreamStatus } from "../source.js";
 import { packError, type HubMessage } from "./messages.js";
 
-/** Without its hub's name, which is added when it is said. */
+/** A message without the hub's id, which `post` adds. */
 type Unsigned = HubMessage extends infer M ? (M extends HubMessage ? Omit<M, "hub"> : never) : never;
 
-/** The group's one connection, in the leading tab. It says all that comes, in order, to `say`. */
+/** Holds the group's connection, in the leading tab, and passes everything that arrives to `broadcast`, in order. */
 export class Hub {
   readonly id = crypto.randomUUID();
   private readonly connection: Connection;
   private outbox: HubMessage[] = [];
   private status: StreamStatus = "connecting";
   private retryAt: number | null = null;
-  private closed = false;
+  private isClosed = false;
 
   constructor(
     options: ConnectionOptions,
     private readonly position: Position,
     debug: Debug,
-    private readonly say: (messages: HubMessage[]) => void,
+    private readonly broadcast: (messages: HubMessage[]) => void,
   ) {
     this.connection = new Connection(
       options,
       {
         deliver: (delivery) => this.post({ kind: "deliver", delivery }),
         duplicate: (cursor) => cursor !== null && this.post({ kind: "position", cursor }),
-        status: (status, retryAt) => this.become(status, retryAt),
+        status: (status, retryAt) => this.setStatus(status, retryAt),
         error: (error) => this.post({ kind: "error", ...packError(error) }),
         role: () => {},
       },
@@ -38,18 +38,19 @@ export class Hub {
   }
 
   open(): void {
-    this.state();
+    this.postState();
     this.connection.connect();
   }
 
-  /** Says where the hub is: to one member, or to all. */
-  state(to?: string): void {
-    const { cursor, whole } = this.position;
-    this.post({ kind: "state", to, status: this.status, retryAt: this.retryAt, cursor, whole });
+  /** Posts the hub's position and status, to one member or to all. */
+  postState(to?: string): void {
+    const { cursor, isAtBoundary } = this.position;
+    this.post({ kind: "state", to, status: this.status, retryAt: this.retryAt, cursor, isAtBoundary });
   }
 
-  wake(): void {
-    this.connection.wakeUp("another tab is visible");
+  /** Makes a delayed attempt now, since the user looks at another tab. */
+  retryNow(): void {
+    this.connection.retryNow("another tab is visible");
   }
 
   reconnect(): void {
@@ -57,25 +58,25 @@ export class Hub {
   }
 
   close(): void {
-    this.closed = true;
+    this.isClosed = true;
     this.connection.close();
   }
 
-  private become(status: StreamStatus, retryAt: number | null): void {
+  private setStatus(status: StreamStatus, retryAt: number | null): void {
     this.status = status;
     this.retryAt = retryAt;
     this.post({ kind: "status", status, retryAt });
   }
 
-  /** What comes in one piece goes out in one piece. */
+  /** Collects the messages of one task and broadcasts them together. */
   private post(message: Unsigned): void {
-    if (this.closed) return;
+    if (this.isClosed) return;
     this.outbox.push({ ...message, hub: this.id } as HubMessage);
     if (this.outbox.length > 1) return;
     queueMicrotask(() => {
       const messages = this.outbox;
       this.outbox = [];
-      if (!this.closed) this.say(messages);
+      if (!this.isClosed) this.broadcast(messages);
     });
   }
 }

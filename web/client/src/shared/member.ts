@@ -9,19 +9,22 @@ import { unpackError, type HubMessage } from "./messages.js";
 import { Trail } from "./trail.js";
 
 /**
- * One tab's part in a shared stream: it hears a hub, and delivers each event once whatever hub it
- * hears. A cursor is the exact set of transactions that were seen, so two who have the same cursor
- * have seen the same. If the hub is where we are, or where we have been, we follow it. Otherwise we
- * catch up on a connection of our own until we are where the hub is or was, and follow it from there.
+ * One tab's part in a shared stream. It receives from a hub and delivers each event once, even when
+ * the hub changes. A cursor names the exact set of transactions that a client has seen, so a hub
+ * and a member with equal cursors have seen the same events:
+ *
+ *   - The hub is at a cursor that the member has, or had: the member follows it at once.
+ *   - Otherwise the member catches up on a connection of its own, buffers what the hub delivers,
+ *     and follows as soon as its own cursor is one that the hub has, or had.
  */
 export class Member {
   private readonly trail = new Trail();
-  private hub: string | undefined; // undefined: none has told us where it is
+  private hub: string | undefined; // the hub that has sent its position
   private hubStatus: StreamStatus = "connecting";
   private hubRetryAt: number | null = null;
-  private backlog: Backlog | undefined; // while catching up
-  private direct: Connection | undefined;
-  private skipping = false; // the rest of a transaction whose beginning we have not heard
+  private backlog: Backlog | undefined; // during a catch-up
+  private direct: Connection | undefined; // during a catch-up
+  private isSkipping = false; // the rest of a transaction whose beginning was not received
   private wasOpen = false;
 
   constructor(
@@ -30,102 +33,102 @@ export class Member {
     private readonly sink: Sink,
     private readonly debug: Debug,
   ) {
-    this.trail.begin(position.cursor);
+    this.trail.restart(position.cursor);
   }
 
-  get following(): boolean {
+  get isFollowing(): boolean {
     return this.hub !== undefined && !this.backlog;
   }
 
-  /** Takes what a hub says. */
-  heard(message: HubMessage): void {
-    if (message.kind === "state") return this.meet(message);
+  /** Processes a message of a hub. Apart from `state`, messages of other hubs are ignored. */
+  receive(message: HubMessage): void {
+    if (message.kind === "state") return this.onState(message);
     if (message.hub !== this.hub) return;
     switch (message.kind) {
       case "status":
         this.hubStatus = message.status;
         this.hubRetryAt = message.retryAt;
-        return this.following ? this.tellStatus() : undefined;
+        return this.isFollowing ? this.publishStatus() : undefined;
       case "error":
-        return this.following ? this.sink.error(unpackError(message)) : undefined;
+        return this.isFollowing ? this.sink.error(unpackError(message)) : undefined;
       case "position":
-        if (!this.backlog) return this.reach(message.cursor);
+        if (!this.backlog) return this.advance(message.cursor);
         this.backlog.complete(message.cursor);
-        return this.join();
+        return this.tryFollow();
       case "deliver":
-        if (!this.backlog) return this.follow(message.delivery);
+        if (!this.backlog) return this.onDelivery(message.delivery);
         this.backlog.add(message.delivery);
-        if (message.delivery.meta.cursor !== null) this.join();
+        if (message.delivery.meta.cursor !== null) this.tryFollow();
     }
   }
 
-  /** Goes to a cursor of its own choice. The hub must then be asked where it is. */
+  /** Goes to another cursor. The caller must then request the hub's state. */
   move(cursor: string | null): void {
     this.stop();
     this.position.move(cursor);
-    this.trail.begin(cursor);
+    this.trail.restart(cursor);
   }
 
-  /** Hears nothing more, until a hub says where it is. */
+  /** Ignores the hub until one sends its state. */
   stop(): void {
     this.hub = undefined;
-    this.hangUp();
+    this.closeDirect();
   }
 
   reconnect(): void {
     this.direct?.reconnect();
   }
 
-  private meet(hub: HubMessage & { kind: "state" }): void {
-    if (hub.hub === this.hub && this.direct) return; // it answered twice
+  private onState(hub: HubMessage & { kind: "state" }): void {
+    if (hub.hub === this.hub && this.direct) return; // a second response
     this.hub = hub.hub;
     this.hubStatus = hub.status;
     this.hubRetryAt = hub.retryAt;
     this.position.interrupt();
-    if (this.position.cursor === null) return this.adopt(hub.cursor, hub.whole);
-    const backlog = new Backlog(hub.cursor, hub.whole);
+    if (this.position.cursor === null) return this.adoptCursor(hub.cursor, hub.isAtBoundary);
+    const backlog = new Backlog(hub.cursor, hub.isAtBoundary);
     this.backlog = backlog;
-    this.join();
+    this.tryFollow();
     if (this.backlog === backlog && !this.direct) this.catchUp();
   }
 
-  /** We are nowhere yet: we begin where the hub is. */
-  private adopt(cursor: string | null, whole: boolean): void {
-    this.skipping = !whole;
+  /** Starts at the hub's cursor, since the member has none. */
+  private adoptCursor(cursor: string | null, isAtBoundary: boolean): void {
+    this.isSkipping = !isAtBoundary;
     this.position.move(cursor);
-    this.trail.begin(cursor);
-    this.joined();
+    this.trail.restart(cursor);
+    this.startFollowing();
   }
 
-  /** Follows the hub if we are where it is or was, or if it is where we have been. */
-  private join(): void {
+  /** Follows the hub if the member is at a cursor that the hub has or had, or the hub at one that the member had. */
+  private tryFollow(): void {
     const { backlog } = this;
     if (!backlog) return;
     const missed = backlog.after(this.position.cursor);
     if (missed) {
-      this.joined();
-      for (const delivery of missed) this.follow(delivery);
+      this.startFollowing();
+      for (const delivery of missed) this.onDelivery(delivery);
       return;
     }
     const ahead = backlog.newest === null ? undefined : this.trail.since(backlog.newest);
     const rest = backlog.after(backlog.newest);
     if (!ahead || !rest) return;
-    this.debug(`the other tab is ${ahead.length} events behind us: leaving those out`);
-    this.joined();
-    this.position.ahead(backlog.newest, ahead);
-    this.trail.begin(backlog.newest);
-    for (const delivery of rest) this.follow(delivery);
+    this.debug(`the other tab is ${ahead.length} events behind: dropping those`);
+    this.startFollowing();
+    this.position.rewind(backlog.newest, ahead);
+    this.trail.restart(backlog.newest);
+    for (const delivery of rest) this.onDelivery(delivery);
   }
 
-  private joined(): void {
-    this.debug("following the connection that all tabs share");
-    this.hangUp();
+  private startFollowing(): void {
+    this.debug("following the shared connection");
+    this.closeDirect();
     this.sink.role("follower");
-    this.tellStatus();
+    this.publishStatus();
   }
 
-  /** Ends the connection of our own: what it says of its end is not for others. */
-  private hangUp(): void {
+  /** Closes the member's own connection. Its closing is not reported. */
+  private closeDirect(): void {
     const { direct } = this;
     this.direct = this.backlog = undefined;
     direct?.close();
@@ -133,69 +136,69 @@ export class Member {
   }
 
   private catchUp(): void {
-    this.debug("the other tab is elsewhere in the stream: catching up on a connection of our own");
+    this.debug("the other tab is at another position: catching up on an own connection");
     this.sink.role("catching-up");
     const direct: Connection = new Connection(
       this.options,
       {
-        deliver: (delivery) => this.direct === direct && this.delivered(delivery),
+        deliver: (delivery) => this.direct === direct && this.onDirectDelivery(delivery),
         duplicate: (cursor, id) => {
           if (this.direct !== direct) return;
           this.sink.duplicate(cursor, id);
-          this.trail.event(id);
-          if (cursor !== null) this.reached(cursor);
+          this.trail.addEvent(id);
+          if (cursor !== null) this.onDirectCursor(cursor);
         },
-        status: (status, retryAt) => this.direct === direct && this.become(status, retryAt),
+        status: (status, retryAt) => this.direct === direct && this.setStatus(status, retryAt),
         error: (error) => this.direct === direct && this.sink.error(error),
         role: () => {},
       },
-      () => {}, // what it says would be taken for the shared one's
+      () => {}, // its lines would be mistaken for the shared connection's
       this.position,
     );
     this.direct = direct;
     direct.connect();
   }
 
-  /** From our own connection, which has moved the position already. */
-  private delivered(delivery: Delivery): void {
-    if (delivery.kind === "sync" && delivery.event.data.mode === "reset") this.trail.begin(null);
-    if (delivery.kind === "event") this.trail.event(delivery.event.id);
+  /** Delivers from the member's own connection, which has moved the position already. */
+  private onDirectDelivery(delivery: Delivery): void {
+    if (delivery.kind === "sync" && delivery.event.data.mode === "reset") this.trail.restart(null);
+    if (delivery.kind === "event") this.trail.addEvent(delivery.event.id);
     this.sink.deliver(delivery);
-    if (delivery.meta.cursor !== null) this.reached(delivery.meta.cursor);
+    if (delivery.meta.cursor !== null) this.onDirectCursor(delivery.meta.cursor);
   }
 
-  private reached(cursor: string): void {
-    this.trail.reach(cursor);
-    this.join();
+  private onDirectCursor(cursor: string): void {
+    this.trail.addCursor(cursor);
+    this.tryFollow();
   }
 
-  /** From the hub that we follow. */
-  private follow(delivery: Delivery): void {
+  /** Delivers from the hub, and moves the position. */
+  private onDelivery(delivery: Delivery): void {
     const { kind, event, meta } = delivery;
     if (kind === "sync" && event.data.mode === "reset") {
       this.position.move(meta.cursor);
-      this.trail.begin(meta.cursor);
+      this.trail.restart(meta.cursor);
     }
     if (kind === "sync") this.position.interrupt();
-    const skip = this.skipping && kind === "event";
-    const fresh = !skip && (kind !== "event" || this.position.take(event.id));
-    if (kind === "event" && !skip) this.trail.event(event.id);
-    if (meta.cursor !== null) this.reach(meta.cursor);
-    if (fresh) this.sink.deliver(delivery);
-    else if (!skip) this.sink.duplicate(meta.cursor, event.id);
+    const isSkipped = this.isSkipping && kind === "event";
+    const isNew = !isSkipped && (kind !== "event" || this.position.record(event.id));
+    if (kind === "event" && !isSkipped) this.trail.addEvent(event.id);
+    if (meta.cursor !== null) this.advance(meta.cursor);
+    if (isNew) this.sink.deliver(delivery);
+    else if (!isSkipped) this.sink.duplicate(meta.cursor, event.id);
   }
 
-  private reach(cursor: string): void {
-    if (cursor !== this.position.cursor) this.skipping = false;
+  private advance(cursor: string): void {
+    if (cursor !== this.position.cursor) this.isSkipping = false;
     this.position.complete(cursor);
-    this.trail.reach(cursor);
+    this.trail.addCursor(cursor);
   }
 
-  private tellStatus(): void {
-    this.become(this.hubStatus, this.hubRetryAt);
+  private publishStatus(): void {
+    this.setStatus(this.hubStatus, this.hubRetryAt);
   }
 
-  private become(status: StreamStatus, retryAt: number | null): void {
+  private setStatus(status: StreamStatus, retryAt: number | null): void {
     if (status === "open") this.wasOpen = true;
     this.sink.status(status === "connecting" && this.wasOpen ? "reconnecting" : status, retryAt);
   }

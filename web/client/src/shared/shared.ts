@@ -2,22 +2,22 @@ import type { Debug } from "../debug.js";
 import { streamURL, type ConnectionOptions } from "../options.js";
 import { HubPosition, Position } from "../position.js";
 import type { Sink, Source } from "../source.js";
-import { onWake } from "../wake.js";
+import { onPageReturn } from "../page-return.js";
 import { Watchdog } from "../watchdog.js";
 import { Hub } from "./hub.js";
 import { Member } from "./member.js";
 import type { HubMessage, MemberMessage, Message } from "./messages.js";
 
-/** How long a leader may take to say that it is there, in milliseconds. */
-const patience = 5000;
+/** The time within which a leader must respond, in milliseconds. */
+const leaderTimeout = 5000;
 
-/** Whether the tabs of this browser can share a connection: in pages of a secure context, https or localhost. */
+/** Reports whether the tabs of this browser can share a connection. They can in a secure context: https or localhost. */
 export function canShare(): boolean {
   if (typeof document === "undefined" || typeof BroadcastChannel !== "function") return false;
-  return !!navigator.locks && globalThis.origin !== "null"; // a sandboxed frame belongs to nobody
+  return !!navigator.locks && globalThis.origin !== "null"; // a sandboxed frame has an opaque origin
 }
 
-/** The name of the group to share with; null to share with nobody. */
+/** Returns the name of the group that shares a connection, or null if the stream must have its own. */
 export function groupOf(options: ConnectionOptions): string | null {
   const { shared = options.token === undefined, token } = options;
   if (shared === false || shared === "" || !canShare()) return null;
@@ -28,22 +28,24 @@ export function groupOf(options: ConnectionOptions): string | null {
 }
 
 /**
- * One connection for all tabs. Whoever holds the lock leads: it has the hub, and broadcasts what
- * comes. When it goes, the browser gives the lock to the next, whose hub begins where that tab is.
- * The members see to it that nobody misses or repeats anything then.
+ * Shares one connection among all tabs. The tab that holds the Web Lock leads: it runs the hub,
+ * which broadcasts what arrives. When that tab closes or crashes, the browser grants the lock to
+ * the next one, whose hub starts at the cursor of its own tab. The members compare cursors, so that
+ * no tab misses or repeats an event (see Member). A leader that does not respond is frozen; another
+ * tab steals the lock from it.
  */
 export class SharedSource implements Source {
   private readonly id = crypto.randomUUID();
   private readonly name: string;
   private readonly sink: Sink;
   private readonly member: Member;
-  private readonly silence = new Watchdog(() => this.ask());
+  private readonly watchdog = new Watchdog(() => this.queryLeader());
   private channel: BroadcastChannel | undefined;
   private hub: Hub | undefined;
-  private leaving: AbortController | undefined;
-  private answer: ReturnType<typeof setTimeout> | undefined;
-  private stopWaking: (() => void) | undefined;
-  private connected = false;
+  private lockAbort: AbortController | undefined; // releases the lock, or the request for it
+  private answerTimer: ReturnType<typeof setTimeout> | undefined;
+  private stopWatchingPage: (() => void) | undefined;
+  private isConnected = false;
 
   constructor(
     private readonly options: ConnectionOptions,
@@ -57,7 +59,7 @@ export class SharedSource implements Source {
       role: (role) => sink.role(this.hub ? "leader" : role),
       status: (status, retryAt) => {
         sink.status(status, retryAt);
-        if (status === "closed" && this.connected) this.close();
+        if (status === "closed" && this.isConnected) this.close();
       },
     };
     this.member = new Member(options, new Position(options.since ?? null), this.sink, debug);
@@ -68,15 +70,15 @@ export class SharedSource implements Source {
   }
 
   connect(): void {
-    if (this.connected) return;
-    this.connected = true;
-    this.stopWaking = this.listen();
+    if (this.isConnected) return;
+    this.isConnected = true;
+    this.stopWatchingPage = this.watchPage();
     this.sink.status("connecting", null);
-    if (this.connected) this.enter();
+    if (this.isConnected) this.openChannel();
   }
 
   reconnect(): void {
-    if (!this.connected) return this.connect();
+    if (!this.isConnected) return this.connect();
     this.member.reconnect();
     if (this.hub) this.hub.reconnect();
     else this.send({ kind: "reconnect", from: this.id });
@@ -84,48 +86,48 @@ export class SharedSource implements Source {
 
   restart(cursor: string | null): void {
     this.member.move(cursor);
-    if (!this.connected) return;
-    if (this.hub) this.hub.state(this.id);
-    else this.ask();
+    if (!this.isConnected) return;
+    if (this.hub) this.hub.postState(this.id);
+    else this.queryLeader();
   }
 
   close(): void {
-    if (!this.connected) return;
-    this.connected = false;
-    this.stopWaking?.();
-    this.leave();
+    if (!this.isConnected) return;
+    this.isConnected = false;
+    this.stopWatchingPage?.();
+    this.closeChannel();
     this.sink.status("closed", null);
   }
 
-  private listen(): () => void {
-    const stopWaking = onWake(() => {
-      if (!this.hub) this.send({ kind: "wake", from: this.id });
+  private watchPage(): () => void {
+    const stopWatchingPage = onPageReturn(() => {
+      if (!this.hub) this.send({ kind: "retry-now", from: this.id });
     });
-    // A page in the back/forward cache must hold neither lock nor channel.
-    const hide = () => this.leave();
-    const show = (event: PageTransitionEvent) => event.persisted && this.enter();
+    // A page in the back/forward cache must have neither lock nor channel.
+    const hide = () => this.closeChannel();
+    const show = (event: PageTransitionEvent) => event.persisted && this.openChannel();
     window.addEventListener("pagehide", hide);
     window.addEventListener("pageshow", show);
     return () => {
-      stopWaking();
+      stopWatchingPage();
       window.removeEventListener("pagehide", hide);
       window.removeEventListener("pageshow", show);
     };
   }
 
-  private enter(): void {
+  private openChannel(): void {
     if (this.channel) return;
     this.channel = new BroadcastChannel(this.name);
-    this.channel.onmessage = ({ data }: MessageEvent<Message[]>) => data.forEach((message) => this.heard(message));
-    this.leaving = new AbortController();
-    this.apply(this.leaving.signal, false);
-    this.ask();
+    this.channel.onmessage = ({ data }: MessageEvent<Message[]>) => data.forEach((message) => this.onMessage(message));
+    this.lockAbort = new AbortController();
+    this.requestLock(this.lockAbort.signal, false);
+    this.queryLeader();
   }
 
-  private leave(): void {
-    clearTimeout(this.answer);
-    this.silence.stop();
-    this.leaving?.abort();
+  private closeChannel(): void {
+    clearTimeout(this.answerTimer);
+    this.watchdog.stop();
+    this.lockAbort?.abort();
     this.member.stop();
     this.hub?.close();
     this.hub = undefined;
@@ -133,70 +135,70 @@ export class SharedSource implements Source {
     this.channel = undefined;
   }
 
-  /** Asks for the lock, and holds it until we leave or another tab takes it from us. */
-  private apply(leaving: AbortSignal, steal: boolean): void {
+  /** Requests the lock, and holds it until `signal` or until another tab steals it. */
+  private requestLock(signal: AbortSignal, steal: boolean): void {
     const lead = () =>
       new Promise<void>((release) => {
-        if (leaving.aborted) return release();
-        leaving.addEventListener("abort", () => release());
+        if (signal.aborted) return release();
+        signal.addEventListener("abort", () => release());
         this.lead();
       });
-    const options: LockOptions = steal ? { steal } : { signal: leaving };
+    const options: LockOptions = steal ? { steal } : { signal };
     navigator.locks.request(this.name, options, lead).catch((error: unknown) => {
-      if (leaving.aborted) return;
+      if (signal.aborted) return;
       if ((error as DOMException).name !== "AbortError") {
-        this.debug("the browser refuses the lock: connecting without the other tabs", error);
+        this.debug("the browser refused the lock: connecting without the other tabs", error);
         return this.lead();
       }
-      if (this.hub) this.debug("another tab took over, since we did not answer");
+      if (this.hub) this.debug("another tab took over, since this one did not respond");
       this.hub?.close();
       this.hub = undefined;
       this.member.stop();
-      this.apply(leaving, false);
-      this.ask();
+      this.requestLock(signal, false);
+      this.queryLeader();
     });
   }
 
   private lead(): void {
     if (this.hub) return;
-    this.debug("leading: this tab holds the connection for all");
-    clearTimeout(this.answer);
-    this.silence.stop();
+    this.debug("leading: this tab has the connection of all tabs");
+    clearTimeout(this.answerTimer);
+    this.watchdog.stop();
     const hub: Hub = new Hub(this.options, new HubPosition(this.cursor), this.debug, (messages) => {
       if (this.hub !== hub) return;
       this.channel?.postMessage(messages);
-      for (const message of messages) this.hearHub(message);
+      for (const message of messages) this.onHubMessage(message);
     });
     this.hub = hub;
     this.sink.role("leader");
     hub.open();
   }
 
-  /** Asks the leader where it is; one that does not answer is frozen, and loses the lock. */
-  private ask(): void {
+  /** Requests the leader's state. A leader that does not respond is frozen: this tab steals the lock. */
+  private queryLeader(): void {
     if (this.hub) return;
-    this.send({ kind: "hello", from: this.id });
-    clearTimeout(this.answer);
-    this.answer = setTimeout(() => {
-      if (this.hub || !this.leaving) return;
-      this.debug("the leading tab does not answer: taking over");
-      this.apply(this.leaving.signal, true);
-    }, patience);
+    this.send({ kind: "query-state", from: this.id });
+    clearTimeout(this.answerTimer);
+    this.answerTimer = setTimeout(() => {
+      if (this.hub || !this.lockAbort) return;
+      this.debug("the leading tab does not respond: taking over");
+      this.requestLock(this.lockAbort.signal, true);
+    }, leaderTimeout);
   }
 
-  private heard(message: Message): void {
-    if (message.kind === "hello") return this.hub?.state(message.from);
-    if (message.kind === "wake") return this.hub?.wake();
+  private onMessage(message: Message): void {
+    if (message.kind === "query-state") return this.hub?.postState(message.from);
+    if (message.kind === "retry-now") return this.hub?.retryNow();
     if (message.kind === "reconnect") return this.hub?.reconnect();
-    if (this.hub) return; // of a hub that has not yet noticed that it is none
-    clearTimeout(this.answer);
-    this.silence.watch((this.options.heartbeatTimeout ?? 70_000) + 20_000);
-    this.hearHub(message);
+    if (this.hub) return; // from a hub that has yet to notice that it lost the lock
+    clearTimeout(this.answerTimer);
+    this.watchdog.watch((this.options.heartbeatTimeout ?? 70_000) + 20_000);
+    this.onHubMessage(message);
   }
 
-  private hearHub(message: HubMessage): void {
+  private onHubMessage(message: HubMessage): void {
     if (message.kind === "state" && message.to !== undefined && message.to !== this.id) return;
-    this.member.heard(message);
+    this.member.receive(message);
   }
 
   private send(message: MemberMessage): void {

@@ -1,31 +1,31 @@
-/** The cursors where we have been, and the events between them. */
+/** Records the cursors that a member has passed, and the events between them. */
 export class Trail {
   private steps: { cursor: string; ids: number[] }[] = [];
-  private underWay: number[] = [];
+  private partial: number[] = [];
 
   constructor(private readonly limit = 1000) {}
 
-  event(id: number | undefined): void {
-    if (id !== undefined) this.underWay.push(id);
+  addEvent(id: number | undefined): void {
+    if (id !== undefined) this.partial.push(id);
   }
 
-  reach(cursor: string): void {
+  addCursor(cursor: string): void {
     if (this.steps.at(-1)?.cursor === cursor) return;
-    this.steps.push({ cursor, ids: this.underWay });
-    this.underWay = [];
+    this.steps.push({ cursor, ids: this.partial });
+    this.partial = [];
     if (this.steps.length > this.limit) this.steps.shift();
   }
 
-  /** The events since we were at this cursor; undefined if we are not known to have been there. */
+  /** Returns the events since a cursor; undefined if the trail does not have the cursor. */
   since(cursor: string | null): number[] | undefined {
     const i = this.steps.findLastIndex((step) => step.cursor === cursor);
     if (i < 0) return undefined;
-    return [...this.steps.slice(i + 1).flatMap((step) => step.ids), ...this.underWay];
+    return [...this.steps.slice(i + 1).flatMap((step) => step.ids), ...this.partial];
   }
 
-  /** Begins anew at a cursor. */
-  begin(cursor: string | null): void {
+  /** Starts again at a cursor. */
+  restart(cursor: string | null): void {
     this.steps = cursor === null ? [] : [{ cursor, ids: [] }];
-    this.underWay = [];
+    this.partial = [];
   }
 }

@@ -20,7 +20,7 @@ export function LiveActivities({ page }: { page: ActivitiesPage | undefined }) {
       <ul>
         {[...data.values()].map((activity) => (
           <li key={activity.id}>
-            {activity.category} in {activity.location}, {activity.assignedTo ?? "nobody"}
+            {activity.category} in {activity.location}, {activity.assignedTo ?? "Unassigned"}
           </li>
         ))}
       </ul>

@@ -1,7 +1,7 @@
 import type { ActivitiesPage } from "pgherald";
 import { LiveActivities } from "./live-activities";
 
-/** The list is loaded by the server for each request; the browser follows it from its cursor. */
+/** The server loads the list for each request; the browser continues at its cursor. */
 export const dynamic = "force-dynamic";
 
 async function firstPage(): Promise<ActivitiesPage | undefined> {
@@ -10,7 +10,7 @@ async function firstPage(): Promise<ActivitiesPage | undefined> {
     const response = await fetch(`${url}/api/activities?limit=100&status=open`, { cache: "no-store" });
     return response.ok ? ((await response.json()) as ActivitiesPage) : undefined;
   } catch {
-    return undefined; // the browser loads it then
+    return undefined; // the browser loads the list instead
   }
 }
 

@@ -26,23 +26,23 @@ async function open(): Promise<void> {
   await settle();
 }
 
-it("finds its server relative to the page", () => {
+it("resolves its URL against the page", () => {
   expect(server.last.url.pathname).toBe("/api/events");
 });
 
-for (const [name, wake] of Object.entries({ visible, restored, online: () => window.dispatchEvent(new Event("online")) })) {
-  it(`does not wait for the back-off when the page is back: ${name}`, async () => {
+for (const [name, comeBack] of Object.entries({ visible, restored, online: () => window.dispatchEvent(new Event("online")) })) {
+  it(`does not wait for the back-off when the page returns: ${name}`, async () => {
     await open();
     server.last.cut();
     await settle();
-    wake();
+    comeBack();
     await settle();
     expect(server.lines).toHaveLength(2);
     expect(server.last.cursor).toBe("c0");
   });
 }
 
-it("leaves an open connection alone when the page is only shown", async () => {
+it("keeps an open connection when the page is shown again", async () => {
   await open();
   visible();
   window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: false }));
@@ -51,7 +51,7 @@ it("leaves an open connection alone when the page is only shown", async () => {
   expect(server.lines).toHaveLength(1);
 });
 
-it("distrusts an open connection when the network was away", async () => {
+it("replaces an open connection when the network was lost", async () => {
   await open();
   window.dispatchEvent(new Event("offline"));
   window.dispatchEvent(new Event("online"));
@@ -60,14 +60,14 @@ it("distrusts an open connection when the network was away", async () => {
   expect(server.lines[0]!.aborted).toBe(true);
 });
 
-it("notices a silence that a sleeping timer missed", async () => {
+it("detects a silence that a sleeping timer missed", async () => {
   await open();
-  vi.setSystemTime(Date.now() + 100_000); // the machine slept: time went on, timers did not
+  vi.setSystemTime(Date.now() + 100_000); // the machine slept: time passed, timers did not run
   visible();
   expect(stream.error?.kind).toBe("silent");
 });
 
-it("does not hurry an attempt that is under way, nor a server that asked to wait", async () => {
+it("does not repeat a running attempt, and honours Retry-After", async () => {
   visible();
   await settle();
   expect(server.lines).toHaveLength(1);
@@ -82,7 +82,7 @@ it("does not hurry an attempt that is under way, nor a server that asked to wait
   expect(server.lines).toHaveLength(2);
 });
 
-it("hears nothing more when closed", async () => {
+it("ignores the page when closed", async () => {
   await open();
   stream.close();
   restored();
