@@ -5,10 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/metrics"
+	"github.com/pgherald/pgherald/api/session"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/stream/pacing"
@@ -87,9 +89,8 @@ type API struct {
 	config   Config
 	features features
 
-	streams     *sse.Server
-	connections *connections
-	leases      *leases
+	streams  *sse.Server
+	sessions *session.Registry
 
 	renewals       chan string   // connections with an open renewal request
 	renewalTimeout time.Duration // for another server's answer; renewalTimeout except in tests
@@ -103,7 +104,6 @@ type API struct {
 func New(config Config, options ...Option) (*API, error) {
 	a := &API{
 		config: config.withDefaults(), features: defaultFeatures(),
-		connections: newConnections(), leases: newLeases(),
 		renewals: make(chan string, maxRenewals), renewalTimeout: renewalTimeout,
 	}
 	if config.Feed == nil || config.Ready == nil {
@@ -116,8 +116,13 @@ func New(config Config, options ...Option) (*API, error) {
 	}
 	a.draining, a.drain = context.WithCancel(context.Background())
 	var err error
-	a.streams, err = newStreams(a.config)
-	return a, err
+	if a.streams, err = newStreams(a.config); err != nil {
+		return nil, err
+	}
+	a.sessions = session.NewRegistry(session.Options{
+		Streams: a.streams, Presence: a.features.presence.Tracker, Metrics: a.config.Metrics, Logger: a.config.Logger,
+	})
+	return a, nil
 }
 
 func newStreams(c Config) (*sse.Server, error) {
@@ -127,8 +132,18 @@ func newStreams(c Config) (*sse.Server, error) {
 	})
 }
 
-// Run answers the renewal requests of other servers until ctx ends.
-func (a *API) Run(ctx context.Context) { a.runRenewals(ctx) }
+// Run serves streams and answers the renewal requests of other servers until ctx ends or Close is called. It returns when
+// every stream has ended. It must be called at most once.
+func (a *API) Run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		defer cancel()
+		a.streams.Run(ctx)
+	})
+	a.runRenewals(ctx)
+	running.Wait()
+}
 
 // Drain makes the API report that it is not ready, and ends every stream within the given time, spread over it, so that
 // clients resume at other servers. It returns at once.
@@ -137,8 +152,8 @@ func (a *API) Drain(within time.Duration) {
 	a.streams.Drain(within)
 }
 
-// Shutdown waits until every stream has ended or ctx ends.
-func (a *API) Shutdown(ctx context.Context) { a.streams.Shutdown(ctx) }
+// Wait returns when no stream is open or ctx ends.
+func (a *API) Wait(ctx context.Context) { a.streams.Wait(ctx) }
 
 // Close ends all streams and frees their resources. A stream that opens later ends at once.
 func (a *API) Close() { a.streams.Close() }

@@ -6,25 +6,56 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
+	"github.com/pgherald/pgherald/api/session"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 )
 
+// admitted admits a request for a stream before it costs anything, then identifies its client and calls handle. It
+// releases the slot afterwards, unless a session has retained it.
+func (a *API) admitted(handle func(http.ResponseWriter, *http.Request, session.Client)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		slot, err := a.config.Streams.Admission.Admit(r)
+		if err != nil {
+			a.reject(w, r, err)
+			return
+		}
+		defer slot.ReleaseUnlessRetained()
+		client := session.Client{Slot: slot, Remote: r.RemoteAddr}
+		if addr, forwarded := slot.ClientAddr(); forwarded {
+			client.Remote = addr.String()
+		}
+		a.identifiedBy(a.identifyStream, func(w http.ResponseWriter, r *http.Request, id auth.Identity) {
+			client.Identity = id
+			handle(w, r, client)
+		})(w, r)
+	}
+}
+
+// reject answers a request for a stream that a limit forbids, and counts it.
+func (a *API) reject(w http.ResponseWriter, r *http.Request, err error) {
+	var rejection *admission.Rejection
+	if errors.As(err, &rejection) {
+		a.config.Metrics.Rejected(rejection.Limit)
+	}
+	a.refuse(w, r, err)
+}
+
 // events serves GET /api/events.
-func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s *streamSlot) {
+func (a *API) events(w http.ResponseWriter, r *http.Request, client session.Client) {
 	query, err := eventsQuery(r.URL.RawQuery)
 	if err != nil {
 		problem.Write(w, r, err)
 		return
 	}
-	id, err = a.withName(id, query)
-	if err != nil {
+	if client.Identity, err = a.withName(client.Identity, query); err != nil {
 		problem.Write(w, r, err)
 		return
 	}
-	if err := s.SetUser(id.User); err != nil {
+	if err := client.Slot.SetUser(client.Identity.User); err != nil {
 		a.reject(w, r, err)
 		return
 	}
@@ -37,20 +68,21 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, id auth.Identity, s
 	response, err := a.begin(w, r, malformed != nil || a.config.Feed.Reaches(cursor))
 	if err != nil {
 		// Too late for a problem: the status has been written.
-		a.config.Logger.Info("stream closed", "remote", s.remote, "reason", closeReason(r, err))
+		a.config.Logger.Info("stream closed", "remote", client.Remote, "reason", a.closeReason(r, err), "error", err)
 		return
 	}
-	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter.WithGrants(id.Grants))
-	switch {
-	case err != nil && (r.Context().Err() != nil || a.draining.Err() != nil): // ended before the first event
-		a.config.Logger.Info("stream closed", "remote", s.remote, "reason", closeReason(r, err))
-	case err != nil:
-		// The log cannot be read. The stream ends with status 200, because an EventSource reconnects after the end of a
-		// stream, but never after another status.
-		a.config.Logger.Warn("stream failed to start", "remote", s.remote, "error", err)
-	default:
-		a.serve(response, s, id, sub, sync)
+	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter.WithGrants(client.Identity.Grants))
+	if err == nil {
+		a.sessions.Serve(response, client, sub, sync)
+		return
 	}
+	if reason := a.closeReason(r, err); reason != sse.CloseOther {
+		a.config.Logger.Info("stream closed", "remote", client.Remote, "reason", reason)
+		return
+	}
+	// The log cannot be read. The stream ends with status 200, because an EventSource reconnects after the end of a stream, but
+	// never after another status.
+	a.config.Logger.Warn("stream failed to start", "remote", client.Remote, "error", err)
 }
 
 // begin begins the response. If inMemory is false, the first event has to wait for a read of the log; then begin sends the
@@ -75,49 +107,15 @@ func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f
 	return a.config.Feed.Subscribe(ctx, c, f)
 }
 
-func (a *API) serve(re *sse.Response, s *streamSlot, id auth.Identity, sub *stream.Subscription, sync stream.Sync) {
-	user := id.Name()
-	var lease *sse.Lease // nil is for ever
-	if !id.Expires.IsZero() {
-		sync.Connection, lease = a.leases.open(id)
-		sync.Expires = id.Expires.UnixMilli()
-	}
-	s.Retain()
-	a.connections.open(user)
-	a.features.presence.Tracker.Opened(id.User)
-	a.config.Metrics.Opened(sync)
-	a.config.Logger.Debug("stream opened", "remote", s.remote, "user", user, "mode", sync.Mode, "reason", sync.Reason)
-	a.streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Lease: lease, Ended: a.onEnd(s, id.User, sync.Connection)})
-}
-
-// onEnd is what happens when a stream has ended. It is kept as long as the stream, as is all that it
-// names: a hundred thousand times.
-func (a *API) onEnd(s *streamSlot, user, connection string) func(sse.End) {
-	return func(e sse.End) {
-		name := auth.Identity{User: user}.Name()
-		s.Release()
-		a.leases.close(connection)
-		a.connections.close(name)
-		a.features.presence.Tracker.Closed(user)
-		a.config.Metrics.Closed(e.Reason, e.Duration)
-		logger := a.config.Logger
-		if e.Err != nil {
-			logger = logger.With("error", e.Err)
-		}
-		logger.Info("stream closed", "remote", s.remote, "user", name, "reason", e.Reason,
-			"duration_ms", e.Duration.Milliseconds(), "events", e.Events, "bytes", e.Bytes)
-	}
-}
-
-// closeReason returns the reason for the log why a stream ended before its first event.
-func closeReason(r *http.Request, err error) string {
+// closeReason returns why a stream ended before its session opened.
+func (a *API) closeReason(r *http.Request, err error) sse.CloseReason {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return string(sse.CloseSlow)
+		return sse.CloseSlow
 	case r.Context().Err() != nil:
-		return string(sse.CloseClientGone)
-	case errors.Is(err, context.Canceled):
-		return string(sse.CloseDraining)
+		return sse.CloseClientGone
+	case a.draining.Err() != nil:
+		return sse.CloseDraining
 	}
-	return err.Error()
+	return sse.CloseOther
 }

@@ -155,7 +155,7 @@ func TestClientsThatDisconnectAtOnce(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
-	s.api.Shutdown(ctx) // waits for hijacked connections
+	s.api.Wait(ctx) // waits for hijacked connections
 	if got := s.stats(); got.ActiveConnections != 0 || len(got.ConnectionsByUser) != 0 {
 		t.Errorf("connections leak: %+v", got)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/session"
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/stream/status"
 )
@@ -32,8 +33,7 @@ type features struct {
 
 func defaultFeatures() features {
 	return features{
-		presence: Presence{Tracker: noPresence{}},
-		origins:  Origins{Allowed: []string{"*"}},
+		origins: Origins{Allowed: []string{"*"}},
 	}
 }
 
@@ -80,15 +80,9 @@ func (o Auth) addTo(f *features) error {
 // Presence follows which users have streams.
 type Presence struct {
 	// Tracker counts the streams that open and close; nil counts none.
-	Tracker PresenceTracker
+	Tracker session.PresenceTracker
 	// List adds GET /api/presence; nil leaves it out.
 	List PresenceList
-}
-
-// PresenceTracker counts the streams of users. Its methods must not block. The user is empty for an anonymous client.
-type PresenceTracker interface {
-	Opened(user string) // a stream of the user
-	Closed(user string)
 }
 
 // PresenceList reads which users are online.
@@ -98,17 +92,9 @@ type PresenceList interface {
 }
 
 func (o Presence) addTo(f *features) error {
-	if o.Tracker == nil {
-		o.Tracker = noPresence{}
-	}
 	f.presence = o
 	return nil
 }
-
-type noPresence struct{}
-
-func (noPresence) Opened(string) {}
-func (noPresence) Closed(string) {}
 
 // Publishing adds POST /api/events, which appends a custom event to the log.
 type Publishing struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
 	"github.com/pgherald/pgherald/api/request"
+	"github.com/pgherald/pgherald/api/session"
 )
 
 const (
@@ -50,11 +51,11 @@ func (a *API) renew(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 }
 
 func (a *API) renewHere(connection string, id auth.Identity) (time.Time, error) {
-	has, _, ok := a.leases.find(connection)
-	if ok && has != rightsOf(id) {
+	has, _, ok := a.sessions.Lease(connection)
+	if ok && has != session.RightsOf(id) {
 		return time.Time{}, errOtherRights
 	}
-	until, ok := a.leases.renew(connection, id.Expires)
+	until, ok := a.sessions.Renew(connection, id.Expires)
 	if !ok {
 		return time.Time{}, errNoConnection
 	}
@@ -63,12 +64,12 @@ func (a *API) renewHere(connection string, id auth.Identity) (time.Time, error) 
 
 // renewElsewhere requests the renewal from the server that has the stream, and waits for its answer.
 func (a *API) renewElsewhere(ctx context.Context, connection string, id auth.Identity) (time.Time, error) {
-	if len(connection) != connectionLength {
+	if len(connection) != session.ConnectionLength {
 		return time.Time{}, errNoConnection // no server issued it
 	}
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
-	rights := rightsOf(id)
+	rights := session.RightsOf(id)
 	if err := a.features.auth.Renewals.Request(ctx, connection, rights[:], id.Expires); err != nil {
 		return time.Time{}, err
 	}
@@ -105,7 +106,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // RenewalRequested notes that a server requests the renewal of a connection. Run answers if the stream is at this server.
 // It does not block.
 func (a *API) RenewalRequested(connection string) {
-	if _, _, ok := a.leases.find(connection); !ok {
+	if _, _, ok := a.sessions.Lease(connection); !ok {
 		return
 	}
 	select {
@@ -129,14 +130,14 @@ func (a *API) runRenewals(ctx context.Context) {
 }
 
 func (a *API) answerRenewal(ctx context.Context, connection string) error {
-	rights, end, ok := a.leases.find(connection)
+	rights, end, ok := a.sessions.Lease(connection)
 	if !ok || a.features.auth.Renewals == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.renewalTimeout)
 	defer cancel()
 	return a.features.auth.Renewals.Answer(ctx, connection, rights[:], end, func(until time.Time) bool {
-		_, ok := a.leases.renew(connection, until)
+		_, ok := a.sessions.Renew(connection, until)
 		return ok
 	})
 }

@@ -30,7 +30,6 @@ func newRenewalServer(t *testing.T, databaseURL string) *streamServer {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { s.api.Run(ctx) })
 	running.Go(func() {
 		for {
 			n, err := conn.WaitForNotification(ctx)

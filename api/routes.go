@@ -40,7 +40,7 @@ func (a *API) Handler() http.Handler {
 	r := mux.NewRouter()
 	r.NotFoundHandler = problem.Handler(http.StatusNotFound, "nothing is here: docs/protocol.md lists the paths")
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
-	r.HandleFunc("/api/events", a.withSlot(a.events)).Methods(http.MethodGet)
+	r.HandleFunc("/api/events", a.admitted(a.events)).Methods(http.MethodGet)
 	for _, route := range slices.Concat(a.routes(), a.features.routes) {
 		r.HandleFunc(route.Path, a.identified(a.permitted(route.Access, route.Handle))).Methods(route.Methods...)
 	}
@@ -49,7 +49,7 @@ func (a *API) Handler() http.Handler {
 	if a.features.page != nil {
 		r.PathPrefix("/").Handler(a.features.page).Methods(http.MethodGet, http.MethodHead)
 	}
-	return sse.Shallow(withSecurityHeaders(a.features.origins.protect(r)))
+	return sse.ServeOutermost(withSecurityHeaders(a.features.origins.protect(r)))
 }
 
 // routes returns the routes of the engine that need an identity, except the streams.

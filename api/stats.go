@@ -2,37 +2,12 @@ package api
 
 import (
 	"net/http"
-	"sync"
 
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/request"
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/stream/status"
 )
-
-// connections counts the streams.
-type connections struct {
-	mu     sync.Mutex
-	total  uint64
-	byUser map[string]int
-}
-
-func newConnections() *connections { return &connections{byUser: make(map[string]int)} }
-
-func (c *connections) open(user string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.total++
-	c.byUser[user]++
-}
-
-func (c *connections) close(user string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byUser[user]--; c.byUser[user] == 0 {
-		delete(c.byUser, user)
-	}
-}
 
 // Stats is the response of GET /api/stats. The original design document defines the first three fields.
 type Stats struct {
@@ -51,17 +26,6 @@ type ListenerStats struct {
 	Leader      *status.Leader `json:"leader,omitempty"`
 }
 
-func (c *connections) stats() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := Stats{TotalConnections: c.total, ConnectionsByUser: make(map[string]int, len(c.byUser))}
-	for user, n := range c.byUser {
-		s.ConnectionsByUser[user] = n
-		s.ActiveConnections += n
-	}
-	return s
-}
-
 // stats returns nil if there is no listener.
 func (o Listening) stats() *ListenerStats {
 	if o.Listener == nil {
@@ -78,10 +42,11 @@ func (o Listening) stats() *ListenerStats {
 
 // stats serves GET /api/stats.
 func (a *API) stats(w http.ResponseWriter, _ *http.Request, _ auth.Identity) {
-	s := a.connections.stats()
-	s.Feed = a.config.Feed.Stats()
-	s.Listener = a.features.listening.stats()
-	request.Respond(w, http.StatusOK, s)
+	sessions := a.sessions.Counts()
+	request.Respond(w, http.StatusOK, Stats{
+		TotalConnections: sessions.Total, ActiveConnections: sessions.Active, ConnectionsByUser: sessions.ByName,
+		Feed: a.config.Feed.Stats(), Listener: a.features.listening.stats(),
+	})
 }
 
 // healthz reports that the process answers.

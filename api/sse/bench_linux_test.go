@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkWrite writes one event to each of n clients, in one pass of a shard: the whole way from
-// the log, in memory here, to the sockets. What it takes to read them is left out.
+// BenchmarkWrite commits an event and makes a fan-out pass of one shard: from a log in memory to the
+// sockets of n clients. It leaves out what it takes to read from them.
 func BenchmarkWrite(b *testing.B) {
 	for _, clients := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) { benchmarkWrite(b, clients) })

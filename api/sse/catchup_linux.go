@@ -6,52 +6,55 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pgherald/pgherald/stream"
 )
 
-// catchUp is a client that reads the log: it is lent to a goroutine until the feed will do again.
+// catchUp reads the log for a client that the feed no longer covers. Its goroutine owns the client
+// until it has posted caughtUp to the shard.
 type catchUp struct {
-	client *client
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	room   chan struct{} // the poller says that the socket has room
-	torn   bool          // the client has a part of what it was sent last, and will not get the rest
+	client    *client
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	room      chan struct{} // signalled by the poller when the socket has room
+	isPartial bool          // the client was sent a part of a frame, and will not be sent the rest
 }
 
-// depart lends the client to a goroutine that reads for it what the feed no longer holds.
-func (c *client) depart() {
-	a := &catchUp{client: c, room: make(chan struct{}, 1)}
-	a.ctx, a.cancel = context.WithCancelCause(c.shard.server.ctx)
-	c.away.Store(a)
-	if c.gone.Load() { // the poller may have come just before
-		a.cancel(CloseClientGone)
+// startCatchUp hands the client over to a catch-up.
+func (c *client) startCatchUp() {
+	u := &catchUp{client: c, room: make(chan struct{}, 1)}
+	u.ctx, u.cancel = context.WithCancelCause(c.shard.server.ctx)
+	c.catchUp.Store(u)
+	if c.isPeerClosed.Load() { // the poller may have reported it before the Store
+		u.cancel(CloseClientGone)
 	}
-	c.shard.engine.running.Go(a.run)
+	c.shard.engine.running.Go(u.run)
 }
 
-func (a *catchUp) run() {
-	c := a.client
+func (u *catchUp) run() {
+	c := u.client
 	bytes, events := c.bytes, c.sub.Sent()
-	err := c.sub.CatchUp(a.ctx, a.emit)
+	err := c.sub.CatchUp(u.ctx, u.emit)
 	c.shard.server.opts.Meter.Sent(c.bytes-bytes, c.sub.Sent()-events)
-	if cause := context.Cause(a.ctx); cause != nil {
+	if cause := context.Cause(u.ctx); cause != nil {
 		err = cause
 	}
-	a.cancel(nil)
-	a.client.shard.post(message{client: a.client, kind: returned, err: err})
+	u.cancel(nil)
+	c.shard.post(message{client: c, kind: caughtUp, err: err})
 }
 
-// signal says that there is room. One signal is enough, however often there was.
-func (a *catchUp) signal() {
+// signalRoom records that the socket has room. It does not block.
+func (u *catchUp) signalRoom() {
 	select {
-	case a.room <- struct{}{}:
+	case u.room <- struct{}{}:
 	default:
 	}
 }
 
-// emit sends what came from the log, and waits for the client. While the filter lets nothing
-// through, it sends the heartbeats that nobody else would.
-func (a *catchUp) emit(bufs [][]byte) error {
-	c := a.client
+// emit writes events of the log, and waits for the client to take them. While the filter lets none
+// through, it writes the heartbeats, since the shard cannot.
+func (u *catchUp) emit(bufs [][]byte) error {
+	c := u.client
 	if len(bufs) == 0 {
 		now := time.Now()
 		if c.shard.server.since(now) < c.beatAt {
@@ -62,18 +65,18 @@ func (a *catchUp) emit(bufs [][]byte) error {
 	}
 	before := c.bytes
 	for _, b := range bufs {
-		if err := a.send(b); err != nil {
-			a.torn = c.bytes > before
+		if err := u.send(b); err != nil {
+			u.isPartial = c.bytes > before
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *catchUp) send(b []byte) error {
+func (u *catchUp) send(b []byte) error {
 	for {
-		n, err := send(int(a.client.fd), b)
-		a.client.bytes += int64(n)
+		n, err := send(int(u.client.fd), b)
+		u.client.bytes += int64(n)
 		if b = b[n:]; err == nil && len(b) == 0 {
 			return nil
 		}
@@ -81,23 +84,43 @@ func (a *catchUp) send(b []byte) error {
 			return CloseClientGone
 		}
 		if err != nil {
-			if err := a.wait(); err != nil {
+			if err := u.waitForRoom(); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// wait waits until the socket has room.
-func (a *catchUp) wait() error {
-	patience := time.NewTimer(a.client.shard.server.opts.WriteTimeout)
-	defer patience.Stop()
+func (u *catchUp) waitForRoom() error {
+	timeout := time.NewTimer(u.client.shard.server.opts.WriteTimeout)
+	defer timeout.Stop()
 	select {
-	case <-a.room:
+	case <-u.room:
 		return nil
-	case <-patience.C:
+	case <-timeout.C:
 		return CloseSlow
-	case <-a.ctx.Done():
-		return context.Cause(a.ctx)
+	case <-u.ctx.Done():
+		return context.Cause(u.ctx)
 	}
+}
+
+// finishCatchUp takes the client back from a catch-up that err ended, nil if the feed covers the
+// client again. It reports whether the stream goes on. A client that was sent a part of a frame is
+// closed without a last frame, which it would take for the rest.
+func (c *client) finishCatchUp(err error) bool {
+	u := c.catchUp.Swap(nil)
+	var reset *stream.ResetError
+	switch {
+	case err == nil:
+		return true
+	case u.isPartial:
+		c.close(err)
+	case errors.As(err, &reset):
+		return c.writeFrame(c.shard.server.resetFrame(&c.sub, reset))
+	case errors.Is(err, CloseDraining), errors.Is(err, CloseExpired):
+		c.drain(err)
+	default:
+		c.close(err)
+	}
+	return false
 }

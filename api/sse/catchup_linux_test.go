@@ -9,28 +9,23 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pgherald/pgherald/stream"
-	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// A client that reads the log and is slow may have half of a frame when its stream must end. What comes
-// then must not be taken for the other half, nor its id for the end of what came.
-func TestStreamThatEndsWithinAFrame(t *testing.T) {
-	f := fanOf(t, stream.FeedOptions{Bytes: 1})
-	peer := f.add(1)[0]
-	c := f.shard.clients[0]
-	if err := unix.SetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10); err != nil {
-		t.Fatal(err)
-	}
+// A client that is slow during a catch-up may have received a part of a frame when the server drains.
+// It would take a last frame for the rest of that part, and its id for the end of a transaction.
+func TestStreamThatDrainsWithinAFrameGetsNoLastFrame(t *testing.T) {
+	f := newFanWithFeed(t, stream.FeedOptions{Bytes: 1})
 	var end End
-	c.ended = func(e End) { end = e }
+	c, peer := f.shard.addClient(t, nil, func(e End) { end = e })
+	f.shrink(c)
 	f.commit(slices.Repeat([]string{"large"}, 1000)...)
 	f.shard.pass()
-	if c.away.Load() == nil {
-		t.Fatal("the client does not read the log")
+	if c.catchUp.Load() == nil {
+		t.Fatal("the client does not catch up")
 	}
-	f.arrives(peer)
-	c.leavesAt = f.shard.server.since(time.Now())
+	f.waitForBytes(peer)
+	c.drainAt = f.shard.server.since(time.Now())
 	f.shard.sweep(time.Now())
 	<-f.shard.mail
 	f.shard.readMail()
@@ -39,7 +34,7 @@ func TestStreamThatEndsWithinAFrame(t *testing.T) {
 	for buf := make([]byte, 64<<10); ; {
 		n, err := unix.Read(peer, buf)
 		if errors.Is(err, unix.EAGAIN) {
-			f.shard.read(message{client: c, kind: changed}, f.feed.NewFanOutPass(pacing.MaxWrite))
+			f.socketChanged(c)
 			continue
 		}
 		if err != nil {
@@ -52,16 +47,16 @@ func TestStreamThatEndsWithinAFrame(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if end.Reason != "draining" {
-		t.Errorf("the stream ended with %q", end.Reason)
+	if end.Reason != CloseDraining {
+		t.Errorf("close reason: got %q, want %q", end.Reason, CloseDraining)
 	}
 	if len(got.Transactions) > 0 || got.Cursor != "" {
-		t.Errorf("%d transactions came, and the cursor %q", len(got.Transactions), got.Cursor)
+		t.Errorf("got %d whole transactions and the cursor %q, want none", len(got.Transactions), got.Cursor)
 	}
 }
 
-// arrives waits until the peer has been sent something.
-func (f *fan) arrives(peer int) {
+// waitForBytes waits until the peer can read.
+func (f *fan) waitForBytes(peer int) {
 	f.Helper()
 	fds := []unix.PollFd{{Fd: int32(peer), Events: unix.POLLIN}}
 	if n, err := unix.Poll(fds, 60_000); err != nil || n != 1 {

@@ -10,54 +10,56 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// client is a stream on its bare socket. It belongs to its shard: only that touches it, but for
-// what says otherwise. There may be a hundred thousand of them: see TestClientIsSmall.
+// client is a stream on its bare socket. See the package documentation for its states. Only its shard
+// may use it, except for the fields and methods that say otherwise.
 //
-// A pass touches the memory of every client, and most of what it costs beside the system call is to
-// fetch that: what it needs comes first, in one piece.
+// A server may have a hundred thousand clients, so a client must stay small: see TestClientIsSmall.
+// Next to the system call, a pass mostly costs the time to load each client into the processor's
+// cache. The fields that a pass needs come first.
 type client struct {
-	away    atomic.Pointer[catchUp]
-	stalled int64 // since when the socket has had no room, 0 if it has; see Server.since, as those below
-	bytes   int64
-	fd      int32
-	index   int32 // among the shard's clients, -1 while it is not one of them
-	sub     stream.Subscription
+	catchUp      atomic.Pointer[catchUp] // set while the client catches up; any goroutine may load it
+	stalledSince int64                   // 0 unless stalled; see Server.since, as for the times below
+	bytes        int64                   // written
+	fd           int32
+	index        int32 // in the shard's clients, -1 if not there
+	sub          stream.Subscription
 
-	shard    *shard
-	rest     []byte // of a frame that the socket had no room for
-	began    int64
-	beatAt   int64 // when the next heartbeat is due
-	flushAt  int64 // when its window ends, 0 if none has begun
-	leavesAt int64 // when it is told to leave, 0 if it is not
-	lease    *Lease
-	ended    func(End)
-	gone     atomic.Bool // the poller saw the end
-	leaving  bool        // it has been told why, and goes when it has read that
-	expired  bool        // that is why; else the server drains
+	shard        *shard
+	unsent       []byte // the rest of a frame for which the socket had no room, and control frames
+	began        int64
+	beatAt       int64 // time of the next heartbeat
+	flushAt      int64 // end of the batch window, 0 if none has begun
+	drainAt      int64 // time at which the server drains the client, 0 if it does not
+	lease        *Lease
+	owner        Owner
+	isPeerClosed atomic.Bool // set by the poller
+	isDraining   bool        // its last frame is written or in unsent
+	isExpired    bool        // it drains because its lease ended, not because the server drains
 }
 
-// hungUp is called by the poller when there is nobody at the other end any more.
-func (c *client) hungUp() {
-	c.gone.Store(true)
-	if away := c.away.Load(); away != nil {
-		away.cancel(CloseClientGone)
+// onPeerClosed is called by the poller when the peer has closed the connection.
+func (c *client) onPeerClosed() {
+	c.isPeerClosed.Store(true)
+	if u := c.catchUp.Load(); u != nil {
+		u.cancel(CloseClientGone)
 		return
 	}
-	c.shard.post(message{client: c, kind: changed})
+	c.shard.post(message{client: c, kind: socketChanged})
 }
 
-// writable is called by the poller when a socket has room again, and once when it is new.
-func (c *client) writable() {
-	if away := c.away.Load(); away != nil {
-		away.signal()
+// onWritable is called by the poller when a full socket has room again, and once for a new one.
+func (c *client) onWritable() {
+	if u := c.catchUp.Load(); u != nil {
+		u.signalRoom()
 		return
 	}
-	c.shard.post(message{client: c, kind: changed})
+	c.shard.post(message{client: c, kind: socketChanged})
 }
 
-// serve sends what is due. It returns when nothing more is, or when the client must wait.
+// serve writes pending events until there are none or the client cannot take more. It does nothing if
+// the client is stalled, catches up, or gathers a batch.
 func (c *client) serve(p *stream.FanOutPass) {
-	if c.away.Load() != nil || c.stalled != 0 || c.gathers() {
+	if c.catchUp.Load() != nil || c.stalledSince != 0 || c.isGathering() {
 		return
 	}
 	for {
@@ -66,53 +68,55 @@ func (c *client) serve(p *stream.FanOutPass) {
 		if len(data) > 0 && !c.send(p, data, &before) {
 			return
 		}
-		if err != nil && !c.survives(err) || err == nil && !more {
+		if err != nil && !c.handleFeedError(err) || err == nil && !more {
 			return
 		}
 	}
 }
 
-// survives deals with what keeps a client from being served. True means that it can be served on.
-// It is no part of serve, as the memory of its variables would be allocated for each delivery.
-func (c *client) survives(err error) bool {
+// handleFeedError handles an error of the subscription. It reports whether the client can be served
+// on. It is not part of serve, where its variables would be allocated for each delivery.
+func (c *client) handleFeedError(err error) bool {
 	var reset *stream.ResetError
 	switch {
 	case errors.Is(err, stream.ErrBehind):
-		c.depart()
+		c.startCatchUp()
 	case errors.As(err, &reset):
-		return c.control(c.shard.server.reset(&c.sub, reset))
+		return c.writeFrame(c.shard.server.resetFrame(&c.sub, reset))
 	default:
-		c.end(err)
+		c.close(err)
 	}
 	return false
 }
 
-// send sends a portion that is due. If the socket has no room for all of it, only the rest of one
-// frame is kept.
+// send writes pending bytes, and reports whether the socket took all of them. If not, the client keeps
+// the rest of one frame, and its subscription continues after that frame.
 func (c *client) send(p *stream.FanOutPass, data []byte, before *stream.Subscription) bool {
 	n, ok := c.write(data)
 	if n < len(data) && ok {
-		c.rest = p.Rewind(&c.sub, before, data, n)
+		c.unsent = p.Rewind(&c.sub, before, data, n)
 		c.stall()
 	}
 	return ok && n == len(data)
 }
 
-// control sends a frame of the stream itself.
-func (c *client) control(frame []byte) bool {
-	if c.stalled != 0 {
-		c.rest = append(c.rest, frame...)
+// writeFrame writes a control frame, behind what is unsent. It reports whether the client is still
+// open.
+func (c *client) writeFrame(frame []byte) bool {
+	if c.stalledSince != 0 {
+		c.unsent = append(c.unsent, frame...)
 		return true
 	}
 	n, ok := c.write(frame)
 	if n < len(frame) && ok {
-		c.rest = frame[n:]
+		c.unsent = frame[n:]
 		c.stall()
 	}
 	return ok
 }
 
-// write returns how much of b the socket took; false if the client is lost, and ended by that.
+// write writes what the socket has room for, and returns how much that was. If the connection is lost
+// it closes the client and returns false.
 func (c *client) write(b []byte) (int, bool) {
 	n, err := send(int(c.fd), b)
 	c.bytes += int64(n)
@@ -120,66 +124,67 @@ func (c *client) write(b []byte) (int, bool) {
 	if err == nil || errors.Is(err, unix.EAGAIN) {
 		return n, true
 	}
-	c.end(CloseClientGone)
+	c.close(CloseClientGone)
 	return n, false
 }
 
-// stall notes that the socket is full. The poller will tell when it no longer is.
-func (c *client) stall() { c.stalled = c.shard.server.since(time.Now()) }
+// stall records that the socket is full. The poller reports when it has room again.
+func (c *client) stall() { c.stalledSince = c.shard.server.since(time.Now()) }
 
-// resume sends the rest of what did not fit before. True means that the client may be served.
+// resume writes the unsent bytes. It reports whether the client can be served.
 func (c *client) resume() bool {
-	if c.stalled == 0 {
+	if c.stalledSince == 0 {
 		return true
 	}
-	n, ok := c.write(c.rest)
+	n, ok := c.write(c.unsent)
 	if !ok {
 		return false
 	}
-	if c.rest = c.rest[n:]; len(c.rest) > 0 {
+	if c.unsent = c.unsent[n:]; len(c.unsent) > 0 {
 		if n > 0 {
-			c.stall() // anew: it does read
+			c.stall() // the timeout begins anew: the client reads
 		}
 		return false
 	}
-	c.rest, c.stalled = nil, 0
-	if c.leaving {
-		c.end(c.reason())
+	c.unsent, c.stalledSince = nil, 0
+	if c.isDraining {
+		c.close(c.drainReason())
 		return false
 	}
 	return true
 }
 
-// leave tells the client why the server ends its stream, and ends it once that is sent.
-func (c *client) leave(why error) {
-	if c.leaving {
+// drain writes the last frame, and closes the client once the socket has taken it. The reason is
+// CloseDraining or CloseExpired.
+func (c *client) drain(reason error) {
+	if c.isDraining {
 		return
 	}
-	c.leaving, c.expired = true, errors.Is(why, CloseExpired)
-	if frame := c.shard.server.farewell(&c.sub, why); frame != nil && !c.control(frame) {
+	c.isDraining, c.isExpired = true, errors.Is(reason, CloseExpired)
+	if frame := c.shard.server.lastFrame(&c.sub, reason); frame != nil && !c.writeFrame(frame) {
 		return
 	}
-	if c.stalled == 0 {
-		c.end(why)
+	if c.stalledSince == 0 {
+		c.close(reason)
 	}
 }
 
-// reason is why a client that is leaving leaves.
-func (c *client) reason() error {
-	if c.expired {
+// drainReason returns why a draining client drains.
+func (c *client) drainReason() error {
+	if c.isExpired {
 		return CloseExpired
 	}
 	return CloseDraining
 }
 
-// end closes the socket and forgets the client.
-func (c *client) end(why error) {
+// close removes the client from its shard, closes the socket, and reports the end.
+func (c *client) close(reason error) {
 	c.shard.remove(c)
-	c.over(why)
+	c.reportEnd(reason)
 }
 
-// over tells that the stream has ended.
-func (c *client) over(why error) {
-	lasted := time.Duration(c.shard.server.since(time.Now()) - c.began)
-	c.shard.server.over(c.ended, newEnd(why, lasted, c.bytes, c.sub.Sent()))
+// reportEnd closes the owner.
+func (c *client) reportEnd(reason error) {
+	duration := time.Duration(c.shard.server.since(time.Now()) - c.began)
+	c.shard.server.ended(c.owner, newEnd(reason, duration, c.bytes, c.sub.Sent()))
 }

@@ -5,10 +5,10 @@ import (
 	"unsafe"
 )
 
-// Go's allocator hands out 256 bytes, and then 288. With what the API keeps of a connection that is
-// about a kilobyte, of which the garbage collector's head room is the half (pgherald bench memory).
+// Go's allocator has a size class of 256 bytes, and then one of 288. With the session, a connection
+// takes about a kilobyte, half of which is the head room of the garbage collector (bench memory).
 func TestClientIsSmall(t *testing.T) {
 	if size := unsafe.Sizeof(client{}); size > 256 {
-		t.Errorf("a client takes %d bytes", size)
+		t.Errorf("size of a client: got %d bytes, want at most 256", size)
 	}
 }

@@ -1,53 +1,68 @@
-// Package sse writes streams of events to their clients: many thousands of them at once, each at
-// its own pace.
+// Package sse writes event streams (text/event-stream) to tens of thousands of clients of one server.
 //
-// There are two ways to do that behind one interface, and one test suite for both.
+// There are two engines behind one interface, and one suite of tests for both.
 //
-// The simple one is a goroutine for each stream (goroutine.go). It works on every system, over
-// TLS and HTTP/2, and is the reference. A stream costs tens of kilobytes, most of them stacks and
-// buffers of net/http. What is ours of the stack is kept low by serving it from outside of all handlers
-// (shallow.go).
+// The reference engine serves each stream on a goroutine (goroutine.go). It works on every system and
+// over TLS and HTTP/2. A stream costs tens of kilobytes, mostly stacks and buffers of net/http.
 //
-// The other one (Linux, HTTP/1 without TLS: what a server behind a proxy sees) takes the socket
-// away from net/http once the response has begun, and lets the request's goroutine end. What is
-// left of a stream is a struct of some hundred bytes and the socket.
+// The epoll engine serves HTTP/1 without TLS on Linux, which is what a server behind a proxy receives.
+// Once the response has begun it takes the socket away from net/http, and the request's goroutine
+// ends. A struct of 256 bytes and the socket remain.
 //
-//	              Feed.Changed                       epoll
-//	                   │                               │ hung up, writable again
-//	                   ▼                               ▼
-//	shard ── walks its clients: what is due? ── send ──► socket ── full? keep the rest of one frame
-//	  ▲                                                  │
-//	  └──────────── back when it has caught up ◄── goroutine: reads the log (only when behind)
+//	              Feed.Changed                   epoll
+//	                   │                           │ peer closed, or writable
+//	                   ▼                           ▼
+//	shard ── walks its clients: any pending? ── send ──► socket ── full? keep the rest of one frame
+//	  ▲                                           │
+//	  └────────── feed covers it again ◄── goroutine reads the log for a client that is behind
 //
-// A shard is a goroutine that owns a part of the clients; there are as many as processors. When
-// the feed has changed it walks its clients and makes one non-blocking send for each: a pass.
-// What is due is put together once for all who stand at the same place (stream.Pass), so nearly
-// all of a pass is the kernel's work. Only the shard touches a client, but for the goroutine that
-// a client is lent to while it reads the log.
+// A shard is a goroutine that owns a part of the clients; there is one for each processor. When the
+// feed has changed, the shard makes a fan-out pass: it walks its clients and makes one non-blocking
+// send for each. The pending bytes are computed once for each cohort ([stream.FanOutPass]), so nearly
+// all of a pass is the kernel's work. Only the shard may touch a client, except while a goroutine
+// catches up for it.
 //
-// # What epoll is, and what we use it for
+// # States of a client
 //
-// A socket has a buffer in the kernel. A send into a full one would wait for the client; ours are
-// non-blocking and fail with EAGAIN instead. To learn when there is room again, or that a client
-// has hung up, without asking each socket, one registers them with an epoll instance: EpollWait
-// then returns those to which something happened. It is edge-triggered here: it reports a change
-// once and not for as long as it lasts, so nothing has to be switched on and off for each send.
-// One goroutine waits in it (poller_linux.go) and passes on what it hears to the shards.
+//	                ┌─────────┐     socket full      ┌─────────┐
+//	takeOver ──────►│ writing │─────────────────────►│ stalled │──► closed: slow
+//	                │         │◄─────────────────────│         │    (nothing taken for WriteTimeout)
+//	                └─┬─────▲─┘  unsent bytes taken  └────┬────┘
+//	        feed does │     │ feed covers                 │
+//	    not cover the │     │ the client                  │
+//	           client ▼     │ again                       │
+//	              ┌─────────┴───┐                         │
+//	              │ catching up │──► closed: slow, other  │
+//	              └─────────┬───┘    (error of the log)   │
+//	                        │                             │
+//	                        ▼ drain time or end of lease  ▼ (from writing, too)
+//	                ┌──────────┐
+//	                │ draining │──► closed: draining, expired (once the last frame is taken)
+//	                └──────────┘
 //
-// Sends are raw system calls: they cannot block, so the scheduler needs not be told of them.
-// Told, it hands the processor to another thread at every second one.
+// From every state, a peer that closes the connection leads to closed (client_gone), and so does Close
+// (server_closed). A client is closed once: [Owner].Close is called then.
+//
+// # epoll
+//
+// A send into a full socket buffer fails with EAGAIN, since our sends are non-blocking. The poller
+// registers all sockets with one epoll instance, and EpollWait returns those that became writable or
+// whose peer closed them. It is edge-triggered: it reports a change once, so nothing is registered
+// anew for each send. One goroutine waits in it (poller_linux.go) and posts messages to the shards.
+//
+// Sends are raw system calls. They cannot block, so Go's scheduler need not know of them: a known
+// system call lets it hand the processor to another thread, which it does at every second send.
 //
 // # Pace
 //
-// Waking a client costs the same for one event and for twenty. So a shard that takes long for a pass
-// lets up to 52 ms go by before the next one, and whatever is due by then goes out in one send. What
-// comes at a low rate, or to few clients, is not held back (pacer.go).
+// Package pacing decides when a shard may make its next pass: waking a client costs the same for one
+// event and for twenty.
 //
 // # Promises
 //
-//   - Nobody waits for a client that does not read: it is passed over until its socket has room.
-//     It holds at most the rest of one frame; a large one it shares with all who got stuck there.
-//   - A client that takes nothing for the write time-out is disconnected.
-//   - Each stream ends once, with a reason, and its Ended is called then.
-//   - Close returns when everything that was started has ended.
+//   - A client that does not read delays no other client. It holds at most the rest of one frame,
+//     which it shares with all clients that stalled in the same place if it is large.
+//   - A client that takes nothing for WriteTimeout is closed.
+//   - A stream ends once, with a reason.
+//   - Run returns when everything that it started has ended.
 package sse

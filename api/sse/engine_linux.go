@@ -14,32 +14,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shards serves streams on their bare sockets.
-type shards struct {
+// epollEngine serves streams on their bare sockets, which its shards own.
+type epollEngine struct {
 	server  *Server
 	shards  []*shard
 	poller  *poller
-	next    atomic.Uint32 // whose turn it is to get a client
+	next    atomic.Uint32 // counts clients, to give each shard the same number
 	running sync.WaitGroup
 }
 
 func newEngine(s *Server) (engine, error) {
 	p, err := newPoller()
 	if err != nil {
-		return nil, fmt.Errorf("watch sockets: %w", err)
+		return nil, fmt.Errorf("create an epoll instance: %w", err)
 	}
-	e := &shards{server: s, poller: p, shards: make([]*shard, runtime.GOMAXPROCS(0))}
+	e := &epollEngine{server: s, poller: p, shards: make([]*shard, runtime.GOMAXPROCS(0))}
 	for i := range e.shards {
 		e.shards[i] = newShard(e)
-		e.running.Go(e.shards[i].run)
 	}
-	e.running.Go(p.run)
 	return e, nil
 }
 
-// take writes the first event, which goes out with the head of the response in one piece, and then
-// takes the socket away from net/http: a copy of its descriptor is ours, the original is closed.
-func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
+func (e *epollEngine) run() {
+	for _, s := range e.shards {
+		e.running.Go(s.run)
+	}
+	e.running.Go(e.poller.run)
+}
+
+// takeOver writes the first event, which goes out together with the head of the response, and then
+// takes the socket away from net/http: it duplicates the descriptor and closes the original.
+func (e *epollEngine) takeOver(re *Response, st *Stream, began time.Time) bool {
 	if re.r.ProtoMajor != 1 || re.r.TLS != nil {
 		return false
 	}
@@ -48,7 +53,7 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 		return false
 	}
 	c := &client{
-		sub: *st.Sub, lease: st.Lease, ended: st.Ended, began: e.server.since(began), index: -1, bytes: int64(buffered),
+		sub: *st.Sub, lease: st.Lease, owner: st.Owner, began: e.server.since(began), index: -1, bytes: int64(buffered),
 		shard: e.shards[int(e.next.Add(1))%len(e.shards)],
 	}
 	switch {
@@ -60,28 +65,28 @@ func (e *shards) take(re *Response, st *Stream, began time.Time) bool {
 		c.fd, err = detach(conn)
 	}
 	if err != nil {
-		c.over(err)
+		c.reportEnd(err)
 		return true
 	}
 	e.server.opts.Meter.Sent(c.bytes, 0)
 	if err := e.poller.add(c); err != nil {
 		_ = unix.Close(int(c.fd))
-		c.over(err)
+		c.reportEnd(err)
 		return true
 	}
-	c.shard.post(message{client: c, kind: arrived})
+	c.shard.post(message{client: c, kind: opened})
 	return true
 }
 
-// hijack sends what net/http has buffered of the response, with first behind it. The client may have left its
-// socket full, and net/http takes its deadlines back.
-func hijack(w http.ResponseWriter, first []byte, patience time.Duration) (net.Conn, int, error) {
+// hijack takes the connection from net/http and sends what net/http has buffered of the response,
+// followed by first. It limits the time for that, since the client may have left its socket full;
+// Hijack clears the deadlines that were set before.
+func hijack(w http.ResponseWriter, first []byte, timeout time.Duration) (conn net.Conn, n int, err error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, 0, err
 	}
-	n := 0
-	if err = conn.SetWriteDeadline(time.Now().Add(patience)); err == nil {
+	if err = conn.SetWriteDeadline(time.Now().Add(timeout)); err == nil {
 		n, err = rw.Write(first)
 	}
 	if err == nil {
@@ -93,8 +98,8 @@ func hijack(w http.ResponseWriter, first []byte, patience time.Duration) (net.Co
 	return conn, n, err
 }
 
-// detach returns a descriptor of the socket that is ours alone, and closes conn. What net and the
-// runtime keep for a connection is several times what we do.
+// detach duplicates the descriptor of conn's socket, and closes conn: what net and the runtime keep
+// for a connection is several times the size of a client.
 func detach(conn net.Conn) (int32, error) {
 	defer conn.Close()
 	tcp, ok := conn.(*net.TCPConn)
@@ -112,30 +117,26 @@ func detach(conn net.Conn) (int32, error) {
 	return int32(fd), errors.Join(controlErr, err)
 }
 
-func (e *shards) stalled() (full, behind int) {
+func (e *epollEngine) stalled() (full, catchingUp int) {
 	for _, s := range e.shards {
 		full += int(s.full.Load())
-		behind += int(s.behind.Load())
+		catchingUp += int(s.catchingUp.Load())
 	}
-	return full, behind
+	return full, catchingUp
 }
 
-func (e *shards) drain() {
+func (e *epollEngine) drain() { e.broadcast(drain) }
+
+func (e *epollEngine) closeStreams() { e.broadcast(closeStreams) }
+
+func (e *epollEngine) broadcast(kind messageKind) {
 	for _, s := range e.shards {
-		s.post(message{kind: drain})
+		s.post(message{kind: kind})
 	}
 }
 
-func (e *shards) end() {
-	for _, s := range e.shards {
-		s.post(message{kind: endAll})
-	}
-}
-
-func (e *shards) close() {
-	for _, s := range e.shards {
-		s.post(message{kind: stop})
-	}
+func (e *epollEngine) stop() {
+	e.broadcast(stop)
 	for _, s := range e.shards {
 		<-s.stopped
 	}

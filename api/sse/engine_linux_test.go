@@ -11,26 +11,24 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// stuck is the response to a client that takes nothing, not even the first event: what it asked for before
-// has filled its socket.
-type stuck struct {
+// stuckWriter writes the response to a client that does not read: its socket is full from the start.
+type stuckWriter struct {
 	*httptest.ResponseRecorder
 	conn net.Conn
 }
 
-func (s stuck) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return s.conn, bufio.NewReadWriter(bufio.NewReader(s.conn), bufio.NewWriter(s.conn)), nil
+func (w stuckWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.conn, bufio.NewReadWriter(bufio.NewReader(w.conn), bufio.NewWriter(w.conn)), nil
 }
 
-func TestClientThatDoesNotTakeTheFirstEvent(t *testing.T) {
+func TestClientThatDoesNotTakeTheFirstEventIsSlow(t *testing.T) {
 	f := stream.NewFeed(streamtest.NewLog("k3f9"), stream.FeedOptions{})
 	if err := f.Fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Options{
-		Feed: f, Heartbeat: time.Hour, WriteTimeout: 50 * time.Millisecond, Meter: noMeter{}, Now: time.Now,
-		Retry: func() int { return 2713 },
-	})
+	opts := testOptions(f)
+	opts.WriteTimeout = 50 * time.Millisecond
+	s, err := New(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,10 +39,10 @@ func TestClientThatDoesNotTakeTheFirstEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var end End
-	re := &Response{w: stuck{httptest.NewRecorder(), here}, r: httptest.NewRequest("GET", "/", nil)}
-	s.Serve(re, &Stream{Sub: sub, Sync: sync, Ended: func(e End) { end = e }})
+	re := &Response{w: stuckWriter{httptest.NewRecorder(), here}, r: httptest.NewRequest("GET", "/", nil)}
+	s.Serve(re, &Stream{Sub: sub, Sync: sync, Owner: ownerFunc(func(e End) { end = e })})
 	s.Close()
-	if end.Reason != "slow" {
-		t.Errorf("the stream ended with %q", end.Reason)
+	if end.Reason != CloseSlow {
+		t.Errorf("close reason: got %q, want %q", end.Reason, CloseSlow)
 	}
 }

@@ -2,5 +2,5 @@
 
 package sse
 
-// newEngine has nothing better than a goroutine for each stream on this system.
+// newEngine returns no engine: on this system a goroutine serves each stream.
 func newEngine(*Server) (engine, error) { return nil, nil }

@@ -12,72 +12,70 @@ import (
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
-// goroutine serves one stream on the goroutine of its request.
+// goroutine serves one stream on the goroutine of its request. Only that goroutine writes to the
+// client.
 type goroutine struct {
-	server  *Server
-	stream  *Stream
-	w       http.ResponseWriter
-	began   time.Time
-	beat    *time.Ticker
-	buf     []byte
-	bytes   int64
-	counted uint64 // events that the meter knows of
-	lost    error  // why a write failed
+	server   *Server
+	stream   *Stream
+	w        http.ResponseWriter
+	began    time.Time
+	beat     *time.Ticker
+	buf      []byte
+	bytes    int64  // written
+	metered  uint64 // events that the meter has counted
+	writeErr error  // of the last write
 }
 
-// serve writes what is due until the stream ends. It and run call whatever needs much stack, and are not
-// such themselves: they stand on the stack of an idle stream, which the runtime halves if three quarters
-// of it are free.
+// serve writes until the stream ends. It and run leave work that needs much stack to functions that
+// return: their own frames stay on the stack of an idle stream, and the runtime halves a stack only if
+// three quarters of it are free.
 func (g *goroutine) serve(request context.Context) {
-	ctx, release := g.begin(request)
-	defer release()
-	g.over(ctx, g.run(ctx))
+	ctx, stop := g.watch(request)
+	defer stop()
+	g.end(ctx, g.run(ctx))
 }
 
-// begin returns what ends the stream, and what must be called in the end.
-func (g *goroutine) begin(request context.Context) (context.Context, func()) {
-	g.server.opts.Schedule.AddUnpaced(1)
-	g.server.fresh.enter()
-	g.beat = time.NewTicker(g.server.opts.Heartbeat)
+// watch returns a context that ends when the stream must, with a CloseReason as cause unless the
+// request's context ended it. The caller must call stop.
+func (g *goroutine) watch(request context.Context) (ctx context.Context, stop func()) {
+	s := g.server
+	s.opts.Schedule.AddUnpaced(1)
+	s.fresh.addStream()
+	g.beat = time.NewTicker(s.opts.Heartbeat)
 	ctx, cancel := context.WithCancelCause(request)
-	unclose := context.AfterFunc(g.server.ctx, func() { cancel(CloseServerClosed) })
-	undrain := context.AfterFunc(g.server.draining, func() {
-		time.AfterFunc(time.Until(g.server.leaveAt(time.Now())), func() { cancel(CloseDraining) })
+	stopClose := context.AfterFunc(s.ctx, func() { cancel(CloseServerClosed) })
+	stopDrain := context.AfterFunc(s.draining, func() {
+		time.AfterFunc(time.Until(s.drainTime(time.Now())), func() { cancel(CloseDraining) })
 	})
-	unlease := g.watchLease(cancel)
-	if g.server.left() {
+	stopLease := g.watchLease(cancel)
+	if s.isDrained() {
 		cancel(CloseDraining)
 	}
 	return ctx, func() {
-		unlease()
-		undrain()
-		unclose()
+		stopLease()
+		stopDrain()
+		stopClose()
 		cancel(nil)
 		g.beat.Stop()
-		g.server.fresh.leave()
-		g.server.opts.Schedule.AddUnpaced(-1)
+		s.fresh.removeStream()
+		s.opts.Schedule.AddUnpaced(-1)
 	}
 }
 
-// over tells that the stream has ended, and why.
-func (g *goroutine) over(ctx context.Context, err error) {
-	g.server.over(g.stream.Ended, newEnd(g.reason(ctx, err), time.Since(g.began), g.bytes, g.stream.Sub.Sent()))
-}
-
-// watchLease cancels when the lease ends, however often that is put off.
+// watchLease calls cancel when the lease ends. It follows renewals.
 func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
 	lease := g.stream.Lease
 	if lease == nil {
 		return func() {}
 	}
-	var mu sync.Mutex // the timer can fire before it is stored
+	var mu sync.Mutex // the timer can fire before it is assigned
 	var timer *time.Timer
 	mu.Lock()
 	defer mu.Unlock()
 	timer = time.AfterFunc(time.Until(lease.Until()), func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if lease.expired(time.Now()) {
+		if lease.hasExpired(time.Now()) {
 			cancel(CloseExpired)
 			return
 		}
@@ -90,10 +88,28 @@ func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
 	}
 }
 
-// run writes what is due until the client is gone or the server ends the stream. One goroutine,
-// one select: nobody else writes to this client.
+// end reports the end of the stream, which err caused.
+func (g *goroutine) end(ctx context.Context, err error) {
+	g.server.ended(g.stream.Owner, newEnd(g.cause(ctx, err), time.Since(g.began), g.bytes, g.stream.Sub.Sent()))
+}
+
+// cause returns the close reason that err stands for, or err if it stands for none.
+func (g *goroutine) cause(ctx context.Context, err error) error {
+	switch {
+	case reasonOf(err) != CloseOther:
+		return reasonOf(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return CloseSlow
+	case ctx.Err() != nil && g.writeErr != nil, errors.Is(err, context.Canceled):
+		return CloseClientGone
+	default:
+		return err
+	}
+}
+
+// run writes until ctx ends or a write fails.
 func (g *goroutine) run(ctx context.Context) error {
-	if err := g.greet(); err != nil {
+	if err := g.writeSync(); err != nil {
 		return err
 	}
 	for more := false; ; {
@@ -112,36 +128,36 @@ func (g *goroutine) run(ctx context.Context) error {
 				return err
 			}
 		case <-ctx.Done():
-			return g.goodbye(ctx)
+			return g.writeLast(ctx)
 		}
 	}
 }
 
-// greet writes the first event.
-func (g *goroutine) greet() error {
-	return g.control(g.stream.Sub.Sync(g.buf, g.stream.Sync, g.server.opts.Now()))
+// writeSync writes the first event.
+func (g *goroutine) writeSync() error {
+	return g.writeFrame(g.stream.Sub.Sync(g.buf, g.stream.Sync, g.server.opts.Now()))
 }
 
-// step writes what is due, at the end of the window that it may be gathered for: unless it is more of what
-// was gathered before.
+// step writes pending events, at the end of the client's batch window if it has one. more continues a
+// batch that step has begun. It reports whether further events may be pending.
 func (g *goroutine) step(ctx context.Context, more bool) (bool, error) {
 	if window := g.stream.Sub.Window(); window != 0 && !more {
-		if err := g.gather(ctx, window); err != nil {
+		if err := g.waitForWindow(ctx, window); err != nil {
 			return false, err
 		}
 	}
 	more, err := g.advance(ctx)
-	if g.lost != nil { // net/http has then cancelled ctx too
-		return false, g.lost
+	if g.writeErr != nil { // net/http has then ended ctx, too
+		return false, g.writeErr
 	}
 	if ctx.Err() != nil {
-		return false, g.goodbye(ctx)
+		return false, g.writeLast(ctx)
 	}
 	return more, err
 }
 
-// gather waits for the end of the window that has begun.
-func (g *goroutine) gather(ctx context.Context, window time.Duration) error {
+// waitForWindow waits until the current batch window or ctx ends.
+func (g *goroutine) waitForWindow(ctx context.Context, window time.Duration) error {
 	end := time.NewTimer(time.Until(g.server.windowEnd(time.Now(), window)))
 	defer end.Stop()
 	for {
@@ -149,7 +165,7 @@ func (g *goroutine) gather(ctx context.Context, window time.Duration) error {
 		case <-end.C:
 			return nil
 		case <-ctx.Done():
-			return nil // whoever called knows
+			return nil // the caller checks ctx
 		case <-g.beat.C:
 			if err := g.heartbeat(); err != nil {
 				return err
@@ -158,7 +174,8 @@ func (g *goroutine) gather(ctx context.Context, window time.Duration) error {
 	}
 }
 
-// advance writes what is due now, and reports whether there may be more already.
+// advance writes pending events, or catches up from the log. It reports whether further events may be
+// pending.
 func (g *goroutine) advance(ctx context.Context) (bool, error) {
 	bufs, err := g.stream.Sub.Pending(nil, pacing.MaxWrite)
 	if len(bufs) > 0 {
@@ -166,29 +183,22 @@ func (g *goroutine) advance(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	g.server.fresh.wrote()
+	g.server.fresh.observe()
 	if errors.Is(err, stream.ErrBehind) {
-		err = g.stream.Sub.CatchUp(ctx, g.catchUp)
+		err = g.stream.Sub.CatchUp(ctx, g.emit)
 	} else if err == nil {
 		return len(bufs) > 0, nil
 	}
 	var reset *stream.ResetError
 	if errors.As(err, &reset) {
-		return true, g.control(g.server.reset(g.stream.Sub, reset))
+		return true, g.writeFrame(g.server.resetFrame(g.stream.Sub, reset))
 	}
 	return true, err
 }
 
-// reset is the frame that tells a client to begin anew.
-func (s *Server) reset(sub *stream.Subscription, why *stream.ResetError) []byte {
-	s.opts.Meter.Reset(why.Reason)
-	s.opts.Logger.Info("stream reset", "reason", why.Reason)
-	return sub.Sync(nil, stream.Sync{Mode: stream.ModeReset, Reason: why.Reason}, s.opts.Now())
-}
-
-// catchUp writes what came from the log. As long as the filter lets nothing through, it sends the
-// heartbeats that nobody else would.
-func (g *goroutine) catchUp(bufs [][]byte) error {
+// emit writes events of the log during a catch-up. While the filter lets none through, it writes the
+// heartbeats, since run cannot.
+func (g *goroutine) emit(bufs [][]byte) error {
 	if len(bufs) > 0 {
 		return g.write(bufs)
 	}
@@ -202,34 +212,33 @@ func (g *goroutine) catchUp(bufs [][]byte) error {
 
 func (g *goroutine) heartbeat() error {
 	g.buf = g.stream.Sub.Heartbeat(g.buf[:0], g.server.opts.Now())
-	return g.control(g.buf)
+	return g.writeFrame(g.buf)
 }
 
-// goodbye tells the client what to do, if it is the server who ends the stream.
-func (g *goroutine) goodbye(ctx context.Context) error {
-	if frame := g.server.farewell(g.stream.Sub, context.Cause(ctx)); frame != nil {
-		return errors.Join(context.Cause(ctx), g.control(frame))
+// writeLast writes the last frame if the server ends the stream, and returns why it ends.
+func (g *goroutine) writeLast(ctx context.Context) error {
+	if frame := g.server.lastFrame(g.stream.Sub, context.Cause(ctx)); frame != nil {
+		return errors.Join(context.Cause(ctx), g.writeFrame(frame))
 	}
 	return context.Cause(ctx)
 }
 
-// control writes one frame of the stream itself.
-func (g *goroutine) control(frame []byte) error { return g.write([][]byte{frame}) }
+func (g *goroutine) writeFrame(frame []byte) error { return g.write([][]byte{frame}) }
 
-// write writes and flushes. A client that does not take it within the time-out is gone.
+// write writes and flushes. It fails if the client does not take the bytes within WriteTimeout.
 func (g *goroutine) write(bufs [][]byte) error {
-	g.lost = g.tryWrite(bufs)
-	return g.lost
+	g.writeErr = g.tryWrite(bufs)
+	return g.writeErr
 }
 
 func (g *goroutine) tryWrite(bufs [][]byte) error {
-	if err := g.server.extend(g.w); err != nil {
+	if err := g.server.extendDeadline(g.w); err != nil {
 		return err
 	}
 	before := g.bytes
 	defer func() {
-		g.server.opts.Meter.Sent(g.bytes-before, g.stream.Sub.Sent()-g.counted)
-		g.counted = g.stream.Sub.Sent()
+		g.server.opts.Meter.Sent(g.bytes-before, g.stream.Sub.Sent()-g.metered)
+		g.metered = g.stream.Sub.Sent()
 	}()
 	for _, b := range bufs {
 		n, err := g.w.Write(b)
@@ -239,18 +248,4 @@ func (g *goroutine) tryWrite(bufs [][]byte) error {
 		}
 	}
 	return http.NewResponseController(g.w).Flush()
-}
-
-// reason returns the close reason for the error that ended the stream, or else the error.
-func (g *goroutine) reason(ctx context.Context, err error) error {
-	switch {
-	case reasonOf(err) != CloseOther:
-		return reasonOf(err)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return CloseSlow
-	case ctx.Err() != nil && g.lost != nil, errors.Is(err, context.Canceled):
-		return CloseClientGone
-	default:
-		return err
-	}
 }

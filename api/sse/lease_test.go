@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// A stream on a goroutine outlives the end that it began with once its lease is renewed, and ends with
-// the last one.
-func TestLeaseOfAGoroutine(t *testing.T) {
+// The goroutine engine ends a stream at the end of its lease, and later if the lease was renewed.
+func TestGoroutineFollowsTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		lease := NewLease(began.Add(time.Minute))
@@ -20,7 +19,7 @@ func TestLeaseOfAGoroutine(t *testing.T) {
 		time.AfterFunc(59*time.Second, func() { lease.Renew(began.Add(time.Hour)) })
 		<-ctx.Done()
 		if lasted := time.Since(began); lasted != time.Hour || !errors.Is(context.Cause(ctx), CloseExpired) {
-			t.Errorf("ended after %v, with %v", lasted, context.Cause(ctx))
+			t.Errorf("the stream ended after %v with %v, want %v and %v", lasted, context.Cause(ctx), time.Hour, CloseExpired)
 		}
 	})
 }

@@ -7,22 +7,23 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Meter is told what streams cost. Its methods may be called from any goroutine, and must not wait.
+// Meter counts what streams write. Its methods may be called from any goroutine and must not block.
 type Meter interface {
-	// Sent is told of bytes that sockets took, and of events that were handed to connections: for many
-	// deliveries at a time where that is possible.
+	// Sent counts bytes that sockets took and events of the log that were written, for many
+	// deliveries at a time where possible.
 	Sent(bytes int64, events uint64)
-	// Written is told of events that were just written: when the log says that they were written
-	// there, in Unix nanoseconds.
+	// Written observes events that were just written to clients. at holds the trigger's clock for
+	// each, in Unix nanoseconds.
 	Written(at []int64, now time.Time)
-	// Reset is told when a client had to begin anew in the middle of its stream.
+	// Reset counts a client that received a reset in the middle of its stream.
 	Reset(reason stream.ResetReason)
 }
 
-// maxKept bounds the memory that is kept for the times of events; a bulk statement may have many.
-const maxKept = 4096
+// maxTimes bounds the room for the times of events that freshness keeps between passes; a bulk
+// statement may have many.
+const maxTimes = 4096
 
-// freshness tells the meter how old events are when they are written, once for each event and not
+// freshness reports to the meter how old events are when they are written, once for each event and not
 // for each client.
 type freshness struct {
 	feed  *stream.Feed
@@ -31,27 +32,32 @@ type freshness struct {
 	at    []int64
 }
 
-// look remembers what is new. Call it before a pass: it then tells of nothing that is not in it.
-func (f *freshness) look() { f.at, f.mark = f.feed.WrittenSince(f.at[:0], f.mark) }
+func newFreshness(o Options) freshness {
+	return freshness{feed: o.Feed, meter: o.Meter, mark: o.Feed.Mark()}
+}
 
-// tell tells of what look has seen: after a pass over some clients.
-func (f *freshness) tell(now time.Time) {
+// collect remembers the events that are new since its last call. Called before a pass, it remembers
+// no event that the pass does not write.
+func (f *freshness) collect() { f.at, f.mark = f.feed.WrittenSince(f.at[:0], f.mark) }
+
+// report reports the collected events as written.
+func (f *freshness) report(now time.Time) {
 	f.meter.Written(f.at, now)
-	if cap(f.at) > maxKept {
+	if cap(f.at) > maxTimes {
 		f.at = nil
 	}
 }
 
-// sharedFreshness is for goroutines that serve a client each: the first one that has written an event
-// tells of it.
+// sharedFreshness is the freshness of all streams that goroutines serve: the first goroutine that has
+// written an event reports it.
 type sharedFreshness struct {
 	mu      sync.Mutex
-	streams int // that are served
+	streams int
 	freshness
 }
 
-// enter is called for each stream that begins: what happened while there was none was written to nobody.
-func (f *sharedFreshness) enter() {
+// addStream counts a stream. Events from before the first one were not written to any client.
+func (f *sharedFreshness) addStream() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.streams++; f.streams == 1 {
@@ -59,20 +65,20 @@ func (f *sharedFreshness) enter() {
 	}
 }
 
-func (f *sharedFreshness) leave() {
+func (f *sharedFreshness) removeStream() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.streams--
 }
 
-// wrote is called when a stream has written what was due, or nothing was.
-func (f *sharedFreshness) wrote() {
+// observe reports the events that are new. A stream calls it when it has no pending events.
+func (f *sharedFreshness) observe() {
 	if !f.mu.TryLock() {
-		return // somebody else is telling just now
+		return // another stream reports them
 	}
 	defer f.mu.Unlock()
-	f.look()
+	f.collect()
 	if len(f.at) > 0 {
-		f.tell(time.Now())
+		f.report(time.Now())
 	}
 }

@@ -7,13 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller waits for what happens to the sockets of all shards: room for more bytes, or an end.
+// poller waits for events of all shards' sockets: a socket became writable, or its peer closed it.
 type poller struct {
-	epoll int
-	waker int // an eventfd that makes the wait return, for stop
+	epoll  int
+	stopFD int // an eventfd that makes the wait return
 
 	mu      sync.Mutex
-	clients []*client // by file descriptor, which are small numbers
+	clients []*client // by descriptor, guarded by mu; descriptors are small numbers
 }
 
 const interest = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
@@ -23,18 +23,18 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	waker, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	stopFD, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(epoll))
 	}
-	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(waker)}
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, waker, &event); err != nil {
-		return nil, errors.Join(err, unix.Close(waker), unix.Close(epoll))
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(stopFD)}
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, stopFD, &event); err != nil {
+		return nil, errors.Join(err, unix.Close(stopFD), unix.Close(epoll))
 	}
-	return &poller{epoll: epoll, waker: waker}, nil
+	return &poller{epoll: epoll, stopFD: stopFD}, nil
 }
 
-// add begins to watch the client's socket.
+// add registers the client's socket.
 func (p *poller) add(c *client) error {
 	p.mu.Lock()
 	for len(p.clients) <= int(c.fd) {
@@ -50,8 +50,8 @@ func (p *poller) add(c *client) error {
 	return nil
 }
 
-// remove ends that, and closes the socket. An event of it that is under way by then finds nobody,
-// or somebody new with the same descriptor, whose socket then says that it has not ended.
+// remove unregisters the client's socket and closes it. An event that EpollWait has returned by then
+// finds no client, or a new one with the same descriptor, for which dispatch checks the socket.
 func (p *poller) remove(c *client) {
 	p.forget(c)
 	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, int(c.fd), nil)
@@ -64,24 +64,24 @@ func (p *poller) forget(c *client) {
 	p.clients[c.fd] = nil
 }
 
-// run passes on events until stop.
+// run dispatches events until stop.
 func (p *poller) run() {
 	events := make([]unix.EpollEvent, 256)
 	for {
 		n, err := unix.EpollWait(p.epoll, events, -1)
 		if err != nil && !errors.Is(err, unix.EINTR) {
-			return // the descriptor is not one: cannot happen while we run
+			return // the descriptor is invalid: impossible before close
 		}
 		for _, event := range events[:max(n, 0)] {
-			if int(event.Fd) == p.waker {
+			if int(event.Fd) == p.stopFD {
 				return
 			}
-			p.pass(event)
+			p.dispatch(event)
 		}
 	}
 }
 
-func (p *poller) pass(event unix.EpollEvent) {
+func (p *poller) dispatch(event unix.EpollEvent) {
 	p.mu.Lock()
 	c := p.clients[event.Fd]
 	p.mu.Unlock()
@@ -89,19 +89,19 @@ func (p *poller) pass(event unix.EpollEvent) {
 		return
 	}
 	const end = unix.EPOLLHUP | unix.EPOLLRDHUP | unix.EPOLLERR
-	if event.Events&end != 0 && hungUp(int(c.fd)) {
-		c.hungUp()
+	if event.Events&end != 0 && isPeerClosed(int(c.fd)) {
+		c.onPeerClosed()
 	} else if event.Events&unix.EPOLLOUT != 0 {
-		c.writable()
+		c.onWritable()
 	}
 }
 
 // stop makes run return.
 func (p *poller) stop() {
-	_, _ = unix.Write(p.waker, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	_, _ = unix.Write(p.stopFD, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 }
 
 func (p *poller) close() {
-	_ = unix.Close(p.waker)
+	_ = unix.Close(p.stopFD)
 	_ = unix.Close(p.epoll)
 }

@@ -3,8 +3,8 @@ package sse
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -14,39 +14,62 @@ import (
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
-// Server writes streams. Make it with New, and Close it.
+// Options configure a Server. Schedule and Goroutines are optional, all other fields are required.
+type Options struct {
+	Feed *stream.Feed
+	// Heartbeat is the time between two heartbeats.
+	Heartbeat time.Duration
+	// WriteTimeout is how long a client may take nothing before it is closed as slow.
+	WriteTimeout time.Duration
+	// Now is the clock of control frames.
+	Now func() time.Time
+	// Retry returns the delay in milliseconds after which a client reconnects.
+	Retry  func() int
+	Meter  Meter
+	Logger *slog.Logger
+	// Schedule receives the times of the fan-out passes; nil discards them.
+	Schedule *pacing.Schedule
+	// Goroutines serves every stream on a goroutine, even where the system has epoll.
+	Goroutines bool
+}
+
+// Server writes streams. Make it with New, run it with Run, and Close it. It is safe for concurrent
+// use.
 type Server struct {
 	opts    Options
-	engine  engine // nil: a goroutine for each stream
-	open    gate   // the streams that are open
+	engine  engine // nil: a goroutine serves each stream
+	streams streamCount
 	fresh   sharedFreshness
-	closing sync.Once
-	ctx     context.Context
-	cancel  context.CancelCauseFunc // ends every stream at once
+	start   time.Time // see since
+	running sync.Once
 
-	draining context.Context // done when streams are to leave
+	ctx    context.Context // done when all streams must end at once
+	cancel context.CancelCauseFunc
+
+	draining context.Context // done when the server drains
 	drain    context.CancelFunc
-	leaveBy  atomic.Int64 // when the last stream is told to leave, 0 if none is; see since
-
-	start time.Time // what moments are counted from
+	drainBy  atomic.Int64 // the end of the drain, 0 before it; see since
 }
 
-// engine takes streams over from net/http.
+// engine serves streams on sockets that it has taken away from net/http.
 type engine interface {
-	// take takes over the connection of a response that has begun, and then serves the stream
-	// until it ends. False means that it cannot, and has touched nothing.
-	take(re *Response, st *Stream, began time.Time) bool
-	// stalled is how many clients' sockets are full, and how many clients are reading the log.
-	stalled() (full, behind int)
-	// drain makes every stream choose when to leave.
+	// takeOver takes the connection of a response that has begun, and serves the stream until it
+	// ends. It returns false if it cannot, and has then changed nothing.
+	takeOver(re *Response, st *Stream, began time.Time) bool
+	// stalled returns the number of clients whose sockets are full, and of those that catch up.
+	stalled() (full, catchingUp int)
+	// drain makes every stream choose a time within the drain.
 	drain()
-	// end ends every stream at once, and those that come later. It returns without waiting.
-	end()
-	// close returns when nothing runs any more. Every stream must have ended.
-	close()
+	// closeStreams ends every stream at once, also those that are taken over later. It does not wait.
+	closeStreams()
+	// run starts the engine's goroutines.
+	run()
+	// stop ends them, waits for them, and frees the engine's resources. No stream may be open.
+	stop()
 }
 
-// New returns a server of streams. It fails only if the system refuses what it needs.
+// New returns a server, which starts to write with Run. It returns an error if the system refuses the
+// resources that it needs; Close frees them.
 func New(opts Options) (*Server, error) {
 	if opts.Schedule == nil {
 		opts.Schedule = pacing.NewSchedule()
@@ -54,7 +77,7 @@ func New(opts Options) (*Server, error) {
 	s := &Server{opts: opts, start: time.Now()}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.draining, s.drain = context.WithCancel(context.Background())
-	s.fresh.freshness = freshness{feed: opts.Feed, meter: opts.Meter, mark: opts.Feed.Mark()}
+	s.fresh.freshness = newFreshness(opts)
 	if opts.Goroutines {
 		return s, nil
 	}
@@ -63,75 +86,43 @@ func New(opts Options) (*Server, error) {
 	return s, err
 }
 
-// Response is a stream's response that has begun.
-type Response struct {
-	w    http.ResponseWriter
-	r    *http.Request
-	head []byte // what comes before the first event and was not sent yet
-}
+// Run writes streams until ctx ends or Close is called. Then it closes the streams that are open, and
+// returns when everything that it started has ended. A stream that is served later ends as it begins.
+// Further calls wait for the first one.
+func (s *Server) Run(ctx context.Context) { s.running.Do(func() { s.run(ctx) }) }
 
-// Begin begins a stream's response. Nothing is sent by that yet.
-func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Response, error) {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-cache, no-transform")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	if s.engine != nil && r.ProtoMajor == 1 && r.TLS == nil {
-		// Ends with the connection: net/http adds no chunks, and whoever takes the socket over
-		// goes on writing plain bytes.
-		h.Set("Transfer-Encoding", "identity")
+func (s *Server) run(ctx context.Context) {
+	if s.engine != nil {
+		s.engine.run()
+		defer s.engine.stop()
 	}
-	if err := s.extend(w); err != nil {
-		return nil, err
+	select {
+	case <-ctx.Done():
+	case <-s.ctx.Done():
 	}
-	w.WriteHeader(http.StatusOK)
-	return &Response{w: w, r: r, head: s.retry("\n\n")}, nil
-}
-
-// Flush sends the headers and the delay after which the client may come again: for a client that
-// must wait for the rest.
-func (re *Response) Flush() error {
-	if _, err := re.w.Write(re.head); err != nil {
-		return err
+	s.closeStreams()
+	if s.engine != nil {
+		s.engine.closeStreams()
 	}
-	re.head = nil
-	return http.NewResponseController(re.w).Flush()
+	<-s.streams.none()
 }
 
-// extend gives the client the write time-out, from now on, for what is written next.
-func (s *Server) extend(w http.ResponseWriter) error {
-	return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout))
+// Close ends every stream at once, and frees the server's resources. It returns when Run has, and is
+// idempotent. It may be called without Run.
+func (s *Server) Close() {
+	s.closeStreams()
+	s.Run(s.ctx)
 }
 
-// Serve serves the stream on a response that Begin has begun. It returns when the stream has ended
-// or somebody else has taken it over, an engine or Shallow; then Ended tells of its end.
-func (s *Server) Serve(re *Response, st *Stream) {
-	began := time.Now()
-	if !s.open.enter() {
-		st.Ended(End{Reason: CloseServerClosed})
-		return
-	}
-	if s.engine == nil || s.left() || !s.engine.take(re, st, began) {
-		g := &goroutine{server: s, stream: st, w: re.w, buf: re.head, began: began}
-		if outside, ok := re.w.(*shallow); ok {
-			g.w, outside.stream = outside.ResponseWriter, g
-			return
-		}
-		g.serve(re.r.Context())
-	}
+func (s *Server) closeStreams() {
+	s.streams.close()
+	s.cancel(CloseServerClosed)
 }
 
-// over tells that a stream has ended.
-func (s *Server) over(ended func(End), e End) {
-	ended(e)
-	s.open.leave()
-}
-
-// Drain tells every stream, spread at random over the given time, to resume elsewhere, and ends
-// it. Those that come
-// later choose a moment of what is left of it. It returns without waiting.
+// Drain ends every stream with a draining event, at random times within the given time. A stream that
+// opens later chooses a time of what is left. Drain does not wait. Further calls do nothing.
 func (s *Server) Drain(within time.Duration) {
-	if !s.leaveBy.CompareAndSwap(0, s.since(time.Now().Add(within))) {
+	if !s.drainBy.CompareAndSwap(0, s.since(time.Now().Add(within))) {
 		return
 	}
 	s.drain()
@@ -140,70 +131,127 @@ func (s *Server) Drain(within time.Duration) {
 	}
 }
 
-// left reports whether all who were there when draining began are told to leave by now.
-func (s *Server) left() bool {
-	by := s.leaveBy.Load()
-	return by != 0 && s.since(time.Now()) >= by
+// Wait returns when no stream is open or ctx ends.
+func (s *Server) Wait(ctx context.Context) {
+	select {
+	case <-s.streams.none():
+	case <-ctx.Done():
+	}
 }
 
-// Stalled is how many clients do not take what is due at the moment, and how many read from the log. It
-// is at most a second old, and does not know of streams that are served with a goroutine each.
-func (s *Server) Stalled() (full, behind int) {
+// Stalled returns the number of clients that do not take their pending events, and of those that catch
+// up from the log. It is at most a second old, and leaves out streams that goroutines serve.
+func (s *Server) Stalled() (full, catchingUp int) {
 	if s.engine == nil {
 		return 0, 0
 	}
 	return s.engine.stalled()
 }
 
-// Shutdown waits until every stream has ended, or else until ctx does.
-func (s *Server) Shutdown(ctx context.Context) {
-	select {
-	case <-s.open.empty():
-	case <-ctx.Done():
-	}
-}
-
-// Close ends every stream at once, and waits for that. A stream that is served later ends as it
-// begins. Only the first call does something.
-func (s *Server) Close() { s.closing.Do(s.close) }
-
-func (s *Server) close() {
-	s.open.shut()
-	s.cancel(CloseServerClosed)
-	if s.engine == nil {
-		<-s.open.empty()
-		return
-	}
-	s.engine.end()
-	<-s.open.empty()
-	s.engine.close()
-}
-
-// since is a moment as a number, in nanoseconds, which is above 0. It knows nothing of the time of day: that is
-// set now and then, and must neither hold a stream back nor end it.
+// since returns the moment as nanoseconds since the server's start, above 0. It follows the monotonic
+// clock: a change of the time of day must neither delay a stream nor end it.
 func (s *Server) since(moment time.Time) int64 { return int64(moment.Sub(s.start)) + 1 }
 
-// leaveAt chooses when a stream that is open now leaves a server that drains.
-func (s *Server) leaveAt(now time.Time) time.Time {
-	left := time.Duration(s.leaveBy.Load() - s.since(now))
+// drainTime chooses when a stream that is open now is drained.
+func (s *Server) drainTime(now time.Time) time.Time {
+	left := time.Duration(s.drainBy.Load() - s.since(now))
 	if left <= 0 {
 		return now
 	}
 	return now.Add(rand.N(left))
 }
 
-func (s *Server) retry(end string) []byte {
+// isDrained reports whether the time of the drain is over.
+func (s *Server) isDrained() bool {
+	by := s.drainBy.Load()
+	return by != 0 && s.since(time.Now()) >= by
+}
+
+// windowEnd returns the end of the batch window that contains now. Windows of one length begin and end
+// at the same times for all clients, so that one batch serves all of them.
+func (s *Server) windowEnd(now time.Time, window time.Duration) time.Time {
+	left := window - time.Duration(s.since(now))%window
+	return now.Add(left)
+}
+
+// retryLine returns a retry field, followed by end.
+func (s *Server) retryLine(end string) []byte {
 	b := append([]byte("retry: "), strconv.Itoa(s.opts.Retry())...)
 	return append(b, end...)
 }
 
-// farewell is the last frame of a stream that the server ends; nil if it says nothing.
-func (s *Server) farewell(sub *stream.Subscription, why error) []byte {
+// resetFrame returns the frame that makes a client fetch its data again, and counts the reset.
+func (s *Server) resetFrame(sub *stream.Subscription, why *stream.ResetError) []byte {
+	s.opts.Meter.Reset(why.Reason)
+	s.opts.Logger.Info("stream reset", "reason", why.Reason)
+	return sub.Sync(nil, stream.Sync{Mode: stream.ModeReset, Reason: why.Reason}, s.opts.Now())
+}
+
+// lastFrame returns the last frame of a stream that the server ends, nil if there is none.
+func (s *Server) lastFrame(sub *stream.Subscription, reason error) []byte {
 	switch {
-	case errors.Is(why, CloseDraining):
-		return sub.Sync(s.retry("\n"), stream.Sync{Mode: stream.ModeDraining}, s.opts.Now())
-	case errors.Is(why, CloseExpired):
+	case errors.Is(reason, CloseDraining):
+		return sub.Sync(s.retryLine("\n"), stream.Sync{Mode: stream.ModeDraining}, s.opts.Now())
+	case errors.Is(reason, CloseExpired):
 		return sub.Sync(nil, stream.Sync{Mode: stream.ModeExpired}, s.opts.Now())
 	}
 	return nil
+}
+
+// ended closes the owner of a stream that has ended.
+func (s *Server) ended(owner Owner, e End) {
+	owner.Close(e)
+	s.streams.remove()
+}
+
+// streamCount counts the open streams. Unlike a sync.WaitGroup it can be waited for while streams are
+// added, and it can be closed. The zero value is ready to use.
+type streamCount struct {
+	mu       sync.Mutex
+	open     int
+	isClosed bool
+	waiting  []chan struct{} // closed once open is 0
+}
+
+// add counts a stream, which must be removed. It returns false after close.
+func (c *streamCount) add() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isClosed {
+		return false
+	}
+	c.open++
+	return true
+}
+
+func (c *streamCount) remove() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open--; c.open > 0 {
+		return
+	}
+	for _, w := range c.waiting {
+		close(w)
+	}
+	c.waiting = nil
+}
+
+// close refuses further streams.
+func (c *streamCount) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isClosed = true
+}
+
+// none returns a channel that is closed at the next moment at which no stream is open.
+func (c *streamCount) none() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := make(chan struct{})
+	if c.open == 0 {
+		close(w)
+	} else {
+		c.waiting = append(c.waiting, w)
+	}
+	return w
 }

@@ -1,7 +1,6 @@
 package sse
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,58 +9,59 @@ import (
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
-// shard owns a part of the clients, and is the goroutine that writes to them.
+// shard is a goroutine that owns a part of the clients and writes to them.
 type shard struct {
-	server    *Server
-	engine    *shards
-	clients   []*client
-	pacer     pacing.Pacer
-	sweeper   *time.Ticker
-	flusher   *time.Timer // at the end of the earliest window
-	fresh     freshness
-	nextFlush int64        // when that is, 0 if no window has begun; see Server.since
-	sent      int64        // bytes that the meter does not know of yet
-	full      atomic.Int32 // clients whose sockets are full, at the last sweep
-	behind    atomic.Int32 // and those that read the log
-	ending    bool         // whoever is here or comes is sent away
-	stops     bool
-	stopped   chan struct{} // closed when run has returned
+	server  *Server
+	engine  *epollEngine
+	clients []*client
+	fresh   freshness
+	sent    int64 // bytes that the meter has not counted yet
 
-	nextPass *pacing.PassTime
+	pacer    pacing.Pacer
+	passTime *pacing.PassTime
+	sweeper  *time.Ticker
+	flusher  *time.Timer // fires at flushAt
+	flushAt  int64       // the end of the earliest batch window, 0 if none has begun; see Server.since
+
+	full       atomic.Int32 // stalled clients, at the last sweep
+	catchingUp atomic.Int32 // clients that catch up, at the last sweep
+	isClosing  bool         // every client is closed, also new ones
+	isStopping bool
+	stopped    chan struct{} // closed when run has returned
 
 	mu    sync.Mutex
 	inbox []message     // guarded by mu
-	mail  chan struct{} // signalled when there is something in it
+	mail  chan struct{} // signalled when the inbox has messages
 }
 
-// message is what others have to say to a shard, most of it about one of its clients.
+// message is a message to a shard, from the poller, a catch-up or the engine.
 type message struct {
 	kind   messageKind
-	client *client
-	err    error // with returned: why it could not catch up
+	client *client // of the first three kinds
+	err    error   // of caughtUp: why the catch-up ended early
 }
 
 type messageKind int
 
 const (
-	arrived  messageKind = iota // a new client
-	changed                     // its socket has room again, or it is gone
-	returned                    // it has caught up
-	drain
-	endAll
-	stop // of the shard, when no stream is left
+	opened        messageKind = iota // a new client
+	socketChanged                    // its socket has room, or its peer closed it
+	caughtUp                         // its catch-up has ended
+	drain                            // choose a drain time for each client
+	closeStreams                     // close all clients, and new ones
+	stop                             // return from run; no client is left
 )
 
-func newShard(e *shards) *shard {
+func newShard(e *epollEngine) *shard {
+	o := e.server.opts
 	return &shard{
-		server: e.server, engine: e, pacer: pacing.NewPacer(len(e.shards)), nextPass: e.server.opts.Schedule.NewPassTime(),
-		fresh:   freshness{feed: e.server.opts.Feed, meter: e.server.opts.Meter, mark: e.server.opts.Feed.Mark()},
-		sweeper: time.NewTicker(pacing.SweepInterval(e.server.opts.Heartbeat, e.server.opts.WriteTimeout)), flusher: time.NewTimer(time.Hour),
+		server: e.server, engine: e, pacer: pacing.NewPacer(len(e.shards)), passTime: o.Schedule.NewPassTime(), fresh: newFreshness(o),
+		sweeper: time.NewTicker(pacing.SweepInterval(o.Heartbeat, o.WriteTimeout)), flusher: time.NewTimer(time.Hour),
 		stopped: make(chan struct{}), mail: make(chan struct{}, 1),
 	}
 }
 
-// post leaves a message. It never waits.
+// post puts a message into the inbox. It does not wait, and may be called from any goroutine.
 func (s *shard) post(m message) {
 	s.mu.Lock()
 	s.inbox = append(s.inbox, m)
@@ -72,7 +72,7 @@ func (s *shard) post(m message) {
 	}
 }
 
-// run serves the shard's clients until it is told to stop.
+// run serves the shard's clients until it receives stop.
 func (s *shard) run() {
 	defer close(s.stopped)
 	defer s.sweeper.Stop()
@@ -84,7 +84,7 @@ func (s *shard) run() {
 		select {
 		case <-feed:
 			if wait := s.pacer.Wait(time.Now()); wait > 0 {
-				feed = nil // it need not tell of further changes until then
+				feed = nil // further changes belong to the same pass
 				hold.Reset(wait)
 				continue
 			}
@@ -94,7 +94,8 @@ func (s *shard) run() {
 		case <-s.flusher.C:
 			s.flush()
 		case <-s.mail:
-			if s.readMail() {
+			s.readMail()
+			if s.isStopping {
 				return
 			}
 		case now := <-s.sweeper.C:
@@ -103,32 +104,34 @@ func (s *shard) run() {
 	}
 }
 
-// pass serves every client once, and returns what tells of the feed's next change.
+// pass makes a fan-out pass: it serves every client once. It returns a channel that is closed at the
+// feed's next change.
 func (s *shard) pass() <-chan struct{} {
-	watch := startWatch()
-	next := s.server.opts.Feed.Changed() // before the pass, or what comes during it is missed
-	s.fresh.look()
+	watch := startStopwatch()
+	changed := s.server.opts.Feed.Changed() // before the pass, or a change during it would be missed
+	s.fresh.collect()
 	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
-	for i := len(s.clients) - 1; i >= 0; i-- { // one that ends makes room for one already served
+	for i := len(s.clients) - 1; i >= 0; i-- { // a client that closes is replaced by one that was served
 		s.clients[i].serve(p)
 	}
 	now := time.Now()
 	if len(s.clients) > 0 {
-		s.fresh.tell(now)
+		s.fresh.report(now)
 	}
-	s.pacer.Record(watch.began, watch.cost(now), s.each(p))
-	s.count(p)
+	s.pacer.Record(watch.began, watch.cost(now), s.eventsPerClient(p))
+	s.meter(p)
 	if len(s.clients) > 0 {
-		s.nextPass.Set(now.Add(s.pacer.Wait(now)))
+		s.passTime.Set(now.Add(s.pacer.Wait(now)))
 	}
-	return next
+	return changed
 }
 
-// each is how many events a pass has sent to each client.
-func (s *shard) each(p *stream.FanOutPass) int { return int(p.SentEvents()) / max(1, len(s.clients)) }
+func (s *shard) eventsPerClient(p *stream.FanOutPass) int {
+	return int(p.SentEvents()) / max(1, len(s.clients))
+}
 
-// count tells the meter what went out, once for many clients.
-func (s *shard) count(p *stream.FanOutPass) {
+// meter counts what a pass has written.
+func (s *shard) meter(p *stream.FanOutPass) {
 	if s.sent == 0 && p.SentEvents() == 0 {
 		return
 	}
@@ -136,84 +139,65 @@ func (s *shard) count(p *stream.FanOutPass) {
 	s.sent = 0
 }
 
-// readMail reports whether the shard is to stop.
-func (s *shard) readMail() bool {
+// readMail handles the messages in the inbox.
+func (s *shard) readMail() {
 	s.mu.Lock()
 	inbox := s.inbox
 	s.inbox = nil
 	s.mu.Unlock()
 	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
 	for _, m := range inbox {
-		s.read(m, p)
+		s.handle(m, p)
 	}
-	s.count(p)
-	if s.ending {
-		s.endAll()
+	s.meter(p)
+	if s.isClosing {
+		s.closeAll()
 	}
-	return s.stops
 }
 
-func (s *shard) read(m message, p *stream.FanOutPass) {
-	c := m.client
+func (s *shard) handle(m message, p *stream.FanOutPass) {
 	switch m.kind {
-	case arrived:
-		s.add(c)
-	case returned:
-		away := c.away.Swap(nil)
-		if m.err != nil && !s.cameBack(c, m.err, away.torn) {
-			return
-		}
 	case drain:
 		s.drain()
-		return
-	case endAll:
-		s.ending = true
-		return
+	case closeStreams:
+		s.isClosing = true
 	case stop:
-		s.stops = true
-		return
+		s.isStopping = true
+	case opened:
+		s.add(m.client)
+		s.serve(m.client, p)
+	case caughtUp:
+		if m.client.finishCatchUp(m.err) {
+			s.serve(m.client, p)
+		}
+	case socketChanged:
+		s.serve(m.client, p)
 	}
-	if c.index < 0 || c.away.Load() != nil { // ended meanwhile, or somebody else's now
-		return
-	}
-	if c.gone.Load() {
-		c.end(CloseClientGone)
-		return
-	}
-	if c.resume() {
+}
+
+// serve serves one client, unless it was closed meanwhile or catches up.
+func (s *shard) serve(c *client, p *stream.FanOutPass) {
+	switch {
+	case c.index < 0 || c.catchUp.Load() != nil:
+	case c.isPeerClosed.Load():
+		c.close(CloseClientGone)
+	case c.resume():
 		c.serve(p)
 	}
 }
 
-// cameBack deals with what kept a client from catching up. True means that its stream goes on. One that has
-// been sent half of something is told nothing more: it would take that for the other half.
-func (s *shard) cameBack(c *client, err error, torn bool) bool {
-	var reset *stream.ResetError
-	switch {
-	case torn:
-		c.end(err)
-	case errors.As(err, &reset):
-		return c.control(s.server.reset(&c.sub, reset))
-	case errors.Is(err, CloseDraining), errors.Is(err, CloseExpired):
-		c.leave(err)
-	default:
-		c.end(err)
-	}
-	return false
-}
-
 func (s *shard) add(c *client) {
-	s.nextPass.SetActive()
+	s.passTime.SetActive()
 	c.index = int32(len(s.clients))
 	s.clients = append(s.clients, c)
 	now := time.Now()
 	c.beatAt = s.server.since(now.Add(s.server.opts.Heartbeat))
-	if s.server.leaveBy.Load() != 0 {
-		c.leavesAt = s.server.since(s.server.leaveAt(now))
+	if s.server.drainBy.Load() != 0 {
+		c.drainAt = s.server.since(s.server.drainTime(now))
 	}
 }
 
-// remove forgets the client and closes its socket.
+// remove removes the client and closes its socket.
 func (s *shard) remove(c *client) {
 	last := s.clients[len(s.clients)-1]
 	s.clients[c.index], last.index = last, c.index
@@ -221,17 +205,17 @@ func (s *shard) remove(c *client) {
 	s.clients = s.clients[:len(s.clients)-1]
 	c.index = -1
 	if len(s.clients) == 0 {
-		s.nextPass.SetIdle()
+		s.passTime.SetIdle()
 	}
 	s.engine.poller.remove(c)
 }
 
-// endAll ends every client that is here. Those who are away have been called back, and are ended
-// when they have come.
-func (s *shard) endAll() {
+// closeAll closes every client, except those that catch up: the end of Server.ctx interrupts their
+// catch-ups, and each is closed when its goroutine has posted caughtUp.
+func (s *shard) closeAll() {
 	for i := len(s.clients) - 1; i >= 0; i-- {
-		if c := s.clients[i]; c.away.Load() == nil {
-			c.end(CloseServerClosed)
+		if c := s.clients[i]; c.catchUp.Load() == nil {
+			c.close(CloseServerClosed)
 		}
 	}
 }

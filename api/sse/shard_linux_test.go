@@ -1,27 +1,24 @@
 package sse
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// The first and the last of many clients are served by the same pass, and have the same after it: also
-// if the feed grows while the pass is under way. What came meanwhile is the next pass's, for everybody.
-func TestOnePassServesFirstAndLastAlike(t *testing.T) {
-	const many = 2000
+// A pass writes the same to its first and to its last client, even if the feed grows while the pass is
+// under way: those events belong to the next pass, for every client.
+func TestPassWritesTheSameToEveryClient(t *testing.T) {
+	const half = 2000
 	f := newFan(t)
-	peers := f.add(many)
-	hungUp := f.add(1)[0]
-	peers = append(peers, f.add(many)...)
-	f.shard.clients[many].ended = func(End) { f.commit("meanwhile") }
-	if err := unix.Shutdown(hungUp, unix.SHUT_RDWR); err != nil {
+	peers := f.add(half)
+	_, lost := f.shard.addClient(t, nil, func(End) { f.commit("meanwhile") })
+	peers = append(peers, f.add(half)...)
+	if err := unix.Shutdown(lost, unix.SHUT_RDWR); err != nil {
 		t.Fatal(err)
 	}
 	for n, want := range []string{"first", "meanwhile", "last"} {
@@ -31,37 +28,36 @@ func TestOnePassServesFirstAndLastAlike(t *testing.T) {
 		f.shard.pass()
 		all := f.read(peers[0])
 		if strings.Count(all, "data: ") != 1 || !strings.Contains(all, `"type":"`+want+`"`) {
-			t.Fatalf("pass %d: the first client was sent\n%s", n, all)
+			t.Fatalf("pass %d: the first client got\n%s\nwant one event of type %s", n, all, want)
 		}
 		for i, peer := range peers {
 			if got := f.read(peer); i > 0 && got != all {
-				t.Fatalf("pass %d: client %d was sent\n%s\nand the first one\n%s", n, i, got, all)
+				t.Fatalf("pass %d: client %d got\n%s\nand the first one\n%s", n, i, got, all)
 			}
 		}
 	}
 	if len(f.shard.clients) != len(peers) {
-		t.Errorf("%d clients are there, and should be %d", len(f.shard.clients), len(peers))
+		t.Errorf("got %d clients, want %d", len(f.shard.clients), len(peers))
 	}
 }
 
-// A client whose socket is full keeps the rest of one frame, however much it is due and however long
-// that lasts. Passes neither try it again nor allocate for it, and serve the others as before. It has
-// lost nothing when it reads on.
+// A stalled client keeps the rest of one frame, however many events are pending and however long it
+// stalls. Passes neither write to it nor allocate for it, and serve the other clients. When it reads
+// on, it has lost nothing.
 func TestStalledClientKeepsOneFrame(t *testing.T) {
 	const burst = 1000
 	f := newFan(t)
 	peers := f.add(3)
 	stalled := f.shard.clients[1]
-	if err := unix.SetsockoptInt(int(stalled.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10); err != nil {
-		t.Fatal(err)
-	}
-	alone := testing.AllocsPerRun(100, func() { f.shard.pass() })
+	f.shrink(stalled)
+	before := testing.AllocsPerRun(100, func() { f.shard.pass() })
 	f.commit(slices.Repeat([]string{"large"}, burst)...)
 	f.shard.pass()
-	sent, rest := stalled.bytes, stalled.rest
-	frame := f.longest(peers[0], burst)
-	if stalled.stalled == 0 || len(rest) == 0 || cap(rest) > frame {
-		t.Fatalf("the client keeps %d bytes in room for %d, of frames of up to %d (stalled since %d)", len(rest), cap(rest), frame, stalled.stalled)
+	sent, unsent := stalled.bytes, stalled.unsent
+	frame := f.longestFrame(peers[0], burst)
+	if stalled.stalledSince == 0 || len(unsent) == 0 || cap(unsent) > frame {
+		t.Fatalf("the client keeps %d bytes in a buffer of %d (stalled since %d), want a part of a frame of up to %d",
+			len(unsent), cap(unsent), stalled.stalledSince, frame)
 	}
 	f.read(peers[2])
 	for n := range 50 {
@@ -69,25 +65,25 @@ func TestStalledClientKeepsOneFrame(t *testing.T) {
 		f.shard.pass()
 		for _, peer := range []int{peers[0], peers[2]} {
 			if got := f.read(peer); strings.Count(got, "data: ") != 1 {
-				t.Fatalf("pass %d: a client that reads was sent\n%s", n, got)
+				t.Fatalf("pass %d: a client that reads got\n%s\nwant one event", n, got)
 			}
 		}
 	}
-	if stalled.bytes != sent || len(stalled.rest) != len(rest) || cap(stalled.rest) != cap(rest) || stalled.sub.Sent() >= burst {
-		t.Errorf("after 50 passes the client that does not read was sent %d bytes more, and keeps %d", stalled.bytes-sent, cap(stalled.rest))
+	if stalled.bytes != sent || len(stalled.unsent) != len(unsent) || cap(stalled.unsent) != cap(unsent) || stalled.sub.Sent() >= burst {
+		t.Errorf("50 passes wrote %d bytes to the stalled client, which keeps %d", stalled.bytes-sent, cap(stalled.unsent))
 	}
-	if beside := testing.AllocsPerRun(100, func() { f.shard.pass() }); beside > alone {
-		t.Errorf("a pass allocates %v times, and %v times with a client that does not read", alone, beside)
+	if after := testing.AllocsPerRun(100, func() { f.shard.pass() }); after > before {
+		t.Errorf("allocations of a pass: got %v with a stalled client, want %v as without", after, before)
 	}
 	f.readsOn(stalled, peers[1], burst+50)
 }
 
-// longest is the size of the longest frame that a client is sent for n events.
-func (f *fan) longest(peer, n int) (longest int) {
+// longestFrame returns the size of the longest of n frames that the peer can read.
+func (f *fan) longestFrame(peer, n int) (longest int) {
 	f.Helper()
 	frames := strings.SplitAfter(f.read(peer), "\n\n")
-	if len(frames) != n+1 { // with what is behind the last one
-		f.Fatalf("%d frames came for %d events", len(frames)-1, n)
+	if len(frames) != n+1 { // the last one is empty
+		f.Fatalf("got %d frames for %d events", len(frames)-1, n)
 	}
 	for _, frame := range frames {
 		longest = max(longest, len(frame))
@@ -95,26 +91,27 @@ func (f *fan) longest(peer, n int) (longest int) {
 	return longest
 }
 
-// readsOn has a client read until it has this many events, each once and in order.
+// readsOn reads at the peer until it has so many events, and checks that it has each once and in
+// order.
 func (f *fan) readsOn(c *client, peer, events int) {
 	f.Helper()
 	var got streamtest.Client
 	for len(got.Events()) < events {
 		text := f.read(peer)
 		if text == "" {
-			f.Fatalf("nothing came after %d events", len(got.Events()))
+			f.Fatalf("got no bytes after %d of %d events", len(got.Events()), events)
 		}
 		if _, err := got.Write([]byte(text)); err != nil {
 			f.Fatal(err)
 		}
-		f.shard.read(message{client: c, kind: changed}, f.feed.NewFanOutPass(pacing.MaxWrite))
+		f.socketChanged(c)
 	}
 	for i, e := range got.Events() {
 		if e.ID != int64(i+1) {
 			f.Fatalf("event %d came as number %d", e.ID, i+1)
 		}
 	}
-	if c.rest != nil || c.stalled != 0 {
-		f.Error(fmt.Sprintf("the client has read all, and keeps %d bytes", len(c.rest)))
+	if c.unsent != nil || c.stalledSince != 0 {
+		f.Errorf("the client has read everything and keeps %d bytes", len(c.unsent))
 	}
 }

@@ -28,7 +28,7 @@ func (s *Server) drain(a *api.API) error {
 	answering, stop := context.WithTimeout(ctx, share(answerShare))
 	defer stop()
 	<-answering.Done()
-	a.Shutdown(ctx)
+	a.Wait(ctx)
 	defer a.Close()
 	if err := s.http.Shutdown(ctx); err != nil {
 		return s.http.Close()

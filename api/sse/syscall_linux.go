@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// send sends what the socket has room for, and never waits: a full socket is EAGAIN. It is a raw
-// system call, which the scheduler is not told of: telling it would cost more than the call's own
-// overhead, and lets its monitor take the processor away at every second send.
+// send sends what the socket has room for, and never blocks: a full socket is EAGAIN. It is a raw
+// system call, of which the scheduler does not know. To inform it costs more than the call's own
+// overhead, and makes the runtime's monitor take the processor away at every second send.
 func send(fd int, b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
@@ -22,24 +22,24 @@ func send(fd int, b []byte) (int, error) {
 	return int(n), nil
 }
 
-// hungUp reports whether nobody reads at the other end any more.
-func hungUp(fd int) bool {
+// isPeerClosed reports whether the peer has closed the connection, at least for writing.
+func isPeerClosed(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&(unix.POLLHUP|unix.POLLRDHUP|unix.POLLERR|unix.POLLNVAL) != 0
 }
 
-// stopwatch tells what something costs. Where others want the processor, too, most of the time that
-// passes may be theirs.
+// stopwatch measures processor time. On a busy machine, most of the time that passes may belong to
+// other threads.
 type stopwatch struct {
 	began time.Time
 	cpu   time.Duration // of this thread
 }
 
-func startWatch() stopwatch { return stopwatch{time.Now(), threadTime()} }
+func startStopwatch() stopwatch { return stopwatch{time.Now(), threadTime()} }
 
-// cost is the processor time since the start, as far as it is known: the goroutine may have changed
-// threads.
+// cost returns the processor time since the start. It returns the time that has passed if the
+// processor time is not known, as when the goroutine has moved to another thread.
 func (w stopwatch) cost(now time.Time) time.Duration {
 	passed := now.Sub(w.began)
 	if used := threadTime() - w.cpu; used > 0 && used < passed {
@@ -48,7 +48,7 @@ func (w stopwatch) cost(now time.Time) time.Duration {
 	return passed
 }
 
-// threadTime is what the thread has used of a processor.
+// threadTime returns the processor time that the thread has used.
 func threadTime() time.Duration {
 	var t unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) != nil {

@@ -1,0 +1,103 @@
+package sse
+
+import (
+	"time"
+
+	"github.com/pgherald/pgherald/stream/pacing"
+)
+
+// sweep checks the deadlines of every client, and counts the clients that do not keep up.
+func (s *shard) sweep(now time.Time) {
+	var full, catchingUp int32
+	for i := len(s.clients) - 1; i >= 0; i-- {
+		c := s.clients[i]
+		switch {
+		case c.catchUp.Load() != nil:
+			catchingUp++
+		case c.stalledSince != 0:
+			full++
+		}
+		s.checkDeadlines(c, now)
+	}
+	s.full.Store(full)
+	s.catchingUp.Store(catchingUp)
+}
+
+// checkDeadlines closes a client that is slow, drains one whose time has come, and sends heartbeats.
+func (s *shard) checkDeadlines(c *client, now time.Time) {
+	t := s.server.since(now)
+	mustDrain := c.drainAt != 0 && t >= c.drainAt
+	u := c.catchUp.Load()
+	switch {
+	case u != nil && mustDrain:
+		u.cancel(CloseDraining)
+	case u != nil && c.lease.hasExpired(now):
+		u.cancel(CloseExpired)
+	case u != nil:
+	case c.stalledSince != 0 && t-c.stalledSince >= int64(s.server.opts.WriteTimeout):
+		c.close(CloseSlow)
+	case mustDrain:
+		c.drain(CloseDraining)
+	case c.lease.hasExpired(now):
+		c.drain(CloseExpired)
+	case t >= c.beatAt && c.stalledSince == 0:
+		c.beatAt = s.server.since(now.Add(s.server.opts.Heartbeat))
+		c.writeFrame(c.sub.Heartbeat(nil, s.server.opts.Now()))
+	}
+}
+
+// drain chooses a drain time for every client.
+func (s *shard) drain() {
+	now, o := time.Now(), &s.server.opts
+	for _, c := range s.clients {
+		c.drainAt = s.server.since(s.server.drainTime(now))
+	}
+	s.sweeper.Reset(min(pacing.DrainSweepInterval, pacing.SweepInterval(o.Heartbeat, o.WriteTimeout)))
+	s.sweep(now)
+}
+
+// isGathering reports whether the client waits for the end of its batch window. The first call for
+// pending events begins a window.
+func (c *client) isGathering() bool {
+	window := c.sub.Window()
+	if window == 0 {
+		return false
+	}
+	now := time.Now()
+	switch {
+	case c.flushAt == 0:
+		c.flushAt = c.shard.server.since(c.shard.server.windowEnd(now, window))
+		c.shard.scheduleFlush(c.flushAt, now)
+	case c.shard.server.since(now) >= c.flushAt:
+		c.flushAt = 0
+		return false
+	}
+	return true
+}
+
+// scheduleFlush makes the shard flush at the given time or earlier.
+func (s *shard) scheduleFlush(at int64, now time.Time) {
+	if s.flushAt == 0 || at < s.flushAt {
+		s.flushAt = at
+		s.flusher.Reset(time.Duration(at - s.server.since(now)))
+	}
+}
+
+// flush serves the clients whose batch windows have ended.
+func (s *shard) flush() {
+	s.flushAt = 0
+	watch := startStopwatch()
+	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
+	for i := len(s.clients) - 1; i >= 0; i-- {
+		c := s.clients[i]
+		switch {
+		case c.flushAt == 0:
+		case c.flushAt <= s.server.since(watch.began):
+			c.serve(p)
+		default:
+			s.scheduleFlush(c.flushAt, watch.began)
+		}
+	}
+	s.pacer.Record(watch.began, watch.cost(time.Now()), s.eventsPerClient(p))
+	s.meter(p)
+}
