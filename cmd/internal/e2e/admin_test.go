@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,8 +25,7 @@ import (
 // with the manual, and with what happened.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) { c.Listen.AdminAddr = "127.0.0.1:0" })
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
@@ -35,31 +33,32 @@ func TestMetrics(t *testing.T) {
 	hearOneActivity(ctx, t, n)
 
 	happened := []string{
-		`pgherald_ready 1`,
-		`pgherald_connections 0`,
-		`pgherald_connections_opened_total{mode="live"} 1`,
-		`pgherald_connections_closed_total{reason="client_gone"} 1`,
-		`pgherald_events_total{type="activity_created"} 1`,
-		`pgherald_sent_events_total 1`,
-		`pgherald_read_lag_seconds_count 1`,
-		`pgherald_listener_up 1`,
-		`pgherald_leader_state{state="idle"} 1`,
-		`pgherald_unannounced_events_total 0`,
-		`pgherald_database_up 1`,
-		`pgherald_prune_failures_total 0`,
+		`pgherald_ready 1` + "\n",
+		`pgherald_connections 0` + "\n",
+		`pgherald_connections_opened_total{mode="live"} 1` + "\n",
+		`pgherald_connections_closed_total{reason="client_gone"} 1` + "\n",
+		`pgherald_events_total{type="activity_created"} 1` + "\n",
+		`pgherald_sent_events_total 1` + "\n",
+		`pgherald_read_lag_seconds_count 1` + "\n",
+		`pgherald_listener_up 1` + "\n",
+		`pgherald_leader_state{state="idle"} 1` + "\n",
+		`pgherald_unannounced_events_total 0` + "\n",
+		`pgherald_database_up 1` + "\n",
+		`pgherald_prune_failures_total 0` + "\n",
+		`pgherald_prune_last`,
 	}
 	var text string
-	for missing := happened; len(missing) > 0; { // the end of a stream is noticed a little later
+	var missing []string
+	t.Cleanup(func() {
+		if len(missing) > 0 {
+			t.Logf("the last scrape lacks %q:\n%s", missing, text)
+		}
+	})
+	waitFor(ctx, t, "the metrics", func() bool { // the server notices the end of a stream a little later
 		text = fetch(ctx, t, operators+"/metrics")
-		missing = slices.DeleteFunc(slices.Clone(happened), func(line string) bool { return strings.Contains(text, line+"\n") })
-		if len(missing) > 0 && !strings.Contains(text, "pgherald_prune_last") {
-			missing = append(missing, "pgherald_prune_last")
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("a scrape never said %q; the last one:\n%s", missing, text)
-		}
-		pause(ctx, 5*time.Millisecond)
-	}
+		missing = slices.DeleteFunc(slices.Clone(happened), func(line string) bool { return strings.Contains(text, line) })
+		return len(missing) == 0
+	})
 	exported := namesIn(regexp.MustCompile(`(?m)^# TYPE (\S+)`), text)
 	checkDashboard(t, exported)
 	checkRules(t, exported)
@@ -217,8 +216,7 @@ func (n *node) said(t testing.TB, message, field string) string {
 // TestLogLevelWhileRunning makes a server talkative, and silent again.
 func TestLogLevelWhileRunning(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) { c.Listen.AdminAddr = "127.0.0.1:0" })
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
@@ -236,18 +234,14 @@ func TestLogLevelWhileRunning(t *testing.T) {
 		before := strings.Count(n.log.String(), "stream closed")
 		hearOneActivity(ctx, t, n)
 		if level == "error" {
-			for !strings.Contains(fetch(ctx, t, operators+"/metrics"), `closed_total{reason="client_gone"} 1`) {
-				pause(ctx, time.Millisecond)
-			}
+			waitFor(ctx, t, "the end of the stream", func() bool {
+				return strings.Contains(fetch(ctx, t, operators+"/metrics"), `closed_total{reason="client_gone"} 1`+"\n")
+			})
 			if strings.Count(n.log.String(), "stream closed") != before {
 				t.Error("with the level error, the end of a stream is still logged")
 			}
 			continue
 		}
-		for strings.Count(n.log.String(), "stream closed") == before {
-			if pause(ctx, time.Millisecond); ctx.Err() != nil {
-				t.Fatal("with the level info, the end of a stream is never logged")
-			}
-		}
+		waitFor(ctx, t, "a log line of the stream's end", func() bool { return strings.Count(n.log.String(), "stream closed") > before })
 	}
 }

@@ -71,8 +71,7 @@ func hearAs(ctx context.Context, t *testing.T, n *node, query, token string) (un
 // Two servers, two users, and writers who know of neither: a trigger with an audience, SQL, the API,
 // and the users' own presence.
 func TestWhoHearsWhatOnTwoServers(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)
 	pgtest.Exec(t, conn, `create table public.parcels (id int primary key, owner text, at text)`)

@@ -3,10 +3,11 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"encoding/json"
+	"flag"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,27 +17,27 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
+var bulkRows = flag.Int("bulk.rows", 20_000, "rows of TestBulkPeak")
+
 // peakMemory is how much more than the feed's limit may be in use at any moment while a large
 // transaction passes: in the server, and in three clients that live in the same process.
-const peakMemory = 64 << 20
+const peakMemory = 20 << 20
+
+// bulkBytes is what a row takes in the feed, in two transactions.
+const bulkBytes = 1300
 
 // TestBulkPeak is about memory on the way, and about neighbours: one statement changes all rows
 // while others write. Each client sees the large transaction in one piece between theirs, and
 // what is in use never exceeds the bound, not even with a client that reads nothing until the
 // others have everything.
 func TestBulkPeak(t *testing.T) {
-	rows := 100_000
-	if testing.Short() {
-		rows = 20_000
-	}
-	for name, feed := range map[string]int{"from the feed": 128 << 20, "from the log": 1 << 20} {
-		t.Run(name, func(t *testing.T) { runBulkPeak(t, rows, feed) })
+	for name, feed := range map[string]int{"from the feed": *bulkRows * bulkBytes, "from the log": 1 << 20} {
+		t.Run(name, func(t *testing.T) { runBulkPeak(t, *bulkRows, feed) })
 	}
 }
 
 func runBulkPeak(t *testing.T, rows, feed int) {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
-	defer cancel()
+	ctx := testContext(t)
 	url := pgtest.EmptyDatabase(t)
 	n := newNode(url, func(c *server.Config) { c.Tuning.FeedBytes, c.Tuning.WriteTimeout = int64(feed), 4*time.Minute })
 	startNodes(ctx, t, n)
@@ -167,16 +168,15 @@ func (c *bulkReader) read(in *bufio.Reader, want bulk) error {
 
 // take checks that the event is a later one, and so that none comes twice.
 func (c *bulkReader) take(data string, want bulk) error {
-	var e struct {
-		ID   int64
-		Data struct{ Status string }
-	}
-	if err := json.Unmarshal([]byte(data), &e); err != nil {
+	// To decode so many events would take most of the test's time.
+	number, _, _ := strings.Cut(strings.TrimPrefix(data, `{"id":`), ",")
+	id, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
 		return err
 	}
-	if e.ID <= c.last || e.Data.Status != want.status {
+	if id <= c.last || !strings.Contains(data, `"status":"`+want.status+`"`) {
 		return fmt.Errorf("event %.200s after %d, want status %s", data, c.last, want.status)
 	}
-	c.last = e.ID
+	c.last = id
 	return nil
 }

@@ -30,7 +30,7 @@ import (
 
 // The measured run of docs/benchmarks.md: -args -malformed.requests=100000
 var (
-	malformedRequests = flag.Int("malformed.requests", 2000, "requests of TestMalformedRequests")
+	malformedRequests = flag.Int("malformed.requests", 1000, "requests of TestMalformedRequests")
 	malformedSeed     = flag.Uint64("malformed.seed", 0, "seed of TestMalformedRequests; 0 is another one each time")
 )
 
@@ -166,9 +166,9 @@ const incomplete = 100 * time.Millisecond
 const hungUp = 499
 
 // send sends a request and returns the status of the answer, 0 if there was none.
-func (g nonsense) send(addr string) (int, []byte, error) {
-	dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+g.IntN(100)))}}
-	conn, err := dialer.Dial("tcp", addr)
+func (g nonsense) send(ctx context.Context, addr string) (int, []byte, error) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+g.IntN(100)))}}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return 0, nil, err // the server no longer accepts: that is what it must
 	}
@@ -182,7 +182,8 @@ func (g nonsense) send(addr string) (int, []byte, error) {
 	n, err := io.ReadAtLeast(tcp, head, len("HTTP/1.1 200"))
 	hangsUp := errors.Is(err, os.ErrDeadlineExceeded)
 	if hangsUp {
-		_ = tcp.SetDeadline(time.Now().Add(patience))
+		end, _ := ctx.Deadline()
+		_ = tcp.SetDeadline(end)
 		_ = tcp.CloseWrite()
 		rest, _ := io.ReadAtLeast(tcp, head[n:], len("HTTP/1.1 200"))
 		n += rest
@@ -251,8 +252,6 @@ func (h *healthy) has(events int) (string, bool) {
 // hung up may be at work.
 func awaitEvents(ctx context.Context, t *testing.T, conn *pgx.Conn, clients []*healthy, came <-chan struct{}) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	for {
 		var events int
 		const count = `select count(*) from pgherald.events where audience is null and type <> $1`
@@ -319,8 +318,7 @@ func testMalformed(t *testing.T, token string, changes ...func(*server.Config)) 
 		seed = rand.Uint64()
 	}
 	t.Logf("-malformed.seed=%d", seed)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
+	ctx := testContext(t)
 	databaseURL := pgtest.NewDatabase(t)
 	n := newNode(databaseURL, changes...)
 	startNodes(ctx, t, n)
@@ -348,11 +346,9 @@ func testMalformed(t *testing.T, token string, changes ...func(*server.Config)) 
 	answers := attack(ctx, t, strings.TrimPrefix(n.at(""), "http://"), nonsense{nil, stats.Feed.Cursor, token}, seed)
 	t.Logf("%d requests in %v were answered with %v", *malformedRequests, time.Since(began).Round(time.Millisecond), answers)
 	// What they opened has ended: only the server's idle connections to the database may be more.
-	for runtime.NumGoroutine() > before+8 {
-		if pause(ctx, 10*time.Millisecond); time.Since(began) > 9*time.Minute {
-			t.Fatalf("%d goroutines are left of %d", runtime.NumGoroutine(), before)
-		}
-	}
+	waitFor(ctx, t, fmt.Sprintf("the goroutines of %d streams and requests to end", before), func() bool {
+		return runtime.NumGoroutine() <= before+8
+	})
 	pgtest.Exec(t, conn, `insert into public.activities (category, subcategory, location, reporter) values ('c', 's', 'l', 'r')`)
 	awaitEvents(ctx, t, conn, listeners, came)
 	leave()
@@ -377,7 +373,7 @@ func attack(ctx context.Context, t *testing.T, addr string, like nonsense, seed 
 			g := like
 			g.Rand = rand.New(rand.NewPCG(seed, uint64(i)))
 			for range *malformedRequests / attackers {
-				status, request, err := g.send(addr)
+				status, request, err := g.send(ctx, addr)
 				mu.Lock()
 				answers[status]++
 				mu.Unlock()

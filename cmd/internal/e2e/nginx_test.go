@@ -119,8 +119,7 @@ func scanTo(t *testing.T, lines *bufio.Scanner, text string) {
 // for what must come through it at once: a proxy that buffers makes it wait for ever.
 func TestNginx(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) {
 		c.Limits.TrustedProxies, c.Limits.PerAddress = []string{"127.0.0.1"}, 1
 		c.Tuning.Heartbeat = 200 * time.Millisecond
@@ -157,11 +156,7 @@ func TestNginx(t *testing.T) {
 
 	// Who hangs up is gone at the server too, and may come again.
 	hangUp()
-	for strings.Count(n.log.String(), "stream closed") == 0 {
-		if pause(ctx, time.Millisecond); ctx.Err() != nil {
-			t.Fatal("the server never learns that the client is gone")
-		}
-	}
+	waitFor(ctx, t, "the server to close the stream", func() bool { return strings.Contains(n.log.String(), "stream closed") })
 	_, lines = through(ctx, t, url)
 	scanTo(t, lines, `"sync"`)
 

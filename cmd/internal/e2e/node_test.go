@@ -13,9 +13,6 @@ import (
 	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
-// patience bounds every test: far more than a test takes, and less than the limit of go test.
-const patience = 100 * time.Second
-
 // node is a server in this process. It can stop and start again, at another address each time.
 type node struct {
 	config server.Config

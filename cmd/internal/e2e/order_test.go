@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"net/http"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
+var orderCommits = flag.Int("order.commits", 300, "transactions of each run of TestExactlyOnceInOrder")
+
 // TestExactlyOnceInOrder has a dozen writers fight for sixteen rows, with savepoints, rollbacks, rows
 // that come and go, and transactions that stay open while hundreds of others commit. Subscribers
 // of every temper read along at three servers, of which one has a feed that holds next to nothing
@@ -21,10 +24,7 @@ import (
 // counter without a gap, and every transaction in one piece. That is so while a waker rings for the
 // writers, and while all of them ring for themselves.
 func TestExactlyOnceInOrder(t *testing.T) {
-	commits := 800
-	if testing.Short() {
-		commits = 300
-	}
+	commits := *orderCommits
 	for name, c := range map[string]struct {
 		load        judge.Workload
 		up, resting bool // what the wakers are made to be; otherwise it depends on how fast the machine is
@@ -46,6 +46,9 @@ func TestExactlyOnceInOrder(t *testing.T) {
 			}
 			tr.restartOften(mortal, commits/8)
 			tr.waitCommits(commits)
+			if c.up {
+				tr.await("a term", func() bool { return tr.reigns(a, small) > 0 })
+			}
 			tr.stopWriting()
 			late := tr.subscriber("one who comes when all is over", a, small)
 			late.Cursor = began

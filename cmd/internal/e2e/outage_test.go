@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -122,6 +121,11 @@ func (o *outage) refuse(on bool) {
 	o.detour.Refuse(on)
 }
 
+func (o *outage) cut() {
+	o.proxy.Cut()
+	o.detour.Cut()
+}
+
 // restart leaves nobody to write to meanwhile.
 func (o *outage) restart(end func(*pgtest.Cluster, testing.TB)) {
 	o.t.Helper()
@@ -131,36 +135,41 @@ func (o *outage) restart(end func(*pgtest.Cluster, testing.TB)) {
 	o.over = time.Now()
 }
 
-// blackHole swallows everything, without an error to anyone, and gives it back later: when the
-// listener too has given up.
+// blackHole holds all traffic back, without an error, until the listener too has disconnected. The other
+// address refuses meanwhile: a slow machine would otherwise find it before down has seen enough.
 func (o *outage) blackHole() {
 	o.t.Helper()
+	o.detour.Refuse(true)
 	o.proxy.Blackhole(true)
 	o.down(50)
 	o.await("the listener to give up", func() bool { return !o.listening() })
 	o.down(0)
 	o.proxy.Blackhole(false)
+	o.detour.Refuse(false)
 }
 
-// strand leaves every connection open and dead, as a firewall does that has forgotten them.
+// strand leaves every connection open and dead, as a firewall does that has forgotten them. The server
+// finds the other address once it has reported the loss, however short that report would be otherwise.
 func (o *outage) strand() {
 	o.t.Helper()
-	o.proxy.Refuse(true)
+	o.refuse(true)
 	o.proxy.Blackhole(true)
 	o.over = time.Now()
 	o.awaitReady(false)
 	o.t.Logf("noticed after %v", time.Since(o.over).Round(time.Millisecond))
+	o.detour.Refuse(false)
 }
 
-// reset cuts the connections while they are in use, at last for a while.
+// reset cuts the connections while they are in use, at last for a while. The server may have connected
+// through either proxy by then.
 func (o *outage) reset() {
 	o.t.Helper()
 	for range 5 {
-		o.proxy.Cut()
+		o.cut()
 		o.waitCommits(10)
 	}
 	o.refuse(true)
-	o.proxy.Cut()
+	o.cut()
 	o.down(50)
 	o.refuse(false)
 }
@@ -190,15 +199,6 @@ func (o *outage) down(commits int) {
 func (o *outage) awaitReady(want bool) {
 	o.t.Helper()
 	o.await(fmt.Sprintf("/readyz to become %t", want), func() bool { return o.ready() == want })
-}
-
-func (o *outage) await(what string, is func() bool) {
-	o.t.Helper()
-	for !is() {
-		if pause(o.quitted, 2*time.Millisecond); o.quitted.Err() != nil {
-			o.t.Fatalf("waited for %s: %v, %v", what, context.Cause(o.ctx), o.failure())
-		}
-	}
 }
 
 func (o *outage) ready() bool {

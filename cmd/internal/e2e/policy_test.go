@@ -18,8 +18,7 @@ import (
 // TestPoliciesEndToEnd does what docs/authentication.md says: a role of its own for the activities,
 // with those rights and no others, and a policy. The triggers see every row all the same.
 func TestPoliciesEndToEnd(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	databaseURL := pgtest.NewDatabase(t)
 	conn := pgtest.Connect(t, databaseURL)
 	first := newNode(databaseURL) // makes the tables

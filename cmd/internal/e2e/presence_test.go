@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -33,8 +34,7 @@ type lobby struct {
 // newLobby watches at the server that has this address.
 func newLobby(t *testing.T, databaseURL, addr string) *lobby {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
+	ctx := testContext(t)
 	l := &lobby{T: t, ctx: ctx, conn: pgtest.Connect(t, databaseURL), is: make(map[string]bool), said: make(map[string]int)}
 	conn := l.come(addr, "types=presence_updated")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -187,7 +187,9 @@ func (l *lobby) awaitRows(want int) {
 	}
 }
 
-// TestPresenceOfACrowd has ten thousand users connect as fast as they can, some of them reload, and half
+var presenceUsers = flag.Int("presence.users", 500, "users of TestPresenceOfACrowd")
+
+// TestPresenceOfACrowd has users connect as fast as they can, some of them reload, and half
 // of them leave. Each coming and each going is told once, and they are few writes. Where a process may
 // not open that many files, they are fewer.
 func TestPresenceOfACrowd(t *testing.T) {
@@ -196,7 +198,7 @@ func TestPresenceOfACrowd(t *testing.T) {
 	_, at := serveProgram(t, buildProgram(t), url)
 	addr := strings.TrimPrefix(at, "http://")
 	l := newLobby(t, url, addr)
-	n := 10_000
+	n := *presenceUsers
 	if files := server.MaxFiles(); files > 0 {
 		n = min(n, files/2)
 	}
@@ -223,7 +225,8 @@ func TestPresenceOfACrowd(t *testing.T) {
 	went := l.logged(false, leaving)
 	l.logged(true, all)
 	t.Logf("%d users left, by %d transactions", len(leaving), went)
-	if most := len(all) / 50; came > most || went > most {
-		t.Errorf("%d and %d transactions for %d users", came, went, len(all))
+	// Each write holds all changes, and there are at most four a second, however long this took.
+	if most := int(time.Since(began)/(250*time.Millisecond)) + 1; came > most || went > most {
+		t.Errorf("%d and %d transactions for %d users, want at most %d", came, went, len(all), most)
 	}
 }

@@ -61,8 +61,7 @@ var attempts = map[string]string{
 // TestWriterNeedsRightsOnItsTablesAlone writes as a role that may write to the workload's tables and
 // nothing else: what it writes is heard, and of the log it can neither read nor change a thing.
 func TestWriterNeedsRightsOnItsTablesAlone(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	databaseURL := pgtest.EmptyDatabase(t)
 	owner := pgtest.Connect(t, databaseURL)
 	n := newNode(databaseURL)

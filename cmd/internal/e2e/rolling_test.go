@@ -23,10 +23,10 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// The measured run of docs/benchmarks.md: go test ./cmd/pgherald -run TestRollingRestart -v -args
+// The measured run of docs/benchmarks.md: go test ./cmd/internal/e2e -run TestRollingRestart -v -args
 // -rolling.clients=10000 -rolling.drain=10s
 var (
-	rollingClients = flag.Int("rolling.clients", 200, "clients of TestRollingRestart")
+	rollingClients = flag.Int("rolling.clients", 100, "clients of TestRollingRestart")
 	rollingDrain   = flag.Duration("rolling.drain", time.Second, "--drain of its servers")
 )
 
@@ -52,11 +52,13 @@ func (r *rolling) use(nodes ...*replica) {
 	r.inUse = nodes
 }
 
-// pick returns the address of one of them.
-func (r *rolling) pick() string {
+// pick returns one of them, with a request counted. The client must call requests.Done.
+func (r *rolling) pick() *replica {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.inUse[rand.IntN(len(r.inUse))].addr
+	p := r.inUse[rand.IntN(len(r.inUse))]
+	p.requests.Add(1)
+	return p
 }
 
 // replica is the real program, so that open files are counted as they are in earnest.
@@ -64,6 +66,7 @@ type replica struct {
 	binary, url string
 	program     *program
 	addr        string
+	requests    sync.WaitGroup // sent by clients and not yet answered
 }
 
 func (p *replica) start(t *testing.T) {
@@ -72,8 +75,10 @@ func (p *replica) start(t *testing.T) {
 	p.addr = strings.TrimPrefix(at, "http://")
 }
 
-// stop ends it as a deployment does.
+// stop ends it as a deployment does: when the balancer sends no clients any more, and the last requests are
+// answered.
 func (p *replica) stop(t *testing.T) {
+	p.requests.Wait()
 	p.program.signal(t, syscall.SIGTERM)
 	<-p.program.ended
 	if p.program.err != nil {
@@ -118,22 +123,9 @@ func (c *rollingClient) complete() bool {
 // connect returns io.EOF when the server has ended the stream or cannot be reached: an EventSource then
 // comes again.
 func (c *rollingClient) connect(first bool) error {
-	dialer := net.Dialer{Timeout: patience}
-	conn, err := dialer.DialContext(c.ctx, "tcp", c.pick())
-	if err != nil {
-		return io.EOF
-	}
-	defer conn.Close()
-	defer context.AfterFunc(c.ctx, func() { conn.Close() })()
-	header := ""
-	if c.cursor != "" {
-		header = "Last-Event-ID: " + c.cursor + "\r\n"
-	}
-	if _, err := fmt.Fprintf(conn, "GET /api/events?types=activity_created HTTP/1.1\r\nHost: pgherald\r\n%s\r\n", header); err != nil {
-		return io.EOF
-	}
-	in := bufio.NewReaderSize(conn, 1024)
-	response, err := http.ReadResponse(in, nil)
+	to := c.pick()
+	response, err := c.request(to)
+	to.requests.Done()
 	if err != nil {
 		return io.EOF
 	}
@@ -149,6 +141,43 @@ func (c *rollingClient) connect(first bool) error {
 	c.come(1)
 	defer c.come(-1)
 	return c.read(response.Body)
+}
+
+// request opens a stream and returns when its header has come. Closing the body closes the connection.
+func (c *rollingClient) request(to *replica) (*http.Response, error) {
+	conn, err := (&net.Dialer{}).DialContext(c.ctx, "tcp", to.addr)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(c.ctx, func() { conn.Close() })
+	header := ""
+	if c.cursor != "" {
+		header = "Last-Event-ID: " + c.cursor + "\r\n"
+	}
+	_, err = fmt.Fprintf(conn, "GET /api/events?types=activity_created HTTP/1.1\r\nHost: pgherald\r\n%s\r\n", header)
+	if err != nil {
+		stop()
+		return nil, errors.Join(err, conn.Close())
+	}
+	response, err := http.ReadResponse(bufio.NewReaderSize(conn, 1024), nil)
+	if err != nil {
+		stop()
+		return nil, errors.Join(err, conn.Close())
+	}
+	response.Body = connBody{response.Body, conn, stop}
+	return response, nil
+}
+
+// connBody is the body of a response that closes the connection too.
+type connBody struct {
+	io.Reader
+	conn net.Conn
+	stop func() bool
+}
+
+func (b connBody) Close() error {
+	b.stop()
+	return b.conn.Close()
 }
 
 func (c *rollingClient) read(body io.Reader) error {
@@ -241,8 +270,7 @@ func (r *rolling) await(clients int) {
 // every event once. How the reconnects are spread is logged: docs/benchmarks.md has a run of 10,000.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	r := &rolling{T: t, ctx: ctx, changed: make(chan struct{})}
 	url := pgtest.NewDatabase(t)
 	a, b := &replica{binary: buildProgram(t), url: url}, &replica{url: url}

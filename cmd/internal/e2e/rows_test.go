@@ -76,8 +76,7 @@ var wireKinds = []string{
 // TestEveryTypeOverTheWire writes values of every kind and compares what arrives with what Postgres
 // itself makes of the row, and each frame with the rules of an event stream.
 func TestEveryTypeOverTheWire(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)
 	pgtest.Exec(t, conn, rowsDDL)

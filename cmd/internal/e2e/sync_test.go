@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 // counter counts occurrences and lets others wait for them.
@@ -50,16 +49,6 @@ func (c *counter) reach(ctx context.Context, target int) error {
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d are missing: %w", target-now, target, ctx.Err())
 		}
-	}
-}
-
-// pause waits between two attempts, until ctx ends at most.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 

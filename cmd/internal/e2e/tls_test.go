@@ -90,8 +90,7 @@ func hear(ctx context.Context, t *testing.T, n *node, transport *http.Transport)
 // TestTLS replaces the certificate while the server runs, well and badly.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	dir, trust := t.TempDir(), x509.NewCertPool()
 	writePair(t, dir, "first", trust)
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) {
@@ -126,8 +125,7 @@ func TestTLS(t *testing.T) {
 // TestH2C speaks HTTP/2 without TLS, with prior knowledge as a proxy does, and beside HTTP/1.1.
 func TestH2C(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) { c.Listen.H2C = true })
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })

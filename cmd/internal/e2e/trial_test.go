@@ -50,7 +50,7 @@ type trial struct {
 
 func newTrial(t *testing.T, databaseURL string, load judge.Workload) *trial {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithCancel(hangContext(t, context.Background()))
 	quitted, quit := context.WithCancel(ctx)
 	tr := &trial{
 		t: t, ctx: ctx, url: databaseURL, load: load, last: rowID(999),
@@ -149,6 +149,16 @@ func (tr *trial) waitCommits(n int) {
 	tr.t.Helper()
 	if err := tr.commits.wait(tr.quitted, n); err != nil {
 		tr.t.Fatalf("commits: %v, %v", err, tr.failure())
+	}
+}
+
+// await polls until the condition holds. It fails the test if the trial ends before.
+func (tr *trial) await(what string, holds func() bool) {
+	tr.t.Helper()
+	for !holds() {
+		if pause(tr.quitted, 2*time.Millisecond); tr.quitted.Err() != nil {
+			tr.t.Fatalf("waited for %s: %v, %v", what, context.Cause(tr.quitted), tr.failure())
+		}
 	}
 }
 

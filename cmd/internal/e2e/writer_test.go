@@ -61,9 +61,7 @@ func (w *writer) run(ctx, quit context.Context) error {
 // connect makes a connection, if there is none that works. It leaves none when quit is over.
 func (w *writer) connect(ctx, quit context.Context) error {
 	for quit.Err() == nil && (w.conn == nil || w.conn.IsClosed()) {
-		dialing, cancel := context.WithTimeout(ctx, 5*time.Second)
-		conn, err := pgx.Connect(dialing, w.url)
-		cancel()
+		conn, err := pgx.Connect(ctx, w.url)
 		if err == nil {
 			w.conn = conn
 			return nil

@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"testing"
+	"time"
+)
+
+// hangLimit only guards against hangs. Tests wait for states: none may depend on the speed of the machine.
+var hangLimit = flag.Duration("hang", 5*time.Minute, "time after which a test counts as hanging")
+
+// hangGrace is the time before the limit of go test in which a test that hangs reports what it waits for.
+const hangGrace = 20 * time.Second
+
+// testContext returns a context that ends with the test, or when the test hangs.
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	return hangContext(t, t.Context())
+}
+
+// hangContext returns a child of a context that ends when the test hangs. Test cleanup frees it.
+func hangContext(t *testing.T, parent context.Context) context.Context {
+	t.Helper()
+	end := time.Now().Add(*hangLimit)
+	if limit, ok := t.Deadline(); ok && limit.Add(-hangGrace).Before(end) {
+		end = limit.Add(-hangGrace)
+	}
+	ctx, cancel := context.WithDeadline(parent, end)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// waitFor polls until the condition holds. If ctx ends before, it fails the test and says what is missing.
+func waitFor(ctx context.Context, t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for !holds() {
+		if pause(ctx, 5*time.Millisecond); ctx.Err() != nil {
+			t.Fatalf("waited for %s: %v", what, context.Cause(ctx))
+		}
+	}
+}
+
+// pause waits between two attempts, at most until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
