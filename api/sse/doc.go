@@ -5,9 +5,9 @@
 // The reference engine serves each stream on a goroutine (goroutine.go). It works on every system and
 // over TLS and HTTP/2. A stream costs tens of kilobytes, mostly stacks and buffers of net/http.
 //
-// The epoll engine serves HTTP/1 without TLS on Linux, which is what a server behind a proxy receives.
-// Once the response has begun it takes the socket away from net/http, and the request's goroutine
-// ends. A struct of 256 bytes and the socket remain.
+// The epoll engine serves HTTP/1 without TLS on Linux: the streams of a server behind a proxy. Once the
+// response has begun it takes the socket away from net/http, and the request's goroutine ends. A struct
+// of 256 bytes and the socket remain.
 //
 //	              Feed.Changed                   epoll
 //	                   │                           │ peer closed, or writable

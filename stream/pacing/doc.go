@@ -11,19 +11,20 @@
 //	     │                  │  for the pass    │   pass waits        │                    │
 //	      PollInterval       ReadAhead          Pacer                 MaxWrite
 //
-//	stage              little to do   under load      limit
-//	commit → wake-up   0.1 ms         1 to 6 ms       24 ms while this server gathers (GatherPolls)
-//	wake-up → read     0              with the pass   MaxGather - ReadAhead
-//	read → pass        0.3 ms         with the pass   MaxGather
-//	pass → onmessage   0.1 ms         5 to 11 ms      65 ms with 10,000 clients: so long takes the kernel
+//	stage              at low rates       under load                   limit
+//	commit → wake-up   at once (NOTIFY)   next poll: 1 to 6 ms         24 ms while this server gathers (GatherPolls)
+//	wake-up → read     at once            with the pass                MaxGather - ReadAhead
+//	read, append       0.3 ms             0.3 ms                       AnswerTimeout, then /readyz fails
+//	append → pass      at once            with the pass                MaxGather
+//	pass → onmessage   one send           1,000 clients: 5 to 11 ms    the kernel's: 65 ms with 10,000 clients
 //
 // The stages do not add up: while the pacer holds a pass back, the leader's poll and the feed's read
-// wait for that pass too, and end just before it. So an event waits for MaxGather at most, and for
-// nothing while passes are cheap or rare. Figures are of the machine in docs/benchmarks.md: p50 from
-// commit to client is 1.7 ms at 50 writes a second, 30 ms at 120,000 deliveries a second.
+// wait for that pass too, and end just before it. So the pacing delays an event by MaxGather at most,
+// and not at all while passes are cheap or rare. On the machine of docs/benchmarks.md, p50 from commit
+// to client is 1.7 ms at 50 writes a second, and 30 ms at 120,000 deliveries a second.
 //
-// Outside of the budget are a lost wake-up (FallbackInterval), a batch window that the client asked
-// for (?batch=), a client that does not read (the write timeout), and a resume from the log.
+// Outside of the budget are a lost wake-up (FallbackInterval), the batch window of a client (?batch=),
+// a client that does not read (the write timeout), and a resume from the log.
 //
 // # Constants
 //
@@ -33,10 +34,10 @@
 //	MinPollInterval     1 ms      leader: time between polls, few writers        bench writers, 1 client: 0.86 → 0.93 × log
 //	MaxPollInterval     6 ms      leader: the same, many writers                 bench writers, 64: 0.93 → 0.94 × log
 //	PollInterval        3.5 ms/k  leader: growth per 1,000 transactions/s        bench writers, as above
-//	PollWindow          200 ms    leader: over what time it measures the rate    decision: when the leader leads
+//	PollWindow          200 ms    leader: over what time it measures the rate    holds 8 polls at the longest interval
 //	QuietFinds          10        leader: with fewer finds a window it may stop  decision: below 50 commits/s
 //	QuietShare          1/3       leader: and if fewer of its polls find any     decision: as above, long intervals
-//	PollAhead           2 ms      leader: polls so long before a pass            bench fanout: polls cost 3 to 4 % of CPU
+//	PollAhead           2 ms      leader: polls so long before a pass            bench latency: a poll and a read end in it
 //	GatherPolls         4         leader: × MaxPollInterval while it gathers     bound for the other servers' events
 //	MaxDrainInterval    250 ms    leader: polls while long transactions end      bound of a wait that is 2 % of their age
 //	LockAttempts        20        leader: tries for a lock that writers share    each writer holds it for an instant
@@ -44,16 +45,16 @@
 //	BusyNotifications   20        listener: so many in BusyWindow want a leader  decision: from 100 a second on
 //	BusyWindow          200 ms    listener: see above                            decision: as above
 //	FallbackInterval    1 s       feed: reads without a wake-up                  bound for a lost wake-up
-//	ReadAhead           1 ms      feed: reads so long before a pass              bench latency: a read takes 0.3 ms
+//	ReadAhead           1 ms      feed: reads so long before a pass              bench latency: a read ends in it
 //	AnswerTimeout       3 s       feed: unready once the log is silent           TestOutages: black hole noticed after 3 s
-//	FlushBytes          1 MiB     feed: appends parts of a long read             bench bulk: memory at the peak
+//	FlushBytes          1 MiB     feed: appends parts of a long read             bound of what a read keeps for itself
 //	MaxHold             45 ms     pacer: longest hold, few events a client       20 passes a second are never held
 //	MaxGather           52 ms     pacer: longest hold, several events a client   bench fanout: 4 × nchan at 120,000/s
 //	gatheredEvents      3         pacer: from so many on, MaxGather counts       bench fanout, as above
 //	costUnit            0.2 ms    pacer: hold = cost² / costUnit                 decision: passes are paced by cost
 //	maxCredit           135 ms    pacer: bursts after quiet are not held         decision: as above
 //	minHold             1 ms      pacer: shorter holds are not made              the precision of Go's timers
-//	MaxWrite            256 KiB   shard: bytes of one write to a client          bench bulk
+//	MaxWrite            256 KiB   shard: bytes of one write to a client          bound of what a cohort keeps in memory
 //	SweepInterval       ≤ 1 s     shard: heartbeats, timeouts and leases         a 30th of the shortest period
-//	DrainSweepInterval  20 ms     shard: the same during a drain                 bench rolling: most in one second
+//	DrainSweepInterval  20 ms     shard: the same during a drain                 TestRollingRestart: most in one second
 package pacing

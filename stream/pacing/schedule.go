@@ -64,7 +64,7 @@ func (s *Schedule) NewPassTime() *PassTime {
 // sinceStart returns the moment as nanoseconds since start. They follow the monotonic clock.
 func (s *Schedule) sinceStart(moment time.Time) int64 { return int64(moment.Sub(s.start)) }
 
-// PassTime is when one shard next writes to its clients.
+// PassTime holds the time of one shard's next fan-out pass.
 type PassTime struct {
 	schedule *Schedule
 	next     atomic.Int64 // see Schedule.sinceStart; 0 if at any time, or noClients
