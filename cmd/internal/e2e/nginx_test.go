@@ -19,14 +19,13 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// startNginx runs Debian's nginx with the configuration of deploy/, in front of the server, and returns its
-// URL.
+// startNginx runs nginx in front of the server, with the configuration in deploy/, and returns its URL.
 func startNginx(ctx context.Context, t *testing.T, n *node) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
 		if program = "/usr/sbin/nginx"; exec.Command(program, "-v").Run() != nil {
-			t.Skip("no nginx here: tools/setup installs it on Debian")
+			t.Skip("nginx is not installed: tools/setup installs it on Debian")
 		}
 	}
 	config, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "nginx.conf"))
@@ -44,7 +43,7 @@ func startNginx(ctx context.Context, t *testing.T, n *node) string {
 	dir := t.TempDir()
 	main := fmt.Sprintf("daemon off; master_process off; pid %[1]s/pid; error_log stderr notice;\nevents {}\nhttp {\naccess_log off;\n"+
 		"client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;\n"+
-		"gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any; # as somebody may have it for everything\n%[2]s}\n", dir, text)
+		"gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any; # a global setting that must not apply to streams\n%[2]s}\n", dir, text)
 	write(t, filepath.Join(dir, "nginx.conf"), []byte(main))
 	var log syncBuffer
 	running, stop := context.WithCancel(context.Background())
@@ -59,7 +58,7 @@ func startNginx(ctx context.Context, t *testing.T, n *node) string {
 		stop()
 		<-ended
 		if t.Failed() {
-			t.Logf("nginx said:\n%s", log.String())
+			t.Logf("nginx's log:\n%s", log.String())
 		}
 	})
 	for {
@@ -79,47 +78,21 @@ func startNginx(ctx context.Context, t *testing.T, n *node) string {
 	}
 }
 
+// replaceOnce replaces an address, which must occur in one directive.
 func replaceOnce(t *testing.T, text, old, fresh string) string {
 	t.Helper()
 	if strings.Count(text, "\n    server "+old)+strings.Count(text, "\n    "+old) != 1 {
-		t.Fatalf("deploy/nginx.conf does not hold %q once", old)
+		t.Fatalf("deploy/nginx.conf contains %q not once", old)
 	}
 	return strings.Replace(text, old, fresh, 2)
 }
 
-// through opens a stream through nginx. header holds names and values.
-func through(ctx context.Context, t *testing.T, url string, header ...string) (*http.Response, *bufio.Scanner) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/events", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
-	}
-	response, err := newHTTPClient(t).Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { response.Body.Close() })
-	return response, bufio.NewScanner(response.Body)
-}
-
-func scanTo(t *testing.T, lines *bufio.Scanner, text string) {
-	t.Helper()
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), text) {
-			return
-		}
-	}
-	t.Fatalf("the stream ended before %q: %v", text, lines.Err())
-}
-
-// TestNginx sends everything through a real nginx with the configuration that we recommend. Each step waits
-// for what must come through it at once: a proxy that buffers makes it wait for ever.
+// TestNginx sends everything through nginx with the recommended configuration. Each step waits for bytes that
+// a proxy with buffers would keep.
 func TestNginx(t *testing.T) {
 	t.Parallel()
-	ctx := testContext(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) {
 		c.Limits.TrustedProxies, c.Limits.PerAddress = []string{"127.0.0.1"}, 1
 		c.Tuning.Heartbeat = 200 * time.Millisecond
@@ -128,43 +101,46 @@ func TestNginx(t *testing.T) {
 	t.Cleanup(func() { n.end(t) })
 	url := startNginx(ctx, t, n)
 
-	listening, hangUp := context.WithCancel(ctx)
-	response, lines := through(listening, t, url, "Accept-Encoding", "gzip")
+	listening, disconnect := context.WithCancel(ctx)
+	defer disconnect()
+	response := send(listening, t, url+"/api/events", "Accept-Encoding", "gzip")
 	if got := response.Header; got.Get("Content-Type") != "text/event-stream" || got.Get("Content-Encoding") != "" {
-		t.Errorf("a stream comes with %v", got)
+		t.Errorf("a stream has the header %v", got)
 	}
-	scanTo(t, lines, `"sync"`)
-	scanTo(t, lines, `"heartbeat"`)
-	const body = `{"category":"through nginx","subcategory":"s","location":"l","reporter":"r"}`
-	answer, err := newHTTPClient(t).Post(url+"/api/activities", "application/json", strings.NewReader(body))
-	if err != nil || answer.StatusCode != http.StatusCreated {
-		t.Fatalf("POST through nginx: %v, %v", answer, err)
+	lines := bufio.NewScanner(response.Body)
+	readTo(t, lines, `"sync"`)
+	readTo(t, lines, `"heartbeat"`)
+	if status := postJSON(ctx, t, url+"/api/activities", strings.Replace(activity, `"c"`, `"through nginx"`, 1)); status != http.StatusCreated {
+		t.Fatalf("POST through nginx: status %d", status)
 	}
-	answer.Body.Close()
-	scanTo(t, lines, "through nginx")
+	readTo(t, lines, "through nginx")
 
-	// The client's address is nginx's word, whatever the client says.
-	refused, _ := through(ctx, t, url, "X-Forwarded-For", "192.0.2.1", "Forwarded", "for=192.0.2.1")
-	refusal, _ := io.ReadAll(refused.Body)
+	// nginx names the client's address, whatever the client sends.
+	rejected := send(ctx, t, url+"/api/events", "X-Forwarded-For", "192.0.2.1", "Forwarded", "for=192.0.2.1")
+	body, _ := io.ReadAll(rejected.Body)
 	var problem struct{ Code string }
-	if err := json.Unmarshal(refusal, &problem); err != nil || refused.StatusCode != http.StatusTooManyRequests || problem.Code != "limit_address" {
-		t.Errorf("a second stream from one address: %d %s", refused.StatusCode, refusal)
+	if err := json.Unmarshal(body, &problem); err != nil || rejected.StatusCode != http.StatusTooManyRequests || problem.Code != "limit_address" {
+		t.Errorf("a second stream from one address: %d %s", rejected.StatusCode, body)
 	}
-	if refused.Header.Get("Retry-After") == "" {
-		t.Error("nginx swallowed Retry-After")
+	if rejected.Header.Get("Retry-After") == "" {
+		t.Error("Retry-After is missing behind nginx")
 	}
 
-	// Who hangs up is gone at the server too, and may come again.
-	hangUp()
-	waitFor(ctx, t, "the server to close the stream", func() bool { return strings.Contains(n.log.String(), "stream closed") })
-	_, lines = through(ctx, t, url)
-	scanTo(t, lines, `"sync"`)
+	// A client that disconnects is gone at the server too, and its slot is free.
+	disconnect()
+	for strings.Count(n.log.String(), "stream closed") == 0 {
+		if pause(ctx, time.Millisecond); ctx.Err() != nil {
+			t.Fatal("the server does not notice that the client is gone")
+		}
+	}
+	lines = openStream(ctx, t, url+"/api/events")
+	readTo(t, lines, `"sync"`)
 
-	// Without a server nginx says so, and the next one is found at once.
+	// The end of the server reaches the client.
 	if err := n.stop(); err != nil {
 		t.Fatal(err)
 	}
-	scanTo(t, lines, `"draining"`)
+	readTo(t, lines, `"draining"`)
 	for lines.Scan() {
 		continue
 	}

@@ -2,10 +2,11 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -126,9 +127,15 @@ func (n *node) at(path string) string {
 	return n.url + path
 }
 
-// newHTTPClient returns a client that opens a connection for each request and leaves none behind.
-func newHTTPClient(t testing.TB) *http.Client {
-	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+// logged returns a field of the first line of the log with a message.
+func (n *node) logged(t testing.TB, message, field string) string {
+	t.Helper()
+	for line := range strings.Lines(n.log.String()) {
+		var entry map[string]any
+		if json.Unmarshal([]byte(line), &entry) == nil && entry["msg"] == message {
+			return fmt.Sprint(entry[field])
+		}
+	}
+	t.Fatalf("the log has no message %q", message)
+	return ""
 }

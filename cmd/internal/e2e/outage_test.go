@@ -1,8 +1,7 @@
 package e2e
 
 import (
-	"encoding/json"
-	"errors"
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,24 +9,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// outage is a trial of which one server loses its database while everyone writes and reads. The
-// writers, and another server, have a way of their own to the database.
+// outage is a trial in which one server loses its database, or the way to it. The writers and a second server
+// have direct connections.
 type outage struct {
 	*trial
-	node    *node
-	cluster *pgtest.Cluster // nil if the database is on the shared one
-	proxy   *pgtest.Proxy   // between the server and the database
-	detour  *pgtest.Proxy   // the server tries it when the other one refuses
-	over    time.Time       // when the fault was
+	node     *node
+	cluster  *pgtest.Cluster // nil if the database is in the shared cluster
+	proxy    *pgtest.Proxy   // between the server and the database
+	fallback *pgtest.Proxy   // the server tries it when proxy refuses connections
+	faultEnd time.Time
 }
 
-// TestOutages breaks the database, or the way to it, in the middle of everything. Nothing is lost
-// and nothing repeated; /readyz says that events do not arrive while they do not.
+// TestOutages breaks the database, or the way to it, while others write and read. No event is lost or
+// repeated, and /readyz fails while events do not arrive.
 func TestOutages(t *testing.T) {
 	for name, fault := range map[string]func(*outage){
 		"listener terminated":               func(o *outage) { o.terminate(`application_name = 'pgherald listener'`) },
@@ -35,7 +33,7 @@ func TestOutages(t *testing.T) {
 		"stopped and started":               func(o *outage) { o.restart((*pgtest.Cluster).Stop) },
 		"killed and started":                func(o *outage) { o.restart((*pgtest.Cluster).Kill) },
 		"black hole":                        (*outage).blackHole,
-		"connections dead, new ones work":   (*outage).strand,
+		"connections dead, new ones work":   (*outage).dropSilently,
 		"connections reset again and again": (*outage).reset,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,31 +43,31 @@ func TestOutages(t *testing.T) {
 	}
 }
 
-func runOutage(t *testing.T, own bool, fault func(*outage)) {
-	o := newOutage(t, own)
+func runOutage(t *testing.T, ownCluster bool, fault func(*outage)) {
+	o := newOutage(t, ownCluster)
 	healthy := o.trial.node(o.url)
 	startNodes(o.ctx, t, o.node, healthy)
-	flaky := o.subscriber("flaky", o.node)
-	flaky.atRandom(20_000)
-	restless := o.subscriber("flaky, and at both servers", o.node, healthy)
-	restless.atRandom(20_000)
-	picky := o.subscriber("picky", o.node)
-	picky.types = []string{o.load.UpdateType}
-	o.subscribe(o.subscriber("steady", o.node), flaky, restless, picky)
+	reconnecting := o.subscriber("reconnecting", o.node)
+	reconnecting.leaveAtRandom(20_000)
+	roaming := o.subscriber("reconnecting at both servers", o.node, healthy)
+	roaming.leaveAtRandom(20_000)
+	filtered := o.subscriber("filtered", o.node)
+	filtered.types = []string{o.load.UpdateType}
+	o.subscribe(o.subscriber("steady", o.node), reconnecting, roaming, filtered)
 	o.write(4, true)
 	o.waitCommits(50)
 	fault(o)
 	o.awaitReady(true)
-	t.Logf("ready %v after the fault was over", time.Since(o.over).Round(time.Millisecond))
+	t.Logf("ready %v after the end of the fault", time.Since(o.faultEnd).Round(time.Millisecond))
 	o.waitCommits(50)
 	o.finish()
 }
 
-func newOutage(t *testing.T, own bool) *outage {
+func newOutage(t *testing.T, ownCluster bool) *outage {
 	t.Helper()
 	o := &outage{}
 	var database string
-	if own {
+	if ownCluster {
 		o.cluster = pgtest.NewCluster(t)
 		database = o.cluster.NewDatabase(t)
 	} else {
@@ -79,16 +77,16 @@ func newOutage(t *testing.T, own bool) *outage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.proxy, o.detour = pgtest.NewProxy(t, u.Host), pgtest.NewProxy(t, u.Host)
-	u.Host = o.proxy.Addr() + "," + o.detour.Addr()
+	o.proxy, o.fallback = pgtest.NewProxy(t, u.Host), pgtest.NewProxy(t, u.Host)
+	u.Host = o.proxy.Addr() + "," + o.fallback.Addr()
 	o.trial = newTrial(t, database, judge.Counters())
 	o.node = o.trial.node(u.String())
 	return o
 }
 
-// terminate ends backends twice: once to see how soon all is well again, and once while there is
-// no way back, to see what the server says.
-func (o *outage) terminate(which string) {
+// terminate ends backends twice: first with a way back, and then without one, so that the server must report
+// that it is not ready. condition selects rows of pg_stat_activity.
+func (o *outage) terminate(condition string) {
 	o.t.Helper()
 	conn := pgtest.Connect(o.t, o.url)
 	var ended []int32
@@ -96,14 +94,14 @@ func (o *outage) terminate(which string) {
 		o.t.Helper()
 		err := conn.QueryRow(o.ctx, `
 			select array_agg(pid) filter (where pg_terminate_backend(pid)) from pg_stat_activity
-			where datname = current_database() and pid <> pg_backend_pid() and `+which).Scan(&ended)
+			where datname = current_database() and pid <> pg_backend_pid() and `+condition).Scan(&ended)
 		if err != nil {
 			o.t.Fatal(err)
 		}
 	}
 	kill()
 	o.waitCommits(20)
-	o.await("both servers to listen again", func() bool { // one that is about to would not be found
+	o.await("both servers to listen again", func() bool { // kill would not find a listener that still connects
 		var n int
 		err := conn.QueryRow(o.ctx, `
 			select count(*) from pg_stat_activity
@@ -112,93 +110,92 @@ func (o *outage) terminate(which string) {
 	})
 	o.refuse(true)
 	kill()
-	o.down(50)
+	o.awaitNotReady(50)
 	o.refuse(false)
 }
 
+// refuse makes both proxies refuse connections, or accept them again.
 func (o *outage) refuse(on bool) {
 	o.proxy.Refuse(on)
-	o.detour.Refuse(on)
+	o.fallback.Refuse(on)
 }
 
-func (o *outage) cut() {
-	o.proxy.Cut()
-	o.detour.Cut()
-}
-
-// restart leaves nobody to write to meanwhile.
+// restart stops the database, for writers too, and starts it again.
 func (o *outage) restart(end func(*pgtest.Cluster, testing.TB)) {
 	o.t.Helper()
 	end(o.cluster, o.t)
-	o.down(0)
+	o.awaitNotReady(0)
 	o.cluster.Start(o.t)
-	o.over = time.Now()
+	o.faultEnd = time.Now()
 }
 
-// blackHole holds all traffic back, without an error, until the listener too has disconnected. The other
-// address refuses meanwhile: a slow machine would otherwise find it before down has seen enough.
+// blackHole holds back all bytes without an error, and delivers them after the listener has disconnected.
 func (o *outage) blackHole() {
 	o.t.Helper()
-	o.detour.Refuse(true)
 	o.proxy.Blackhole(true)
-	o.down(50)
-	o.await("the listener to give up", func() bool { return !o.listening() })
-	o.down(0)
+	o.awaitNotReady(50)
+	o.await("the listener to disconnect", func() bool { return !o.stats(o.node).Listener.Live })
+	o.awaitNotReady(0)
 	o.proxy.Blackhole(false)
-	o.detour.Refuse(false)
 }
 
-// strand leaves every connection open and dead, as a firewall does that has forgotten them. The server
-// finds the other address once it has reported the loss, however short that report would be otherwise.
-func (o *outage) strand() {
+// dropSilently leaves all connections open and dead, like a firewall that has lost its state.
+func (o *outage) dropSilently() {
 	o.t.Helper()
-	o.refuse(true)
+	o.proxy.Refuse(true)
 	o.proxy.Blackhole(true)
-	o.over = time.Now()
+	o.faultEnd = time.Now()
 	o.awaitReady(false)
-	o.t.Logf("noticed after %v", time.Since(o.over).Round(time.Millisecond))
-	o.detour.Refuse(false)
+	o.t.Logf("not ready after %v", time.Since(o.faultEnd).Round(time.Millisecond))
 }
 
-// reset cuts the connections while they are in use, at last for a while. The server may have connected
-// through either proxy by then.
+// reset cuts the connections in use five times, and once more without a way back.
 func (o *outage) reset() {
 	o.t.Helper()
 	for range 5 {
-		o.cut()
+		o.proxy.Cut()
 		o.waitCommits(10)
 	}
 	o.refuse(true)
-	o.cut()
-	o.down(50)
+	o.proxy.Cut()
+	o.awaitNotReady(50)
 	o.refuse(false)
 }
 
-// down waits until the server says that it is not ready, and sees that it goes on saying so until
-// so many transactions have been committed.
-func (o *outage) down(commits int) {
+// awaitNotReady waits until the server is not ready, and checks that it stays so for a number of commits.
+func (o *outage) awaitNotReady(commits int) {
 	o.t.Helper()
 	began := time.Now()
 	o.awaitReady(false)
-	o.t.Logf("down after %v", time.Since(began).Round(time.Millisecond))
+	o.t.Logf("not ready after %v", time.Since(began).Round(time.Millisecond))
 	target := o.commits.value() + commits
 	for n := 0; n < 20 || o.commits.value() < target; n++ {
 		if o.ready() {
-			o.t.Error("/readyz says that events arrive, and there is no way for them")
+			o.t.Error("/readyz succeeds, and events cannot arrive")
 			break
 		}
-		if o.quitted.Err() != nil {
-			o.t.Fatal(o.quitted.Err(), o.failure())
+		if o.writersDone.Err() != nil {
+			o.t.Fatal(o.writersDone.Err(), o.failure())
 		}
-		pause(o.quitted, 5*time.Millisecond)
+		pause(o.writersDone, 5*time.Millisecond)
 	}
-	o.over = time.Now()
+	o.faultEnd = time.Now()
 }
 
-// awaitReady waits until /readyz says so, or says that it is not so.
+// awaitReady waits until /readyz succeeds, or fails.
 func (o *outage) awaitReady(want bool) {
 	o.t.Helper()
-	o.await(fmt.Sprintf("/readyz to become %t", want), func() bool { return o.ready() == want })
+	o.await(fmt.Sprintf("readiness %t", want), func() bool { return o.ready() == want })
+}
+
+// await waits until a condition holds.
+func (o *outage) await(what string, holds func() bool) {
+	o.t.Helper()
+	for !holds() {
+		if pause(o.writersDone, 2*time.Millisecond); o.writersDone.Err() != nil {
+			o.t.Fatalf("waited for %s: %v, %v", what, context.Cause(o.ctx), o.failure())
+		}
+	}
 }
 
 func (o *outage) ready() bool {
@@ -208,15 +205,4 @@ func (o *outage) ready() bool {
 		o.t.Fatal(err)
 	}
 	return status == http.StatusOK
-}
-
-// listening is what the server says of its listener.
-func (o *outage) listening() bool {
-	o.t.Helper()
-	var stats api.Stats
-	_, _, body, err := o.call(http.MethodGet, o.node.at("/api/stats"), "")
-	if err := errors.Join(err, json.Unmarshal(body, &stats)); err != nil {
-		o.t.Fatal(err)
-	}
-	return stats.Listener.Live
 }

@@ -14,68 +14,68 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// subscriber is a client that follows the stream until it has seen the last event of a test. It
-// does whatever clients do: comes and goes, in the middle of a frame too, is slow, is away for a
-// while, comes back to another server. What it knows is in its streamtest.Client.
+// subscriber is a client that follows the stream to the last event of a trial, over any number of
+// connections. Its fields make it leave in the middle of a frame, read slowly, pause, or switch servers. Its
+// streamtest.Client holds what it received, for others once run has returned.
 type subscriber struct {
-	streamtest.Client // for others once run has returned
+	streamtest.Client
 
-	name  string
-	types []string                       // nil for all
-	pick  func(session int) *node        // where it goes next
-	leave func(in session) bool          // whether it goes now; nil: it never does
-	wait  func(context.Context)          // what it does before it comes back; nil: nothing
-	slow  func(ctx context.Context)      // what it does between two reads; nil: nothing
-	last  func(streamtest.Envelope) bool // whether this is the last event
+	name            string
+	types           []string                       // filter; nil for all
+	pick            func(connection int) *node     // server of a connection, from 0
+	shouldLeave     func(progress) bool            // whether to end the connection now; nil: never
+	beforeReconnect func(context.Context)          // after it left; nil: nothing
+	betweenReads    func(context.Context)          // nil: nothing
+	isLast          func(streamtest.Envelope) bool // whether this is the last event of the trial
 
-	chunk int // the most that it reads at once
-	http  *http.Client
-	rng   *rand.Rand
-	began chan struct{} // closed when it has been told where it begins
+	chunk   int // most bytes to read at once
+	http    *http.Client
+	rng     *rand.Rand
+	started chan struct{} // closed by the first sync event
 
 	connections int
 }
 
-// session is what happened on one connection so far.
-type session struct {
+// progress is what arrived on one connection.
+type progress struct {
 	bytes, transactions int
-	greeted             bool // the sync event has come
+	synced              bool // the sync event arrived
 }
 
-// errLeft ends a session because the subscriber wanted to.
+// errLeft ends a connection that shouldLeave ended.
 var errLeft = errors.New("left")
 
-// brokenStream is an error that no reconnection excuses.
-type brokenStream struct{ error }
+// protocolError is an error after which a subscriber must not reconnect, since the server is wrong.
+type protocolError struct{ error }
 
-// run follows until the last event, or until ctx ends.
+// run reads until the last event, or until ctx ends.
 func (s *subscriber) run(ctx context.Context) error {
 	for n := 0; ; n++ {
 		done, err := s.connect(ctx, n)
 		s.Disconnect()
-		var broken brokenStream
+		var wrong protocolError
 		switch {
 		case done:
 			return nil
-		case errors.As(err, &broken):
+		case errors.As(err, &wrong):
 			return fmt.Errorf("%s: connection %d: %w", s.name, n, err)
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: connection %d, after %d events: %w", s.name, n, len(s.Events()), err)
 		case !errors.Is(err, errLeft):
-			pause(ctx, 10*time.Millisecond) // the server is away, or will be
-		case s.wait != nil:
-			s.wait(ctx)
+			pause(ctx, 10*time.Millisecond) // the server is down or stopping
+		case s.beforeReconnect != nil:
+			s.beforeReconnect(ctx)
 		}
 	}
 }
 
-// connect is one connection. It reports whether the last event has come.
+// connect makes one connection and reports whether the last event arrived.
 func (s *subscriber) connect(ctx context.Context, n int) (bool, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	req, err := s.request(ctx, s.pick(n))
 	if err != nil {
-		return false, brokenStream{err}
+		return false, protocolError{err}
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
@@ -83,12 +83,12 @@ func (s *subscriber) connect(ctx context.Context, n int) (bool, error) {
 	}
 	defer resp.Body.Close()
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || kind != "text/event-stream" {
-		return false, brokenStream{fmt.Errorf("answered with %s and %s", resp.Status, kind)}
+		return false, protocolError{fmt.Errorf("response %s of type %s", resp.Status, kind)}
 	}
 	return s.read(ctx, resp)
 }
 
-// request carries the cursor in each of the three ways that there are.
+// request returns a request that carries the cursor in one of three ways: a header or two query parameters.
 func (s *subscriber) request(ctx context.Context, n *node) (*http.Request, error) {
 	query := url.Values{}
 	for _, t := range s.types {
@@ -105,74 +105,67 @@ func (s *subscriber) request(ctx context.Context, n *node) (*http.Request, error
 	return req, err
 }
 
-// read takes the stream in pieces of any size.
+// read reads the stream in chunks of random size.
 func (s *subscriber) read(ctx context.Context, resp *http.Response) (bool, error) {
-	from, controls, before, looked := s.Cursor, len(s.Control), len(s.Transactions), len(s.Transactions)
-	var in session
+	cursor, controls, before, checked := s.Cursor, len(s.Control), len(s.Transactions), len(s.Transactions)
+	var p progress
 	for buf := make([]byte, s.chunk); ; {
 		n, err := resp.Body.Read(buf[:1+s.rng.IntN(len(buf))])
 		if _, err := s.Write(buf[:n]); err != nil {
-			return false, brokenStream{err}
+			return false, protocolError{err}
 		}
-		if !in.greeted && len(s.Control) > controls {
-			if err := s.greeted(from, s.Control[controls]); err != nil {
-				return false, brokenStream{err}
+		if !p.synced && len(s.Control) > controls {
+			if err := s.checkSync(cursor, s.Control[controls]); err != nil {
+				return false, protocolError{err}
 			}
-			in.greeted = true
+			p.synced = true
 		}
-		in.bytes, in.transactions = in.bytes+n, len(s.Transactions)-before
-		for ; looked < len(s.Transactions); looked++ {
-			if slices.ContainsFunc(s.Transactions[looked], s.last) {
+		p.bytes, p.transactions = p.bytes+n, len(s.Transactions)-before
+		for ; checked < len(s.Transactions); checked++ {
+			if slices.ContainsFunc(s.Transactions[checked], s.isLast) {
 				return true, nil
 			}
 		}
 		if err != nil {
 			return false, err
 		}
-		if in.greeted && s.leave != nil && s.leave(in) {
+		if p.synced && s.shouldLeave != nil && s.shouldLeave(p) {
 			return false, errLeft
 		}
-		if s.slow != nil {
-			s.slow(ctx)
+		if s.betweenReads != nil {
+			s.betweenReads(ctx)
 		}
 	}
 }
 
-// greeted checks what the stream says of itself: the truth about the cursor.
-func (s *subscriber) greeted(from string, sync streamtest.Envelope) error {
-	var data struct{ Mode, Reason string }
+// checkSync checks that the first event of a stream says resumed after a cursor, and live without one.
+func (s *subscriber) checkSync(cursor string, sync streamtest.Envelope) error {
+	var data struct{ Mode string }
 	if err := json.Unmarshal(sync.Data, &data); err != nil || sync.Type != "sync" {
-		return fmt.Errorf("the stream began with %s %s", sync.Type, sync.Data)
+		return fmt.Errorf("the stream started with %s %s", sync.Type, sync.Data)
 	}
 	want := "resumed"
-	if from == "" {
+	if cursor == "" {
 		want = "live"
 	}
 	if data.Mode != want {
-		return fmt.Errorf("the stream after %q began with %s, not %s", from, sync.Data, want)
+		return fmt.Errorf("the stream after cursor %q started with %s, want %s", cursor, sync.Data, want)
 	}
 	if s.connections++; s.connections == 1 {
-		close(s.began)
+		close(s.started)
 	}
 	return nil
 }
 
-// atRandom leaves after some number of bytes up to the limit, so mostly within a frame.
-func (s *subscriber) atRandom(limit int) {
+// leaveAtRandom makes the subscriber leave after a random number of bytes up to a limit, so mostly within a
+// frame.
+func (s *subscriber) leaveAtRandom(limit int) {
 	next := s.rng.IntN(limit)
-	s.leave = func(in session) bool {
-		if in.bytes <= next {
+	s.shouldLeave = func(p progress) bool {
+		if p.bytes <= next {
 			return false
 		}
 		next = s.rng.IntN(limit)
 		return true
 	}
-}
-
-func anyOf(rng *rand.Rand, nodes []*node) func(int) *node {
-	return func(int) *node { return nodes[rng.IntN(len(nodes))] }
-}
-
-func inTurn(nodes []*node) func(int) *node {
-	return func(session int) *node { return nodes[session%len(nodes)] }
 }

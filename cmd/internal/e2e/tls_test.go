@@ -23,8 +23,8 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// writePair makes a certificate for loopback and writes it where the flags say, and trusts it.
-func writePair(t *testing.T, dir, name string, trust *x509.CertPool) {
+// writeCertificate makes a certificate for loopback with a key, writes both to dir, and trusts it.
+func writeCertificate(t *testing.T, dir, name string, trust *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -49,6 +49,7 @@ func writePair(t *testing.T, dir, name string, trust *x509.CertPool) {
 	write(t, filepath.Join(dir, "cert.pem"), cert)
 }
 
+// write replaces a file atomically.
 func write(t *testing.T, file string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(file+".new", content, 0o600); err != nil {
@@ -59,13 +60,13 @@ func write(t *testing.T, file string, content []byte) {
 	}
 }
 
-// hear opens a stream and reads its first event, over a connection of its own. It returns the protocol and
-// who the server says it is.
-func hear(ctx context.Context, t *testing.T, n *node, transport *http.Transport) (protocol, name string) {
+// protocolOf opens a stream over a connection of its own and reads its first event. It returns the protocol
+// and the common name in the server's certificate.
+func protocolOf(ctx context.Context, t *testing.T, n *node, transport *http.Transport) (protocol, name string) {
 	t.Helper()
-	ctx, hangUp := context.WithCancel(ctx)
+	ctx, disconnect := context.WithCancel(ctx)
 	defer transport.CloseIdleConnections()
-	defer hangUp()
+	defer disconnect()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.at("/api/events"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -87,12 +88,12 @@ func hear(ctx context.Context, t *testing.T, n *node, transport *http.Transport)
 	return "", ""
 }
 
-// TestTLS replaces the certificate while the server runs, well and badly.
+// TestTLS replaces the certificate while the server runs, by good ones and by unusable ones.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	dir, trust := t.TempDir(), x509.NewCertPool()
-	writePair(t, dir, "first", trust)
+	writeCertificate(t, dir, "first", trust)
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) {
 		c.Listen.TLSCert, c.Listen.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	})
@@ -101,28 +102,28 @@ func TestTLS(t *testing.T) {
 	expect := func(protocol, name string, http2 bool) {
 		t.Helper()
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trust}, ForceAttemptHTTP2: http2}
-		if gotProtocol, gotName := hear(ctx, t, n, transport); gotProtocol != protocol || gotName != name {
-			t.Errorf("a stream over %s from %s, want %s from %s", gotProtocol, gotName, protocol, name)
+		if gotProtocol, gotName := protocolOf(ctx, t, n, transport); gotProtocol != protocol || gotName != name {
+			t.Errorf("a stream over %s with the certificate %s, want %s with %s", gotProtocol, gotName, protocol, name)
 		}
 	}
 	expect("HTTP/2.0", "first", true)
 	expect("HTTP/1.1", "first", false)
-	writePair(t, dir, "second", trust)
+	writeCertificate(t, dir, "second", trust)
 	expect("HTTP/2.0", "second", true)
 	write(t, filepath.Join(dir, "cert.pem"), []byte("nonsense"))
 	expect("HTTP/2.0", "second", true)
 	if !strings.Contains(n.log.String(), "new certificate rejected") {
-		t.Error("the log says nothing of a certificate that cannot be used")
+		t.Error("the log does not mention the unusable certificate")
 	}
 	if err := os.Remove(filepath.Join(dir, "cert.pem")); err != nil {
 		t.Fatal(err)
 	}
 	expect("HTTP/2.0", "second", true)
-	writePair(t, dir, "third", trust)
+	writeCertificate(t, dir, "third", trust)
 	expect("HTTP/2.0", "third", true)
 }
 
-// TestH2C speaks HTTP/2 without TLS, with prior knowledge as a proxy does, and beside HTTP/1.1.
+// TestH2C speaks HTTP/2 without TLS and with prior knowledge, as a proxy does, and HTTP/1.1 beside it.
 func TestH2C(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
@@ -132,14 +133,14 @@ func TestH2C(t *testing.T) {
 	over := func(set func(*http.Protocols)) string {
 		transport := &http.Transport{Protocols: new(http.Protocols)}
 		set(transport.Protocols)
-		protocol, _ := hear(ctx, t, n, transport)
+		protocol, _ := protocolOf(ctx, t, n, transport)
 		return protocol
 	}
 	if got := over(func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }); got != "HTTP/2.0" {
-		t.Errorf("with prior knowledge it speaks %s", got)
+		t.Errorf("with prior knowledge, the protocol is %s", got)
 	}
 	if got := over(func(p *http.Protocols) { p.SetHTTP1(true) }); got != "HTTP/1.1" {
-		t.Errorf("to everybody else it speaks %s", got)
+		t.Errorf("without, the protocol is %s", got)
 	}
-	hearOneActivity(ctx, t, n)
+	receiveActivity(ctx, t, n)
 }

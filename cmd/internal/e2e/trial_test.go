@@ -22,21 +22,22 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// trial is one test: a database, servers on it, writers and subscribers.
+// trial is a database with servers, writers and subscribers. At its end, package judge compares what the
+// subscribers received with what was written.
 type trial struct {
 	t    *testing.T
 	ctx  context.Context // bounds everything
 	url  string          // of the database, without a proxy in between
 	load judge.Workload
-	rows []string // written by everyone
-	last string   // the row whose one write is the last of the trial
+	rows []string // ids of the rows that all writers share
+	last string   // id of the row whose only write is the last of the trial
 
-	commits *counter
-	quit    context.CancelFunc // ends the writers
-	quitted context.Context
-	writing sync.WaitGroup
-	reading sync.WaitGroup
-	others  sync.WaitGroup
+	commits     *counter
+	endWriters  context.CancelFunc
+	writersDone context.Context // ends when the writers are to end
+	writing     sync.WaitGroup
+	reading     sync.WaitGroup
+	others      sync.WaitGroup
 
 	nodes   []*node
 	writers []*writer
@@ -50,11 +51,11 @@ type trial struct {
 
 func newTrial(t *testing.T, databaseURL string, load judge.Workload) *trial {
 	t.Helper()
-	ctx, cancel := context.WithCancel(hangContext(t, context.Background()))
-	quitted, quit := context.WithCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	writersDone, endWriters := context.WithCancel(ctx)
 	tr := &trial{
 		t: t, ctx: ctx, url: databaseURL, load: load, last: rowID(999),
-		commits: newCounter(), quit: quit, quitted: quitted, seed: rand.Uint64(), http: newHTTPClient(t),
+		commits: newCounter(), endWriters: endWriters, writersDone: writersDone, seed: rand.Uint64(), http: newHTTPClient(t),
 	}
 	t.Cleanup(func() {
 		cancel()
@@ -72,8 +73,7 @@ func newTrial(t *testing.T, databaseURL string, load judge.Workload) *trial {
 	return tr
 }
 
-// node returns a server of the trial that is not yet started. Its database may be seen through
-// another URL.
+// node returns a server that is not started. Its databaseURL may lead through a proxy.
 func (tr *trial) node(databaseURL string, changes ...func(*server.Config)) *node {
 	tr.t.Helper()
 	n := newNode(databaseURL, changes...)
@@ -87,12 +87,14 @@ func (tr *trial) node(databaseURL string, changes ...func(*server.Config)) *node
 	return n
 }
 
+// rng returns a generator of random numbers for one goroutine.
 func (tr *trial) rng() *rand.Rand {
 	tr.seed++
 	return rand.New(rand.NewPCG(tr.seed, 0))
 }
 
-// fail ends the trial: without one of its goroutines the others would wait in vain.
+// fail records an error of a goroutine, if it is one, and ends the writers, so that no other goroutine waits
+// for what this one does not do.
 func (tr *trial) fail(err error) {
 	if err == nil {
 		return
@@ -100,26 +102,28 @@ func (tr *trial) fail(err error) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.errs = append(tr.errs, err)
-	tr.quit()
+	tr.endWriters()
 }
 
+// failure returns the recorded errors.
 func (tr *trial) failure() error {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	return errors.Join(tr.errs...)
 }
 
-// subscriber returns one that is not yet connected, for the caller to adapt.
+// subscriber returns a subscriber of any of the servers, which the caller may change before it connects.
 func (tr *trial) subscriber(name string, nodes ...*node) *subscriber {
 	rng := tr.rng()
 	return &subscriber{
-		name: name, pick: anyOf(rng, nodes), chunk: 16 << 10, http: tr.http, rng: rng, began: make(chan struct{}),
-		last: func(e streamtest.Envelope) bool { return bytes.Contains(e.Data, []byte(tr.last)) },
+		name: name, chunk: 16 << 10, http: tr.http, rng: rng, started: make(chan struct{}),
+		pick:   func(int) *node { return nodes[rng.IntN(len(nodes))] },
+		isLast: func(e streamtest.Envelope) bool { return bytes.Contains(e.Data, []byte(tr.last)) },
 	}
 }
 
-// subscribe connects the subscribers, and returns once each knows where it has begun: from there
-// on it is owed everything.
+// subscribe connects the subscribers and returns once each has its sync event. It must receive everything
+// that commits after that.
 func (tr *trial) subscribe(subs ...*subscriber) {
 	tr.t.Helper()
 	for _, s := range subs {
@@ -128,49 +132,39 @@ func (tr *trial) subscribe(subs ...*subscriber) {
 	}
 	for _, s := range subs {
 		select {
-		case <-s.began:
-		case <-tr.quitted.Done():
-			tr.t.Fatalf("%s did not begin: %v, %v", s.name, tr.quitted.Err(), tr.failure())
+		case <-s.started:
+		case <-tr.writersDone.Done():
+			tr.t.Fatalf("%s received no sync event: %v, %v", s.name, tr.writersDone.Err(), tr.failure())
 		}
 	}
 }
 
-// write starts writers, of which about one in four makes long transactions.
-func (tr *trial) write(n int, tolerant bool) {
+// write starts writers. One in four makes long transactions.
+func (tr *trial) write(n int, toleratesOutages bool) {
 	for i := range n {
-		w := &writer{url: tr.url, load: tr.load, rows: tr.rows, rng: tr.rng(), commits: tr.commits, long: i%4 == 3, tolerant: tolerant}
+		w := &writer{url: tr.url, load: tr.load, rows: tr.rows, rng: tr.rng(), commits: tr.commits, long: i%4 == 3, toleratesOutages: toleratesOutages}
 		tr.writers = append(tr.writers, w)
-		tr.writing.Go(func() { tr.fail(w.run(tr.ctx, tr.quitted)) })
+		tr.writing.Go(func() { tr.fail(w.run(tr.ctx, tr.writersDone)) })
 	}
 }
 
-// waitCommits waits for so many more commits.
+// waitCommits waits for n more commits.
 func (tr *trial) waitCommits(n int) {
 	tr.t.Helper()
-	if err := tr.commits.wait(tr.quitted, n); err != nil {
+	if err := tr.commits.wait(tr.writersDone, n); err != nil {
 		tr.t.Fatalf("commits: %v, %v", err, tr.failure())
 	}
 }
 
-// await polls until the condition holds. It fails the test if the trial ends before.
-func (tr *trial) await(what string, holds func() bool) {
-	tr.t.Helper()
-	for !holds() {
-		if pause(tr.quitted, 2*time.Millisecond); tr.quitted.Err() != nil {
-			tr.t.Fatalf("waited for %s: %v, %v", what, context.Cause(tr.quitted), tr.failure())
-		}
-	}
-}
-
-// stopWriting returns when nobody writes any more.
+// stopWriting ends the writers and waits for them.
 func (tr *trial) stopWriting() {
-	tr.quit()
+	tr.endWriters()
 	tr.writing.Wait()
 	tr.others.Wait()
 }
 
-// end ends the writers and writes the last row; when that has arrived, so has everything that was
-// committed before. It returns a connection, to look at what there is.
+// end ends the writers, writes the last row and waits until it has arrived at each subscriber. Everything that
+// committed before has arrived then. It returns a connection to the database.
 func (tr *trial) end() *pgx.Conn {
 	tr.t.Helper()
 	tr.stopWriting()
@@ -178,20 +172,20 @@ func (tr *trial) end() *pgx.Conn {
 	tr.writeLast(conn)
 	start := time.Now()
 	tr.reading.Wait()
-	tr.t.Logf("everyone had everything %v after the last write", time.Since(start).Round(time.Millisecond))
+	tr.t.Logf("all subscribers were complete %v after the last write", time.Since(start).Round(time.Millisecond))
 	if err := tr.failure(); err != nil {
 		tr.t.Error(err)
 	}
 	return conn
 }
 
-// finish ends the trial and compares what the subscribers have with what has happened.
+// finish ends the trial and judges it.
 func (tr *trial) finish() {
 	tr.t.Helper()
 	tr.compare(tr.end())
 }
 
-// writeLast writes the row that ends the subscribers' streams.
+// writeLast writes the last row.
 func (tr *trial) writeLast(conn *pgx.Conn) {
 	tr.t.Helper()
 	pgtest.Exec(tr.t, conn, `begin`)

@@ -17,64 +17,65 @@ import (
 	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
 )
 
-// writer is somebody who writes to the table, straight to the database, in transactions of all
-// shapes. Several of them work on the same rows.
+// writer writes to the workload's table in SQL, in transactions of all shapes. Writers share rows.
 type writer struct {
-	url      string
-	load     judge.Workload
-	rows     []string // ascending; locked in this order, so there is no deadlock
-	rng      *mathrand.Rand
-	long     bool // its transactions stay open while others commit
-	tolerant bool // of a database that is away
-	commits  *counter
+	url              string
+	load             judge.Workload
+	rows             []string // ascending: all writers lock rows in this order, so there is no deadlock
+	rng              *mathrand.Rand
+	long             bool // its transactions stay open while others commit
+	toleratesOutages bool // it reconnects when the database is away
+	commits          *counter
 
 	conn   *pgx.Conn
 	ledger judge.Ledger
 }
 
-// errUndo rolls a transaction back.
+// errUndo makes transact roll back.
 var errUndo = errors.New("rolled back on purpose")
 
-// run writes until quit is over. ctx ends everything.
-func (w *writer) run(ctx, quit context.Context) error {
-	w.ledger = judge.Ledger{Committed: make(map[string]judge.Tally), Crashes: w.tolerant}
+// run writes until done ends. ctx bounds everything.
+func (w *writer) run(ctx, done context.Context) error {
+	w.ledger = judge.Ledger{Committed: make(map[string]judge.Tally), Crashes: w.toleratesOutages}
 	defer func() {
 		if w.conn != nil {
 			w.conn.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	for quit.Err() == nil {
-		if err := w.connect(ctx, quit); err != nil {
+	for done.Err() == nil {
+		if err := w.connect(ctx, done); err != nil {
 			return err
 		}
 		if w.conn == nil {
 			return nil
 		}
-		err := w.transact(ctx, quit)
-		if err != nil && !(w.tolerant && isOutage(w.conn, err)) {
+		err := w.transact(ctx, done)
+		if err != nil && !(w.toleratesOutages && isOutage(w.conn, err)) {
 			return fmt.Errorf("write: %w", err)
 		}
 	}
 	return nil
 }
 
-// connect makes a connection, if there is none that works. It leaves none when quit is over.
-func (w *writer) connect(ctx, quit context.Context) error {
-	for quit.Err() == nil && (w.conn == nil || w.conn.IsClosed()) {
-		conn, err := pgx.Connect(ctx, w.url)
+// connect connects if there is no open connection. It leaves none if done ends first.
+func (w *writer) connect(ctx, done context.Context) error {
+	for done.Err() == nil && (w.conn == nil || w.conn.IsClosed()) {
+		dialing, cancel := context.WithTimeout(ctx, 5*time.Second)
+		conn, err := pgx.Connect(dialing, w.url)
+		cancel()
 		if err == nil {
 			w.conn = conn
 			return nil
 		}
-		if !w.tolerant || ctx.Err() != nil {
+		if !w.toleratesOutages || ctx.Err() != nil {
 			return fmt.Errorf("connect a writer: %w", err)
 		}
-		pause(quit, 20*time.Millisecond)
+		pause(done, 20*time.Millisecond)
 	}
 	return nil
 }
 
-// isOutage is true for the errors that an outage brings, and not for a write that was refused.
+// isOutage reports whether an error comes from an outage and not from a rejected write.
 func isOutage(conn *pgx.Conn, err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -83,14 +84,14 @@ func isOutage(conn *pgx.Conn, err error) bool {
 	return conn.IsClosed()
 }
 
-// transact is one transaction.
-func (w *writer) transact(ctx, quit context.Context) error {
+// transact runs one transaction.
+func (w *writer) transact(ctx, done context.Context) error {
 	tx, err := w.conn.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback(ctx) }() // where there was an error; the connection may be gone
-	n, xid, err := w.fill(ctx, quit, tx)
+	defer func() { _ = tx.Rollback(ctx) }() // after an error; the connection may be gone
+	n, xid, err := w.fill(ctx, done, tx)
 	if errors.Is(err, errUndo) {
 		w.ledger.RolledBack = append(w.ledger.RolledBack, xid)
 		return tx.Rollback(ctx)
@@ -107,17 +108,17 @@ func (w *writer) transact(ctx, quit context.Context) error {
 	return nil
 }
 
-// fill writes what the transaction is to write, and says so in the journal.
-func (w *writer) fill(ctx, quit context.Context, tx pgx.Tx) (n judge.Tally, xid string, err error) {
+// fill makes the writes of a transaction and states their tally in the journal.
+func (w *writer) fill(ctx, done context.Context, tx pgx.Tx) (n judge.Tally, xid string, err error) {
 	if w.long || w.rng.IntN(6) == 0 {
-		if err := w.episode(ctx, tx, &n); err != nil {
+		if err := w.writeNewRow(ctx, tx, &n); err != nil {
 			return n, xid, err
 		}
 	}
 	if w.long {
-		_ = w.commits.wait(quit, 20+w.rng.IntN(60)) // at the end it just commits
+		_ = w.commits.wait(done, 20+w.rng.IntN(60)) // it commits when the trial ends
 	}
-	for _, part := range w.someRows() {
+	for _, part := range w.pickRows() {
 		if err := w.write(ctx, tx, part, &n); err != nil {
 			return n, xid, err
 		}
@@ -131,32 +132,32 @@ func (w *writer) fill(ctx, quit context.Context, tx pgx.Tx) (n judge.Tally, xid 
 	return n, xid, nil
 }
 
-// someRows are one to six rows in ascending order, cut into parts.
-func (w *writer) someRows() [][]string {
-	chosen := make([]string, 1+w.rng.IntN(6))
-	for i := range chosen {
-		chosen[i] = w.rows[w.rng.IntN(len(w.rows))]
+// pickRows returns one to six rows in ascending order, cut into parts.
+func (w *writer) pickRows() [][]string {
+	picked := make([]string, 1+w.rng.IntN(6))
+	for i := range picked {
+		picked[i] = w.rows[w.rng.IntN(len(w.rows))]
 	}
-	slices.Sort(chosen)
-	chosen = slices.Compact(chosen)
-	return slices.Collect(slices.Chunk(chosen, 1+w.rng.IntN(3)))
+	slices.Sort(picked)
+	picked = slices.Compact(picked)
+	return slices.Collect(slices.Chunk(picked, 1+w.rng.IntN(3)))
 }
 
-// write changes rows in one of the ways that there are.
+// write changes rows in one of several ways.
 func (w *writer) write(ctx context.Context, tx pgx.Tx, ids []string, n *judge.Tally) error {
 	switch w.rng.IntN(8) {
 	case 0:
 		return w.savepoint(ctx, tx, ids, n, true)
 	case 1:
 		return w.savepoint(ctx, tx, ids, n, false)
-	case 2: // one statement each, and one row twice
+	case 2: // one statement each, and the first row twice
 		for _, id := range append(ids[:1:1], ids...) {
 			if err := w.change(ctx, tx, w.load.Bump, []string{id}, &n.Updated); err != nil {
 				return err
 			}
 		}
 		return nil
-	case 3: // an update that changes nothing is no event
+	case 3: // an update without a change causes no event
 		var none int
 		return w.change(ctx, tx, w.load.Touch, ids[:1], &none)
 	default:
@@ -164,7 +165,7 @@ func (w *writer) write(ctx context.Context, tx pgx.Tx, ids []string, n *judge.Ta
 	}
 }
 
-// savepoint writes after a savepoint, which it releases or rolls back to.
+// savepoint writes within a savepoint, which it releases if keep is set and rolls back otherwise.
 func (w *writer) savepoint(ctx context.Context, tx pgx.Tx, ids []string, n *judge.Tally, keep bool) error {
 	inner, err := tx.Begin(ctx)
 	if err != nil {
@@ -181,8 +182,8 @@ func (w *writer) savepoint(ctx context.Context, tx pgx.Tx, ids []string, n *judg
 	return inner.Rollback(ctx)
 }
 
-// episode is the life of a row that nobody else knows, or the first part of it.
-func (w *writer) episode(ctx context.Context, tx pgx.Tx, n *judge.Tally) error {
+// writeNewRow inserts a row of its own, and may update and delete it.
+func (w *writer) writeNewRow(ctx context.Context, tx pgx.Tx, n *judge.Tally) error {
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	id := hex.EncodeToString(random[:])
@@ -202,6 +203,7 @@ func (w *writer) episode(ctx context.Context, tx pgx.Tx, n *judge.Tally) error {
 	return nil
 }
 
+// change runs a statement that must affect all of the rows, and counts their events.
 func (w *writer) change(ctx context.Context, tx pgx.Tx, sql string, ids []string, events *int) error {
 	tag, err := tx.Exec(ctx, sql, ids)
 	if err == nil && tag.RowsAffected() != int64(len(ids)) {

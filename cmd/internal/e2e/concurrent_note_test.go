@@ -10,15 +10,14 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// TestNoteWhileTheActivityIsChanged adds a note while somebody in psql is in the middle of a
-// transaction. Each of the two events shows the whole activity, and whichever comes last must not
-// show it without what the other one has done.
-func TestNoteWhileTheActivityIsChanged(t *testing.T) {
+// TestNoteDuringAnUpdate adds a note while another transaction has changed the activity. Each of the two
+// events contains the whole activity, so the later one must contain both changes.
+func TestNoteDuringAnUpdate(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, pgtest.NewDatabase(t), judge.ActivityCounters())
 	n := tr.node(tr.url)
 	startNodes(tr.ctx, t, n)
-	page := tr.observe(n, n)
+	follower := tr.openPage(n, n)
 	conn := pgtest.Connect(t, tr.url)
 	pgtest.Exec(t, conn, `begin`)
 	pgtest.Exec(t, conn, `update public.activities set status = 'closed' where id = $1`, tr.rows[0])
@@ -30,7 +29,7 @@ func TestNoteWhileTheActivityIsChanged(t *testing.T) {
 			tr.fail(fmt.Errorf("add a note: status %d, %w\n%s", status, err, answer))
 		}
 	})
-	tr.waitForLock(answered)
+	tr.awaitLockWait(answered)
 	pgtest.Exec(t, conn, `commit`)
 	<-answered
 	conn = tr.end()
@@ -38,11 +37,11 @@ func TestNoteWhileTheActivityIsChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr.compareBoards([]observer{page}, want)
+	tr.comparePages([]page{follower}, want)
 }
 
-// waitForLock returns when somebody waits for a lock in the database, or has come through.
-func (tr *trial) waitForLock(through <-chan struct{}) {
+// awaitLockWait returns when a session waits for a lock, or when done is closed.
+func (tr *trial) awaitLockWait(done <-chan struct{}) {
 	tr.t.Helper()
 	const waiting = `
 select exists (
@@ -52,7 +51,7 @@ select exists (
 	conn := pgtest.Connect(tr.t, tr.url)
 	for found := false; !found; {
 		select {
-		case <-through:
+		case <-done:
 			return
 		default:
 		}

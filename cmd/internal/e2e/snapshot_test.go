@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,7 +17,7 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// card is what a dashboard shows of an activity. The list and the events name its fields alike.
+// card is an activity as a dashboard shows it. List and events have the same field names.
 type card struct {
 	ID, Category, Subcategory, Location, Status, Reporter string
 
@@ -26,19 +25,19 @@ type card struct {
 	LatestUpdate *struct{ Notes, AuthorID, UpdateType string }
 }
 
-// board is a dashboard: loaded from the list, and kept up by events.
+// board is a dashboard, by the ids of activities: loaded from the list and updated by events.
 type board map[string]card
 
-// apply does what a page does with an event. There is no event about a card that is not there,
-// and none that makes one that is: that would be a gap, or an overlap.
+// apply applies an event. An event about an unknown card would mean a gap between list and stream, and the
+// creation of a known one an overlap: both are errors.
 func (b board) apply(e streamtest.Envelope) error {
 	var about struct{ ID string }
 	if err := json.Unmarshal(e.Data, &about); err != nil {
 		return err
 	}
-	c, there := b[about.ID]
-	if there == (e.Type == "activity_created") {
-		return fmt.Errorf("%s %s came, and the card is there: %v", e.Type, e.Data, there)
+	c, exists := b[about.ID]
+	if exists == (e.Type == "activity_created") {
+		return fmt.Errorf("%s %s arrived, the card exists: %t", e.Type, e.Data, exists)
 	}
 	if e.Type == "activity_deleted" {
 		delete(b, about.ID)
@@ -51,7 +50,7 @@ func (b board) apply(e streamtest.Envelope) error {
 	return nil
 }
 
-// loadBoard reads the list, and where the stream goes on from there.
+// loadBoard reads the list and its cursor.
 func (tr *trial) loadBoard(n *node) (board, string, error) {
 	status, header, body, err := tr.call(http.MethodGet, n.at("/api/activities?limit=500"), "")
 	if err != nil || status != http.StatusOK {
@@ -66,7 +65,7 @@ func (tr *trial) loadBoard(n *node) (board, string, error) {
 		return nil, "", err
 	}
 	if page.Next != nil || page.Cursor == "" || page.Cursor != header.Get("Pgherald-Cursor") {
-		return nil, "", fmt.Errorf("the list goes on at %v, its cursor is %q and %q", page.Next, page.Cursor, header)
+		return nil, "", fmt.Errorf("the list has a next page (%v) or two cursors: %q and %q", page.Next, page.Cursor, header)
 	}
 	b := make(board)
 	for _, c := range page.Activities {
@@ -75,7 +74,7 @@ func (tr *trial) loadBoard(n *node) (board, string, error) {
 	return b, page.Cursor, nil
 }
 
-// The table as it is in the end, without asking pgherald.
+// boardSQL selects the board from the tables.
 const boardSQL = `
 select json_build_object(
     'id', a.id, 'category', a.category, 'subcategory', a.subcategory, 'location', a.location,
@@ -84,6 +83,7 @@ select json_build_object(
         from public.activity_updates as u where u.activity_id = a.id order by u.id desc limit 1))
 from public.activities as a left join public.assignments as s on s.activity_id = a.id`
 
+// readBoard reads the board from the tables.
 func readBoard(ctx context.Context, conn *pgx.Conn) (board, error) {
 	b := make(board)
 	rows, err := conn.Query(ctx, boardSQL)
@@ -97,15 +97,15 @@ func readBoard(ctx context.Context, conn *pgx.Conn) (board, error) {
 	return b, err
 }
 
-// observer is a page that loads the list while others write, and then follows the stream.
-type observer struct {
+// page is a client that loads the list and then follows the stream.
+type page struct {
 	board board
 	*subscriber
 }
 
-// TestSnapshotHandOff has pages load the list in the middle of everything, and follow the stream
-// from the cursor that came with it. In the end every page shows what is in the tables.
-func TestSnapshotHandOff(t *testing.T) {
+// TestSnapshotAndStream loads the list on many pages while others write, and follows the stream from the
+// list's cursor. At the end, each page must equal the tables.
+func TestSnapshotAndStream(t *testing.T) {
 	t.Parallel()
 	tr := newTrial(t, pgtest.NewDatabase(t), judge.ActivityCounters())
 	nodes := []*node{tr.node(tr.url), tr.node(tr.url, smallFeed)}
@@ -114,10 +114,10 @@ func TestSnapshotHandOff(t *testing.T) {
 		tr.edit(nodes[i%2])
 	}
 	tr.editInSQL()
-	var observers []observer
+	var pages []page
 	for range 24 {
 		tr.waitCommits(8)
-		observers = append(observers, tr.observe(nodes[tr.rng().IntN(2)], nodes...))
+		pages = append(pages, tr.openPage(nodes[tr.rng().IntN(2)], nodes...))
 	}
 	tr.waitCommits(8)
 	conn := tr.end()
@@ -125,10 +125,11 @@ func TestSnapshotHandOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr.compareBoards(observers, want)
+	tr.comparePages(pages, want)
 }
 
-func (tr *trial) observe(at *node, nodes ...*node) observer {
+// openPage loads the list at one server and follows the stream at any of several.
+func (tr *trial) openPage(at *node, nodes ...*node) page {
 	tr.t.Helper()
 	b, cursor, err := tr.loadBoard(at)
 	if err != nil {
@@ -136,36 +137,37 @@ func (tr *trial) observe(at *node, nodes ...*node) observer {
 	}
 	s := tr.subscriber("page "+cursor, nodes...)
 	s.Cursor = cursor
-	s.atRandom(60_000)
+	s.leaveAtRandom(60_000)
 	tr.subscribe(s)
-	return observer{b, s}
+	return page{b, s}
 }
 
-func (tr *trial) compareBoards(observers []observer, want board) {
+// comparePages applies each page's events and compares its board with the tables.
+func (tr *trial) comparePages(pages []page, want board) {
 	tr.t.Helper()
 	events := 0
-	for _, o := range observers {
-		loaded := maps.Clone(o.board)
-		for _, e := range o.Events() {
-			if err := o.board.apply(e); err != nil {
-				tr.t.Fatalf("%s: %v", o.name, err)
+	for _, p := range pages {
+		loaded := len(p.board)
+		for _, e := range p.Events() {
+			if err := p.board.apply(e); err != nil {
+				tr.t.Fatalf("%s: %v", p.name, err)
 			}
 		}
-		if diff := cmp.Diff(want, o.board); diff != "" || o.Resets > 0 {
-			tr.t.Fatalf("%s with %d cards and %d events ends elsewhere than the tables (-tables +page), %d resets:\n%s",
-				o.name, len(loaded), len(o.Events()), o.Resets, diff)
+		if diff := cmp.Diff(want, p.board); diff != "" || p.Resets > 0 {
+			tr.t.Fatalf("%s with %d cards, %d events and %d resets differs from the tables (-tables +page):\n%s",
+				p.name, loaded, len(p.Events()), p.Resets, diff)
 		}
-		events += len(o.Events())
+		events += len(p.Events())
 	}
-	tr.t.Logf("%d pages ended with the %d cards of the tables, over %d events; %d writes", len(observers), len(want), events, tr.commits.value())
+	tr.t.Logf("%d pages have the %d cards of the tables, after %d events; %d writes", len(pages), len(want), events, tr.commits.value())
 }
 
-// edit changes activities through the API until the writers are to end.
+// edit changes activities through the API until the writers end.
 func (tr *trial) edit(n *node) {
 	rng := tr.rng()
 	tr.writing.Go(func() {
-		var mine []string // made by this editor
-		for tr.quitted.Err() == nil {
+		var mine []string // activities that this goroutine created
+		for tr.writersDone.Err() == nil {
 			method, path, body := "PUT", "/"+tr.rows[rng.IntN(4)], ""
 			switch v := rng.IntN(100); rng.IntN(8) {
 			case 0:
@@ -200,13 +202,13 @@ func (tr *trial) edit(n *node) {
 	})
 }
 
-// editInSQL changes the same activities as somebody in psql does.
+// editInSQL changes the same activities in SQL.
 func (tr *trial) editInSQL() {
 	rng := tr.rng()
 	conn := pgtest.Connect(tr.t, tr.url)
 	tr.writing.Go(func() {
 		const update = `update public.activities set status = $2 where id = $1`
-		for tr.quitted.Err() == nil {
+		for tr.writersDone.Err() == nil {
 			if _, err := conn.Exec(tr.ctx, update, tr.rows[rng.IntN(4)], fmt.Sprint("sql", rng.IntN(100))); err != nil {
 				tr.fail(err)
 				return
@@ -216,7 +218,7 @@ func (tr *trial) editInSQL() {
 	})
 }
 
-// call makes one request to the API.
+// call makes a request and returns the status, the header and the body.
 func (tr *trial) call(method, url, body string) (int, http.Header, []byte, error) {
 	req, err := http.NewRequestWithContext(tr.ctx, method, url, strings.NewReader(body))
 	if err != nil {

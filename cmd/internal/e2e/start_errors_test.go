@@ -10,25 +10,25 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// testRefusals: what cannot work is refused at once, with an exit code and words that help.
-func testRefusals(t *testing.T, binary string) {
+// testStartErrors checks exit codes and messages of a server that cannot start.
+func testStartErrors(t *testing.T, binary string) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	good := pgtest.NewDatabase(t)
+	database := pgtest.NewDatabase(t)
 	for name, c := range map[string]struct {
 		args []string
 		code int
-		says []string
+		want []string
 	}{
-		"port in use":   {[]string{"--database-url=" + good, "--addr=" + taken.Addr().String()}, 1, []string{"pgherald: serve on " + taken.Addr().String(), "address already in use"}},
+		"port in use":   {[]string{"--database-url=" + database, "--addr=" + taken.Addr().String()}, 1, []string{"pgherald: serve on " + taken.Addr().String(), "address already in use"}},
 		"bad URL":       {[]string{"--database-url=postgres://%zz"}, 1, []string{"pgherald: connect to the database", "cannot parse"}},
 		"database down": {[]string{"--database-url=postgres://postgres@127.0.0.1:1/x"}, 1, []string{"pgherald: connect to the database", "127.0.0.1:1", "connection refused"}},
 		"no database":   {[]string{}, 2, []string{"--database-url"}},
-		"unknown flag":  {[]string{"--database-url=" + good, "--databse=x"}, 2, []string{"unknown flag --databse"}},
-		"bad duration":  {[]string{"--database-url=" + good, "--heartbeat=0s"}, 2, []string{"--heartbeat must be more than 0"}},
+		"unknown flag":  {[]string{"--database-url=" + database, "--databse=x"}, 2, []string{"unknown flag --databse"}},
+		"bad duration":  {[]string{"--database-url=" + database, "--heartbeat=0s"}, 2, []string{"--heartbeat must be more than 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"serve", "--addr=127.0.0.1:0"}, c.args...)
@@ -37,11 +37,11 @@ func testRefusals(t *testing.T, binary string) {
 			text := p.log.String()
 			var exit *exec.ExitError
 			if !errors.As(p.err, &exit) || exit.ExitCode() != c.code {
-				t.Errorf("%v ended with %v, not with %d", args, p.err, c.code)
+				t.Errorf("%v ended with %v, want exit code %d", args, p.err, c.code)
 			}
-			for _, words := range c.says {
+			for _, words := range c.want {
 				if !strings.Contains(text, words) {
-					t.Errorf("%v does not say %q:\n%s", args, words, text)
+					t.Errorf("%v does not mention %q:\n%s", args, words, text)
 				}
 			}
 		})

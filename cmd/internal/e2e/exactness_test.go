@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
+	"github.com/pgherald/pgherald/db/notify"
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// TestExactlyOnceInOrder has twelve writers contend for sixteen rows, with savepoints, rollbacks, rows that
+// are inserted and deleted, and transactions that stay open while hundreds of others commit. Subscribers of
+// all kinds read at three servers: one has a feed that covers next to nothing, and one restarts again and
+// again. The cases differ in who sends the wake-ups.
+func TestExactlyOnceInOrder(t *testing.T) {
+	commits := 800
+	if testing.Short() {
+		commits = 300
+	}
+	for name, c := range map[string]struct {
+		load       judge.Workload
+		led        bool // enough wake-ups that a leader is elected
+		leaderless bool // no server can become leader; writers send wake-ups
+	}{
+		"a leader":   {load: judge.Counters(), led: true},
+		"activities": {load: judge.ActivityCounters()}, // a leader or not, depending on the machine
+		"no leader":  {load: judge.Counters(), leaderless: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr := newTrial(t, pgtest.NewDatabase(t), c.load)
+			if c.leaderless { // writers hold this lock in shared mode for an instant each
+				pgtest.Exec(t, pgtest.Connect(t, tr.url), `select pg_advisory_lock_shared($1)`, int64(notify.LeaderLock))
+			}
+			full, small, restarting := tr.node(tr.url), tr.node(tr.url, smallFeed), tr.node(tr.url)
+			startNodes(tr.ctx, t, full, small, restarting)
+			start := tr.subscribeAllKinds(full, small, restarting)
+			tr.write(12, false)
+			if c.led {
+				tr.sendWakeUps()
+			}
+			tr.restartOften(restarting, commits/8)
+			tr.waitCommits(commits)
+			tr.stopWriting()
+			late := tr.subscriber("resumes from the start after the last write", full, small)
+			late.Cursor = start
+			tr.subs = append(tr.subs, late)
+			tr.reading.Go(func() { tr.fail(late.run(tr.ctx)) })
+			tr.finish()
+			terms := uint64(0)
+			for _, n := range []*node{full, small, restarting} {
+				terms += tr.stats(n).Listener.Leader.Terms
+			}
+			t.Logf("%d terms", terms)
+			if c.led && terms == 0 || c.leaderless && terms > 0 {
+				t.Errorf("the servers led for %d terms", terms)
+			}
+		})
+	}
+}
+
+// sendWakeUps sends as many wake-ups as many writers do, until the writers end, so that an idle leader is
+// needed again at once.
+func (tr *trial) sendWakeUps() {
+	conn := pgtest.Connect(tr.t, tr.url)
+	tr.writing.Go(func() {
+		for tr.writersDone.Err() == nil {
+			_, err := conn.Exec(tr.ctx, `select pg_notify('pgherald', 'x' || n) from generate_series(1, 20) as n`)
+			tr.fail(err)
+			pause(tr.writersDone, 20*time.Millisecond)
+		}
+	})
+}
+
+// subscribeAllKinds connects subscribers that read steadily, leave at random, filter, pause or read slowly.
+// It returns a cursor from before the first write.
+func (tr *trial) subscribeAllKinds(full, small, restarting *node) (start string) {
+	tr.t.Helper()
+	reconnecting := tr.subscriber("reconnecting at one server", full)
+	reconnecting.leaveAtRandom(40_000)
+
+	filtered := tr.subscriber("filtered, reconnecting at all servers", full, small, restarting)
+	filtered.types = []string{tr.load.UpdateType}
+	filtered.leaveAtRandom(30_000)
+
+	roaming := tr.subscriber("reconnecting at all servers", full, small, restarting)
+	roaming.leaveAtRandom(20_000)
+
+	away := tr.subscriber("often away", full, small)
+	away.leaveAtRandom(50_000)
+	away.beforeReconnect = tr.forCommits(away, 150)
+
+	slow := tr.subscriber("slow at a small feed", small)
+	slow.betweenReads = func(ctx context.Context) {
+		if slow.rng.IntN(10) == 0 {
+			tr.forCommits(slow, 20)(ctx)
+		}
+	}
+	tr.subscribe(tr.subscriber("steady", full), tr.subscriber("steady at a small feed", small),
+		tr.subscriber("steady at a server that restarts", restarting), reconnecting, filtered, roaming, away, slow)
+	return tr.startCursor(full)
+}
+
+// startCursor returns the cursor of a stream's sync event.
+func (tr *trial) startCursor(n *node) string {
+	tr.t.Helper()
+	s := tr.subscriber("start", n)
+	s.shouldLeave = func(progress) bool { return true }
+	if _, err := s.connect(tr.ctx, 0); !errors.Is(err, errLeft) {
+		tr.t.Fatal(err)
+	}
+	return s.Cursor
+}
+
+// forCommits returns a function that waits for up to limit commits, or until the writers end.
+func (tr *trial) forCommits(s *subscriber, limit int) func(context.Context) {
+	return func(context.Context) { _ = tr.commits.wait(tr.writersDone, 1+s.rng.IntN(limit)) }
+}
+
+// restartOften restarts a server after each number of commits, by turns with and without draining.
+func (tr *trial) restartOften(n *node, commits int) {
+	tr.others.Go(func() {
+		for gently := false; ; gently = !gently {
+			if tr.commits.wait(tr.writersDone, commits) != nil {
+				return
+			}
+			tr.fail(n.restart(tr.ctx, gently))
+		}
+	})
+}
+
+// TestSubscriberAlternatesBetweenReplicas has a subscriber that reconnects to the other of two servers after
+// each transaction.
+func TestSubscriberAlternatesBetweenReplicas(t *testing.T) {
+	t.Parallel()
+	tr := newTrial(t, pgtest.NewDatabase(t), judge.Counters())
+	nodes := []*node{tr.node(tr.url), tr.node(tr.url)}
+	startNodes(tr.ctx, t, nodes...)
+	alternating := tr.subscriber("alternating")
+	alternating.pick = func(connection int) *node { return nodes[connection%len(nodes)] }
+	alternating.chunk = 64
+	alternating.shouldLeave = func(p progress) bool { return p.transactions > 0 }
+	tr.subscribe(tr.subscriber("at the first", nodes[0]), tr.subscriber("at the second", nodes[1]), alternating)
+	tr.write(4, false)
+	tr.waitCommits(400)
+	tr.finish()
+}

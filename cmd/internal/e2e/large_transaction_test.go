@@ -1,0 +1,181 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pgherald/pgherald/cmd/internal/server"
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// maxExtraHeap is the heap in bytes, beyond the feed's limit, that the server and three clients in the same
+// process may use while a large transaction passes.
+const maxExtraHeap = 64 << 20
+
+// TestLargeTransaction changes all rows in one statement, between small writes of another connection. Each
+// client receives the large transaction in one piece, and the heap stays below its bound, even with a client
+// that reads nothing until the others are done.
+func TestLargeTransaction(t *testing.T) {
+	rows := 100_000
+	if testing.Short() {
+		rows = 20_000
+	}
+	for name, feed := range map[string]int{"from the feed": 128 << 20, "from the log": 1 << 20} {
+		t.Run(name, func(t *testing.T) { testLargeTransaction(t, rows, feed) })
+	}
+}
+
+func testLargeTransaction(t *testing.T, rows, feed int) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	url := pgtest.EmptyDatabase(t)
+	n := newNode(url, func(c *server.Config) { c.Tuning.FeedBytes, c.Tuning.WriteTimeout = int64(feed), 4*time.Minute })
+	startNodes(ctx, t, n)
+	defer n.end(t)
+	conn := pgtest.Connect(t, url)
+	// Garbage of a running collection counts as in use. A low GOGC bounds it on a loaded machine too, since
+	// goroutines that allocate must help the collector.
+	defer debug.SetGCPercent(debug.SetGCPercent(20))
+	memory := watchHeap(ctx)
+	began := time.Now()
+	first := startReaders(ctx, t, n, &bulkReader{want: []bulk{{rows, "open"}}})
+	pgtest.Exec(t, conn, `insert into activities (category, subcategory, location, reporter)
+		select 'Maintenance', 'Pump', 'HQ', 'r' from generate_series(1, $1)`, rows)
+	t.Logf("inserted %d rows in %v", rows, time.Since(began).Round(time.Millisecond))
+	first.Wait()
+	fast := make(chan struct{})
+	want := []bulk{{1, "open"}, {rows, "closed"}, {1, "open"}}
+	quick := startReaders(ctx, t, n, &bulkReader{want: want}, &bulkReader{want: want})
+	slow := startReaders(ctx, t, n, &bulkReader{want: want, pause: fast})
+	other := pgtest.Connect(t, url)
+	small := `insert into activities (category, subcategory, location, reporter) values ('a', 'b', 'c', 'd')`
+	pgtest.Exec(t, other, small)
+	began = time.Now()
+	pgtest.Exec(t, conn, `update activities set status = 'closed' where category = 'Maintenance'`)
+	t.Logf("updated %d rows in %v", rows, time.Since(began).Round(time.Millisecond))
+	pgtest.Exec(t, other, small)
+	quick.Wait()
+	t.Logf("two clients are complete after %v", time.Since(began).Round(time.Millisecond))
+	close(fast)
+	slow.Wait()
+	peak := memory()
+	t.Logf("all clients are complete after %v; the heap grew by at most %d MB, the feed's limit is %d MB",
+		time.Since(began).Round(time.Millisecond), peak>>20, feed>>20)
+	if peak > int64(feed+maxExtraHeap) {
+		t.Errorf("the heap grew by %d MB, want at most %d", peak>>20, (feed+maxExtraHeap)>>20)
+	}
+}
+
+// watchHeap measures the live heap repeatedly. The returned function stops it and returns by how many bytes
+// the heap grew at most.
+func watchHeap(ctx context.Context) func() int64 {
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	first := live()
+	ctx, stop := context.WithCancel(ctx)
+	result := make(chan int64)
+	go func() {
+		peak := first
+		interval := time.NewTicker(100 * time.Millisecond)
+		defer interval.Stop()
+		for {
+			peak = max(peak, live())
+			select {
+			case <-interval.C:
+			case <-ctx.Done():
+				result <- peak - first
+				return
+			}
+		}
+	}()
+	return func() int64 { stop(); return <-result }
+}
+
+// bulk is a transaction that a reader expects.
+type bulk struct {
+	events int
+	status string // of each activity
+}
+
+// bulkReader reads a stream and keeps only what it checks, since the heap is measured.
+type bulkReader struct {
+	want  []bulk
+	pause <-chan struct{} // after the first event, wait until it is closed
+	last  int64           // id of the last event
+}
+
+// startReaders connects the readers and returns. They run until they have read what they want.
+func startReaders(ctx context.Context, t *testing.T, n *node, all ...*bulkReader) *sync.WaitGroup {
+	t.Helper()
+	var running sync.WaitGroup
+	for _, c := range all {
+		f := openFrames(ctx, t, n)
+		running.Go(func() {
+			if c.pause != nil {
+				<-c.pause
+			}
+			for i, w := range c.want {
+				if err := c.read(f.in, w); err != nil {
+					t.Errorf("transaction %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	return &running
+}
+
+// read reads one transaction. The id line stands before its last event.
+func (c *bulkReader) read(in *bufio.Reader, want bulk) error {
+	for n, complete := 0, false; ; {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return fmt.Errorf("after %d events: %w", n, err)
+		}
+		if strings.HasPrefix(line, "id: ") {
+			complete = true
+			continue
+		}
+		data, ok := strings.CutPrefix(line, "data: ")
+		if !ok {
+			continue
+		}
+		if err := c.check(data, want); err != nil {
+			return fmt.Errorf("after %d events: %w", n, err)
+		}
+		if n++; complete && n != want.events {
+			return fmt.Errorf("%d events, want %d", n, want.events)
+		}
+		if complete {
+			return nil
+		}
+	}
+}
+
+// check checks the event, and that its id grows, so that none arrives twice.
+func (c *bulkReader) check(data string, want bulk) error {
+	var e struct {
+		ID   int64
+		Data struct{ Status string }
+	}
+	if err := json.Unmarshal([]byte(data), &e); err != nil {
+		return err
+	}
+	if e.ID <= c.last || e.Data.Status != want.status {
+		return fmt.Errorf("event %.200s after %d, want status %s", data, c.last, want.status)
+	}
+	c.last = e.ID
+	return nil
+}
