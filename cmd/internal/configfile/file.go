@@ -119,7 +119,7 @@ func unwrap(n ast.Node) ast.Node {
 	}
 }
 
-// scalar returns a value as it is written in the file: kong decides on its type.
+// scalar returns the text of a plain value. kong converts it to the type of the flag.
 func scalar(n ast.Node) (string, bool) {
 	switch v := n.(type) {
 	case *ast.StringNode:

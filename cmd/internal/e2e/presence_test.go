@@ -34,43 +34,43 @@ func newPresenceTest(t *testing.T, databaseURL, addr string) *presenceTest {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	l := &presenceTest{T: t, ctx: ctx, conn: pgtest.Connect(t, databaseURL), online: make(map[string]bool)}
-	conn := l.open(addr, "types=presence_updated")
+	p := &presenceTest{T: t, ctx: ctx, conn: pgtest.Connect(t, databaseURL), online: make(map[string]bool)}
+	conn := p.open(addr, "types=presence_updated")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("%v %v", response, err)
 	}
-	l.stream = bufio.NewScanner(response.Body)
-	return l
+	p.stream = bufio.NewScanner(response.Body)
+	return p
 }
 
 // open opens a stream and reads nothing from it.
-func (l *presenceTest) open(addr, query string) net.Conn {
-	l.Helper()
-	conn, err := (&net.Dialer{}).DialContext(l.ctx, "tcp", addr)
+func (p *presenceTest) open(addr, query string) net.Conn {
+	p.Helper()
+	conn, err := (&net.Dialer{}).DialContext(p.ctx, "tcp", addr)
 	if err != nil {
-		l.Fatal(err)
+		p.Fatal(err)
 	}
-	l.Cleanup(func() { conn.Close() })
-	deadline, _ := l.ctx.Deadline()
+	p.Cleanup(func() { conn.Close() })
+	deadline, _ := p.ctx.Deadline()
 	_ = conn.SetDeadline(deadline)
 	if _, err := fmt.Fprintf(conn, "GET /api/events?%s HTTP/1.1\r\nHost: pgherald\r\n\r\n", query); err != nil {
-		l.Fatal(err)
+		p.Fatal(err)
 	}
 	return conn
 }
 
 // awaitPresence reads the stream until the last event of each user is the wanted one.
-func (l *presenceTest) awaitPresence(users []string, online bool) {
-	l.Helper()
+func (p *presenceTest) awaitPresence(users []string, online bool) {
+	p.Helper()
 	missing := make(map[string]bool)
 	for _, user := range users {
-		if last, ok := l.online[user]; !ok || last != online {
+		if last, ok := p.online[user]; !ok || last != online {
 			missing[user] = true
 		}
 	}
-	for len(missing) > 0 && l.stream.Scan() {
-		text, isData := strings.CutPrefix(l.stream.Text(), "data: ")
+	for len(missing) > 0 && p.stream.Scan() {
+		text, isData := strings.CutPrefix(p.stream.Text(), "data: ")
 		if !isData {
 			continue
 		}
@@ -82,26 +82,26 @@ func (l *presenceTest) awaitPresence(users []string, online bool) {
 			}
 		}
 		if err := json.Unmarshal([]byte(text), &e); err != nil {
-			l.Fatal(err)
+			p.Fatal(err)
 		}
 		if e.Type != "presence_updated" {
 			continue
 		}
 		user := e.Data.UserID
-		l.online[user] = e.Data.IsOnline
+		p.online[user] = e.Data.IsOnline
 		if delete(missing, user); e.Data.IsOnline != online {
-			l.Fatalf("the presence of %s is %t", user, e.Data.IsOnline)
+			p.Fatalf("the presence of %s is %t", user, e.Data.IsOnline)
 		}
 	}
 	if len(missing) > 0 {
-		l.Fatalf("no presence event of %d users: %v", len(missing), l.stream.Err())
+		p.Fatalf("no presence event of %d users: %v", len(missing), p.stream.Err())
 	}
 }
 
 // checkLog checks that the log has one event for each occurrence in users, and returns the number of their
 // transactions.
-func (l *presenceTest) checkLog(online bool, users []string) (transactions int) {
-	l.Helper()
+func (p *presenceTest) checkLog(online bool, users []string) (transactions int) {
+	p.Helper()
 	const sql = `
 select e.key, count(*), (
     select count(distinct o.xid::text) from pgherald.events as o
@@ -110,22 +110,22 @@ select e.key, count(*), (
 from pgherald.events as e
 where e.type = 'presence_updated' and (e.data ->> 'isOnline')::boolean = $1
 group by e.key`
-	rows, err := l.conn.Query(l.ctx, sql, online)
+	rows, err := p.conn.Query(p.ctx, sql, online)
 	if err != nil {
-		l.Fatal(err)
+		p.Fatal(err)
 	}
 	got, want := make(map[string]int), make(map[string]int)
 	var user string
 	var times int
 	_, err = pgx.ForEachRow(rows, []any{&user, &times, &transactions}, func() error { got[user] = times; return nil })
 	if err != nil {
-		l.Fatal(err)
+		p.Fatal(err)
 	}
 	for _, user := range users {
 		want[user]++
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		l.Errorf("events with isOnline = %t by user (-want +got):\n%s", online, diff)
+		p.Errorf("events with isOnline = %t by user (-want +got):\n%s", online, diff)
 	}
 	return transactions
 }
@@ -146,42 +146,42 @@ func TestPresenceExpiresWithAReplica(t *testing.T) {
 	killed, killedURL := serveProgram(t, binary, url)
 	_, survivorURL := serveProgram(t, binary, url)
 	killedAddr, addr := strings.TrimPrefix(killedURL, "http://"), strings.TrimPrefix(survivorURL, "http://")
-	l := newPresenceTest(t, url, addr)
+	p := newPresenceTest(t, url, addr)
 	alone, both := userNames("alone", 40), userNames("both", 10)
 	for _, user := range alone {
-		l.open(killedAddr, "user="+user)
+		p.open(killedAddr, "user="+user)
 	}
 	for _, user := range both {
-		l.open(killedAddr, "user="+user)
-		l.open(addr, "user="+user)
+		p.open(killedAddr, "user="+user)
+		p.open(addr, "user="+user)
 	}
-	l.awaitPresence(slices.Concat(alone, both), true)
-	l.awaitRows(60)
+	p.awaitPresence(slices.Concat(alone, both), true)
+	p.awaitRows(60)
 	killed.signal(t, syscall.SIGKILL)
 	<-killed.ended
-	l.checkLog(false, nil)
+	p.checkLog(false, nil)
 	// A replica expires 35 s after its last sign of life. Make it look 30 s older.
-	pgtest.Exec(t, l.conn, `
+	pgtest.Exec(t, p.conn, `
 		update pgherald.replicas set last_seen = last_seen - interval '30 seconds'
 		where id in (select replica from pgherald.presence where user_id = 'alone-0')`)
 	began := time.Now()
-	l.awaitPresence(alone, false)
+	p.awaitPresence(alone, false)
 	t.Logf("its users expired after 30 s and %v", time.Since(began).Round(time.Millisecond))
-	l.open(addr, "user="+alone[0])
-	l.awaitPresence(alone[:1], true)
-	l.checkLog(false, alone)
-	l.checkLog(true, append(slices.Concat(alone, both), alone[0]))
-	l.awaitRows(11)
+	p.open(addr, "user="+alone[0])
+	p.awaitPresence(alone[:1], true)
+	p.checkLog(false, alone)
+	p.checkLog(true, append(slices.Concat(alone, both), alone[0]))
+	p.awaitRows(11)
 }
 
 // awaitRows waits until the table of presence has a number of rows.
-func (l *presenceTest) awaitRows(want int) {
-	l.Helper()
+func (p *presenceTest) awaitRows(want int) {
+	p.Helper()
 	for got := -1; got != want; {
-		if err := l.conn.QueryRow(l.ctx, `select count(*) from pgherald.presence`).Scan(&got); err != nil {
-			l.Fatalf("%d rows, want %d: %v", got, want, err)
+		if err := p.conn.QueryRow(p.ctx, `select count(*) from pgherald.presence`).Scan(&got); err != nil {
+			p.Fatalf("%d rows, want %d: %v", got, want, err)
 		}
-		pause(l.ctx, 10*time.Millisecond)
+		pause(p.ctx, 10*time.Millisecond)
 	}
 }
 
@@ -192,7 +192,7 @@ func TestPresenceOfManyUsers(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	_, at := serveProgram(t, buildProgram(t), url)
 	addr := strings.TrimPrefix(at, "http://")
-	l := newPresenceTest(t, url, addr)
+	p := newPresenceTest(t, url, addr)
 	n := 10_000
 	if files := server.MaxFiles(); files > 0 {
 		n = min(n, files/2)
@@ -202,11 +202,11 @@ func TestPresenceOfManyUsers(t *testing.T) {
 	began := time.Now()
 	conns := make([]net.Conn, len(all))
 	for i, user := range all {
-		conns[i] = l.open(addr, quiet+user)
+		conns[i] = p.open(addr, quiet+user)
 	}
 	connected := time.Since(began)
-	l.awaitPresence(all, true)
-	joined := l.checkLog(true, all)
+	p.awaitPresence(all, true)
+	joined := p.checkLog(true, all)
 	t.Logf("%d users connected in %v and were online after %v, in %d transactions",
 		len(all), connected.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), joined)
 	leaving, reloading := all[:len(all)/2], all[len(all)/2:len(all)*6/10]
@@ -214,11 +214,11 @@ func TestPresenceOfManyUsers(t *testing.T) {
 		conns[i].Close()
 	}
 	for _, user := range reloading {
-		l.open(addr, quiet+user)
+		p.open(addr, quiet+user)
 	}
-	l.awaitPresence(leaving, false)
-	left := l.checkLog(false, leaving)
-	l.checkLog(true, all)
+	p.awaitPresence(leaving, false)
+	left := p.checkLog(false, leaving)
+	p.checkLog(true, all)
 	t.Logf("%d users left, in %d transactions", len(leaving), left)
 	if limit := len(all) / 50; joined > limit || left > limit {
 		t.Errorf("%d and %d transactions for %d users, want at most %d each", joined, left, len(all), limit)

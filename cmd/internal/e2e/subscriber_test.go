@@ -36,7 +36,7 @@ type subscriber struct {
 	connections int
 }
 
-// progress is what arrived on one connection.
+// progress counts what one connection has received.
 type progress struct {
 	bytes, transactions int
 	synced              bool // the sync event arrived

@@ -127,6 +127,8 @@ func (s *Server) serveClients(ctx context.Context, p *pipeline) error {
 	case <-ctx.Done():
 	}
 	err := s.drain(p.api)
-	<-served
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
 	return err
 }
