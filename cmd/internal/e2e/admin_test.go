@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,8 +25,7 @@ func withAdmin(c *server.Config) { c.Listen.AdminAddr = "127.0.0.1:0" }
 // dashboard, the alerts and the manual.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	n := newNode(pgtest.NewDatabase(t), withAdmin)
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
@@ -35,31 +33,32 @@ func TestMetrics(t *testing.T) {
 	receiveActivity(ctx, t, n)
 
 	wanted := []string{
-		`pgherald_ready 1`,
-		`pgherald_connections 0`,
-		`pgherald_connections_opened_total{mode="live"} 1`,
-		`pgherald_connections_closed_total{reason="client_gone"} 1`,
-		`pgherald_events_total{type="activity_created"} 1`,
-		`pgherald_sent_events_total 1`,
-		`pgherald_read_lag_seconds_count 1`,
-		`pgherald_listener_up 1`,
-		`pgherald_leader_state{state="idle"} 1`,
-		`pgherald_unannounced_events_total 0`,
-		`pgherald_database_up 1`,
-		`pgherald_prune_failures_total 0`,
+		`pgherald_ready 1` + "\n",
+		`pgherald_connections 0` + "\n",
+		`pgherald_connections_opened_total{mode="live"} 1` + "\n",
+		`pgherald_connections_closed_total{reason="client_gone"} 1` + "\n",
+		`pgherald_events_total{type="activity_created"} 1` + "\n",
+		`pgherald_sent_events_total 1` + "\n",
+		`pgherald_read_lag_seconds_count 1` + "\n",
+		`pgherald_listener_up 1` + "\n",
+		`pgherald_leader_state{state="idle"} 1` + "\n",
+		`pgherald_unannounced_events_total 0` + "\n",
+		`pgherald_database_up 1` + "\n",
+		`pgherald_prune_failures_total 0` + "\n",
+		`pgherald_prune_last`,
 	}
 	var text string
-	for missing := wanted; len(missing) > 0; { // the server notices the end of a stream a little later
+	var missing []string
+	t.Cleanup(func() {
+		if len(missing) > 0 {
+			t.Logf("the last scrape lacks %q:\n%s", missing, text)
+		}
+	})
+	waitFor(ctx, t, "the metrics", func() bool { // the server notices the end of a stream a little later
 		text = get(ctx, t, admin+"/metrics")
-		missing = slices.DeleteFunc(slices.Clone(wanted), func(line string) bool { return strings.Contains(text, line+"\n") })
-		if len(missing) > 0 && !strings.Contains(text, "pgherald_prune_last") {
-			missing = append(missing, "pgherald_prune_last")
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("no scrape contained %q; the last one:\n%s", missing, text)
-		}
-		pause(ctx, 5*time.Millisecond)
-	}
+		missing = slices.DeleteFunc(slices.Clone(wanted), func(line string) bool { return strings.Contains(text, line) })
+		return len(missing) == 0
+	})
 	exported := namesIn(regexp.MustCompile(`(?m)^# TYPE (\S+)`), text)
 	checkDashboard(t, exported)
 	checkRules(t, exported)
@@ -151,8 +150,7 @@ func checkManual(t *testing.T, exported map[string]bool) {
 // TestLogLevelChangesWhileRunning turns the log down and up again.
 func TestLogLevelChangesWhileRunning(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	n := newNode(pgtest.NewDatabase(t), withAdmin)
 	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
@@ -163,19 +161,15 @@ func TestLogLevelChangesWhileRunning(t *testing.T) {
 		before := closed()
 		receiveActivity(ctx, t, n)
 		if level == "error" {
-			for !strings.Contains(get(ctx, t, admin+"/metrics"), `closed_total{reason="client_gone"} 1`) {
-				pause(ctx, time.Millisecond)
-			}
+			waitFor(ctx, t, "the end of the stream", func() bool {
+				return strings.Contains(get(ctx, t, admin+"/metrics"), `closed_total{reason="client_gone"} 1`+"\n")
+			})
 			if closed() != before {
 				t.Error("at level error, the end of a stream is logged")
 			}
 			continue
 		}
-		for closed() == before {
-			if pause(ctx, time.Millisecond); ctx.Err() != nil {
-				t.Fatal("at level info, the end of a stream is not logged")
-			}
-		}
+		waitFor(ctx, t, "a log line of the stream's end", func() bool { return closed() > before })
 	}
 }
 

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,8 +22,7 @@ tables:
 // TestAudiences has two users at two servers. Each receives what its grants permit, of events that come from
 // a trigger, from SQL, from the API and from presence.
 func TestAudiences(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)
 	pgtest.Exec(t, conn, `create table public.parcels (id int primary key, owner text, at text)`)

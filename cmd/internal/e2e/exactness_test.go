@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"flag"
 	"testing"
 	"time"
 
@@ -11,15 +12,14 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
+var orderCommits = flag.Int("order.commits", 300, "transactions of each case of TestExactlyOnceInOrder")
+
 // TestExactlyOnceInOrder has twelve writers contend for sixteen rows, with savepoints, rollbacks, rows that
 // are inserted and deleted, and transactions that stay open while hundreds of others commit. Subscribers of
 // all kinds read at three servers: one has a feed that covers next to nothing, and one restarts again and
 // again. The cases differ in who sends the wake-ups.
 func TestExactlyOnceInOrder(t *testing.T) {
-	commits := 800
-	if testing.Short() {
-		commits = 300
-	}
+	commits := *orderCommits
 	for name, c := range map[string]struct {
 		load       judge.Workload
 		led        bool // enough wake-ups that a leader is elected
@@ -44,22 +44,31 @@ func TestExactlyOnceInOrder(t *testing.T) {
 			}
 			tr.restartOften(restarting, commits/8)
 			tr.waitCommits(commits)
+			if c.led {
+				tr.await("a term", func() bool { return tr.terms(full, small) > 0 })
+			}
 			tr.stopWriting()
 			late := tr.subscriber("resumes from the start after the last write", full, small)
 			late.Cursor = start
 			tr.subs = append(tr.subs, late)
 			tr.reading.Go(func() { tr.fail(late.run(tr.ctx)) })
 			tr.finish()
-			terms := uint64(0)
-			for _, n := range []*node{full, small, restarting} {
-				terms += tr.stats(n).Listener.Leader.Terms
-			}
+			terms := tr.terms(full, small, restarting)
 			t.Logf("%d terms", terms)
 			if c.led && terms == 0 || c.leaderless && terms > 0 {
 				t.Errorf("the servers led for %d terms", terms)
 			}
 		})
 	}
+}
+
+// terms returns the number of terms of these servers since they started.
+func (tr *trial) terms(nodes ...*node) (n uint64) {
+	tr.t.Helper()
+	for _, node := range nodes {
+		n += tr.stats(node).Listener.Leader.Terms
+	}
+	return n
 }
 
 // sendWakeUps sends as many wake-ups as many writers do, until the writers end, so that an idle leader is

@@ -36,6 +36,7 @@ func TestLeaderFailover(t *testing.T) {
 	reconnecting.leaveAtRandom(60_000)
 	tr.subscribe(filtered, reconnecting)
 	tr.write(5, false)
+	tr.sendWakeUps() // the writers alone may send too few for a leader on a slow machine
 	for n, fault := range []func(leader, other *replicaProcess){p.kill, p.freeze, p.kill, p.kill, p.freeze, p.kill} {
 		tr.waitCommits(100)
 		fault(p.awaitLeader())
@@ -91,24 +92,15 @@ func (p *replicaPair) start(r *replicaProcess) {
 // awaitLeader waits until one of the replicas leads.
 func (p *replicaPair) awaitLeader() (leader, other *replicaProcess) {
 	p.t.Helper()
-	a, b := p.replicas[0], p.replicas[1]
-	for {
-		switch {
-		case p.isLeading(a):
-			return a, b
-		case p.isLeading(b):
-			return b, a
+	leader, other = p.replicas[0], p.replicas[1]
+	p.await("a leader", func() bool {
+		if !p.isLeading(leader) {
+			leader, other = other, leader
+			return p.isLeading(leader)
 		}
-		p.poll()
-	}
-}
-
-// poll pauses between two requests for the state. It fails the test if the trial has ended.
-func (p *replicaPair) poll() {
-	p.t.Helper()
-	if pause(p.writersDone, 2*time.Millisecond); p.writersDone.Err() != nil {
-		p.t.Fatalf("no replica leads: %v, %v", context.Cause(p.ctx), p.failure())
-	}
+		return true
+	})
+	return leader, other
 }
 
 func (p *replicaPair) isLeading(r *replicaProcess) bool {
@@ -131,9 +123,7 @@ func (p *replicaPair) kill(leader, _ *replicaProcess) {
 func (p *replicaPair) freeze(leader, other *replicaProcess) {
 	p.t.Helper()
 	leader.program.signal(p.t, syscall.SIGSTOP)
-	for !p.isLeading(other) {
-		p.poll()
-	}
+	p.await("the other replica to lead", func() bool { return p.isLeading(other) })
 	leader.program.signal(p.t, syscall.SIGCONT)
 }
 

@@ -3,10 +3,11 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"encoding/json"
+	"flag"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,26 +17,26 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
+var bulkRows = flag.Int("bulk.rows", 20_000, "rows of TestLargeTransaction")
+
+// bulkRowBytes is the size of a row in the feed, in two transactions.
+const bulkRowBytes = 1300
+
 // maxExtraHeap is the heap in bytes, beyond the feed's limit, that the server and three clients in the same
 // process may use while a large transaction passes.
-const maxExtraHeap = 64 << 20
+const maxExtraHeap = 20 << 20
 
 // TestLargeTransaction changes all rows in one statement, between small writes of another connection. Each
 // client receives the large transaction in one piece, and the heap stays below its bound, even with a client
 // that reads nothing until the others are done.
 func TestLargeTransaction(t *testing.T) {
-	rows := 100_000
-	if testing.Short() {
-		rows = 20_000
-	}
-	for name, feed := range map[string]int{"from the feed": 128 << 20, "from the log": 1 << 20} {
-		t.Run(name, func(t *testing.T) { testLargeTransaction(t, rows, feed) })
+	for name, feed := range map[string]int{"from the feed": *bulkRows * bulkRowBytes, "from the log": 1 << 20} {
+		t.Run(name, func(t *testing.T) { testLargeTransaction(t, *bulkRows, feed) })
 	}
 }
 
 func testLargeTransaction(t *testing.T, rows, feed int) {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
-	defer cancel()
+	ctx := testContext(t)
 	url := pgtest.EmptyDatabase(t)
 	n := newNode(url, func(c *server.Config) { c.Tuning.FeedBytes, c.Tuning.WriteTimeout = int64(feed), 4*time.Minute })
 	startNodes(ctx, t, n)
@@ -166,16 +167,15 @@ func (c *bulkReader) read(in *bufio.Reader, want bulk) error {
 
 // check checks the event, and that its id grows, so that none arrives twice.
 func (c *bulkReader) check(data string, want bulk) error {
-	var e struct {
-		ID   int64
-		Data struct{ Status string }
-	}
-	if err := json.Unmarshal([]byte(data), &e); err != nil {
+	// Decoding so many events would take most of the test's time.
+	number, _, _ := strings.Cut(strings.TrimPrefix(data, `{"id":`), ",")
+	id, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
 		return err
 	}
-	if e.ID <= c.last || e.Data.Status != want.status {
+	if id <= c.last || !strings.Contains(data, `"status":"`+want.status+`"`) {
 		return fmt.Errorf("event %.200s after %d, want status %s", data, c.last, want.status)
 	}
-	c.last = e.ID
+	c.last = id
 	return nil
 }

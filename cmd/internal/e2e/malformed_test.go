@@ -29,7 +29,7 @@ import (
 
 // docs/benchmarks.md has the result of -args -malformed.requests=100000.
 var (
-	malformedRequests = flag.Int("malformed.requests", 2000, "requests of TestMalformedRequests")
+	malformedRequests = flag.Int("malformed.requests", 1000, "requests of TestMalformedRequests")
 	malformedSeed     = flag.Uint64("malformed.seed", 0, "seed of TestMalformedRequests; 0 is a random one")
 )
 
@@ -168,9 +168,9 @@ const incompleteAfter = 100 * time.Millisecond
 const statusDisconnected = 499
 
 // send sends a request and returns the status of the response, 0 if there is none, and the request.
-func (g generator) send(addr string) (int, []byte, error) {
-	dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+g.IntN(100)))}}
-	conn, err := dialer.Dial("tcp", addr)
+func (g generator) send(ctx context.Context, addr string) (int, []byte, error) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+g.IntN(100)))}}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return 0, nil, err // the server must always accept
 	}
@@ -184,7 +184,8 @@ func (g generator) send(addr string) (int, []byte, error) {
 	n, err := io.ReadAtLeast(tcp, head, len("HTTP/1.1 200"))
 	incomplete := errors.Is(err, os.ErrDeadlineExceeded)
 	if incomplete {
-		_ = tcp.SetDeadline(time.Now().Add(patience))
+		end, _ := ctx.Deadline()
+		_ = tcp.SetDeadline(end)
 		_ = tcp.CloseWrite()
 		rest, _ := io.ReadAtLeast(tcp, head[n:], len("HTTP/1.1 200"))
 		n += rest
@@ -253,8 +254,6 @@ func (c *goodClient) check(events int) (string, bool) {
 // execute requests whose clients are gone.
 func awaitEvents(ctx context.Context, t *testing.T, conn *pgx.Conn, clients []*goodClient, received <-chan struct{}) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	for {
 		var events int
 		const count = `select count(*) from pgherald.events where audience is null and type <> $1`
@@ -296,8 +295,7 @@ func testMalformed(t *testing.T, token string, changes ...func(*server.Config)) 
 		seed = rand.Uint64()
 	}
 	t.Logf("-malformed.seed=%d", seed)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
+	ctx := testContext(t)
 	databaseURL := pgtest.NewDatabase(t)
 	n := newNode(databaseURL, changes...)
 	startNodes(ctx, t, n)
@@ -327,11 +325,9 @@ func testMalformed(t *testing.T, token string, changes ...func(*server.Config)) 
 	responses := attack(ctx, t, strings.TrimPrefix(n.at(""), "http://"), generator{nil, stats.Feed.Cursor, token}, seed)
 	t.Logf("%d requests in %v had these statuses: %v", *malformedRequests, time.Since(began).Round(time.Millisecond), responses)
 	// The goroutines of the requests end. More connections to the database may be open than before.
-	for runtime.NumGoroutine() > before+8 {
-		if pause(ctx, 10*time.Millisecond); time.Since(began) > 9*time.Minute {
-			t.Fatalf("%d goroutines are left of %d", runtime.NumGoroutine(), before)
-		}
-	}
+	waitFor(ctx, t, fmt.Sprintf("the goroutines of requests to end: %d before", before), func() bool {
+		return runtime.NumGoroutine() <= before+8
+	})
 	pgtest.Exec(t, conn, `insert into public.activities (category, subcategory, location, reporter) values ('c', 's', 'l', 'r')`)
 	awaitEvents(ctx, t, conn, clients, received)
 	leave()
@@ -356,7 +352,7 @@ func attack(ctx context.Context, t *testing.T, addr string, like generator, seed
 			g := like
 			g.Rand = rand.New(rand.NewPCG(seed, uint64(i)))
 			for range *malformedRequests / attackers {
-				status, request, err := g.send(addr)
+				status, request, err := g.send(ctx, addr)
 				mu.Lock()
 				responses[status]++
 				mu.Unlock()

@@ -91,8 +91,7 @@ func replaceOnce(t *testing.T, text, old, fresh string) string {
 // a proxy with buffers would keep.
 func TestNginx(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) {
 		c.Limits.TrustedProxies, c.Limits.PerAddress = []string{"127.0.0.1"}, 1
 		c.Tuning.Heartbeat = 200 * time.Millisecond
@@ -128,11 +127,7 @@ func TestNginx(t *testing.T) {
 
 	// A client that disconnects is gone at the server too, and its slot is free.
 	disconnect()
-	for strings.Count(n.log.String(), "stream closed") == 0 {
-		if pause(ctx, time.Millisecond); ctx.Err() != nil {
-			t.Fatal("the server does not notice that the client is gone")
-		}
-	}
+	waitFor(ctx, t, "the server to close the stream", func() bool { return strings.Contains(n.log.String(), "stream closed") })
 	lines = openStream(ctx, t, url+"/api/events")
 	readTo(t, lines, `"sync"`)
 

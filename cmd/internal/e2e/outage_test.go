@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -120,6 +119,12 @@ func (o *outage) refuse(on bool) {
 	o.fallback.Refuse(on)
 }
 
+// cut closes the connections through both proxies.
+func (o *outage) cut() {
+	o.proxy.Cut()
+	o.fallback.Cut()
+}
+
 // restart stops the database, for writers too, and starts it again.
 func (o *outage) restart(end func(*pgtest.Cluster, testing.TB)) {
 	o.t.Helper()
@@ -129,35 +134,41 @@ func (o *outage) restart(end func(*pgtest.Cluster, testing.TB)) {
 	o.faultEnd = time.Now()
 }
 
-// blackHole holds back all bytes without an error, and delivers them after the listener has disconnected.
+// blackHole holds back all bytes without an error until the listener has disconnected. The fallback refuses
+// connections meanwhile: with it, the server would recover before awaitNotReady has seen enough.
 func (o *outage) blackHole() {
 	o.t.Helper()
+	o.fallback.Refuse(true)
 	o.proxy.Blackhole(true)
 	o.awaitNotReady(50)
 	o.await("the listener to disconnect", func() bool { return !o.stats(o.node).Listener.Live })
 	o.awaitNotReady(0)
 	o.proxy.Blackhole(false)
+	o.fallback.Refuse(false)
 }
 
-// dropSilently leaves all connections open and dead, like a firewall that has lost its state.
+// dropSilently leaves all connections open and dead, like a firewall that has lost its state. The fallback
+// accepts connections once the server has reported the loss, so that the report lasts long enough to be seen.
 func (o *outage) dropSilently() {
 	o.t.Helper()
-	o.proxy.Refuse(true)
+	o.refuse(true)
 	o.proxy.Blackhole(true)
 	o.faultEnd = time.Now()
 	o.awaitReady(false)
 	o.t.Logf("not ready after %v", time.Since(o.faultEnd).Round(time.Millisecond))
+	o.fallback.Refuse(false)
 }
 
-// reset cuts the connections in use five times, and once more without a way back.
+// reset cuts the connections in use five times, and once more without a way back. The server may have
+// connected through either proxy.
 func (o *outage) reset() {
 	o.t.Helper()
 	for range 5 {
-		o.proxy.Cut()
+		o.cut()
 		o.waitCommits(10)
 	}
 	o.refuse(true)
-	o.proxy.Cut()
+	o.cut()
 	o.awaitNotReady(50)
 	o.refuse(false)
 }
@@ -186,16 +197,6 @@ func (o *outage) awaitNotReady(commits int) {
 func (o *outage) awaitReady(want bool) {
 	o.t.Helper()
 	o.await(fmt.Sprintf("readiness %t", want), func() bool { return o.ready() == want })
-}
-
-// await waits until a condition holds.
-func (o *outage) await(what string, holds func() bool) {
-	o.t.Helper()
-	for !holds() {
-		if pause(o.writersDone, 2*time.Millisecond); o.writersDone.Err() != nil {
-			o.t.Fatalf("waited for %s: %v, %v", what, context.Cause(o.ctx), o.failure())
-		}
-	}
 }
 
 func (o *outage) ready() bool {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -32,8 +33,7 @@ type presenceTest struct {
 // newPresenceTest opens the stream of presence at the server with an address.
 func newPresenceTest(t *testing.T, databaseURL, addr string) *presenceTest {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
+	ctx := testContext(t)
 	p := &presenceTest{T: t, ctx: ctx, conn: pgtest.Connect(t, databaseURL), online: make(map[string]bool)}
 	conn := p.open(addr, "types=presence_updated")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -185,20 +185,22 @@ func (p *presenceTest) awaitRows(want int) {
 	}
 }
 
-// TestPresenceOfManyUsers connects ten thousand users, or as many as the process may open files for. Some of
-// them reload and half of them leave. The log has one event for each change, in few transactions.
+var presenceUsers = flag.Int("presence.users", 500, "users of TestPresenceOfManyUsers")
+
+// TestPresenceOfManyUsers connects users, as many as the process may open files for at most. Some of them
+// reload and half of them leave. The log has one event for each change, in few transactions.
 func TestPresenceOfManyUsers(t *testing.T) {
 	t.Parallel()
 	url := pgtest.NewDatabase(t)
 	_, at := serveProgram(t, buildProgram(t), url)
 	addr := strings.TrimPrefix(at, "http://")
 	p := newPresenceTest(t, url, addr)
-	n := 10_000
+	n := *presenceUsers
 	if files := server.MaxFiles(); files > 0 {
 		n = min(n, files/2)
 	}
 	all := userNames("user", n)
-	const quiet = "types=activity_deleted&user=" // without presence events: a hundred million deliveries
+	const quiet = "types=activity_deleted&user=" // without presence events: n² deliveries
 	began := time.Now()
 	conns := make([]net.Conn, len(all))
 	for i, user := range all {
@@ -220,7 +222,8 @@ func TestPresenceOfManyUsers(t *testing.T) {
 	left := p.checkLog(false, leaving)
 	p.checkLog(true, all)
 	t.Logf("%d users left, in %d transactions", len(leaving), left)
-	if limit := len(all) / 50; joined > limit || left > limit {
+	// A transaction holds all changes since the last one, and there are at most four in a second.
+	if limit := int(time.Since(began)/(250*time.Millisecond)) + 1; joined > limit || left > limit {
 		t.Errorf("%d and %d transactions for %d users, want at most %d each", joined, left, len(all), limit)
 	}
 }

@@ -16,8 +16,7 @@ import (
 // TestRowSecurity sets up what docs/authentication.md describes: a role of its own for the activities API
 // with those rights and no others, and a policy. The API obeys the policy; the triggers see all rows.
 func TestRowSecurity(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	databaseURL := pgtest.NewDatabase(t)
 	conn := pgtest.Connect(t, databaseURL)
 	first := newNode(databaseURL) // creates the tables

@@ -51,7 +51,7 @@ type trial struct {
 
 func newTrial(t *testing.T, databaseURL string, load judge.Workload) *trial {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithCancel(hangContext(t, context.Background()))
 	writersDone, endWriters := context.WithCancel(ctx)
 	tr := &trial{
 		t: t, ctx: ctx, url: databaseURL, load: load, last: rowID(999),
@@ -153,6 +153,16 @@ func (tr *trial) waitCommits(n int) {
 	tr.t.Helper()
 	if err := tr.commits.wait(tr.writersDone, n); err != nil {
 		tr.t.Fatalf("commits: %v, %v", err, tr.failure())
+	}
+}
+
+// await polls until a condition holds. It fails the test if the trial ends first.
+func (tr *trial) await(what string, holds func() bool) {
+	tr.t.Helper()
+	for !holds() {
+		if pause(tr.writersDone, 2*time.Millisecond); tr.writersDone.Err() != nil {
+			tr.t.Fatalf("waited for %s: %v, %v", what, context.Cause(tr.writersDone), tr.failure())
+		}
 	}
 }
 

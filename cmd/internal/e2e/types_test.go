@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -69,8 +68,7 @@ var typesValues = []string{
 
 // TestValuesOfAllTypes compares the data of events with Postgres's own to_json of the row.
 func TestValuesOfAllTypes(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)
 	pgtest.Exec(t, conn, typesDDL)

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// hangLimit only guards against hangs. Tests wait for states: none may depend on the speed of the machine.
+// hangLimit guards against hangs. Tests wait for states and must not depend on the speed of the machine.
 var hangLimit = flag.Duration("hang", 5*time.Minute, "time after which a test counts as hanging")
 
-// hangGrace is the time before the limit of go test in which a test that hangs reports what it waits for.
+// hangGrace is the time, before the limit of go test, in which a hanging test reports the state that it awaits.
 const hangGrace = 20 * time.Second
 
 // testContext returns a context that ends with the test, or when the test hangs.
@@ -31,7 +31,7 @@ func hangContext(t *testing.T, parent context.Context) context.Context {
 	return ctx
 }
 
-// waitFor polls until the condition holds. If ctx ends before, it fails the test and says what is missing.
+// waitFor polls until a condition holds. If ctx ends first, it fails the test and names the condition.
 func waitFor(ctx context.Context, t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for !holds() {

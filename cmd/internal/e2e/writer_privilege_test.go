@@ -60,8 +60,7 @@ var forbidden = map[string]string{
 // TestWriterNeedsOnlyItsTables writes as a role with rights on the activities' tables alone. Its writes cause
 // events, and it can neither read nor change the log.
 func TestWriterNeedsOnlyItsTables(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := testContext(t)
 	databaseURL := pgtest.EmptyDatabase(t)
 	owner := pgtest.Connect(t, databaseURL)
 	n := newNode(databaseURL)

@@ -60,9 +60,7 @@ func (w *writer) run(ctx, done context.Context) error {
 // connect connects if there is no open connection. It leaves none if done ends first.
 func (w *writer) connect(ctx, done context.Context) error {
 	for done.Err() == nil && (w.conn == nil || w.conn.IsClosed()) {
-		dialing, cancel := context.WithTimeout(ctx, 5*time.Second)
-		conn, err := pgx.Connect(dialing, w.url)
-		cancel()
+		conn, err := pgx.Connect(ctx, w.url)
 		if err == nil {
 			w.conn = conn
 			return nil
