@@ -2,8 +2,8 @@ package stream
 
 import "time"
 
-// batchBytes is about the size of a batch. A batch is one frame, and a client that reads slowly keeps
-// the unread part of it in memory.
+// batchBytes is the size at which a batch is sent. A batch is one frame, and the server keeps the part
+// of a frame that a slow client has not read in memory.
 const batchBytes = 64 << 10
 
 // Batched returns a filter that delivers the events of each window as one event. The caller of
@@ -12,8 +12,8 @@ func (f Filter) Batched(window time.Duration) Filter {
 	return f.with("&batch="+window.String(), func(c *criteria) { c.window = window })
 }
 
-// Window returns how long the caller has to gather events before it calls Pending, 0 if the filter
-// does not batch.
+// Window returns how long the caller must wait before it calls Pending, so that events gather; 0 if
+// the filter does not batch.
 func (s *Subscription) Window() time.Duration {
 	if s.filter.criteria == nil {
 		return 0
@@ -23,9 +23,9 @@ func (s *Subscription) Window() time.Duration {
 
 func (f *Filter) batches() bool { return f.criteria != nil && f.criteria.window != 0 }
 
-// batch gathers events for one frame or two. The id line of a batch is that of the last transaction
-// in it. The events of a transaction that continues later form a batch without an id line: the client
-// does not have the whole of it yet.
+// batch gathers events that are sent as one or two frames. The first holds whole transactions, with
+// the id line of the last of them. The second holds the beginning of a transaction that continues
+// later: it has no id line, since the client does not have the whole transaction yet.
 type batch struct {
 	events []batchedEvent
 	size   int    // bytes of the envelopes
@@ -36,8 +36,8 @@ type batch struct {
 // batchedEvent points into the memory of an entry.
 type batchedEvent struct{ envelope, timestamp []byte }
 
-// add gathers frame i of the entry. A non-nil idLine says that a transaction ends with it. If the
-// batch is large enough, add appends it to dst and begins another one.
+// add adds frame i of the entry to the batch. A non-nil idLine says that the transaction ends with
+// this frame. Once the batch is large enough, add appends it to dst and begins another one.
 func (b *batch) add(dst [][]byte, e *entry, i int, idLine []byte) [][]byte {
 	ev := batchedEvent{envelope: e.envelope(i), timestamp: e.timestamp(i)}
 	b.events = append(b.events, ev)
@@ -51,7 +51,7 @@ func (b *batch) add(dst [][]byte, e *entry, i int, idLine []byte) [][]byte {
 	return b.flush(dst)
 }
 
-// flush appends what was gathered to dst, and empties the batch.
+// flush appends the gathered events to dst as frames, and empties the batch.
 func (b *batch) flush(dst [][]byte) [][]byte {
 	if b.whole > 0 {
 		dst = append(dst, batchFrame(b.idLine, b.events[:b.whole]))

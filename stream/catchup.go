@@ -7,17 +7,18 @@ import (
 	"slices"
 )
 
-// replayState holds what a subscription needs while it catches up, and until the feed's cursors cover
-// what it saw meanwhile. Few subscriptions have one: a hundred thousand others save its memory.
+// replayState holds what a subscription needs only while it catches up, and afterwards until the
+// feed's cursors cover what it has seen. It is allocated apart from the subscription, because few of
+// a hundred thousand subscriptions need it at a time.
 //
 // It is immutable, since copies of a subscription share it. setReplayState replaces it.
 type replayState struct {
-	// base is the client's cursor at the time when the subscription joined the feed, while it contains
-	// transactions that the feed's cursors do not: the client read the log, or was connected to a
-	// server that was ahead. It is zero otherwise.
+	// base is the client's cursor when the subscription joined the feed. It is set only as long as it
+	// contains transactions that the feed's cursor does not: the client has read the log, or was
+	// connected to a server that was ahead. It is zero otherwise.
 	base    Cursor
-	partial partialTransaction // its remaining events must come from the log; zero if there is none
-	reading Reading            // begun by Subscribe for CatchUp
+	partial partialTransaction // CatchUp reads the rest of it from the log; zero if there is none
+	reading Reading            // Subscribe began it, CatchUp continues it; nil if there is none
 }
 
 // partialTransaction is a transaction that was sent in part.
@@ -54,15 +55,16 @@ func (s *Subscription) setPartial(p partialTransaction) {
 }
 
 // CatchUp reads the pending events from the log and passes them to emit, until the feed can continue
-// the subscription. The bytes are valid until emit returns. It passes no bytes when the filter matches
-// nothing of a transaction: the cursor has moved on, and the caller may send a heartbeat.
+// the subscription. The bytes are valid until emit returns. After a transaction of which the filter
+// matches no event, CatchUp calls emit with no bytes: the cursor has moved on, and the caller may
+// send a heartbeat.
 //
-// It returns emit's error unchanged, a *ResetError if the log no longer reaches back to the
-// subscription, and the log's error if the log cannot be read: the client then resumes later.
+// CatchUp returns emit's error unchanged. It returns a *ResetError if the log no longer reaches back
+// to the subscription, and the log's error if the log cannot be read: the client then resumes later.
 func (s *Subscription) CatchUp(ctx context.Context, emit func([][]byte) error) error {
 	s.feed.countCatchUp()
 	err := s.completePartial(ctx, emit)
-	for err == nil && !s.canContinueInFeed() {
+	for err == nil && !s.continueInFeed() {
 		err = s.readLog(ctx, emit)
 	}
 	if reason := resetReason(err); reason != "" {
@@ -80,9 +82,9 @@ func (f *Feed) countCatchUp() {
 	f.stats.CatchUps++
 }
 
-// canContinueInFeed joins the feed if that covers the cursor. It also returns true after the feed was
-// rebuilt: the next Pending returns the *ResetError.
-func (s *Subscription) canContinueInFeed() bool {
+// continueInFeed joins the feed and returns true if the feed covers the cursor. It also returns true
+// after the feed was rebuilt: the next Pending returns the *ResetError.
+func (s *Subscription) continueInFeed() bool {
 	if s.replayState().reading != nil {
 		return false
 	}
@@ -129,7 +131,7 @@ func (s *Subscription) readLog(ctx context.Context, emit func([][]byte) error) e
 	return nil
 }
 
-// queryLog and nextTransaction query the log while fewer than FeedOptions.CatchUps queries run.
+// queryLog calls query when fewer than FeedOptions.CatchUps queries run.
 func (s *Subscription) queryLog(ctx context.Context, query func() (Reading, error)) (Reading, error) {
 	release, err := s.feed.acquireLogRead(ctx)
 	if err != nil {
@@ -139,6 +141,7 @@ func (s *Subscription) queryLog(ctx context.Context, query func() (Reading, erro
 	return query()
 }
 
+// nextTransaction calls r.Next when fewer than FeedOptions.CatchUps queries run.
 func (s *Subscription) nextTransaction(ctx context.Context, r Reading) (Transaction, error) {
 	release, err := s.feed.acquireLogRead(ctx)
 	if err != nil {
@@ -148,25 +151,25 @@ func (s *Subscription) nextTransaction(ctx context.Context, r Reading) (Transact
 	return r.Next(ctx)
 }
 
-// emitter passes the transactions of one reading on to a client. At any time one of its fields at
-// most is in use.
+// emitter encodes the transactions of one reading and passes the bytes to emit. At most one of tail
+// and merged is in use at a time.
 type emitter struct {
 	sub  *Subscription
 	emit func([][]byte) error
-	// tail holds the last selected frame of a transaction that comes in parts, until it is known
-	// whether it is the last of the transaction and so needs the id line.
+	// tail holds the last selected frame of the parts so far of a transaction. It needs the id line
+	// if no later part has a selected frame.
 	tail entry
-	// merged holds whole transactions until they are conflated or batched together.
+	// merged holds whole transactions that will be conflated or batched together.
 	merged      []*entry
 	mergedBytes int
 }
 
-// mergeBytes is how much of the log is merged at once.
+// mergeBytes is the size at which the emitter emits what it has gathered to merge.
 const mergeBytes = 1 << 20
 
-// emitReading emits what the reading yields. A transaction that comes in parts is emitted in parts, so
-// that it need not fit into memory. after is the cursor after a reading of a single transaction, which
-// does not know it, and zero otherwise.
+// emitReading emits what the reading yields. It emits a transaction that comes in parts in parts, so
+// that it need not fit into memory. If the reading is of a single transaction, it does not know the
+// cursor after it: after then gives that cursor. Otherwise after is zero.
 func (s *Subscription) emitReading(ctx context.Context, r Reading, emit func([][]byte) error, after Cursor) error {
 	out := emitter{sub: s, emit: emit}
 	for {
@@ -186,7 +189,8 @@ func (s *Subscription) emitReading(ctx context.Context, r Reading, emit func([][
 	}
 }
 
-// add emits a transaction or a part of one. If the filter merges, it gathers whole transactions first.
+// add emits a transaction or a part of one. If the filter merges, add gathers whole transactions, and
+// emits them once they reach mergeBytes.
 func (o *emitter) add(t *Transaction) error {
 	isWhole := !t.More && len(o.tail.frames) == 0
 	if !isWhole || !o.sub.filter.merges() {
@@ -226,8 +230,8 @@ func (o *emitter) emitMerged() error {
 
 const noLimit = 1 << 62
 
-// addPart emits a part of a transaction except its last selected frame, which becomes the tail. The
-// last part is emitted whole.
+// addPart emits the selected frames of a part of a transaction. It keeps the last one as the tail,
+// except of the last part.
 func (o *emitter) addPart(t *Transaction) error {
 	s := o.sub
 	o.tail.add(t)
@@ -247,8 +251,8 @@ func (o *emitter) addPart(t *Transaction) error {
 	return o.emitUpTo(t.Cursor, bufs)
 }
 
-// emitUpTo emits the bytes of one or more complete transactions and moves the cursor behind them.
-// Without bytes it moves the cursor first, since emit may then send a heartbeat.
+// emitUpTo emits the bytes of whole transactions and moves the cursor to after. If there are no bytes,
+// it moves the cursor first, since emit may then send a heartbeat with it.
 func (o *emitter) emitUpTo(after Cursor, bufs [][]byte) error {
 	if len(bufs) > 0 {
 		if err := o.emit(bufs); err != nil {
@@ -282,8 +286,8 @@ func (o *emitter) emitAllButLast(sel *selection) error {
 	return o.emit(bufs)
 }
 
-// keepOnly removes all frames except one, or all if i is -1. It does not change the bytes that were
-// emitted.
+// keepOnly removes all frames except frame i, or all if i is -1. It does not overwrite the blocks,
+// whose bytes were passed to emit.
 func (e *entry) keepOnly(i int) {
 	if i < 0 {
 		e.blocks, e.frames, e.fields = nil, nil, nil

@@ -2,8 +2,8 @@ package stream
 
 import "slices"
 
-// Bounds of what a fan-out pass remembers, and so of the memory it takes. Subscriptions at many
-// different positions, as after an outage, share little anyway.
+// Bounds of the results that a fan-out pass keeps in memory. Only subscriptions at many different
+// positions exceed them, such as after an outage; those share few results anyway.
 const (
 	maxResults     = 4096
 	maxResultBytes = 16 << 20
@@ -11,17 +11,17 @@ const (
 
 // FanOutPass serves many subscriptions one after the other. It computes the pending bytes once for
 // each cohort: the subscriptions at the same position with the same filter and the same effective
-// grants. Nearly all subscriptions form one cohort, so most of them cost a comparison and allocate
-// nothing. Use a pass for one round over the subscriptions, and from one goroutine.
+// grants. Usually nearly all subscriptions form one cohort, so serving one costs a comparison and
+// allocates nothing. Use a pass for one round over the subscriptions, and from one goroutine.
 type FanOutPass struct {
 	feed        *Feed
 	limit       int
 	groups      map[groupKey]*cohortGroup
 	lastKey     groupKey
-	last        *cohortGroup // of the last subscription: the next one mostly belongs to it, too
-	results     int          // remembered
-	resultBytes int
-	sent        uint64
+	last        *cohortGroup // of the previous subscription, and usually of the next
+	results     int          // kept in memory
+	resultBytes int          // of those
+	sent        uint64       // events, to all subscriptions
 }
 
 // groupKey identifies a position and a filter.
@@ -36,14 +36,14 @@ type groupKey struct {
 // only.
 type cohortGroup struct {
 	end     uint64            // the position up to which tags is complete: the results end there
-	hasMore bool              // entries stand behind end
-	tags    map[string]uint16 // a number, from 1 on, for each tag in the audiences before end; nil without
-	public  *result           // the only cohort, if tags is nil
+	hasMore bool              // whether the feed has entries after end
+	tags    map[string]uint16 // a number above 0 for each tag in the audiences before end; nil if none
+	public  *result           // of the only cohort, if tags is nil
 	results map[effectiveGrants]*result
 }
 
-// effectiveGrants are those grants of a client that occur in the audiences before the group's end, as
-// the numbers of the tags, in the order of the grants. Unused elements are 0.
+// effectiveGrants holds the grants of a client that occur in the audiences before the group's end. It
+// holds the tags' numbers, in the order of the grants, then zeros.
 type effectiveGrants [6]uint16
 
 // maxTags bounds the tags of a group. If there are more, each subscription is served alone.
@@ -98,8 +98,8 @@ func (f *Feed) end() uint64 {
 	return f.buffer.end()
 }
 
-// newCohortGroup returns the group for about limit bytes of entries. If the feed no longer holds the
-// position, the group has no tags: its only result is an error.
+// newCohortGroup returns the group of the key. It ends at the entry that reaches limit bytes. If the
+// feed no longer holds the position, the group has no tags: its only result is an error.
 func (f *Feed) newCohortGroup(key groupKey, limit int) *cohortGroup {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -135,8 +135,8 @@ func (g *cohortGroup) addTags(e *entry) {
 	}
 }
 
-// effectiveGrants returns false for a subscription that must be served alone, since the group has too
-// many tags, or the subscription too many of them.
+// effectiveGrants returns the effective grants of a client. It returns false if the group has too many
+// tags or the client too many effective grants: the subscription is then served alone.
 func (g *cohortGroup) effectiveGrants(grants []string) (effectiveGrants, bool) {
 	var effective effectiveGrants
 	if len(g.tags) > maxTags {
@@ -178,8 +178,8 @@ func (p *FanOutPass) resultFor(s *Subscription) *result {
 	return p.remember(fresh)
 }
 
-// remember counts a result that stays in memory for the rest of its cohort. Beyond the bounds it
-// forgets all of them; they are computed again when they are needed.
+// remember counts a result that is kept in memory for the rest of its cohort, and returns it. Beyond
+// the bounds it discards all results; Pending computes them again when it needs them.
 func (p *FanOutPass) remember(fresh *result) *result {
 	p.results++
 	p.resultBytes += len(fresh.bytes)
@@ -200,8 +200,8 @@ func (p *FanOutPass) compute(s *Subscription, g *cohortGroup) *result {
 	return &result{bytes: data, after: trial, sent: trial.sent - s.sent, more: more, err: err}
 }
 
-// apply moves s as the result says. s keeps its filter: a cohort may contain different grants, as long
-// as their effect is the same.
+// apply moves s as the result says. s keeps its own filter: the grants within a cohort may differ, if
+// their effect on these events is the same.
 func (p *FanOutPass) apply(s *Subscription, r *result) ([]byte, bool, error) {
 	sent, filter := s.sent+r.sent, s.filter
 	*s = r.after
@@ -212,9 +212,9 @@ func (p *FanOutPass) apply(s *Subscription, r *result) ([]byte, bool, error) {
 
 // Rewind corrects s after a write that took only the first n bytes of data, the result of the last
 // Pending for s. before is a copy of s from before that call. Rewind returns the rest of the frame
-// that was cut in two, which must be sent before anything else, and moves s behind that frame. A
-// client that does not read so keeps one frame in memory, not all of data. The events behind it are
-// pending again and no longer count as sent.
+// that was cut in two, which the caller must send before anything else, and moves s behind that
+// frame. The events behind it are pending again and do not count as sent. So a client that does not
+// read keeps one frame in memory, not all of data.
 //
 // If the filter merges, Rewind returns the rest of data: merged again, it would differ.
 func (p *FanOutPass) Rewind(s, before *Subscription, data []byte, n int) (rest []byte) {
@@ -241,9 +241,9 @@ func (s *Subscription) rewind(before *Subscription, data []byte, n int) (rest []
 	return detach(data[n:m], data)
 }
 
-// detach returns rest, which is a part of data, so that it does not keep much more than itself in
-// memory. If it is most of data, all clients that are stuck in one large frame share it. Otherwise
-// detach copies it.
+// detach returns rest, a part of data, in a form that does not keep all of data in memory. It copies
+// rest if that is less than half of data. Otherwise it returns the shared bytes, so that all clients
+// that are stuck in one large frame keep one copy.
 func detach(rest, data []byte) []byte {
 	if len(rest) >= len(data)/2 {
 		return slices.Clip(rest)

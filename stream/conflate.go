@@ -10,8 +10,8 @@ func (f Filter) Conflated() Filter {
 
 func (f *Filter) conflates() bool { return f.criteria != nil && f.criteria.conflate }
 
-// scanLimit returns how many bytes of the feed decide what the filter delivers next, at most: limit,
-// or all of them if the filter conflates, since any later event may replace an earlier one.
+// scanLimit returns how many bytes of the feed the server must scan to decide what to deliver next:
+// limit, or all if the filter conflates, since any later event may replace an earlier one.
 func (f *Filter) scanLimit(limit int) int {
 	if f.conflates() {
 		return math.MaxInt
@@ -19,8 +19,8 @@ func (f *Filter) scanLimit(limit int) int {
 	return limit
 }
 
-// selection decides which frames of some entries are sent: those that the filter matches and, if it
-// conflates, of those the newest of each type and key.
+// selection decides which frames of a run of entries are sent: the frames that the filter matches. If
+// the filter conflates, only the newest of them for each type and key are sent.
 type selection struct {
 	filter *Filter
 	newest newestFrames // nil if the filter does not conflate
@@ -45,8 +45,8 @@ func (s *selection) matches(e *entry, i int) bool {
 	return s.newest == nil || f.key == "" || s.newest[typeAndKey{f.eventType, f.key}] == frameRef{e, i}
 }
 
-// add enters the frames of an entry that the filter matches, from the given one on. Entries must be
-// added in their order.
+// add adds the frames of an entry that the filter matches, beginning with frame from. Entries must be
+// added in the order of the log.
 func (n newestFrames) add(e *entry, from int, f *Filter) {
 	for i := from; i < len(e.frames); i++ {
 		if fr := &e.frames[i]; fr.key != "" && f.match(e, i) {

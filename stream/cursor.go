@@ -16,9 +16,9 @@ const MaxCursorLen = 512
 // ErrMalformedCursor is wrapped by the errors of ParseCursor.
 var ErrMalformedCursor = errors.New("malformed cursor")
 
-// Cursor is a set of transactions: those whose events a client has seen. It holds all transactions
-// below next except the holes. A sequence number or a timestamp cannot say this, because
-// transactions do not commit in the order in which they begin.
+// Cursor is the set of transactions whose events a client has seen: all transactions below next
+// except the holes. A sequence number or a timestamp cannot express such a set, because transactions
+// do not commit in the order in which they begin.
 //
 // A Cursor is immutable. Its methods return new cursors, which may share memory. The zero Cursor
 // is the empty set and belongs to no log.
@@ -28,13 +28,13 @@ type Cursor struct {
 	holes []uint64 // ascending, without repeats, all below next
 }
 
-// NewCursor returns the cursor of the log named epoch that has seen every transaction below next
-// except those in open. open needs no order; elements that are not below next have no effect.
+// NewCursor returns the cursor in the given epoch that contains every transaction below next except
+// those in open. open may be in any order; NewCursor ignores elements at or above next.
 func NewCursor(epoch string, next uint64, open []uint64) Cursor {
 	return Cursor{epoch: epoch, next: next, holes: holesBelow(next, open, func(uint64) bool { return true })}
 }
 
-// Epoch returns the name of the log and of the timeline in which the cursor has a meaning.
+// Epoch returns the epoch in which the cursor is valid.
 func (c Cursor) Epoch() string { return c.epoch }
 
 // Next returns the lowest transaction id above every transaction in the set and every hole.
@@ -74,7 +74,7 @@ func (c Cursor) Covers(d Cursor) bool {
 	return uint64(len(d.holes)-i) == d.next-c.next
 }
 
-// Union returns the union of both sets. Both cursors must be of one epoch.
+// Union returns the union of both sets. Both cursors must have the same epoch.
 func (c Cursor) Union(d Cursor) Cursor {
 	if c.next > d.next {
 		c, d = d, c
@@ -83,12 +83,12 @@ func (c Cursor) Union(d Cursor) Cursor {
 }
 
 // Deliver returns the cursor after the delivery of transaction xid. open must contain every
-// transaction that may still bring events: those that were running when xid was read, and those
+// transaction whose events may still follow: those that were running when xid was read, and those
 // that the same read delivers later. With next' = max(next, xid+1), the result is
 //
 //	c ∪ {xid} ∪ {x < next' : x not in open}
 //
-// so a hole that is not in open is closed: that transaction has ended without events.
+// This closes each hole that is not in open: its transaction has ended without events.
 //
 // next never exceeds the highest delivered transaction by more than one. After a crash, PostgreSQL
 // may assign the id of an aborted transaction at the end of the WAL again, but no id below that of a
@@ -114,7 +114,7 @@ func (c Cursor) Equal(d Cursor) bool {
 	return c.epoch == d.epoch && c.next == d.next && slices.Equal(c.holes, d.holes)
 }
 
-// holesBelow returns the elements of open that are below next and that isHole accepts, ascending and
+// holesBelow returns the elements of open below next for which isHole returns true, ascending and
 // without repeats.
 func holesBelow(next uint64, open []uint64, isHole func(uint64) bool) []uint64 {
 	var holes []uint64
@@ -130,13 +130,13 @@ func holesBelow(next uint64, open []uint64, isHole func(uint64) bool) []uint64 {
 // String returns the text form, which is the SSE id: the epoch, next and, if there are holes, the
 // distances from next down to each of them, all in base 36: "k3f9-1z8q-3.1.4".
 //
-// If that exceeds MaxCursorLen, String returns the text of the largest prefix of the set that fits.
-// A client that resumes with it may receive events again, and never misses one.
+// If that exceeds MaxCursorLen, String cuts the set off at a hole, the highest with which the text
+// fits. A client that resumes with it may receive events again, and never misses one.
 func (c Cursor) String() string {
 	if s := c.text(); len(s) <= MaxCursorLen {
 		return s
 	}
-	// below returns the cursor up to the nth hole from the top.
+	// below returns the cursor cut off at the nth hole from the top.
 	below := func(n int) Cursor {
 		n = len(c.holes) - n
 		return Cursor{epoch: c.epoch, next: c.holes[n], holes: c.holes[:n]}
@@ -159,7 +159,7 @@ func (c Cursor) text() string {
 	return string(b)
 }
 
-// ParseCursor reads the text form. It accepts only what String returns, not another spelling of the
+// ParseCursor parses the text form. It accepts only what String returns, no other spelling of the
 // same numbers. Its error wraps ErrMalformedCursor.
 func ParseCursor(s string) (Cursor, error) {
 	if len(s) > MaxCursorLen {

@@ -1,7 +1,6 @@
-// Package stream holds the events in memory and delivers them: the cursor, which says what a
-// client has seen, the feed, which holds the newest part of the log, and the subscription, through
-// which one client reads. It knows neither PostgreSQL nor HTTP. Of pgherald it imports stream/pacing
-// only.
+// Package stream delivers the events of a log to clients. A [Cursor] says what a client has seen. A
+// [Feed] holds the newest part of the log in memory. A [Subscription] reads the feed for one client.
+// The package knows neither PostgreSQL nor HTTP; of this module it imports stream/pacing only.
 //
 //	Log.Read(cursor) ──► Feed (ring buffer of encoded transactions) ──► Subscription.Pending ──► client
 //	      ▲                                                                   │
@@ -51,10 +50,10 @@
 //
 // # Slow subscriptions
 //
-// A subscription has no queue: it is a position in the feed. A slow one costs nothing and delays no
-// other. When the feed has evicted entries that a subscription still needs, the subscription reads
-// the log from its own cursor, page by page, until the feed covers it again. Only a few
-// subscriptions read the log at the same time.
+// A subscription has no queue: it is a position in the feed. So a slow one takes no memory and delays
+// no other. When the feed has evicted entries that a subscription still needs, the subscription reads
+// the log from its own cursor, page by page, until the feed covers it again. FeedOptions.CatchUps
+// limits how many subscriptions query the log at the same time.
 //
 // # States of a subscription
 //
@@ -67,29 +66,32 @@
 //	Pending returns a *ResetError:  │  │  CatchUp returns a *ResetError: the log │
 //	the feed was rebuilt ───────────┘  └──── no longer reaches back ◄────────────┘
 //
-// Pending returns ErrBehind when the next entry is evicted, or is too large for the feed and stands
-// in the log only. CatchUp returns nil when the feed covers the cursor. A *ResetError moves the
-// subscription to the head of the feed: the caller sends the client a reset and continues.
+// Pending returns ErrBehind when the next entry was evicted, or when it is too large for the feed and
+// only the log holds it. CatchUp returns nil when the feed covers the cursor. When one of them
+// returns a *ResetError, the subscription is at the head of the feed: the caller sends the client a
+// reset and continues.
 //
 // # Invariants
 //
-//   - The cursors of the feed grow. Each read starts from the head, and Deliver adds to a cursor
-//     without removing from it; so each entry's cursor covers that of the entry before, and a binary
-//     search finds the position of a cursor.
-//   - A subscription's cursor is base ∪ passed: passed is the feed's cursor at its position, base the
-//     cursor with which it joined the feed. The feed's cursor before an entry does not contain that
-//     entry's transaction. So skipping an entry if and only if base contains it delivers each
-//     transaction exactly once. Once passed covers base, base is dropped.
-//   - An id line stands only before the last frame that is sent of a transaction. So each cursor on
-//     the wire is a set of transactions that the client has completely, as far as its filter matches.
-//   - A position counts the entries that ever came before it, over all buffers of a feed, and is never
-//     used again. So comparing it with the oldest position tells whether the entry was evicted.
+//   - The cursors of the feed grow. Each read starts from the head, and Deliver only adds to a cursor.
+//     So the cursor of each entry covers that of the entry before, and a binary search finds the
+//     position of a cursor.
+//   - A subscription's cursor is base ∪ passed, where passed is the feed's cursor at its position, and
+//     base is the cursor with which it joined the feed. The feed's cursor before an entry does not
+//     contain that entry's transaction. So the subscription delivers each transaction exactly once if
+//     it skips exactly the entries that base contains. Once passed covers base, base is dropped.
+//   - Of the frames that are sent for a transaction, only the last has an id line. So a client that has
+//     received an id has received every event that its filter matches of every transaction in that
+//     cursor.
+//   - A position is the number of entries that the feed appended before it, counted across rebuilds,
+//     so no position is used twice. An entry was evicted if and only if its position is below that of
+//     the oldest entry.
 //
 // # Memory
 //
-// The feed holds as many transactions as fit in its limit of bytes. A larger transaction stays in
-// the log, and each subscription reads it from there. The feed counts the memory that the runtime
-// allocates for an entry, within a tenth.
+// The feed holds as many transactions as fit in FeedOptions.Bytes. A transaction that alone is larger
+// stays in the log, and each subscription reads it from there. The feed estimates the memory that the
+// runtime allocates for an entry to within 10 %.
 //
 // # Concurrency
 //

@@ -54,9 +54,9 @@ type Sync struct {
 	Mode SyncMode `json:"mode"`
 	// Reason is set for ModeReset only.
 	Reason ResetReason `json:"reason,omitempty"`
-	// Events is the number of missed events that follow. It is nil where the server would have to
-	// read them to know: the filter conflates, or the feed does not cover the cursor and the filter
-	// selects, or not all events are public.
+	// Events is the number of missed events that follow. It is nil if the server would have to read
+	// the events to count them: if the filter conflates, or if the events come from the log and some
+	// are not public or the filter is selective.
 	Events *int `json:"events,omitempty"`
 	// Connection names a stream that has a lease, so that its client can renew it.
 	Connection string `json:"connection,omitempty"`
@@ -69,8 +69,8 @@ func (s *Subscription) Sync(dst []byte, sync Sync, now time.Time) []byte {
 	return appendControl(s.appendControlID(dst), TypeSync, sync, now)
 }
 
-// Heartbeat appends a heartbeat event to dst. It carries a cursor, so the client's cursor moves on
-// even while its filter matches no event, or while transactions end that have written none.
+// Heartbeat appends a heartbeat event to dst. Its cursor moves the client forward past transactions
+// that wrote no event and past events that the filter does not match.
 func (s *Subscription) Heartbeat(dst []byte, now time.Time) []byte {
 	s.advanceToHead()
 	return appendControl(s.appendControlID(dst), TypeHeartbeat, struct{}{}, now)

@@ -14,15 +14,15 @@ import (
 
 // FeedOptions bound a feed. Zero values mean the defaults.
 type FeedOptions struct {
-	// Bytes bounds the memory of the feed's events, about; 64 MiB if 0. A transaction that alone
-	// is larger stays in the log and is read from there.
+	// Bytes bounds the estimated memory of the feed's events; 64 MiB if 0. A transaction that alone
+	// is larger stays in the log, and subscriptions read it from there.
 	Bytes int64
 	// Fill is the number of the newest events that the feed reads at start, so that clients resume
 	// from memory after a restart; 50,000 if 0.
 	Fill int
-	// CatchUps is the number of subscriptions that may read from the log at the same time; 4 if 0.
+	// CatchUps limits the subscriptions that query the log at the same time; 4 if 0.
 	CatchUps int
-	// OnEvent is called with each event that Run has read, on its goroutine. It must not block.
+	// OnEvent receives each event that Run has read, on Run's goroutine. It must not block.
 	OnEvent func(*Event)
 	// Schedule delays reads until shortly before the next fan-out pass; nil delays none.
 	Schedule *pacing.Schedule
@@ -56,9 +56,9 @@ func (o FeedOptions) withDefaults() FeedOptions {
 type Feed struct {
 	log       Log
 	opts      FeedOptions
-	logReads  chan struct{} // one element for each catch-up that is reading from the log
+	logReads  chan struct{} // a semaphore: one element for each running query of a catch-up
 	started   time.Time
-	queriedAt atomic.Int64 // since when Run has been waiting for the log, see monotonic; 0 if it is not
+	queriedAt atomic.Int64 // when Run began to wait for the log, see monotonic; 0 while it does not wait
 
 	mu          sync.RWMutex // guards the fields below
 	buffer      *ringBuffer
@@ -74,13 +74,13 @@ type FeedStats struct {
 	Cursor       string `json:"cursor"`       // the feed's end
 	Floor        string `json:"floor"`        // the feed's beginning: older cursors resume from the log
 	Transactions int    `json:"transactions"` // in memory
-	Bytes        int64  `json:"bytes"`        // memory that they take, about
+	Bytes        int64  `json:"bytes"`        // their estimated memory
 	Limit        int64  `json:"limit"`        // of Bytes
 	Events       uint64 `json:"events"`       // appended since start
-	Withheld     uint64 `json:"withheld"`     // events with an empty audience: none could be computed
-	Resets       uint64 `json:"resets"`       // times that the feed was rebuilt and every client reset
-	Unannounced  uint64 `json:"unannounced"`  // events read without a wake-up: stays 0 if all works
-	CatchUps     uint64 `json:"catchUps"`     // times that a subscription had to read from the log
+	Withheld     uint64 `json:"withheld"`     // events with an empty audience, which no client receives
+	Resets       uint64 `json:"resets"`       // how often the feed was rebuilt and every client reset
+	Unannounced  uint64 `json:"unannounced"`  // events read without a wake-up; 0 unless wake-ups get lost
+	CatchUps     uint64 `json:"catchUps"`     // how often a subscription had to read the log
 }
 
 // NewFeed returns an empty feed of the log. Fill fills it.
@@ -97,7 +97,7 @@ func NewFeed(log Log, opts FeedOptions) *Feed {
 }
 
 // Changed returns a channel that is closed at the next change of the feed. Call it before
-// Subscription.Pending; a change between the two calls would be missed otherwise.
+// Subscription.Pending: in the other order, a change between the two calls would be missed.
 func (f *Feed) Changed() <-chan struct{} {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -111,8 +111,8 @@ func (f *Feed) Head() Cursor {
 	return f.buffer.head
 }
 
-// Err returns why the log cannot be read at present, nil if it can. A log that keeps Run waiting
-// counts as unreadable: its connection may be dead, and only a time-out would say so.
+// Err returns why the log cannot be read at present, nil if it can. A log that has not answered for
+// pacing.AnswerTimeout counts as unreadable: its connection may be dead.
 func (f *Feed) Err() error {
 	f.mu.RLock()
 	outage := f.outage
@@ -125,7 +125,7 @@ func (f *Feed) Err() error {
 	return outage
 }
 
-// monotonic returns a time in nanoseconds that is above 0 and that setting the clock does not change.
+// monotonic returns the nanoseconds since the feed was made, plus 1, by the monotonic clock.
 func (f *Feed) monotonic() int64 { return int64(time.Since(f.started)) + 1 }
 
 // Stats returns the state of the feed.
@@ -138,8 +138,8 @@ func (f *Feed) Stats() FeedStats {
 	return s
 }
 
-// Mark is a position in a feed up to which a meter has looked. Unlike a subscription it skips what is
-// evicted before it looks.
+// Mark is the position up to which a caller of WrittenSince has read the feed. Unlike a subscription,
+// it skips evicted events.
 type Mark struct {
 	generation uint64
 	pos        uint64
@@ -154,9 +154,9 @@ func (f *Feed) Mark() Mark {
 
 func (f *Feed) endMark() Mark { return Mark{generation: f.generation, pos: f.buffer.end()} }
 
-// WrittenSince appends when each event behind the mark was written, in Unix nanoseconds of
-// PostgreSQL's clock, and returns the new end of the feed. It leaves out events that only the log
-// holds, and everything before a reset.
+// WrittenSince appends to dst the time at which each event after the mark was written, in Unix
+// nanoseconds of PostgreSQL's clock. It also returns the mark for the next call. It leaves out events
+// that only the log holds, and everything before a reset.
 func (f *Feed) WrittenSince(dst []int64, since Mark) ([]int64, Mark) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -174,7 +174,7 @@ func (f *Feed) WrittenSince(dst []int64, since Mark) ([]int64, Mark) {
 	return dst, end
 }
 
-// push appends the entries and signals the change once.
+// push appends the entries, which hold the given number of events, and signals one change.
 func (f *Feed) push(entries []*entry, events int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -186,16 +186,16 @@ func (f *Feed) push(entries []*entry, events int) {
 	f.signalChange()
 }
 
-// setHead moves the head to a cursor that has seen the same events and fewer open transactions. It
-// signals no change: there is nothing to deliver.
+// setHead sets the head to a cursor that contains the same events and has fewer holes. It signals no
+// change, since there is nothing to deliver.
 func (f *Feed) setHead(head Cursor) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.buffer.head = head
 }
 
-// replace installs another buffer. With a reason, the next Pending of every subscription returns a
-// *ResetError.
+// replace installs another buffer. With a reason it resets every subscription: the next Pending of
+// each returns a *ResetError.
 func (f *Feed) replace(r *ringBuffer, reason ResetReason) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -215,8 +215,8 @@ func (f *Feed) signalChange() {
 	f.changed = make(chan struct{})
 }
 
-// acquireLogRead waits until fewer than FeedOptions.CatchUps queries run. The caller must call
-// release when its query has ended.
+// acquireLogRead waits until fewer than FeedOptions.CatchUps queries run, or until ctx ends. The
+// caller must call release when its query has ended.
 func (f *Feed) acquireLogRead(ctx context.Context) (release func(), err error) {
 	select {
 	case f.logReads <- struct{}{}:

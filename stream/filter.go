@@ -8,18 +8,19 @@ import (
 	"unique"
 )
 
-// Everyone is the tag that makes an event public, whatever other tags its audience has. It serves
-// expressions that name an audience for some rows only.
+// Everyone is the tag that makes an event public, whatever other tags its audience has. Audience
+// expressions return it for rows that every client may see.
 const Everyone = "*"
 
-// Filter decides which events a subscription delivers: those that its client selected, among those
-// that its client may receive. The zero Filter matches every public event.
+// Filter decides which events a subscription delivers: the events that its client both selected and
+// may receive. The zero Filter matches every public event.
 type Filter struct {
 	criteria *criteria // nil selects every event
 	grants   []string  // sorted; without grants only public events match
 }
 
-// criteria hold what a client selected, and in which form it wants it. They are immutable.
+// criteria holds what a client selected, and whether its events are conflated or batched. It is
+// immutable.
 type criteria struct {
 	types     []string // sorted, as all lists here; nil selects every type
 	keys      []string // nil selects every key, and events without one
@@ -45,8 +46,8 @@ func (f Filter) WithGrants(grants []string) Filter {
 	return f
 }
 
-// canonical returns a text that is equal for two filters if and only if their clients selected the
-// same in the same form. It leaves out the grants.
+// canonical returns a text that is equal for two filters if and only if they have the same criteria.
+// It says nothing of the grants.
 func (f *Filter) canonical() string {
 	if f.criteria == nil {
 		return ""
@@ -54,8 +55,8 @@ func (f *Filter) canonical() string {
 	return f.criteria.canonical
 }
 
-// with returns the filter with changed criteria. It appends mark to their canonical text. No filter
-// parameter has the name in mark, so the text stays unique.
+// with returns the filter with changed criteria, and appends mark to their canonical text. The text
+// stays unique, because no filter parameter has the name in mark.
 func (f Filter) with(mark string, change func(*criteria)) Filter {
 	var c criteria
 	if f.criteria != nil {
@@ -127,14 +128,14 @@ func contains(sorted []string, s string) bool {
 type field struct {
 	name   string
 	text   string // the characters of a string, nothing for null, the JSON text of any other value
-	opaque bool   // an object, an array, or longer than a value of a condition: matches none
+	opaque bool   // no condition matches it: an object, an array, or longer than maxText
 }
 
-// fieldOverhead is about what a field takes beside its text, in bytes. Fields share their names.
+// fieldOverhead estimates the bytes that a field takes without its text. Fields share their names.
 const fieldOverhead = 40
 
-// parseFields parses the payloads of the frames that were added since the last call. Call it only
-// for an entry outside the feed; the ring buffer calls it for its own.
+// parseFields parses the payloads of the frames that were added since the last call. For an entry in
+// the feed, call ringBuffer.parseFields instead.
 func (e *entry) parseFields() {
 	for i := len(e.fields); i < len(e.frames); i++ {
 		fields := parsePayload(e.payload(i))
@@ -175,7 +176,7 @@ func newField(name string, raw json.RawMessage) field {
 	case '{', '[':
 		f.opaque = true
 	case '"':
-		// JSON writes a byte in at most six characters.
+		// JSON encodes a byte in at most six characters, and adds two quotes.
 		f.opaque = len(raw) > 6*maxText+2 || json.Unmarshal(raw, &f.text) != nil
 	default:
 		f.text = string(raw)

@@ -63,7 +63,7 @@ func ParseFilter(params map[string][]string) (Filter, error) {
 	return Filter{criteria: c}, nil
 }
 
-// addParam reads one parameter, and returns its values sorted and without repeats.
+// addParam adds one parameter to the criteria. It returns the values, sorted and without repeats.
 func (c *criteria) addParam(name string, given []string) ([]string, error) {
 	if name == paramTypes {
 		given = strings.Split(strings.Join(given, ","), ",")

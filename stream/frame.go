@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// frame describes the encoded bytes of one event, and holds what filters look at. The bytes stand in
-// a block of its entry:
+// frame says where in its entry the encoded bytes of one event are, and holds the values that filters
+// compare. The bytes are in a block of the entry:
 //
 //	data: {"id":1841,"type":"activity_updated","data":{…},"timestamp":1764000000123}\n\n
 //	^     ^                                           ^  ^
@@ -101,22 +101,22 @@ type entry struct {
 	xid    uint64
 	cursor Cursor   // after the transaction
 	frames []frame  // one for each event
-	blocks [][]byte // the bytes of the frames: one block for each part, so that none grows and is copied
+	blocks [][]byte // the bytes of the frames: a block for each part, so that none is reallocated
 	length int      // bytes of all blocks
 	idLine []byte   // stands before the last frame that is sent
 	inLog  bool     // too large for the feed: its events are read from the log
 
-	space     int64 // allocated for the blocks and for the frames' types and keys, about
-	audiences int64 // allocated for the audiences, about
+	space     int64 // estimated bytes of the blocks and of the frames' types and keys
+	audiences int64 // estimated bytes of the audiences
 	withheld  int   // events with an empty audience
 
 	// The payload fields of each frame. The first filter that looks at fields has them parsed.
 	once       sync.Once
 	fields     [][]field
-	fieldSpace int64 // allocated for the fields, about
+	fieldSpace int64 // estimated bytes of the fields
 }
 
-// What the runtime allocates for the fixed part of each of these, in bytes. TestEntrySize checks them.
+// The bytes that the runtime allocates for the fixed part of each. TestEntrySize checks them.
 const (
 	entryOverhead = 288
 	frameOverhead = 88
@@ -124,7 +124,7 @@ const (
 	tagOverhead   = 16
 )
 
-// envelopeSize bounds the bytes of a frame beside its type and its payload.
+// envelopeSize bounds the bytes of a frame without its type and its payload.
 const envelopeSize = 96
 
 // add encodes further events of the transaction.
@@ -178,21 +178,21 @@ func (e *entry) addAudience(tags []string) []string {
 	return tags
 }
 
-// allocated returns about what the runtime allocates for n bytes.
+// allocated estimates what the runtime allocates for n bytes: a multiple of 16.
 func allocated(n int) int64 { return int64(n+15) &^ 15 }
 
-// complete sets what the last part of the transaction brings.
+// complete sets the cursor after the transaction, which comes with its last part, and the id line.
 func (e *entry) complete(after Cursor) {
 	e.cursor = after
 	e.idLine = appendID(nil, after)
 }
 
-// leaveInLog drops the events: the entry then only says that the log holds them.
+// leaveInLog discards the events and marks the entry: subscriptions read the events from the log.
 func (e *entry) leaveInLog() {
 	e.inLog, e.blocks, e.frames, e.length, e.space, e.audiences = true, nil, nil, 0, 0, 0
 }
 
-// size returns about how much memory the entry takes, in bytes, without its fields.
+// size estimates the memory of the entry in bytes, without its fields.
 func (e *entry) size() int64 {
 	fixed := entryOverhead + cap(e.idLine) + 8*cap(e.cursor.holes) + cap(e.frames)*frameOverhead + cap(e.blocks)*blockOverhead
 	return int64(fixed) + e.space + e.audiences

@@ -2,8 +2,8 @@ package stream
 
 import "context"
 
-// Log is the source of truth behind a feed: pgherald.events, or a model of it in tests. Its methods
-// may be called concurrently.
+// Log reads the event log behind a feed: pgherald.events, or a model of it in tests. Its methods may
+// be called concurrently.
 type Log interface {
 	// Read begins to read every event that is visible now and that from has not seen. Its error
 	// wraps ErrOtherLog, ErrPruned or ErrFuture if the log cannot honour the cursor.
@@ -23,9 +23,10 @@ type Reading interface {
 	// Next returns the next transaction or part of one, and io.EOF after the last. Its error wraps
 	// ErrPruned if events were pruned meanwhile.
 	Next(ctx context.Context) (Transaction, error)
-	// Events returns the number of events that the reading had to yield when it began. It returns
-	// -1 if that is not known or if not all of them are public.
+	// Events returns the number of events that the reading yields in all, as known when it began. It
+	// returns -1 if the number is not known or if some events are not public.
 	Events() int
-	// Cursor returns the cursor after everything that was yielded, once Next has returned io.EOF.
+	// Cursor returns the cursor after everything that was yielded. It is valid once Next has returned
+	// io.EOF.
 	Cursor() Cursor
 }

@@ -40,12 +40,9 @@ func (o *output) finish() [][]byte {
 	return o.bufs
 }
 
-// appendPending adds the selected frames from the given one on to out, with idLine before the last
-// of them, until they have limit bytes or more. It returns the frame to continue with, which is
-// len(e.frames) at the end, and the number of bytes added.
-//
-// The id line must stand on the last frame that is selected, which need not be the last of the
-// entry.
+// appendPending adds the selected frames to out, beginning with frame from, until they reach limit
+// bytes. It adds idLine before the last selected frame of the entry. It returns the frame to continue
+// with, which is len(e.frames) when the entry is complete, and the number of bytes added.
 func (e *entry) appendPending(out *output, from int, sel *selection, idLine []byte, limit int) (next, n int) {
 	last := e.lastMatch(sel)
 	for i := from; i <= last; i++ {
@@ -89,7 +86,7 @@ func (e *entry) lastMatch(sel *selection) int {
 	return -1
 }
 
-// countMatches returns the number of selected frames from one to before another.
+// countMatches returns the number of selected frames in [from, to).
 func (e *entry) countMatches(from, to int, sel *selection) int {
 	n := 0
 	for i := from; i < to; i++ {

@@ -71,7 +71,7 @@ func (f *Feed) waitForFanOut(ctx context.Context) {
 	}
 }
 
-// readTimed reads the log, and lets Err know since when it has been waiting for it.
+// readTimed calls read, and records in queriedAt how long it has been waiting for the log.
 func (f *Feed) readTimed(ctx context.Context) int {
 	f.queriedAt.Store(f.monotonic())
 	n, err := f.read(ctx)
@@ -106,8 +106,8 @@ func (f *Feed) countUnannounced(n int) {
 	f.opts.Logger.Warn("read events without a wake-up", "events", n)
 }
 
-// read appends to the feed what is new in the log, and returns how many events that were. If the log
-// can no longer continue the feed, read rebuilds it.
+// read appends the new events of the log to the feed, and returns how many there were. If the log can
+// no longer continue the feed, read rebuilds the feed.
 func (f *Feed) read(ctx context.Context) (int, error) {
 	n, err := f.appendNew(ctx)
 	if reason := resetReason(err); reason != "" {
@@ -131,8 +131,8 @@ func (f *Feed) appendNew(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// rebuild fills a new buffer with the newest part of the log. With a reason, every subscription is
-// reset.
+// rebuild replaces the buffer by one that holds the newest part of the log. With a reason it resets
+// every subscription.
 func (f *Feed) rebuild(ctx context.Context, reason ResetReason) error {
 	floor, err := f.log.Tail(ctx, f.opts.Fill)
 	if err != nil {
@@ -159,10 +159,10 @@ func (f *Feed) rebuild(ctx context.Context, reason ResetReason) error {
 	return nil
 }
 
-// encode encodes what the reading yields and passes it on to flush, whole transactions only. It
-// returns the number of events passed on.
+// encode encodes the transactions that the reading yields and passes them to flush, one or more at a
+// time, never a part of one. It returns the number of events that it passed on.
 func (f *Feed) encode(ctx context.Context, r Reading, flush func([]*entry, int)) (int, error) {
-	var batch []*entry
+	var encoded []*entry
 	var size int64
 	var events, flushed int
 	current := &entry{}
@@ -170,8 +170,8 @@ func (f *Feed) encode(ctx context.Context, r Reading, flush func([]*entry, int))
 		t, err := r.Next(ctx)
 		f.noteAnswer()
 		if errors.Is(err, io.EOF) {
-			if len(batch) > 0 {
-				flush(batch, events-flushed)
+			if len(encoded) > 0 {
+				flush(encoded, events-flushed)
 			}
 			return events, nil
 		}
@@ -183,16 +183,16 @@ func (f *Feed) encode(ctx context.Context, r Reading, flush func([]*entry, int))
 		if t.More {
 			continue
 		}
-		batch, size = append(batch, current), size+current.size()
+		encoded, size = append(encoded, current), size+current.size()
 		current = &entry{}
 		if size >= pacing.FlushBytes {
-			flush(batch, events-flushed)
-			batch, size, flushed = nil, 0, events
+			flush(encoded, events-flushed)
+			encoded, size, flushed = nil, 0, events
 		}
 	}
 }
 
-// noteAnswer restarts the time that Err measures: the log has answered and is queried again.
+// noteAnswer restarts the wait that Err measures: the log has answered, and is queried again.
 func (f *Feed) noteAnswer() {
 	if f.queriedAt.Load() != 0 {
 		f.queriedAt.Store(f.monotonic())

@@ -2,8 +2,8 @@ package stream
 
 import "errors"
 
-// A Log returns an error that wraps one of these when it cannot honour a cursor. The client then has
-// to fetch its data again.
+// The errors of a Log that cannot honour a cursor; it wraps one of them. The client must then fetch
+// its data again.
 var (
 	// ErrOtherLog means that the cursor belongs to another log, or to a timeline of this log that a
 	// failover or a restore has abandoned.
@@ -17,7 +17,7 @@ var (
 // ResetReason says why a client cannot resume. Clients receive it in a sync event.
 type ResetReason string
 
-// The reasons. Each stands for the error beside it.
+// The reset reasons, each with the error that causes it.
 const (
 	ResetMalformed ResetReason = "malformed" // ErrMalformedCursor
 	ResetOtherLog  ResetReason = "other_log" // ErrOtherLog
@@ -30,7 +30,7 @@ func ResetReasons() []ResetReason {
 	return []ResetReason{ResetMalformed, ResetOtherLog, ResetPruned, ResetFuture}
 }
 
-// resetReason returns the reset reason that the log's error stands for, and "" for any other error.
+// resetReason returns the reset reason for an error of the log, and "" if the error has none.
 func resetReason(err error) ResetReason {
 	switch {
 	case errors.Is(err, ErrOtherLog):

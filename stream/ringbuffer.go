@@ -5,16 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// ringBuffer holds the newest part of the log in memory, bounded in bytes. Pushing an entry evicts
-// the oldest ones. A position counts the entries that ever came before it, so a reader whose position
-// is below first knows that its entry was evicted.
+// ringBuffer holds the newest part of the log in memory, bounded in bytes. push evicts the oldest
+// entries to make room. A position is the number of entries that the feed appended before it, so the
+// entry at a position below first was evicted.
 //
-// Invariant: floor, the cursors of the entries in their order, and head grow. Each covers the one
-// before it.
+// Invariant: in the sequence floor, entries[0].cursor, entries[1].cursor, …, head, each cursor covers
+// the one before it.
 type ringBuffer struct {
-	limit   int64 // of size and fields together
-	size    int64
-	fields  atomic.Int64 // about what the entries' fields take
+	limit   int64        // of size and fields together
+	size    int64        // estimated bytes of the entries, without their fields
+	fields  atomic.Int64 // estimated bytes of the entries' fields
 	first   uint64       // the position of entries[0]
 	entries []*entry
 	floor   Cursor // before entries[0]
@@ -30,8 +30,8 @@ func (r *ringBuffer) end() uint64 { return r.first + uint64(len(r.entries)) }
 
 func (r *ringBuffer) at(pos uint64) *entry { return r.entries[pos-r.first] }
 
-// cursorBefore returns the cursor in front of the entry at pos. The transactions that head has seen
-// and cursorBefore(end) has not ended without events.
+// cursorBefore returns the cursor before the entry at pos. With pos = end() it returns the cursor after
+// the newest entry. head may contain more than that: transactions that ended later, without events.
 func (r *ringBuffer) cursorBefore(pos uint64) Cursor {
 	if pos == r.first {
 		return r.floor
@@ -63,9 +63,8 @@ func (r *ringBuffer) evict() {
 // subscription can continue after c.
 func (r *ringBuffer) covers(c Cursor) bool { return c.Covers(r.floor) }
 
-// seek returns the position of the first entry whose cursor c does not cover: every entry before it
-// is in c. It returns false if the buffer does not cover c. The search is binary, since the cursors
-// grow.
+// seek returns the position of the first entry whose cursor c does not cover: c contains every entry
+// before it. It returns false if the buffer does not cover c.
 func (r *ringBuffer) seek(c Cursor) (uint64, bool) {
 	if !r.covers(c) {
 		return 0, false
@@ -75,7 +74,7 @@ func (r *ringBuffer) seek(c Cursor) (uint64, bool) {
 }
 
 // parseFields parses the payload fields of the entry, once for all subscriptions. The caller must
-// hold the feed's mu, for reading at least: it keeps the entry in the buffer.
+// hold the feed's mu, at least for reading, so that the entry is not evicted meanwhile.
 func (r *ringBuffer) parseFields(e *entry) {
 	e.once.Do(func() {
 		e.parseFields()

@@ -65,8 +65,8 @@ func (f *Feed) SubscribeReset(filter Filter, reason ResetReason) (*Subscription,
 	return f.subscribeAtHead(filter), Sync{Mode: ModeReset, Reason: reason}
 }
 
-// Reaches reports whether Subscribe can answer from memory. Otherwise it reads the log, which may
-// take a while.
+// Reaches reports whether Subscribe can continue after c from memory. Otherwise Subscribe reads the
+// log, which may take a while.
 func (f *Feed) Reaches(c Cursor) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -110,8 +110,8 @@ func (f *Feed) subscribeInLog(c Cursor, r Reading, filter Filter) *Subscription 
 	return &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c, replay: &replayState{reading: r}}
 }
 
-// countPending returns the number of pending events. It returns -1 if the log must be read to know
-// it, or if it depends on later events. The caller must hold the feed's mu.
+// countPending returns the number of pending events. It returns -1 if it would have to read the log
+// to count them, or if the number depends on later events. The caller must hold the feed's mu.
 func (s *Subscription) countPending() int {
 	if s.filter.conflates() {
 		return -1
@@ -204,8 +204,8 @@ func (s *Subscription) appendPending(out *output, limit int, end uint64, sel *se
 	return nil
 }
 
-// idLineOf returns the id line for the entry. It is the shared one, unless the client has seen
-// transactions that the feed had not at this point.
+// idLineOf returns the id line for the entry. It is the one that subscriptions share, unless the
+// client has seen transactions that come later in the feed.
 func (s *Subscription) idLineOf(e *entry) []byte {
 	base := s.replayState().base
 	if base.IsZero() {
@@ -224,8 +224,8 @@ func (s *Subscription) moveBehind(e *entry) {
 	s.moveTo(e.cursor)
 }
 
-// moveTo sets the cursor to the union of base and a cursor of the feed. Once that covers base, base
-// is no longer needed: the cursors of the feed grow.
+// moveTo sets the cursor to the union of base and c, a cursor of the feed. It drops base once c covers
+// it: the later cursors of the feed cover it too.
 func (s *Subscription) moveTo(c Cursor) {
 	base := s.replayState().base
 	switch {
@@ -259,11 +259,10 @@ func (s *Subscription) advanceToHead() {
 	}
 }
 
-// joinFeed continues in the feed after s.cursor. It returns false if the feed does not cover that.
-// The caller must hold the feed's mu.
+// joinFeed continues in the feed after s.cursor. It returns false if the feed does not cover the
+// cursor. The caller must hold the feed's mu.
 //
-// Entries behind the new position may be in s.cursor too, which then becomes the base: it has seen
-// more than the feed's cursor at that position.
+// s.cursor may contain entries behind the new position. It then becomes the base.
 func (s *Subscription) joinFeed() bool {
 	pos, ok := s.feed.buffer.seek(s.cursor)
 	if !ok {

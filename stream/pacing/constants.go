@@ -10,28 +10,31 @@ const (
 	MaxPollInterval = 6 * time.Millisecond
 	// PollWindow is the time over which the leader measures how much is written.
 	PollWindow = 200 * time.Millisecond
-	// QuietFinds and QuietShare end a term: in one PollWindow, fewer than QuietFinds polls and fewer
-	// than one in QuietShare found something. That is some 50 commits a second, half of the rate at
-	// which a term begins, so that a steady rate does not make terms begin and end all the time.
+	// QuietFinds and QuietShare end a term. It ends when, in one PollWindow, fewer than QuietFinds
+	// polls and fewer than one poll in QuietShare found events. That is some 50 commits a second, half
+	// of the rate at which a term begins, so that a steady rate does not begin and end terms over and
+	// over.
 	QuietFinds = 10
 	QuietShare = 3
 	// PollAhead is how long before a fan-out pass the leader polls: the poll and the read that
 	// follows it must end before the pass begins.
 	PollAhead = 2 * time.Millisecond
-	// GatherPolls times the longest poll interval is the longest pause while the leader's own server
-	// holds passes back. It bounds the latency of the other servers.
+	// GatherPolls bounds the time between polls while the leader's own server holds a pass back, in
+	// longest poll intervals. It bounds the latency of the other servers' events.
 	GatherPolls = 4
 	// MaxDrainInterval bounds the time between polls while the leader drains.
 	MaxDrainInterval = 250 * time.Millisecond
 	// LockAttempts is how often a candidate tries to take the leader's lock. Writers that check the
 	// lock hold it for an instant each, and can make an attempt fail.
 	LockAttempts = 20
-	// SessionTimeout is how long PostgreSQL waits for a silent leader before it ends its session.
+	// SessionTimeout is how long PostgreSQL waits for a silent leader before it ends the leader's
+	// session.
 	SessionTimeout = 2 * time.Second
 )
 
-// A leader is worth its polls from BusyNotifications within BusyWindow on: 100 a second. Fewer
-// notifications do no harm, and bring each event a little sooner than a poll would.
+// A server tries to lead once BusyNotifications arrive within BusyWindow: 100 a second. Below that
+// rate the writers' own notifications cost little, and arrive a little earlier than those of a leader
+// that polls.
 const (
 	BusyNotifications = 20
 	BusyWindow        = 200 * time.Millisecond
@@ -39,8 +42,8 @@ const (
 
 // Times and sizes of the feed, which reads the log.
 const (
-	// FallbackInterval is the time between reads without a wake-up. It bounds how late an event can
-	// be when its wake-up was lost.
+	// FallbackInterval is the time between reads without a wake-up. It bounds the delay of an event
+	// whose wake-up was lost.
 	FallbackInterval = time.Second
 	// ReadAhead is how long before a fan-out pass the log is read for it.
 	ReadAhead = time.Millisecond
@@ -53,31 +56,32 @@ const (
 
 // Times and sizes of the shards, which write to clients.
 const (
-	// MaxWrite is about how many bytes one write to a client holds.
+	// MaxWrite is the size at which a write to a client is sent, in bytes. It may exceed this by one
+	// frame.
 	MaxWrite = 256 << 10
-	// DrainSweepInterval is the longest time between two sweeps while the server drains. It decides
-	// how evenly the ends of streams are spread.
+	// DrainSweepInterval is the longest time between two sweeps while the server drains: a shorter
+	// one spreads the ends of streams more evenly.
 	DrainSweepInterval = 20 * time.Millisecond
 	// maxSweepInterval and minSweepInterval bound SweepInterval.
 	maxSweepInterval = time.Second
 	minSweepInterval = time.Millisecond
 )
 
-// PollInterval returns the time between polls at a rate in transactions a second: MinPollInterval up
-// to 1,000, and 3.5 ms longer for each thousand beyond. Few writers gain by events that come soon,
-// and the machine has time to poll; many writers lose by each poll. The caller applies its bounds.
+// PollInterval returns the time between polls at a rate in transactions a second. Up to 1,000 it is
+// MinPollInterval, and each thousand beyond adds 3.5 ms: the more is written, the more a poll slows
+// the writers down. The caller applies MaxPollInterval.
 func PollInterval(rate float64) time.Duration {
 	return time.Duration(float64(MinPollInterval) * (1 + 3.5*max(0, rate-1000)/1000))
 }
 
-// DrainInterval returns the time between polls for a leader that has drained for so long: 2 % of
-// that, at least shortest and at most MaxDrainInterval.
+// DrainInterval returns the time between polls for a leader that has been draining for the time
+// drained: 2 % of it, at least shortest and at most MaxDrainInterval.
 func DrainInterval(shortest, drained time.Duration) time.Duration {
 	return max(shortest, min(drained/50, MaxDrainInterval))
 }
 
-// SweepInterval returns how often a shard checks its clients' deadlines: a 30th of the shorter period
-// is often enough for both, and not more than once a second is cheap for many clients.
+// SweepInterval returns how often a shard checks its clients' deadlines: a 30th of the shorter period,
+// which is exact enough for both, but between 1 ms and 1 s.
 func SweepInterval(heartbeat, writeTimeout time.Duration) time.Duration {
 	return min(max(min(heartbeat, writeTimeout)/30, minSweepInterval), maxSweepInterval)
 }

@@ -4,10 +4,10 @@ import "time"
 
 // Constants of the pacer. See the table in the package documentation.
 const (
-	// MaxHold is the longest time between the beginnings of two passes if each client was sent few
-	// events. 20 passes a second are never held back, however much they cost.
+	// MaxHold is the longest hold after a pass that wrote few events to each client. 20 passes a
+	// second are never held back, however much they cost.
 	MaxHold = 45 * time.Millisecond
-	// MaxGather is the same if each client was sent several events: those are gathered anyway.
+	// MaxGather is the longest hold after a pass that wrote several events to each client.
 	MaxGather = 52 * time.Millisecond
 
 	costUnit       = 200 * time.Microsecond
@@ -17,27 +17,27 @@ const (
 )
 
 // Pacer decides when a shard may begin its next fan-out pass. Waking a client costs the same for one
-// event and for twenty, so gathering events saves work where a pass has come to cost much.
+// event and for twenty, so gathering events saves work when passes are expensive.
 //
-// Between the beginnings of two passes it lets pass the square of the first one's cost in processor
-// time, over 0.2 ms: 0.5 ms after a pass of 0.3 ms, 5 ms after 1 ms, [MaxHold] or [MaxGather] after
-// 3 ms and more. So many cheap events are not held back. Time in which no pass was necessary is
-// saved as credit, 135 ms at most, so that a burst after quiet is not held back either.
+// The time from the beginning of a pass to that of the next is the hold. It is cost² / 0.2 ms, where
+// cost is the processor time of the pass: 0.5 ms for a cost of 0.3 ms, 5 ms for 1 ms, and [MaxHold] or
+// [MaxGather] for 3 ms and more. So cheap passes are not held back, however many there are. Time in
+// which no pass was necessary counts as credit, up to 135 ms, so that a burst after a quiet time is
+// not held back either.
 //
-// A Pacer belongs to one goroutine. Its holds are between 0 and MaxGather.
+// Only one goroutine may use a Pacer. A hold is between 0 and MaxGather.
 type Pacer struct {
-	shards int           // shards that work in parallel; together they cost as much as one would alone
+	shards int           // work in parallel, so a pass of all costs this many times a pass of one
 	limit  time.Duration // of the hold after the last pass
 	credit time.Duration // below 0, the next pass waits
-	earned time.Time     // until when credit counts
+	earned time.Time     // the time up to which credit was added
 	passed time.Time     // when the last pass began
 }
 
 // NewPacer returns the pacer of one of the given number of shards.
 func NewPacer(shards int) Pacer { return Pacer{shards: shards} }
 
-// Wait returns how long the next pass has to wait, counted from now. It returns 0 if the pass may
-// begin at once.
+// Wait returns how long from now the next pass must wait, 0 if it may begin at once.
 func (p *Pacer) Wait(now time.Time) time.Duration {
 	p.earn(now)
 	wait := min(-p.credit, p.limit-now.Sub(p.passed))
@@ -65,6 +65,7 @@ func (p *Pacer) hold(cost time.Duration) time.Duration {
 	return min(p.limit, cost*cost/costUnit)
 }
 
+// earn adds the time since the last call to the credit.
 func (p *Pacer) earn(now time.Time) {
 	p.credit = min(maxCredit, p.credit+now.Sub(p.earned))
 	p.earned = now

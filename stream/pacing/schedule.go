@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Schedule says when a server next writes to its streams. The shards publish it; the feed and the
-// notify leader delay a read or a poll until shortly before, so that one read serves all events that
-// are written meanwhile. Make it with NewSchedule before what uses it. It is safe for concurrent use.
+// Schedule holds the time of the next fan-out pass of each shard. The shards publish these times. The
+// feed and the notify leader delay a read or a poll until shortly before the earliest, so that one
+// read serves all events that are written meanwhile. It is safe for concurrent use.
 //
-// A nil *Schedule never delays anything.
+// A nil *Schedule delays nothing.
 type Schedule struct {
 	start   time.Time // times are counted from here; see Schedule.sinceStart
 	unpaced atomic.Int64
@@ -23,8 +23,8 @@ type Schedule struct {
 // NewSchedule returns a schedule without shards.
 func NewSchedule() *Schedule { return &Schedule{start: time.Now()} }
 
-// Delay returns how long to wait until the given time before the next fan-out pass. It returns 0 if
-// the streams may be written to earlier than that, or if there are none.
+// Delay returns how long to wait so that the time ahead remains until the next fan-out pass. It
+// returns 0 if the pass is closer or its time is not known, and if there are no clients.
 func (s *Schedule) Delay(ahead time.Duration) time.Duration {
 	if s == nil || s.unpaced.Load() > 0 {
 		return 0
@@ -51,7 +51,8 @@ func (s *Schedule) first() int64 {
 // feed changes. While there are any, Delay returns 0.
 func (s *Schedule) AddUnpaced(n int) { s.unpaced.Add(int64(n)) }
 
-// NewPassTime adds a shard, which has no clients yet.
+// NewPassTime adds a shard, and returns where it publishes its next pass. The shard has no clients
+// yet.
 func (s *Schedule) NewPassTime() *PassTime {
 	p := &PassTime{schedule: s}
 	p.next.Store(noClients)
@@ -61,16 +62,16 @@ func (s *Schedule) NewPassTime() *PassTime {
 	return p
 }
 
-// sinceStart returns the moment as nanoseconds since start. They follow the monotonic clock.
+// sinceStart returns the nanoseconds from start to the moment, by the monotonic clock.
 func (s *Schedule) sinceStart(moment time.Time) int64 { return int64(moment.Sub(s.start)) }
 
 // PassTime holds the time of one shard's next fan-out pass.
 type PassTime struct {
 	schedule *Schedule
-	next     atomic.Int64 // see Schedule.sinceStart; 0 if at any time, or noClients
+	next     atomic.Int64 // see Schedule.sinceStart; 0 if a pass may come at any time, or noClients
 }
 
-// noClients stands for a shard that nothing waits for.
+// noClients is the time of a shard without clients: nothing waits for its passes.
 const noClients = math.MaxInt64
 
 // Set publishes that the shard makes no pass before next.

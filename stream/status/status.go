@@ -1,6 +1,6 @@
-// Package status holds what the parts of a server that work beside the streams report about
-// themselves: one struct each. Package db fills them; /api/stats and /metrics serve them. It imports
-// nothing of ours, so that neither side depends on the other.
+// Package status holds the structs in which the background parts of a server report their state: the
+// listener, the notify leader, the pruner and the log. Package db fills them; /api/stats and /metrics
+// serve them. Package status imports nothing of this module, so db and api need not import each other.
 package status
 
 import "time"
@@ -20,7 +20,7 @@ type LeaderState string
 const (
 	Idle     LeaderState = "idle"     // writers send their own wake-ups, or another server leads
 	Leading  LeaderState = "leading"  // it holds the lock and sends wake-ups for the writers
-	Draining LeaderState = "draining" // it gave the lock back and waits for transactions that saw it held
+	Draining LeaderState = "draining" // it released the lock and polls for writers that saw the lock held
 )
 
 // LeaderStates returns all states.

@@ -33,8 +33,8 @@ type Client struct {
 	buf     []byte
 }
 
-// Write parses bytes of the stream, which may be cut anywhere. It returns an error for bytes that no
-// server of ours sends.
+// Write parses bytes of the stream, which may be cut anywhere. It returns an error for bytes that a
+// pgherald server never sends.
 func (c *Client) Write(b []byte) (int, error) {
 	c.buf = append(c.buf, b...)
 	for {

@@ -14,8 +14,7 @@ import (
 )
 
 // Log is a log in memory that behaves like the one in PostgreSQL: a transaction gets its id when it
-// begins, becomes visible when it commits, and an event gets its id when it is written. It is a model
-// and as simple as possible.
+// begins and becomes visible when it commits, and an event gets its id when it is written.
 type Log struct {
 	mu          sync.Mutex
 	epoch       string
@@ -23,9 +22,9 @@ type Log struct {
 	nextID      int64
 	txs         map[uint64]*Tx
 	prunedBelow uint64
-	err         error // that every method returns
+	err         error // every method returns it if it is not nil
 
-	// PartSize is how many events a part of a transaction holds.
+	// PartSize is the largest number of events in a part of a transaction.
 	PartSize int
 	// Reads counts the calls of Read, ReadTransaction and Tail.
 	Reads int
