@@ -3,11 +3,11 @@
 //
 // # Reading
 //
-// A cursor is a set of transactions (see package stream). Log.Read returns what a cursor has not seen
-// with two index look-ups, in one statement that also returns the snapshot:
+// A cursor is a set of transactions (see package stream). Log.Read returns the events of all other
+// transactions. It needs two index look-ups, in one statement that also returns the snapshot:
 //
-//	xid >= next            transactions above the cursor
-//	xid = any(holes)       transactions below it that were running when it was made
+//	xid >= next            transactions above the cursor's top
+//	xid = any(holes)       transactions below it that were still running when the cursor was made
 //
 // A small result is complete at once. A large one is planned first (which transactions, in the order
 // of their last event ids) and then fetched page by page:
@@ -20,8 +20,8 @@
 // # Promises
 //
 //   - A read yields every committed event that the cursor has not seen, once. It keeps the events of a
-//     transaction together and those of a row in the order of their commits. Otherwise it returns an
-//     error that says why the log cannot honour the cursor; it never omits events silently.
-//   - A read holds no connection and no snapshot between two calls, and about a page in memory.
+//     transaction together, and the events of a row in the order of their commits. If the log cannot
+//     honour the cursor, the read returns an error with the reason; it never omits events silently.
+//   - Between two calls, a read holds no connection and no snapshot, and about one page in memory.
 //   - Pruning removes whole transactions, and raises the log's horizon in the same transaction.
 package eventlog

@@ -14,7 +14,7 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Sizes of a read. Each Log holds its own copies of the first three; tests make them small.
+// Limits of a read. A Log holds copies of the first three, which tests set to small values.
 const (
 	readEvents   = 1000    // a read of more events is planned and fetched in pages
 	planSize     = 20_000  // transactions in one plan
@@ -22,7 +22,7 @@ const (
 	maxPageBytes = 8 << 20 // a page that exceeds this is truncated and fetched again, smaller
 )
 
-// A statement on a dead connection would wait forever. After these limits the Log tries another one.
+// Timeouts of a statement. Without them, a statement on a dead connection would wait forever.
 const (
 	readTimeout = 10 * time.Second
 	planTimeout = time.Minute // a plan may count millions of events
@@ -31,7 +31,7 @@ const (
 // Log reads pgherald.events. It implements stream.Log, and is safe for concurrent use.
 type Log struct {
 	pool       *pgxpool.Pool
-	cluster    *atomic.Pointer[string] // name of the cluster that the pool was last connected to
+	cluster    *atomic.Pointer[string] // name of the cluster of the last connection used; nil before
 	readEvents int
 	planSize   int
 	pageBytes  int
@@ -52,16 +52,17 @@ const endedHoles = `array(
         where pg_visible_in_snapshot(h.xid, pg_current_snapshot())
     )`
 
-// readNewSQL returns what is new to a cursor without holes. It is one statement, so the events and the
-// snapshot that explains them are of the same moment.
+// readNewSQL returns the events that a cursor without holes has not seen. It is one statement, so that
+// the events and the snapshot are of the same moment.
 const readNewSQL = eventsSQL + `
 (` + eventsBranch + `
     where e.xid >= $1
     limit $2
 )`
 
-// readSQL returns what is new to a cursor with holes. It is separate from readNewSQL because PostgreSQL
-// would set up the second look-up for an empty array too, which delays the common read of one event.
+// readSQL returns the events that a cursor with holes has not seen. Cursors without holes use
+// readNewSQL, because PostgreSQL would set up the second look-up for an empty array too, which delays
+// the common read of one event.
 const readSQL = readNewSQL + `
 union all
 (` + eventsBranch + `
@@ -106,8 +107,8 @@ select` + stateColumns + `,
     ) as xid
 from pgherald.log as l`
 
-// Tail returns the cursor after which about the given number of events follow. The cursor has not seen
-// any transaction that was running.
+// Tail returns the cursor after which about the given number of events follow. The running
+// transactions are holes of the cursor.
 func (l *Log) Tail(ctx context.Context, events int) (stream.Cursor, error) {
 	var c stream.Cursor
 	err := l.withConn(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
@@ -146,8 +147,8 @@ func queryTail(ctx context.Context, conn *pgx.Conn, cluster string, events int) 
 	return stream.NewCursor(st.epoch, next, st.snapshot.Running), nil
 }
 
-// withConn runs do on a connection of the pool and adds advice to its error. On a timeout it also
-// resets the pool's idle connections: they have probably died with this one.
+// withConn runs do on a connection of the pool, and adds advice to its error. After a timeout it resets
+// the pool, because the other connections are probably dead too.
 func (l *Log) withConn(ctx context.Context, timeout time.Duration, do func(context.Context, *pgx.Conn) error) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -159,7 +160,7 @@ func (l *Log) withConn(ctx context.Context, timeout time.Duration, do func(conte
 	}
 	if limited.Err() != nil && ctx.Err() == nil {
 		l.pool.Reset()
-		return fmt.Errorf("no answer from the database within %v: %w", timeout, err)
+		return fmt.Errorf("wait for the database: no answer within %v: %w", timeout, err)
 	}
 	return db.Explain(err)
 }

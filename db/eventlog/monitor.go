@@ -35,8 +35,8 @@ func (o MonitorOptions) withDefaults() MonitorOptions {
 	return o
 }
 
-// Monitor queries figures that only the database knows, at intervals, so that a scrape of the metrics
-// does not wait for the database.
+// Monitor queries the figures in status.Log at intervals, so that a scrape of the metrics does not wait
+// for the database.
 type Monitor struct {
 	pool *pgxpool.Pool
 	opts MonitorOptions
@@ -51,7 +51,8 @@ func NewMonitor(pool *pgxpool.Pool, opts MonitorOptions) *Monitor {
 	return &Monitor{pool: pool, opts: opts.withDefaults()}
 }
 
-// Status returns the figures of the last query, and false if that failed or none was made yet.
+// Status returns the figures of the last query. It returns false if that query failed, or if there was
+// none yet.
 func (m *Monitor) Status() (status.Log, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

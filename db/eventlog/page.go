@@ -15,8 +15,8 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// eventsSQL is the head of each statement that returns events: one row with the state. An eventsBranch
-// follows.
+// eventsSQL is the beginning of each statement that returns events. It selects one row that holds the
+// state; an eventsBranch follows.
 const eventsSQL = `
 select` + stateColumns + `,
     null::bigint as id,
@@ -55,7 +55,7 @@ type page struct {
 	events       []event // ordered by id
 	bytes        int     // of the events' data
 	truncated    bool    // the result exceeded the limits
-	skippedBytes int     // received beyond the limits and dropped
+	skippedBytes int     // bytes of data beyond the limits, received and discarded
 }
 
 // event is a row of the log with its transaction.
@@ -119,10 +119,11 @@ func (p *page) add(r row, raw *rawState, types *pgtype.Map, maxRows, maxBytes in
 	return nil
 }
 
-// row is a row of such a statement in PostgreSQL's binary format, valid until the next row is read.
+// row is a row of a statement that begins with eventsSQL, in PostgreSQL's binary format. It is valid
+// until the next row is read.
 //
-// It is decoded here because pgx's Scan resolves the decoder of each column anew for each statement: on
-// an idle machine that takes longer than everything else that happens to an event.
+// Its methods decode the columns, because pgx's Scan looks up the decoder of each column anew for each
+// statement. On an idle machine, that takes longer than all other processing of an event.
 type row [][]byte
 
 // state returns the state, and false if the row is an event.
@@ -175,8 +176,8 @@ func timestamp(micros int64) time.Time {
 	return time.Unix(y2k+micros/1_000_000, micros%1_000_000*1000)
 }
 
-// nonNullTags drops null tags, which match no grant. A null array (nil) admits every client; an array
-// without tags admits none.
+// nonNullTags returns the audience without null tags, which match no grant. It keeps the difference
+// between nil, which makes the event public, and an empty audience, which withholds it.
 func nonNullTags(audience []*string) []string {
 	if audience == nil {
 		return nil

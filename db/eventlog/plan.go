@@ -49,7 +49,7 @@ type plan struct {
 	events       int       // in all; -1 if some have an audience
 	transactions int       // in all
 	chosen       []planned // ordered by last event id
-	skipped      []uint64  // not chosen, and below the cursor once the chosen ones are delivered
+	skipped      []uint64  // not chosen, and holes of the cursor after the chosen ones
 }
 
 // planned is a transaction to fetch.
@@ -121,9 +121,9 @@ func (p *plan) xids() []uint64 {
 	return xids
 }
 
-// cursorWalk advances a cursor through the transactions of one read. At each step the open transactions
-// are those that were running, and those of this read that are delivered later. Of the latter only the
-// ones below the cursor matter; they are few, because xids are assigned nearly in the order of commits.
+// cursorWalk advances a cursor through the transactions of one read. At each step the holes are the
+// running transactions, and the transactions below the cursor's next that this read delivers later. The
+// latter are few, because transactions commit nearly in the order of their xids.
 type cursorWalk struct {
 	cursor  stream.Cursor
 	running []uint64
@@ -131,7 +131,8 @@ type cursorWalk struct {
 	below   []uint64 // undelivered, below it
 }
 
-// newCursorWalk starts at from. undelivered holds every transaction of the read, in any order.
+// newCursorWalk returns a walk that starts at from. undelivered holds every transaction of the read, in
+// any order.
 func newCursorWalk(from stream.Cursor, running, undelivered []uint64) cursorWalk {
 	above := slices.Clone(undelivered)
 	slices.Sort(above)
@@ -155,5 +156,5 @@ func (w *cursorWalk) deliver(xid uint64) stream.Cursor {
 	return w.cursor
 }
 
-// end returns the cursor after everything was delivered: only the running transactions are holes.
+// end returns the cursor after the whole read. Its holes are the running transactions.
 func (w *cursorWalk) end() stream.Cursor { return w.cursor.CloseHoles(w.running) }

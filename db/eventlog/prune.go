@@ -18,14 +18,14 @@ import (
 // a number.
 const pruneLock = 0x7067686572616c01
 
-// noStatementTimeout precedes a delete that takes as long as it must: it may remove all events of one
-// large transaction.
+// noStatementTimeout disables the session's statement timeout for a delete: all events of one large
+// transaction are deleted at once, which may take long.
 const noStatementTimeout = `set local statement_timeout = 0`
 
 // PrunerOptions configures a Pruner. Zero values mean the defaults.
 type PrunerOptions struct {
-	// MaxAge is the age above which events are pruned; 24 h if 0. A client that was away for less can
-	// resume.
+	// MaxAge is the age above which events are pruned; 24 h if 0. A client that was disconnected for
+	// a shorter time can resume.
 	MaxAge time.Duration
 	// MaxBytes is the approximate size above which the oldest events are pruned; 0 is no limit.
 	MaxBytes int64
@@ -213,9 +213,9 @@ func (p *Pruner) horizon(ctx context.Context, tx pgx.Tx, excess int64) (uint64, 
 	return horizon, rows.Err()
 }
 
-// deleteBelow raises the log's horizon and deletes in one transaction, so that a reader sees both or
-// neither. It runs without a statement timeout: a transaction of ten million events would exceed it at
-// every attempt, and pruning would stop.
+// deleteBelow raises the log's horizon and deletes the events below it, in one transaction, so that a
+// reader sees both or neither. It runs without a statement timeout: otherwise a transaction of ten
+// million events would exceed the timeout at every attempt, and nothing would be pruned any more.
 func deleteBelow(ctx context.Context, tx pgx.Tx, horizon uint64) (int64, error) {
 	if _, err := tx.Exec(ctx, noStatementTimeout); err != nil {
 		return 0, err

@@ -10,14 +10,14 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// reading yields what a cursor has not seen. A small read holds all of it from the start. A large one
-// holds a plan and fetches the planned transactions in pages.
+// reading yields the transactions that a cursor has not seen. A small reading holds all of them from
+// the start. A large one holds a plan, and fetches the planned transactions in pages.
 type reading struct {
 	log           *Log
 	epoch         string
 	events        int                  // in all, when the reading began; -1 if unknown or if some have an audience
-	ready         []stream.Transaction // to yield next
-	planned       []planned            // to fetch after those
+	ready         []stream.Transaction // fetched and not yet yielded
+	planned       []planned            // not yet fetched
 	planTruncated bool                 // the log holds more than the plan
 	walk          cursorWalk
 	partial       partialRead
@@ -28,10 +28,10 @@ type reading struct {
 type partialRead struct {
 	xid     uint64
 	after   int64 // id of the last event fetched
-	planned bool  // the cursor advances with it
+	planned bool  // it is part of a plan, so the cursor advances after it
 }
 
-// readAtOnce returns the reading of a page that holds everything.
+// readAtOnce returns the reading of a page that holds every unseen event.
 func (l *Log) readAtOnce(from stream.Cursor, p *page) *reading {
 	r := &reading{log: l, epoch: p.state.epoch, events: len(p.events)}
 	if slices.ContainsFunc(p.events, func(e event) bool { return e.Audience != nil }) {
@@ -61,7 +61,8 @@ func groupByTransaction(events []event) ([]uint64, map[uint64][]stream.Event) {
 	return order, grouped
 }
 
-// readInPages starts a reading that exceeds one page. first, which is discarded, tells the size of events.
+// readInPages returns a reading that exceeds one page. It uses first only to estimate the size of an
+// event.
 func (l *Log) readInPages(ctx context.Context, from stream.Cursor, first *page) (*reading, error) {
 	r := &reading{log: l, epoch: from.Epoch(), size: max(1, l.readEvents/2)}
 	if first.bytes > 0 {
@@ -73,7 +74,7 @@ func (l *Log) readInPages(ctx context.Context, from stream.Cursor, first *page) 
 	return r, nil
 }
 
-// planAfter plans what follows the cursor.
+// planAfter plans the read of the transactions after the cursor.
 func (r *reading) planAfter(ctx context.Context, from stream.Cursor) error {
 	p, err := r.log.plan(ctx, from)
 	if err != nil {
@@ -87,11 +88,11 @@ func (r *reading) planAfter(ctx context.Context, from stream.Cursor) error {
 	return nil
 }
 
-// Events returns how many events the reading had to yield when it began, -1 if that is unknown or if
-// some have an audience.
+// Events returns the number of events of the reading, as counted when it began. It returns -1 if that
+// is unknown or if some events have an audience.
 func (r *reading) Events() int { return r.events }
 
-// Cursor returns the cursor after everything that was yielded, once Next has returned io.EOF.
+// Cursor returns the cursor after the reading. It is valid once Next has returned io.EOF.
 func (r *reading) Cursor() stream.Cursor { return r.walk.end() }
 
 // Next returns the next transaction or a part of one, and io.EOF after the last.
@@ -106,8 +107,8 @@ func (r *reading) Next(ctx context.Context) (stream.Transaction, error) {
 	return t, nil
 }
 
-// fetch makes one step: it fetches a page or a part, plans, or shrinks the next page. It returns io.EOF
-// when nothing is left.
+// fetch takes one step: it fetches a page, fetches a part of a transaction, makes a plan, or shrinks the
+// next page. It returns io.EOF when nothing is left.
 func (r *reading) fetch(ctx context.Context) error {
 	switch {
 	case r.partial.xid != 0:
@@ -123,6 +124,7 @@ func (r *reading) fetch(ctx context.Context) error {
 	return io.EOF
 }
 
+// startPartial takes the next transaction from the plan, to be fetched in parts.
 func (r *reading) startPartial() {
 	r.partial = partialRead{xid: r.planned[0].xid, planned: true}
 	r.planned = r.planned[1:]
@@ -186,8 +188,8 @@ func (r *reading) fetchPage(ctx context.Context) error {
 	return nil
 }
 
-// query fetches events of transactions from oldest on, checks that the log still holds them, and adapts
-// the size of the next page to the events' size.
+// query fetches events of transactions whose lowest xid is oldest. It checks that the log still holds
+// them, and adapts the size of the next page to their size.
 func (r *reading) query(ctx context.Context, sql string, oldest uint64, rows int, args ...any) (*page, error) {
 	p, err := r.log.query(ctx, sql, rows, maxPageBytes, args...)
 	if err != nil {

@@ -9,9 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// isForeignSQL reports whether the log names a transaction that this cluster has not started yet. Its
-// own visible transactions are all below the snapshot's xmax. The row lock lets one server decide at a
-// time.
+// isForeignSQL reports whether the log holds a transaction at or above the snapshot's xmax, which this
+// cluster cannot have committed. The row lock keeps two servers from resetting the log at the same time.
 const isForeignSQL = `
 select
     l.pruned_below > pg_snapshot_xmax(pg_current_snapshot())
@@ -32,9 +31,10 @@ update pgherald.log set id = gen_random_uuid(), pruned_below = '0'`
 // resetTimeout allows for the deletion of millions of events.
 const resetTimeout = 10 * time.Minute
 
-// ResetIfForeign empties a log that came from another cluster, as with a dump that was restored, and
-// gives it a new id. Its transactions have higher xids than those of this cluster and would hide what
-// is written here. It reports whether it reset the log. Call it before the log is read.
+// ResetIfForeign empties a log that came from another cluster, such as with a restored dump, and gives
+// it a new id. The xids in such a log are higher than those of this cluster, so that new events would
+// lie below every cursor. ResetIfForeign reports whether it reset the log. Call it before the first
+// read.
 func (l *Log) ResetIfForeign(ctx context.Context) (isForeign bool, err error) {
 	err = l.withConn(ctx, resetTimeout, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {

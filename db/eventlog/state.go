@@ -11,7 +11,8 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// state describes the log as of one snapshot. Every statement on the log returns it beside its events.
+// state describes the log at the time of one snapshot. Every statement on the log returns it with its
+// events.
 type state struct {
 	epoch       string
 	prunedBelow uint64 // events of transactions below may be gone
