@@ -16,8 +16,8 @@ import (
 // firstBackoff is the wait before the first retry, before jitter. It doubles up to MaxBackoff.
 const firstBackoff = 50 * time.Millisecond
 
-// connect returns a connection to pgxlisten, which calls it again after each loss and each error. It
-// backs off before all attempts but the first.
+// connect returns a connection to pgxlisten, which calls it again after each loss and each error. Before
+// each attempt except the first, it backs off.
 func (l *Listener) connect(ctx context.Context) (*pgx.Conn, error) {
 	l.mu.Lock()
 	conn := l.initial
@@ -65,8 +65,8 @@ func (l *Listener) backOff(ctx context.Context, attempt int) error {
 	return sleep(ctx, backoff/2+rand.N(backoff/2+1))
 }
 
-// disconnect closes a connection whose probe failed, so that pgxlisten's read fails and it makes another.
-// It does nothing if conn is no longer in use: its successor may be live.
+// disconnect closes conn, whose probe failed with err. pgxlisten's read then fails, and it connects
+// again. disconnect does nothing if the listener already uses another connection, which may be live.
 func (l *Listener) disconnect(ctx context.Context, conn *pgx.Conn, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,8 +103,8 @@ func (l *Listener) setConnected(conn *pgx.Conn, roundTrip time.Duration) {
 	l.opts.Logger.Info("listener connected", "round_trip_ms", float64(roundTrip.Microseconds())/1000)
 }
 
-// setDisconnected records an outage or a failed attempt, and ends a probe that is under way. It logs an
-// error once for each outage. mu must be held.
+// setDisconnected records an outage or a failed attempt, and ends a probe that is under way. It logs
+// one error for each outage. The caller must hold mu.
 func (l *Listener) setDisconnected(err error) {
 	if l.live || l.reason == nil {
 		l.opts.Logger.Error("listener disconnected", "error", err)
@@ -125,7 +125,7 @@ func (l *Listener) setDisconnected(err error) {
 	l.broadcastChange()
 }
 
-// broadcastChange wakes all that wait for a change. mu must be held.
+// broadcastChange wakes every WaitLive. The caller must hold mu.
 func (l *Listener) broadcastChange() {
 	close(l.changed)
 	l.changed = make(chan struct{})

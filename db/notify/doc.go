@@ -1,5 +1,5 @@
-// Package notify sends and receives wake-ups: notifications that say "read the log". It keeps them cheap
-// for writers and ensures that every committed event gets one.
+// Package notify sends and receives wake-ups: notifications that say "read the log". It ensures that a
+// wake-up follows every commit of an event, and that wake-ups cost the writers little.
 //
 // # Overview
 //
@@ -85,19 +85,21 @@
 // # Why no event waits
 //
 // Claim: after V the reader of each server is woken, by T's own notification or by the first poll whose
-// snapshot is taken after V. (One poll later on the leader's own server while most polls find events: its
-// reader is then woken before each poll instead of after it, and once more after the last.)
+// snapshot is taken after V.
+//
+// The leader's own reader may be woken one poll later than that: while most polls find events, the leader
+// wakes it before each poll instead of after it. After the last such poll the leader wakes it once more.
 //
 // Only leaders acquire the lock exclusively, and writers that share it do not exclude each other. So the lock
 // is held at C if and only if C lies within a term. T, with C and V, and a term, with A and R, interleave in
 // one of four ways:
 //
-//   - C < V < A, or R < C: this term does not keep T from sending its own notification.
-//   - C < A < V: the same. The leader finds T, too, and causes one read too many.
+//   - C < V < A, or R < C: at C this term did not hold the lock, so it does not keep T from notifying.
+//   - C < A < V: the same. The leader announces T as well, which causes one superfluous read.
 //   - A < C < R and V < R: T is silent. Let P be the first poll with a snapshot after V; it takes place during
-//     the term, or is the first poll of the drain. Either P is the first poll of the term and announces
-//     in any case. Or the snapshot of the poll before P does not show T as ended and that of P does, so P finds
-//     T's events and announces them.
+//     the term, or is the first poll of the drain. If P is the first poll of the term, it announces whatever
+//     it finds. Otherwise the snapshot of the poll before P does not show T as ended and that of P does, so P
+//     finds T's events and announces them.
 //   - A < C < R < V: T is silent, and ends after the term. T had its number before C, hence before R, and X was
 //     taken after R. PostgreSQL assigns numbers in increasing order, so T < X, and the drain polls at least
 //     until a snapshot shows T as ended. The first such poll finds T's events and announces them.
@@ -111,12 +113,12 @@
 // A new term therefore takes over what the earlier drain has left. For this reason a server whose campaign
 // fails has nothing left to drain.
 //
-// A reader that is woken sees what the poll has seen: it takes its snapshot after the wake-up, the poll took
-// its own before, and a transaction that has ended stays ended.
+// A reader that a poll has woken sees every transaction that the poll has seen: the reader takes its
+// snapshot after the poll took its own, and a transaction that has ended stays ended.
 //
 // # Failure handling
 //
-// The claim needs a leader that goes on to poll. If it does not:
+// The claim assumes that the leader polls until its drain has ended. It can fail to do so for five reasons:
 //
 //   - Shutdown: the leader resigns and polls once more. If transactions are left to drain, its last
 //     notification is marked as draining, which requests a successor. Each other server then campaigns, and
@@ -131,13 +133,13 @@
 //     periodic reads, at most a second each. PostgreSQL ends the session of a process that sends nothing
 //     for [LeaderOptions].SessionTimeout (from version 14 on; version 13 does so only if the network is
 //     gone). A frozen backend keeps the lock until it continues or is killed.
-//   - The lock held by something else: every role may acquire an advisory lock. One that holds this one
-//     has the effect of a frozen leader.
+//   - Lock held by another program: every role may acquire an advisory lock. A session that holds this one
+//     without polling has the effect of a frozen leader.
 //
 // # What a listener promises
 //
-//   - It wakes its reader after each new connection, once it listens on all channels. A read after that
-//     wake-up finds all that was announced while there was no connection.
+//   - It wakes its reader after each new connection, once it listens on all channels. The read after that
+//     wake-up finds every event that was announced while there was no connection.
 //   - It wakes its reader for each notification, except for those of the same server's leader, which has
 //     woken the reader already. Wake-ups that the reader has not received yet merge into one.
 //   - It never blocks on its reader. A listener that does not read its socket would keep PostgreSQL from

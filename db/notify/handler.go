@@ -48,8 +48,8 @@ func (l *Listener) onListening() {
 	}
 }
 
-// onNotification handles a wake-up. Those of this server's own leader need no wake-up here: the leader
-// has woken the reader itself.
+// onNotification handles a wake-up. It ignores those of this server's own leader, which has woken the
+// reader itself.
 func (l *Listener) onNotification(payload string) {
 	n, now := parseNotification(payload, l.name), time.Now()
 	l.mu.Lock()

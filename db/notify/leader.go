@@ -19,9 +19,10 @@ const connectTimeout = 5 * time.Second
 
 // LeaderOptions configure a Leader. Zero values mean the defaults.
 type LeaderOptions struct {
-	// MinPoll and MaxPoll bound the time between two polls of a leading server: how late an event may
-	// be, and how often all servers are woken. The defaults are 1 ms and 6 ms. While this server waits
-	// for its next fan-out pass, the interval may reach [pacing.GatherPolls] times MaxPoll.
+	// MinPoll and MaxPoll bound the time between two polls of a leading server. The time is the delay
+	// of an event at most, and it decides how often all servers are woken. The defaults are 1 ms and
+	// 6 ms. While this server waits for its next fan-out pass, the interval may reach
+	// [pacing.GatherPolls] times MaxPoll.
 	MinPoll, MaxPoll time.Duration
 	// Window is how long the writers must be quiet before the leader resigns; 200 ms by default.
 	Window time.Duration
@@ -31,11 +32,11 @@ type LeaderOptions struct {
 	// Schedule says when this server makes its next fan-out pass, for which polls wait. With nil, they
 	// do not wait.
 	Schedule *pacing.Schedule
-	// OnPoll is called before each poll of a term's windows, on the goroutine of Run, which waits for
-	// it. Tests act between two polls with it.
+	// OnPoll is called before each poll of a term except the first. Run waits until it returns. Tests
+	// use it to act between two polls.
 	OnPoll func()
-	// OnStep is called with each step, on the goroutine of Run, which waits for it. Tests hold a leader
-	// at a step with it.
+	// OnStep is called with each step. Run waits until it returns. Tests use it to stop a leader at a
+	// step.
 	OnStep func(LeaderStep)
 	// Logger receives a warning for each lost session. The default discards it.
 	Logger *slog.Logger
@@ -66,8 +67,8 @@ func (o LeaderOptions) withDefaults() LeaderOptions {
 	return o
 }
 
-// LeaderStep is a step of a server from idle through a term and its drain back to idle. Steps are
-// finer than states: they separate the moments between which a writer's transaction can act.
+// LeaderStep names a moment of a term or its drain. A state spans several steps: the steps separate
+// the intervals in which a writer's transaction can act.
 type LeaderStep string
 
 // The steps, in the order of a term.

@@ -72,23 +72,23 @@ type Listener struct {
 	conn         *pgx.Conn  // in use; nil while disconnected
 	connCtx      context.Context
 	cancelConn   context.CancelFunc // ends connCtx, and with it a probe of conn
-	connectedAt  time.Time          // of conn
-	channels     int                // on which conn listens
-	attempts     int                // to connect since the listener was live
+	connectedAt  time.Time          // when conn was made
+	channels     int                // number of channels on which conn listens
+	attempts     int                // attempts to connect since the listener was last live
 	live         bool
 	changed      chan struct{}     // closed when live or reason changes
 	lastReceived time.Time         // of a notification
 	meter        notificationMeter // of the writers' notifications
 	roundTrip    time.Duration     // of the last probe
-	reason       error             // for not being live
-	disconnects  uint64            // from live to not live
+	reason       error             // why it is not live; nil while it is
+	disconnects  uint64            // changes from live to not live
 
 	// validate must succeed on each new connection.
 	validate func(context.Context, *pgx.Conn) error
 }
 
-// OpenListener connects once, so that an address that cannot work is an error at startup. The listener
-// sends its probes through sender, which must lead to the same database.
+// OpenListener returns a listener that has connected, so that a wrong URL is an error at startup. The
+// listener sends its probes through sender, which must lead to the same database. Call Run or Close.
 //
 // url must not lead through a transaction-mode pooler: LISTEN succeeds there and has no effect.
 func OpenListener(ctx context.Context, url string, sender *pgxpool.Pool, opts ListenerOptions) (*Listener, error) {
@@ -176,7 +176,8 @@ func (l *Listener) WaitLive(ctx context.Context) error {
 	}
 }
 
-// signal sends without waiting. If c is full, the value in it serves as well.
+// signal sends v without waiting. If c is full, it discards v: the receiver has not yet taken the value
+// before it.
 func signal[T any](c chan<- T, v T) {
 	select {
 	case c <- v:

@@ -29,8 +29,8 @@ func (t *leadership) pollUntilQuiet(ctx context.Context) error {
 	return nil
 }
 
-// setWakesAhead sets whether the reader is woken before each poll. While it is, the wake-up for what
-// one poll finds is that of the next poll; the last poll has no next one, so its wake-up is sent here.
+// setWakesAhead sets whether the reader is woken before each poll instead of after a poll that found
+// events. When that ends, setWakesAhead wakes the reader once more, for the events of the last poll.
 func (t *leadership) setWakesAhead(ahead bool) {
 	if t.wakesAhead && !ahead {
 		t.wakeReader()
@@ -38,9 +38,9 @@ func (t *leadership) setWakesAhead(ahead bool) {
 	t.wakesAhead = ahead
 }
 
-// pollWindow polls for one window, and counts the polls and those that found events. While most polls
-// find events, it wakes this server's reader before each: the reader then reads at the same time and
-// does not wait for the poll's answer.
+// pollWindow polls for one window. It returns the number of polls, and how many of them found events.
+// With wakesAhead it wakes this server's reader before each poll: the reader then reads at the same
+// time, and does not wait for the poll's answer.
 func (t *leadership) pollWindow(ctx context.Context, interval time.Duration) (polls, finds int, err error) {
 	opts := &t.leader.opts
 	var took time.Duration // by the last poll
@@ -67,8 +67,8 @@ func (t *leadership) pollWindow(ctx context.Context, interval time.Duration) (po
 	return polls, finds, nil
 }
 
-// nextPoll returns the time until the next poll. A server that holds its fan-out passes back gains
-// nothing from polls before the next pass; other servers do, so the wait is bounded.
+// nextPoll returns the time until the next poll. A server that holds a fan-out pass back needs no poll
+// until shortly before the pass. Other servers do, so GatherPolls bounds the wait.
 func (o *LeaderOptions) nextPoll(interval time.Duration) time.Duration {
 	return max(interval, min(o.Schedule.Delay(pacing.PollAhead), pacing.GatherPolls*o.MaxPoll))
 }

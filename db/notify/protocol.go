@@ -8,11 +8,11 @@ const (
 	// Channel carries the wake-ups, from writers and from the leader. Servers read nothing but the
 	// leader's mark from the payload; the rest is for people who LISTEN in psql.
 	Channel = "pgherald"
-	// ControlChannel carries notifications from server to server: a table of ours has a new row for
-	// one of them.
+	// ControlChannel carries notifications between servers: each announces a new row in a table of
+	// package control.
 	ControlChannel = "pgherald_control"
-	// probeChannel carries the notifications that each listener sends to itself. They have a channel
-	// of their own so that LISTEN pgherald in psql shows writes only.
+	// probeChannel carries the probes, which each listener sends to itself. It is separate so that
+	// LISTEN pgherald in psql shows no probes.
 	probeChannel = "pgherald_probe"
 )
 

@@ -20,11 +20,11 @@ type leaderSession struct {
 	seen    *db.Snapshot  // of the last poll; nil before the first poll with the lock
 }
 
-// Every writer relies on the session that holds the lock, so PostgreSQL ends it soon after its client is
-// frozen or unreachable: idle_session_timeout does so for a frozen client from PostgreSQL 14 on, the TCP
-// settings for a lost network. A NOTIFY writes no WAL, so its commit need not wait for a flush. The other
-// settings fix the plans, as in the log pool of package db. The join skips settings that the server does
-// not have.
+// leaderSettingsSQL prepares a leader's session. Every writer depends on the session that holds the lock,
+// so PostgreSQL must end it soon after the server is frozen or unreachable: idle_session_timeout ends it if
+// the server is frozen (from PostgreSQL 14 on), the TCP settings if the network is lost. A NOTIFY writes no
+// WAL, so its commit need not wait for a flush. The other settings fix the plans, as in the log pool of
+// package db. The join skips settings that the PostgreSQL version does not have.
 const leaderSettingsSQL = `
 select set_config(s.name, v.value, false)
 from (
@@ -44,7 +44,8 @@ from (
 ) as v (name, value)
 inner join pg_settings as s on s.name = v.name`
 
-// Terminates a backend only if it holds the lock: its PID may belong to another session by now.
+// terminateSQL terminates a backend if it holds the lock, and only then: its PID may belong to another
+// session by now.
 const terminateSQL = `
 select count(pg_terminate_backend(l.pid)) > 0
 from pg_locks as l
@@ -121,9 +122,9 @@ func (s *leaderSession) terminate(backend uint32) (held bool, err error) {
 	return held, nil
 }
 
-// unlock releases the lock, and returns the number of a transaction that began after that. Every
-// transaction that had a number before has a lower one. A snapshot would not do: the newest running
-// transactions can be at or above its xmax.
+// unlock releases the lock, and returns the number of a transaction that began after that. It is above
+// the number of every transaction that already had one. The xmax of a snapshot is not: the newest running
+// transactions can be at or above it.
 func (s *leaderSession) unlock() (boundary uint64, err error) {
 	if err := s.exec("release the leader's lock", `select pg_advisory_unlock($1)`, int64(LeaderLock)); err != nil {
 		return 0, err
@@ -142,10 +143,11 @@ func (s *leaderSession) haveEnded(xid uint64) bool {
 	return s.seen.Xmax >= xid && !slices.ContainsFunc(s.seen.Running, func(running uint64) bool { return running < xid })
 }
 
-// Finds events that the snapshot of the last poll ($1, $2) does not show, and sends the notification
-// ($3, $4) if there are any. One statement, so that the answer and the next snapshot are of the same
-// moment. Transactions that were running are looked up only after they have ended: a bulk load may have
-// written a million rows that are not visible yet. Without a snapshot the statement always notifies.
+// leaderPollSQL finds events that the snapshot of the last poll does not show ($1 is its xmax, $2 its
+// running transactions), and sends the payload $4 on channel $3 if there are any. It is one statement, so
+// that the answer and the next snapshot are of the same moment. It looks up a running transaction only
+// once that has ended: a bulk load may have written a million rows that are not visible yet. With $1 null
+// it always notifies.
 const leaderPollSQL = `
 select
     pg_current_snapshot()::text as snapshot,

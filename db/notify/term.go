@@ -9,8 +9,8 @@ import (
 	"github.com/pgherald/pgherald/stream/status"
 )
 
-// leadership is the work of a leader between two idle states: one or more terms, each followed by a
-// drain. It outlives its session: after a loss, run continues it on another one.
+// leadership is the time of a leader between two idle states: one or more terms, each followed by a
+// drain. After the loss of its session, run continues it on another one.
 type leadership struct {
 	leader  *Leader
 	session *leaderSession
@@ -20,8 +20,8 @@ type leadership struct {
 	// mustDrain is set from the acquisition of the lock until a drain has ended: transactions may be
 	// open that sent no NOTIFY because the lock was held.
 	mustDrain bool
-	// wakesAhead is set while the reader of this server is woken before each poll and not for what
-	// the poll finds.
+	// wakesAhead is set while the reader of this server is woken before each poll, not after a poll
+	// that found events.
 	wakesAhead bool
 }
 
@@ -49,10 +49,10 @@ func (t *leadership) run(ctx context.Context) (err error) {
 	}
 }
 
-// campaign tries to acquire the lock, and reports whether it did. While the backend of a session that
-// this leadership has lost holds the lock, campaign terminates it and does not count its attempts: a
-// frozen backend ends late. If another server holds the lock, nothing is left to drain here: the first
-// poll and the drain of that server's term cover it.
+// campaign tries to acquire the lock, and reports whether it has. If a session that this leadership has
+// lost still holds the lock, campaign terminates its backend and retries without a limit, because a
+// frozen backend may end late. If another server holds the lock, nothing is left to drain here: that
+// server's first poll and drain cover it.
 func (t *leadership) campaign(ctx context.Context) (acquired bool, err error) {
 	l := t.leader
 	for n := 0; n < pacing.LockAttempts; n++ {
@@ -89,7 +89,7 @@ func (t *leadership) terminateLostBackend() (held bool, err error) {
 	return t.session.terminate(t.lockBackend)
 }
 
-// lead is one term: it polls until the writers are quiet or ctx ends, and releases the lock. Every
+// lead runs one term: it polls until the writers are quiet or ctx ends, and releases the lock. Every
 // transaction that saw the lock held has a number below the boundary.
 func (t *leadership) lead(ctx context.Context) (boundary uint64, err error) {
 	l := t.leader
