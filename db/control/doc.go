@@ -3,9 +3,10 @@
 //
 // # Promises
 //
-//   - A user is online while any server holds a stream of that user, and for a grace period after the
-//     last one closed. Every change appends one presence_updated event, whichever servers are involved.
-//   - A server that is killed or cut off is expired by the others, and its users with it.
-//   - Calls from request handlers never wait for the database where the documentation says so; during an
-//     outage nothing is forgotten.
+//   - A user is online while any server has a stream of that user, and for a grace period after the
+//     last one closed. Each time a user goes online or offline, one presence_updated event is appended,
+//     however many servers are involved.
+//   - If a server is killed or cut off, the others expire it and its users.
+//   - Presence.Opened and Presence.Closed never wait for the database. During an outage of the database
+//     no change of presence is lost.
 package control

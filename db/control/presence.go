@@ -20,7 +20,7 @@ type PresenceOptions struct {
 	// Grace is how long a user stays online after the last stream closed, so that reloading a page does
 	// not flicker; 15 s if 0.
 	Grace time.Duration
-	// Flush is the time between two writes, each of which holds all changes; 250 ms if 0.
+	// Flush is the time between two writes of all changes; 250 ms if 0.
 	Flush time.Duration
 	// Heartbeat is the time between two updates of the server's row in pgherald.replicas; 10 s if 0.
 	Heartbeat time.Duration
@@ -46,9 +46,10 @@ func (o PresenceOptions) withDefaults() PresenceOptions {
 	return o
 }
 
-// Presence maintains pgherald.presence for the users of one server, and appends presence_updated to the
-// log when a user joins (the first stream on any server) or leaves (Grace after the last one closed).
-// Run writes the changes, many users at a time. During an outage of the database the changes wait.
+// Presence keeps the rows of one server's users in pgherald.presence. It appends presence_updated to the
+// log when a user joins (opens the first stream at any server) or leaves (Grace after the last one
+// closed). Run writes the changes, many users at a time. During an outage of the database the changes
+// wait in memory. Presence is safe for concurrent use.
 type Presence struct {
 	pool    *pgxpool.Pool
 	opts    PresenceOptions
@@ -121,7 +122,7 @@ func isStorable(user string) bool {
 // change lists the users of one write.
 type change struct{ join, leave []string }
 
-// takeChanges removes and returns the pending changes, of at most limit users.
+// takeChanges removes and returns the unwritten changes, of at most limit users.
 func (p *Presence) takeChanges(now time.Time, limit int) change {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,7 +165,7 @@ func (p *Presence) markStored(c change) {
 	}
 }
 
-// retryChanges makes a change that could not be written pending again.
+// retryChanges puts back a change that could not be written.
 func (p *Presence) retryChanges(c change) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -175,7 +176,7 @@ func (p *Presence) retryChanges(c change) {
 	}
 }
 
-// rejoin makes all users pending: another server has expired this one and deleted their rows.
+// rejoin marks all users as changed: another server has expired this one and deleted their rows.
 func (p *Presence) rejoin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -185,8 +186,9 @@ func (p *Presence) rejoin() {
 	}
 }
 
-// Run writes changes and heartbeats until ctx ends. It then hands over: the users who do not open a
-// stream elsewhere within Grace are expired by another server, or by the next one to start.
+// Run writes changes and heartbeats until ctx ends. Before it returns it dates its last heartbeat back,
+// so that another server, or the next one to start, expires the users who do not open a stream elsewhere
+// within Grace.
 func (p *Presence) Run(ctx context.Context) {
 	ticker := time.NewTicker(p.opts.Flush)
 	defer ticker.Stop()
@@ -217,7 +219,7 @@ func (p *Presence) Run(ctx context.Context) {
 	}
 }
 
-// handOver dates the server's heartbeat back, so that it expires when the grace of its users ends.
+// handOver dates the server's heartbeat back so that the server expires after Grace.
 func (p *Presence) handOver() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -30,8 +30,8 @@ select p.user_id, min(p.since) as since
 from pgherald.presence as p
 group by p.user_id`
 
-// Online returns the users who are online, with the time since when, and the cursor of the same snapshot: a stream that
-// continues after it brings every change since.
+// Online returns the users who are online, each with the time since when, and the cursor of the same
+// snapshot: a stream that continues after the cursor delivers every later change.
 func (l *PresenceList) Online(ctx context.Context) (since map[string]time.Time, cursor stream.Cursor, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, l.pool, options, func(tx pgx.Tx) error {

@@ -10,8 +10,9 @@ import (
 	"github.com/pgherald/pgherald/db"
 )
 
-// presenceLock is the key of the advisory lock that serializes writes of presence. Two servers that
-// checked at the same moment whether a user is online elsewhere could both be wrong.
+// presenceLock is the key of the advisory lock that serializes writes of presence. Without it, two
+// servers from which a user leaves at the same moment could each see the user online at the other, and
+// neither would append an event.
 const presenceLock = 0x7067686572616c03
 
 // writeTimeout bounds one write of presence.
@@ -20,7 +21,7 @@ const writeTimeout = 10 * time.Second
 // maxUsersPerWrite bounds one transaction.
 const maxUsersPerWrite = 10_000
 
-// flush writes all pending changes. Without changes it writes only if a heartbeat is needed.
+// flush writes all changes. Without changes it writes only if a heartbeat is due.
 func (p *Presence) flush(ctx context.Context, now time.Time, heartbeat bool) (wrote bool, err error) {
 	for {
 		c := p.takeChanges(now, maxUsersPerWrite)
@@ -61,8 +62,8 @@ with beat as (
 insert into pgherald.replicas (id)
 select $1 where not exists (select from beat)`
 
-// joinSQL adds users, and an event for each who is online at no other server. The snapshot precedes the
-// insert.
+// joinSQL adds users, and an event for each who is online at no other server. The select from
+// pgherald.presence does not see the rows that the same statement inserts.
 const joinSQL = `
 with joined as (
     insert into pgherald.presence (user_id, replica)
@@ -111,8 +112,9 @@ where not exists (
     where p.user_id = r.user_id and p.replica not in (select d.id from dead as d)
 )`
 
-// write commits a heartbeat and the change, and expires servers without a heartbeat. alive is false if
-// this server itself had expired: the change is then not written, and its users have no rows.
+// write commits a heartbeat and the change, and expires servers without a recent heartbeat. alive is
+// false if this server had been expired itself: its users then have no rows, and write does not write
+// the change.
 func (p *Presence) write(ctx context.Context, c change) (alive bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
@@ -136,7 +138,8 @@ func (p *Presence) write(ctx context.Context, c change) (alive bool, err error) 
 	return alive, err
 }
 
-// writeEvents returns the number of events that it appended.
+// writeEvents writes the change if the server is alive, expires servers without a recent heartbeat, and
+// returns the number of events that it appended.
 func (p *Presence) writeEvents(ctx context.Context, tx pgx.Tx, c change, alive bool) (events int64, err error) {
 	exec := func(sql string, args ...any) {
 		if err == nil {

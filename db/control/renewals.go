@@ -10,16 +10,19 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Renewals carries requests to extend a stream's lease from the server that receives one to the server that has the
-// stream, through pgherald.renewals. A notification on the channel pgherald_control names the connection.
+// Renewals passes requests to renew a stream's lease, through pgherald.renewals, from the server that
+// receives the request to the server that has the stream. A notification on the channel
+// pgherald_control names the connection, that is, the stream.
 //
-// The notification alone renews nothing: the rights in the table must equal those of the stream.
+// The notification alone renews nothing: the requester's rights (a hash of user, roles and grants) must
+// equal those of the stream.
 type Renewals struct{ pool *pgxpool.Pool }
 
 // NewRenewals returns the renewals of the pool's database.
 func NewRenewals(pool *pgxpool.Pool) *Renewals { return &Renewals{pool: pool} }
 
-// requestSQL deletes requests older than a minute too, so that the table stays small.
+// requestSQL stores a request and sends the notification. It also deletes requests older than a minute,
+// so that the table stays small.
 const requestSQL = `
 with pruned as (
     delete from pgherald.renewals as r
@@ -36,12 +39,12 @@ requested as (
 select pg_notify('pgherald_control', q.connection)
 from requested as q`
 
-// Request stores a request to extend the connection's lease and notifies all servers. It replaces an earlier request
-// for the same connection.
+// Request stores a request to renew the connection's lease until the given time, and notifies all
+// servers. It replaces an earlier request for the same connection.
 func (r *Renewals) Request(ctx context.Context, connection string, rights []byte, until time.Time) error {
 	args := pgx.NamedArgs{"connection": connection, "rights": rights, "until": until}
 	if _, err := r.pool.Exec(ctx, requestSQL, args); err != nil {
-		return fmt.Errorf("request renewal: %w", err)
+		return fmt.Errorf("request the renewal of a lease: %w", err)
 	}
 	return nil
 }
@@ -53,20 +56,21 @@ where r.connection = @connection
     and r.rights_hash = @rights
     and r.accepted is not null`
 
-// Result returns the answer to a request: the new end of the lease, or accepted false if the stream has other rights.
-// answered is false while no server has answered.
+// Result returns the answer to a request. answered is false while no server has answered. accepted is
+// false if the stream has other rights; otherwise until is the new end of the lease.
 func (r *Renewals) Result(ctx context.Context, connection string, rights []byte) (until time.Time, accepted, answered bool, err error) {
 	err = r.pool.QueryRow(ctx, resultSQL, pgx.NamedArgs{"connection": connection, "rights": rights}).Scan(&accepted, &until)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return time.Time{}, false, false, nil
 	case err != nil:
-		return time.Time{}, false, false, fmt.Errorf("read the result of a renewal: %w", err)
+		return time.Time{}, false, false, fmt.Errorf("read the answer to a renewal: %w", err)
 	}
 	return until, accepted, true, nil
 }
 
-// answerSQL stores the end that the lease has, which can be later than the requested one.
+// answerSQL answers an open request. It stores the later of the requested end and the lease's present
+// end, since a renewal never shortens a lease.
 const answerSQL = `
 update pgherald.renewals as r
 set accepted = (r.rights_hash = @rights),
@@ -75,9 +79,10 @@ where r.connection = @connection
     and r.accepted is null
 returning r.accepted, r.until`
 
-// Answer answers an open request for a connection whose stream has the given rights and ends at end. If the rights are
-// the same, it calls renew before it commits, so that the requester never reads an end that the lease does not have;
-// if renew returns false, the stream has ended and the request stays open. Without an open request, Answer does nothing.
+// Answer answers an open request for a connection whose stream has the given rights and whose lease ends
+// at end. If the rights are the same, it calls renew before it commits, so that the requester never reads
+// an end that the lease does not have. If renew returns false, the stream has ended, and the request
+// stays open. Without an open request, Answer does nothing.
 func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(until time.Time) bool) error {
 	args := pgx.NamedArgs{"connection": connection, "rights": rights, "end": end}
 	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
@@ -95,5 +100,5 @@ func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte,
 	if err == nil || errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
-	return fmt.Errorf("answer renewal: %w", err)
+	return fmt.Errorf("answer the renewal of a lease: %w", err)
 }

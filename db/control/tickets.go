@@ -10,22 +10,23 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Identity is the user, with roles and grants, for whom a ticket stands. Expires is zero if it never expires.
+// Identity holds the rights that a ticket gives to its bearer. They end at Expires, or never if that is
+// zero.
 type Identity struct {
 	User          string
 	Roles, Grants []string
 	Expires       time.Time
 }
 
-// Tickets keeps single-use tickets in pgherald.tickets, so that any server takes a ticket that another one issued. The
-// table has only their hashes.
+// Tickets keeps single-use tickets in pgherald.tickets, so that every server accepts the tickets of all
+// servers. The table holds only their hashes.
 type Tickets struct{ pool *pgxpool.Pool }
 
 // NewTickets returns the tickets of the pool's database.
 func NewTickets(pool *pgxpool.Pool) *Tickets { return &Tickets{pool: pool} }
 
-// issueSQL uses the database's clock, because the clocks of servers differ. Each new ticket deletes up to ten expired
-// ones, so that unused tickets do not pile up.
+// issueSQL uses the database's clock, because the clocks of servers differ. It also deletes up to ten
+// expired tickets, so that unused ones do not accumulate.
 const issueSQL = `
 with pruned as (
     delete from pgherald.tickets as t
@@ -49,19 +50,20 @@ func (t *Tickets) Issue(ctx context.Context, hash []byte, id Identity, lifetime 
 		"lifetime": lifetime.Seconds(),
 	}).Scan(&expires)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("issue ticket: %w", err)
+		return time.Time{}, fmt.Errorf("issue a ticket: %w", err)
 	}
 	return expires, nil
 }
 
-// Of two transactions that delete the same ticket, the second waits for the first and then finds no row.
+// redeemSQL deletes a ticket. If two transactions delete the same one, the second waits for the first and
+// then finds no row, so that a ticket is redeemed once.
 const redeemSQL = `
 delete from pgherald.tickets as t
 where t.hash = @hash
 returning t.user_id, t.roles, t.grants, t.until, t.expires > clock_timestamp()`
 
-// Redeem deletes the ticket and returns for whom it stands. valid is false if there is no such ticket or if it has
-// expired.
+// Redeem deletes the ticket and returns its identity. valid is false if there is no such ticket or if it
+// has expired.
 func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id Identity, valid bool, err error) {
 	err = t.pool.QueryRow(ctx, redeemSQL, pgx.NamedArgs{"hash": hash}).
 		Scan(&id.User, &id.Roles, &id.Grants, &id.Expires, &valid)
@@ -69,7 +71,7 @@ func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id Identity, valid b
 	case errors.Is(err, pgx.ErrNoRows), err == nil && !valid:
 		return Identity{}, false, nil
 	case err != nil:
-		return Identity{}, false, fmt.Errorf("redeem ticket: %w", err)
+		return Identity{}, false, fmt.Errorf("redeem a ticket: %w", err)
 	}
 	return id, true, nil
 }
