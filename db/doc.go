@@ -1,5 +1,5 @@
-// Package db holds what pgherald's connections to PostgreSQL have in common: pools, session settings,
-// the checks of a server, snapshots, and errors with advice. The work is done in its sub-packages:
+// Package db holds what its sub-packages share: connection pools, session settings, the checks of a
+// server, snapshots, and errors with advice. The sub-packages do the work:
 //
 //   - eventlog reads, prunes and monitors the event log (pgherald.events and pgherald.log).
 //   - notify listens for wake-ups, and sends them for the writers while those are many.
@@ -7,11 +7,10 @@
 //   - postgres finds, fetches and runs a PostgreSQL server, for the demo and the tests.
 //   - pgtest gives each test a database of its own.
 //
-// The log is the truth; a notification only says that reading it is worthwhile.
-//
 // # Promises
 //
-//   - No session of this package takes part in the conflicts of serializable writers, depends on the
-//     database's default settings, or is ended by the server because it is idle.
-//   - No package here holds a snapshot, a lock or the notification queue while a client is slow.
+//   - The sessions of the log pool run READ COMMITTED, so they never make a serializable writer fail.
+//     They set every planner setting that they depend on, and PostgreSQL does not end them when idle.
+//   - No package here keeps a snapshot or a lock, or stops reading notifications, because a client is
+//     slow.
 package db

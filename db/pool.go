@@ -17,10 +17,10 @@ const MinVersion = 130000
 // ErrStandby reports a server in recovery. Such a server accepts neither LISTEN nor writes.
 var ErrStandby = errors.New("the server is a standby: connect to the primary")
 
-// logSessionSettings apply to sessions that only run statements on the event log.
+// logSessionSettings prepares a session that runs statements on the event log only.
 //
-// The planner settings pin index scans. The log grows while a session lasts and its statistics lag
-// behind, so a cached plan that was cheap on a small table could become a scan of a large one.
+// The planner settings enforce index scans. The log grows while a session lasts and its statistics lag
+// behind, so a cached sequential scan that was cheap on a small table would become expensive.
 //
 // READ COMMITTED overrides the database's default. A serializable reader takes part in the writers'
 // conflicts and can make their transactions fail.
@@ -50,10 +50,12 @@ func SetApplicationName(config *pgx.ConnConfig, name string) {
 // are UTF-8.
 func UseUTF8(config *pgx.ConnConfig) { config.RuntimeParams["client_encoding"] = "UTF8" }
 
-// clusterKey is the key of a connection's custom data that holds the name of its cluster and database.
+// clusterKey is the key of the connection's custom data under which the name of its cluster and
+// database is stored.
 const clusterKey = "pgherald.cluster"
 
-// ClusterOf returns the name of the cluster and database that a connection of OpenLogPool leads to.
+// ClusterOf returns the name of the cluster and database of a connection from OpenLogPool's pool. Two
+// clusters never have the same name, unless the role may not read the system identifier.
 func ClusterOf(conn *pgx.Conn) string {
 	name, _ := conn.PgConn().CustomData()[clusterKey].(string)
 	return name
@@ -67,7 +69,7 @@ func ClusterOf(conn *pgx.Conn) string {
 func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("read database URL: %w", err)
+		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
 	config.MaxConns = int32(size)
 	SetApplicationName(config.ConnConfig, "pgherald log")
@@ -92,7 +94,7 @@ func prepareLogSession(ctx context.Context, conn *pgx.Conn) error {
 	}
 	conn.PgConn().CustomData()[clusterKey] = cluster
 	if _, err := conn.Exec(ctx, logSessionSettings+";"+AllowIdleSQL); err != nil {
-		return fmt.Errorf("set up connection: %w", err)
+		return fmt.Errorf("set up a connection to the log: %w", err)
 	}
 	return nil
 }
@@ -107,8 +109,8 @@ select
 from pg_database as d
 where d.datname = current_database()`
 
-// inspectServer returns a name of the cluster and database, or an error if CheckServer would. The
-// name is the database's oid alone where the role may not read the cluster's system identifier.
+// inspectServer returns the name of the cluster and database: SYSTEM_IDENTIFIER/OID, or the oid alone
+// if the role may not read the system identifier. It returns the same errors as CheckServer.
 func inspectServer(ctx context.Context, conn *pgx.Conn) (string, error) {
 	var number int
 	var version, database string
@@ -133,7 +135,8 @@ func inspectServer(ctx context.Context, conn *pgx.Conn) (string, error) {
 	return system + "/" + database, nil
 }
 
-// CheckServer returns an error if the server is older than MinVersion, or ErrStandby.
+// CheckServer returns an error if the server is older than MinVersion, and ErrStandby if it is in
+// recovery.
 func CheckServer(ctx context.Context, conn *pgx.Conn) error {
 	_, err := inspectServer(ctx, conn)
 	return err

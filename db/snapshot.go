@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Snapshot is a pg_snapshot: it tells which transactions had ended when a statement began. Every
-// transaction below Xmax that is not in Running had ended.
+// Snapshot is a pg_snapshot. It says which transactions had ended when a statement began: all below
+// Xmax, except those in Running.
 type Snapshot struct {
 	Xmax    uint64
 	Running []uint64 // ascending, as PostgreSQL lists them
