@@ -16,15 +16,15 @@ import (
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
-// databaseTimeout bounds what one request does in the database, so that requests that wait for a lock cannot hold all
-// connections of a pool.
+// databaseTimeout bounds the time of one request in the database. Otherwise requests that wait for a lock could hold all
+// connections of the pool.
 const databaseTimeout = 10 * time.Second
 
 // Config holds the settings of every API. Feed and Ready are required; the zero value of any other field is its default.
 type Config struct {
 	// Feed has the events that GET /api/events streams.
 	Feed *stream.Feed
-	// Ready returns nil while events arrive, otherwise the reason why they do not, for /readyz.
+	// Ready returns nil while the server receives events, otherwise the reason why not. /readyz reports it.
 	Ready func() error
 	// Streams are the settings of event streams.
 	Streams Streams
@@ -50,8 +50,8 @@ type Streams struct {
 	Goroutines bool
 	// Now is the clock of heartbeats; time.Now if nil.
 	Now func() time.Time
-	// Retry returns the time in milliseconds after which a client reconnects. If nil it is random, from 1 to 4 s, so that
-	// clients do not return all at once.
+	// Retry returns the time in milliseconds after which a client reconnects. If nil, the time is random between 1 and
+	// 4 s, so that clients do not all reconnect at once.
 	Retry func() int
 }
 
@@ -93,14 +93,14 @@ type API struct {
 	sessions *session.Registry
 
 	renewals       chan string   // connections with an open renewal request
-	renewalTimeout time.Duration // for another server's answer; renewalTimeout except in tests
+	renewalTimeout time.Duration // for another server's answer; the constant, except in tests
 
 	draining context.Context // done once Drain is called
 	drain    context.CancelFunc
 }
 
-// New returns an API with the features that the options add. It fails if an option is invalid or the system refuses the
-// resources that streams need.
+// New returns an API with the features that the options add. It returns an error if an option is invalid or the operating
+// system has no resources for streams.
 func New(config Config, options ...Option) (*API, error) {
 	a := &API{
 		config: config.withDefaults(), features: defaultFeatures(),
@@ -145,8 +145,8 @@ func (a *API) Run(ctx context.Context) {
 	running.Wait()
 }
 
-// Drain makes the API report that it is not ready, and ends every stream within the given time, spread over it, so that
-// clients resume at other servers. It returns at once.
+// Drain makes the API report that it is not ready, and ends the streams one after the other within the given time, so that
+// their clients resume at other servers. It returns at once.
 func (a *API) Drain(within time.Duration) {
 	a.drain()
 	a.streams.Drain(within)
@@ -158,7 +158,7 @@ func (a *API) Wait(ctx context.Context) { a.streams.Wait(ctx) }
 // Close ends all streams and frees their resources. A stream that opens later ends at once.
 func (a *API) Close() { a.streams.Close() }
 
-// Ready returns nil while events arrive and the API is not draining, otherwise the reason.
+// Ready returns nil if Config.Ready does and the API is not draining, otherwise the reason.
 func (a *API) Ready() error {
 	if a.draining.Err() != nil {
 		return errors.New("draining")
@@ -166,6 +166,6 @@ func (a *API) Ready() error {
 	return a.config.Ready()
 }
 
-// Stalled returns the number of clients that do not accept pending events at the moment, and of those that catch up from
-// the log.
+// Stalled returns two numbers of clients: full counts those whose connection accepts no more bytes at the moment, behind
+// those that catch up from the log.
 func (a *API) Stalled() (full, behind int) { return a.streams.Stalled() }

@@ -1,4 +1,4 @@
-// Package api serves pgherald over HTTP: event streams at GET /api/events, and around them publishing, presence, tickets,
+// Package api serves pgherald over HTTP: event streams at GET /api/events, and routes for publishing, presence, tickets,
 // lease renewals, statistics and health.
 //
 // New takes what every API needs in a Config and each optional feature as an Option. An application adds its own routes
@@ -6,9 +6,10 @@
 //
 // # Promises
 //
-//   - GET /api/events writes the bytes that docs/protocol.md describes and logs why each stream ended. A slow client
+//   - GET /api/events writes the bytes that docs/protocol.md describes, and logs why each stream ended. A slow client
 //     delays no other.
-//   - Every error is a problem detail (RFC 9457) that says what to do. It reveals nothing about the database.
-//   - Nothing here imports a database package. What needs one stands behind an interface that this package declares, and
-//     cmd connects the two.
+//   - Every error is a problem detail (RFC 9457) that says what to do. Of the database it reveals the names of
+//     constraints at most.
+//   - The package does not import package db. It declares interfaces for what it needs of the database; cmd connects
+//     them.
 package api

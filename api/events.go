@@ -85,8 +85,8 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, client session.Clie
 	a.config.Logger.Warn("stream failed to start", "remote", client.Remote, "error", err)
 }
 
-// begin begins the response. If inMemory is false, the first event has to wait for a read of the log; then begin sends the
-// headers at once.
+// begin begins the response. If inMemory is false, the first event waits for a read of the log, so begin sends the headers
+// at once.
 func (a *API) begin(w http.ResponseWriter, r *http.Request, inMemory bool) (*sse.Response, error) {
 	response, err := a.streams.Begin(w, r)
 	if err != nil || inMemory {
@@ -95,7 +95,8 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, inMemory bool) (*sse
 	return response, response.Flush()
 }
 
-// subscribe subscribes to the feed after the cursor; a malformed one leads to a reset. It stops when ctx ends or the API drains.
+// subscribe subscribes to the feed after the cursor. If malformed is not nil, the subscription begins with a reset. subscribe
+// returns an error when ctx ends or the API begins to drain.
 func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f stream.Filter) (*stream.Subscription, stream.Sync, error) {
 	if malformed != nil {
 		sub, sync := a.config.Feed.SubscribeReset(f, stream.ResetMalformed)
@@ -107,7 +108,7 @@ func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f
 	return a.config.Feed.Subscribe(ctx, c, f)
 }
 
-// closeReason returns why a stream ended before its session opened.
+// closeReason returns the reason for which a stream ended before its session opened.
 func (a *API) closeReason(r *http.Request, err error) sse.CloseReason {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -20,8 +20,8 @@ const (
 	maxWindow = 10 * time.Second
 )
 
-// eventsQuery parses the query string of GET /api/events and rejects unknown parameters. It does not use request.Query,
-// because it accepts any bytes as values: the response to a malformed cursor is a reset.
+// eventsQuery parses the query string of GET /api/events and rejects unknown parameters. Unlike request.Query it accepts any
+// bytes as values, since the response to a malformed cursor is a reset, not an error.
 func eventsQuery(raw string) (url.Values, error) {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
@@ -38,8 +38,8 @@ func eventsQuery(raw string) (url.Values, error) {
 	return query, nil
 }
 
-// cursorOf returns the cursor after which the client continues, the zero cursor if it gives none. The header comes first: a
-// browser sends it when it reconnects, with the URL that it opened first.
+// cursorOf returns the cursor after which the client continues, the zero cursor if it gives none. The header takes
+// precedence: a browser that reconnects sends the latest id in the header, and the URL with which it first connected.
 func cursorOf(header http.Header, query url.Values) (stream.Cursor, error) {
 	for _, text := range []string{header.Get("Last-Event-ID"), query.Get("lastEventId"), query.Get("since")} {
 		if text != "" {
@@ -49,7 +49,7 @@ func cursorOf(header http.Header, query url.Values) (stream.Cursor, error) {
 	return stream.Cursor{}, nil
 }
 
-// filterOf returns the filter that the query describes, with batches and conflation.
+// filterOf returns the filter that the query describes, with its batch window and conflation.
 func filterOf(query url.Values) (stream.Filter, error) {
 	filter, err := stream.ParseFilter(query)
 	var invalid *stream.ParamError

@@ -10,7 +10,7 @@ import (
 	"github.com/pgherald/pgherald/api/problem"
 )
 
-// maxUserName is the maximum length in characters of the name that a client gives itself without Auth.
+// maxUserName is the maximum length, in characters, of the name that an anonymous client gives itself.
 const maxUserName = 200
 
 // identified calls handle with the client's identity, or refuses the request.
@@ -45,7 +45,7 @@ func (a *API) permits(access Access, id auth.Identity) bool {
 	return a.features.auth.Authenticator == nil || !access.needsRole || access.role != "" && id.HasRole(access.role)
 }
 
-// identify returns the client's identity: anonymous without Auth.
+// identify returns the client's identity. Without Auth every client is anonymous.
 func (a *API) identify(r *http.Request) (auth.Identity, error) {
 	if a.features.auth.Authenticator == nil {
 		return auth.Identity{}, nil
@@ -53,8 +53,8 @@ func (a *API) identify(r *http.Request) (auth.Identity, error) {
 	return a.features.auth.Authenticator.Authenticate(r)
 }
 
-// identifyStream is identify for a request that opens a stream, which may have a ticket in place of a token. An invalid
-// ticket is refused even beside a valid token: a client that sends a ticket means it.
+// identifyStream returns the identity of a client that opens a stream, which may send a ticket in place of a token. If there
+// is a ticket, the ticket decides: an invalid one is refused even with a valid token.
 func (a *API) identifyStream(r *http.Request) (auth.Identity, error) {
 	query := r.URL.Query()
 	given := query[auth.TicketParam]
@@ -71,15 +71,15 @@ func (a *API) identifyStream(r *http.Request) (auth.Identity, error) {
 	return a.features.tickets.Redeem(ctx, given[0])
 }
 
-// refuse answers a request whose client may not do what it requests.
+// refuse answers a request that the client has no right to make.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem.Of(err)
 	a.config.Logger.Debug("request refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", p.Status, "code", p.Code)
 	problem.Write(w, r, err)
 }
 
-// withName returns the identity with the name that an anonymous client gives itself in the query. The name grants nothing.
-// It fails if a parameter has no effect on this server.
+// withName returns the identity with the name that an anonymous client gives itself in the query. The name gives no rights.
+// withName returns a problem if the query has a parameter that has no effect at this server.
 func (a *API) withName(id auth.Identity, query url.Values) (auth.Identity, error) {
 	checks := a.features.auth.Authenticator != nil
 	names := query["user"]

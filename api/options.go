@@ -14,7 +14,7 @@ import (
 )
 
 // Option adds a feature to an API. The options are the types Auth, Presence, Publishing, Listening, Origins, Routes
-// and Page. An option that is given twice counts once, with its last value, except Routes, whose values add up.
+// and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
 type Option interface {
 	addTo(f *features) error
 }
@@ -40,8 +40,8 @@ func defaultFeatures() features {
 // Auth identifies the client of every request except those for health and the page. Without it, every client is anonymous
 // and may do everything.
 //
-// It adds POST /api/events/{connection}/token, which extends the lease of a stream: every stream ends with the token that
-// opened it.
+// A stream ends when the token that opened it expires. Auth adds POST /api/events/{connection}/token, with which a client
+// renews that lease.
 type Auth struct {
 	// Authenticator identifies the client of a request. Required.
 	Authenticator auth.Authenticator
@@ -49,20 +49,20 @@ type Auth struct {
 	OperatorRole string
 	// Tickets adds POST /api/tickets, and tickets in place of tokens for GET /api/events; nil leaves them out.
 	Tickets auth.TicketStore
-	// Renewals lets any server extend a lease; nil allows it only at the server that has the stream.
+	// Renewals lets a client renew a lease at any server; nil allows it only at the server that has the stream.
 	Renewals Renewals
 }
 
-// Renewals carries requests to extend a lease to the server that has the stream.
+// Renewals passes requests to renew a lease to the server that has the stream.
 type Renewals interface {
-	// Request stores a request to extend the lease of a connection, and notifies all servers, which then call
+	// Request stores a request to renew the lease of a connection, and notifies all servers, which then call
 	// API.RenewalRequested.
 	Request(ctx context.Context, connection string, rights []byte, until time.Time) error
-	// Result returns the answer to a request: the end of the lease, or accepted false if the stream has other rights.
-	// answered is false while no server has answered.
+	// Result returns the answer to a request. answered is false while no server has answered. accepted is false if the
+	// stream has other rights; otherwise until is the new end of the lease.
 	Result(ctx context.Context, connection string, rights []byte) (until time.Time, accepted, answered bool, err error)
-	// Answer answers an open request for a stream with the given rights and end. It calls renew if the rights are those of
-	// the request, before the requester can read the answer. Without an open request it does nothing.
+	// Answer answers an open request for a stream with the given rights, whose lease ends at end. If the rights are those of
+	// the request, it calls renew before the requester can read the answer. Without an open request it does nothing.
 	Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(until time.Time) bool) error
 }
 
@@ -77,7 +77,7 @@ func (o Auth) addTo(f *features) error {
 	return nil
 }
 
-// Presence follows which users have streams.
+// Presence tracks which users have streams.
 type Presence struct {
 	// Tracker counts the streams that open and close; nil counts none.
 	Tracker session.PresenceTracker
@@ -87,7 +87,8 @@ type Presence struct {
 
 // PresenceList reads which users are online.
 type PresenceList interface {
-	// Online returns the users who are online at any server, with the time since when, and the cursor of that snapshot.
+	// Online returns the users who are online at any server, each with the time since when, and the cursor of the same
+	// snapshot.
 	Online(ctx context.Context) (since map[string]time.Time, cursor stream.Cursor, err error)
 }
 
@@ -105,8 +106,8 @@ type Publishing struct {
 
 // Publisher appends custom events to the log.
 type Publisher interface {
-	// Publish appends an event and returns its id. A nil audience is all clients. For an invalid argument the error is a
-	// *pgconn.PgError with SQLSTATE 22023, the argument's name as column and a message for the client.
+	// Publish appends an event and returns its id. A nil audience makes it public. For an invalid argument the error is a
+	// *pgconn.PgError with SQLSTATE 22023, the argument's name as its ColumnName, and a message for the client.
 	Publish(ctx context.Context, eventType string, data json.RawMessage, key *string, audience []string) (id int64, err error)
 }
 
@@ -118,7 +119,7 @@ func (o Publishing) addTo(f *features) error {
 	return nil
 }
 
-// Listening adds the status of the listener and of the notify leader to /api/stats; what is nil is left out.
+// Listening adds the status of the listener and of the notify leader to /api/stats. A nil field adds nothing.
 type Listening struct {
 	Listener func() status.Listener
 	Leader   func() status.Leader

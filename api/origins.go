@@ -14,10 +14,10 @@ import (
 	"github.com/pgherald/pgherald/api/request"
 )
 
-// Origins is the option that says which pages of other origins may use the API. Without it, every origin may read.
+// Origins is the option that allows pages of other origins to use the API. Without it, every origin may read.
 type Origins struct {
-	// Allowed lists origins such as https://app.example.com, whose pages may read and write. "*" alone allows every origin to
-	// read. An empty list allows none.
+	// Allowed lists the origins whose pages may read and write, such as https://app.example.com. "*" alone allows every
+	// origin to read. An empty list allows no other origin.
 	Allowed []string
 	// Credentials lets those pages send the browser's cookies. It requires a list of origins.
 	Credentials bool
@@ -53,7 +53,8 @@ func (o Origins) Check() error {
 
 func (o Origins) allowsAll() bool { return len(o.Allowed) == 1 && o.Allowed[0] == "*" }
 
-// protect applies the origins to requests of browsers; other clients do not send an Origin. The origins must be valid.
+// protect returns next with these origins applied. They affect browsers only, since other clients send no Origin header.
+// The origins must be valid.
 func (o Origins) protect(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	denied := "pages of other origins may read here, not write"
@@ -65,7 +66,7 @@ func (o Origins) protect(next http.Handler) http.Handler {
 		AllowCredentials: o.Credentials,
 		MaxAge:           600, // seconds
 	}
-	if len(o.Allowed) == 0 { // rs/cors takes an empty list for all origins
+	if len(o.Allowed) == 0 { // rs/cors would treat an empty list as all origins
 		options.AllowOriginFunc = func(string) bool { return false }
 	}
 	if !o.allowsAll() {

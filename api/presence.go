@@ -17,8 +17,8 @@ type onlineUser struct {
 	Since  request.Time `json:"since"`
 }
 
-// presencePage is the response of GET /api/presence: all users who are online, by name, and the stream's cursor at that
-// moment.
+// presencePage is the response of GET /api/presence: all users who are online, ordered by name, and the cursor of the same
+// snapshot.
 type presencePage struct {
 	Users  []onlineUser `json:"users"`
 	Cursor string       `json:"cursor"`

@@ -22,7 +22,7 @@ type customEvent struct {
 	kind     *string // required
 	data     json.RawMessage
 	key      *string
-	audience []string // nil is all clients
+	audience []string // nil makes the event public
 }
 
 // publish serves POST /api/events. The SQL function pgherald.publish validates the event, since writers call it directly
@@ -47,8 +47,8 @@ func (a *API) appendEvent(w http.ResponseWriter, r *http.Request) (id int64, err
 	return id, describeInvalidEvent(err)
 }
 
-// describeInvalidEvent returns a problem with the message of pgherald.publish about an argument. The message is pgherald's
-// own, so the client may read it.
+// describeInvalidEvent turns an error of pgherald.publish about an argument into a problem with its message. pgherald wrote
+// that message, so the client may read it. It returns any other error unchanged.
 func describeInvalidEvent(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == pgerrcode.InvalidParameterValue && pg.ColumnName != "" {
@@ -61,7 +61,7 @@ func describeInvalidEvent(err error) error {
 }
 
 func decodeCustomEvent(w http.ResponseWriter, r *http.Request, maxBody int64) (e customEvent, err error) {
-	var noKey bool // null is the same as not given
+	var noKey bool // a null key means the same as no key
 	var audience json.RawMessage
 	key := request.Label("key", &e.key)
 	key.Null = &noKey

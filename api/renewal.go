@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// renewalTimeout bounds how long a server waits for the answer of the one that has the stream. The answer takes some
-	// milliseconds.
+	// renewalTimeout bounds the wait for the answer of the server that has the stream. An answer takes some milliseconds.
 	renewalTimeout = 2 * time.Second
-	// firstResultDelay is the time until a server looks for the answer first. The delay doubles each time.
+	// firstResultDelay is the time until a server first looks for the answer. The delay doubles each time.
 	firstResultDelay = 5 * time.Millisecond
-	// maxRenewals bounds the requests that wait for their answers. The client of a request beyond it opens a new stream.
+	// maxRenewals bounds the queue of requests from other servers. A request beyond it is not answered: its client opens a
+	// new stream.
 	maxRenewals = 1024
 )
 
@@ -36,7 +36,7 @@ var (
 		Detail: "the token has another user or other grants than the stream: open a new stream with it, and with the last id"}
 )
 
-// renew serves POST /api/events/{connection}/token: it extends the lease of a stream to the end of the request's token.
+// renew serves POST /api/events/{connection}/token: it renews the lease of a stream until the request's token expires.
 func (a *API) renew(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 	connection := mux.Vars(r)["connection"]
 	until, err := a.renewHere(connection, id)
@@ -103,8 +103,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// RenewalRequested notes that a server requests the renewal of a connection. Run answers if the stream is at this server.
-// It does not block.
+// RenewalRequested tells the API that a server has requested the renewal of a connection. If the stream is at this server,
+// Run answers the request. RenewalRequested does not block.
 func (a *API) RenewalRequested(connection string) {
 	if _, _, ok := a.sessions.Lease(connection); !ok {
 		return

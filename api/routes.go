@@ -71,7 +71,7 @@ func (a *API) routes() []Route {
 	return routes
 }
 
-// methodNotAllowed lists the methods that the path supports.
+// methodNotAllowed answers a request whose path supports other methods only, and lists those.
 func methodNotAllowed(router *mux.Router) http.Handler {
 	methods := []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +87,7 @@ func methodNotAllowed(router *mux.Router) http.Handler {
 	})
 }
 
-// withSecurityHeaders forbids browsers to guess the type of a response, and to send its URL to other sites.
+// withSecurityHeaders tells browsers not to guess the type of a response, and not to send its URL to other sites.
 func withSecurityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")

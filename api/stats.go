@@ -13,7 +13,7 @@ import (
 type Stats struct {
 	TotalConnections  uint64           `json:"totalConnections"`  // streams since start
 	ActiveConnections int              `json:"activeConnections"` // streams open now
-	ConnectionsByUser map[string]int   `json:"connectionsByUser"` // those, by user
+	ConnectionsByUser map[string]int   `json:"connectionsByUser"` // open streams of each user
 	Feed              stream.FeedStats `json:"feed"`
 	Listener          *ListenerStats   `json:"listener,omitempty"`
 }

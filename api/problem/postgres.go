@@ -7,8 +7,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ofPostgres maps an error of PostgreSQL by its cause: a value of the request, other rows, the state of the
-// server, or a bug. A caller that knows its tables can say more: it looks at the error before it returns it.
+// ofPostgres returns the problem for an error of PostgreSQL. Its cause decides: a value of the request, other
+// rows, the state of the server, or a bug. A handler that knows its tables can replace the error by a problem
+// that says more.
 func ofPostgres(pg *pgconn.PgError) *Problem {
 	switch code := pg.Code; {
 	case IsConflict(pg):
@@ -35,8 +36,8 @@ func IsConflict(pg *pgconn.PgError) bool {
 	return false
 }
 
-// IsInvalidValue reports whether the database refuses a value by itself: a constraint forbids it, or its type
-// or encoding cannot hold it.
+// IsInvalidValue reports whether the database refuses a value whatever other rows exist: a constraint forbids
+// it, or its type or encoding cannot hold it.
 func IsInvalidValue(pg *pgconn.PgError) bool {
 	return !IsConflict(pg) && (pgerrcode.IsIntegrityConstraintViolation(pg.Code) || pgerrcode.IsDataException(pg.Code))
 }
@@ -48,15 +49,15 @@ func invalidValue(pg *pgconn.PgError) *Problem {
 	return New(http.StatusBadRequest, "the database cannot store a value of the body")
 }
 
-// isRowSecurity reports whether a policy refused a row, which is for the client to know. A privilege that the
-// server's role lacks has the same SQLSTATE and is a mistake of the operator, so the function inside PostgreSQL
-// that raised the error decides.
+// isRowSecurity reports whether a row-level security policy refused a row, which the client may know. A missing
+// privilege of the server's role is a mistake of the operator and has the same SQLSTATE. The name of the C
+// function that raised the error tells them apart.
 func isRowSecurity(pg *pgconn.PgError) bool {
 	return pg.Code == pgerrcode.InsufficientPrivilege && pg.Routine == "ExecWithCheckOptions"
 }
 
-// isOutage reports whether the same request may succeed later or on another server: PostgreSQL starts, stops,
-// has no resources left, is a standby, or ended the statement.
+// isOutage reports whether the same request may succeed later or at another server: PostgreSQL is starting or
+// stopping, has no resources left, is a standby, or ended the statement.
 func isOutage(code string) bool {
 	return pgerrcode.IsConnectionException(code) ||
 		pgerrcode.IsInsufficientResources(code) ||

@@ -1,8 +1,8 @@
 // Package problem answers requests with problem details (RFC 9457). It is the one place that maps
 // an error to an HTTP status.
 //
-// It promises that a response holds nothing that the database said, except the names of constraints: the
-// operator's log has the cause, the client reads what to do.
+// It promises that a response says what the client can do, and contains no text of the database except the
+// names of constraints. The cause is in the server's log.
 package problem
 
 import (
@@ -24,11 +24,11 @@ import (
 	"github.com/pgherald/pgherald/api/auth"
 )
 
-// maxFieldErrors bounds the response to a body with a thousand mistakes.
+// maxFieldErrors bounds the number of invalid fields that a response lists.
 const maxFieldErrors = 20
 
-// Problem is a problem detail. It is an error too, so a handler can return it. Its texts are for the
-// client.
+// Problem is a problem detail. It implements error, so that a handler can return it. The client reads all
+// its texts.
 type Problem struct {
 	Type     string       `json:"type"` // always about:blank: the status says what kind of problem it is
 	Title    string       `json:"title"`
@@ -53,20 +53,20 @@ func (p *Problem) Error() string { return p.Detail }
 // New returns a problem with a status and a detail.
 func New(status int, detail string) *Problem { return &Problem{Status: status, Detail: detail} }
 
-// InvalidFields returns the problem of a body with invalid members.
+// InvalidFields returns the problem for a body with invalid members.
 func InvalidFields(errs ...FieldError) *Problem { return invalid("", errs) }
 
-// InvalidParameters returns the problem of a query string with invalid parameters.
+// InvalidParameters returns the problem for a query string with invalid parameters.
 func InvalidParameters(errs ...FieldError) *Problem { return invalid("query parameter ", errs) }
 
-// InvalidParameter returns the problem of one invalid query parameter.
+// InvalidParameter returns the problem for one invalid query parameter.
 func InvalidParameter(name, detail string) *Problem {
 	return InvalidParameters(FieldError{Field: name, Detail: detail})
 }
 
-// BodyTooLarge returns the problem of a body with more than that many bytes.
-func BodyTooLarge(most int64) *Problem {
-	return New(http.StatusRequestEntityTooLarge, "the body is too large: at most "+strconv.FormatInt(most, 10)+" bytes")
+// BodyTooLarge returns the problem for a body of more than limit bytes.
+func BodyTooLarge(limit int64) *Problem {
+	return New(http.StatusRequestEntityTooLarge, "the body is too large: at most "+strconv.FormatInt(limit, 10)+" bytes")
 }
 
 func invalid(prefix string, errs []FieldError) *Problem {
@@ -78,8 +78,8 @@ func invalid(prefix string, errs []FieldError) *Problem {
 	return &Problem{Status: http.StatusBadRequest, Detail: strings.Join(details, "; "), Errors: errs}
 }
 
-// Of returns the problem that describes err. An error that it does not know is a bug of the server: a 500
-// that says nothing about the cause.
+// Of returns the problem that describes err. For an error that it does not know, which is a bug of the server,
+// it returns a 500 without the cause.
 func Of(err error) *Problem {
 	var problem *Problem
 	var denied *auth.Error
@@ -147,8 +147,8 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	_ = json.NewEncoder(w).Encode(p) // fails only if the client has gone
 }
 
-// Log logs an error that the client did not cause: at level warn if it passes by itself (503), else at level
-// error.
+// Log logs an error that the client did not cause: at level warn if the same request may succeed later (503),
+// otherwise at level error.
 func Log(logger *slog.Logger, r *http.Request, err error) {
 	status := Of(err).Status
 	if status < http.StatusInternalServerError || errors.Is(err, context.Canceled) {
