@@ -20,31 +20,31 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// fields are those of a payload, and whether each may be absent.
+// fields maps the names of a payload's fields to whether the field may be absent.
 type fields map[string]bool
 
-// TestClientKnowsTheEventsOfTheTables compares what TypeScript believes about the payloads with
-// what the triggers write.
+// TestClientKnowsTheEventsOfTheTables compares the client's TypeScript types of the payloads with
+// the workload's spec.
 func TestClientKnowsTheEventsOfTheTables(t *testing.T) {
 	ts := readTypes(t, "client/src/events.ts")
 	want := payloads(triggers.Workload())
-	want["presence_updated"] = fields{"userId": false, "isOnline": false} // of no table
+	want["presence_updated"] = fields{"userId": false, "isOnline": false} // no table writes it
 	got := make(map[string]fields)
 	for kind, name := range ts.events("LogEvents") {
 		got[kind] = ts.fields(t, name)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("web/client/src/events.ts says something else than triggers/workload.yaml; true is may be absent (-triggers +client):\n%s", diff)
+		t.Errorf("web/client/src/events.ts differs from triggers/workload.yaml; true means optional (-triggers +client):\n%s", diff)
 	}
 }
 
-// TestClientKnowsTheEventsOfTheStream does the same for what the stream itself says.
+// TestClientKnowsTheEventsOfTheStream compares the client's control events with the constants of package stream.
 func TestClientKnowsTheEventsOfTheStream(t *testing.T) {
 	ts := readTypes(t, "client/src/events.ts")
 	kinds := constants(t, "Type")
 	known := ts.events("StreamEvents")
 	maps.Copy(known, ts.events("LogEvents"))
-	known["batch"] = "" // the client takes it apart
+	known["batch"] = "" // the client delivers the events in it instead
 	for _, kind := range kinds {
 		if _, ok := known[kind]; !ok {
 			t.Errorf("the client does not know %s", kind)
@@ -65,8 +65,9 @@ func TestClientKnowsTheEventsOfTheStream(t *testing.T) {
 	}
 }
 
+// TestClientKnowsSync compares the client's type of the data of sync with stream.Sync.
 func TestClientKnowsSync(t *testing.T) {
-	// What comes with a token is put beside the stream's own members by the API.
+	// The API adds the members of a stream with a token.
 	want := fields{"connection": true, "expires": true}
 	sync := reflect.TypeFor[stream.Sync]()
 	for i := range sync.NumField() {
@@ -78,7 +79,7 @@ func TestClientKnowsSync(t *testing.T) {
 	}
 }
 
-// payloads returns the fields of each type of event; one that only some of them have may be absent.
+// payloads returns the fields of each type of event. A field that only some events of the type have may be absent.
 func payloads(spec triggers.Spec) map[string]fields {
 	seen := make(map[string]map[string]int)
 	events := make(map[string]int)
@@ -113,7 +114,7 @@ func payloads(spec triggers.Spec) map[string]fields {
 	return out
 }
 
-// constants returns the values of the stream's exported string constants with a prefix, sorted.
+// constants returns the values of the string constants of package stream whose names have a prefix, sorted.
 func constants(t *testing.T, prefix string) []string {
 	t.Helper()
 	paths, err := filepath.Glob("../stream/*.go")
@@ -142,13 +143,13 @@ func constants(t *testing.T, prefix string) []string {
 		})
 	}
 	if len(values) == 0 {
-		t.Fatalf("the stream has no constant that begins with %s", prefix)
+		t.Fatalf("package stream has no constant with the prefix %s", prefix)
 	}
 	slices.Sort(values)
 	return values
 }
 
-// types are the interfaces of a TypeScript file that keeps one member a line.
+// types holds the interfaces of a TypeScript file that has one member per line.
 type types struct {
 	extends map[string]string
 	members map[string]map[string]string // interface, member (with ? if optional), type
@@ -159,6 +160,7 @@ var (
 	memberLine    = regexp.MustCompile(`^  (\w+\??): (.+);$`)
 )
 
+// readTypes parses the interfaces of a TypeScript file.
 func readTypes(t *testing.T, path string) types {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -184,10 +186,10 @@ func readTypes(t *testing.T, path string) types {
 	return ts
 }
 
-// events returns the interface of each type that a map of events names.
+// events returns the members of an interface that maps types of events to interfaces.
 func (ts types) events(name string) map[string]string { return maps.Clone(ts.members[name]) }
 
-// fields returns the members of an interface, with those that it inherits.
+// fields returns the members of an interface, with the inherited ones.
 func (ts types) fields(t *testing.T, name string) fields {
 	t.Helper()
 	members, ok := ts.members[name]

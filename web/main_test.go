@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m, watchWorkload) }
 
-// watchWorkload makes the tables of the workload, with their triggers.
+// watchWorkload creates the tables of the workload and their triggers.
 func watchWorkload(ctx context.Context, databaseURL string) error {
 	if err := migrations.Up(ctx, databaseURL, migrations.Engine(), migrations.Workload()); err != nil {
 		return err
@@ -22,7 +22,7 @@ func watchWorkload(ctx context.Context, databaseURL string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close(ctx) }() // the database is at rest then
+	defer func() { _ = conn.Close(ctx) }() // Apply has committed; an error of Close changes nothing
 	_, err = triggers.Apply(ctx, conn, triggers.Workload())
 	return err
 }

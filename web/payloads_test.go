@@ -13,8 +13,8 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// everything is a history in which each field of each payload has each kind of value that it can have.
-const everything = `
+// everyPayload writes rows such that each field of each payload takes each type of value that it can have.
+const everyPayload = `
 	insert into public.activities (id, category, subcategory, location, reporter)
 	values ('00000000-0000-0000-0000-000000000001', 'cleaning', 'floor', 'hall', 'ann');
 	update public.activities set location = 'attic';
@@ -34,12 +34,13 @@ const everything = `
 	delete from public.activities;
 	truncate public.assignments;`
 
-// TestPayloadsHaveTheClientsTypes writes, and compares each payload with what TypeScript believes:
-// nothing may come that it does not know, and it must not know what never comes.
+// TestPayloadsHaveTheClientsTypes writes rows and compares each payload with the client's
+// TypeScript interface. A payload must have no unknown field, and the interface must declare no
+// type that no payload has.
 func TestPayloadsHaveTheClientsTypes(t *testing.T) {
 	ts := readTypes(t, "client/src/events.ts")
 	conn := pgtest.Connect(t, pgtest.NewDatabase(t))
-	pgtest.Exec(t, conn, everything, pgx.QueryExecModeSimpleProtocol)
+	pgtest.Exec(t, conn, everyPayload, pgx.QueryExecModeSimpleProtocol)
 	seen := make(map[string]bool)
 	rows, err := conn.Query(t.Context(), `select type, data::text from pgherald.events order by id`)
 	if err != nil {
@@ -59,17 +60,17 @@ func TestPayloadsHaveTheClientsTypes(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	delete(known, "presence_updated") // of no table
+	delete(known, "presence_updated") // no table writes it
 	for _, name := range known {
-		for _, what := range ts.believes(name) {
-			if !seen[what] {
-				t.Errorf("the client believes in %s, which nothing here has", what)
+		for _, alternative := range ts.alternatives(name) {
+			if !seen[alternative] {
+				t.Errorf("the client declares %s, which no payload has", alternative)
 			}
 		}
 	}
 }
 
-// all returns the members of an interface with those that it inherits; optional ones end in ?.
+// all returns the members of an interface, with the inherited ones. The names of optional members end in "?".
 func (ts types) all(name string) map[string]string {
 	out := maps.Clone(ts.members[name])
 	if parent := ts.extends[name]; parent != "" {
@@ -78,7 +79,7 @@ func (ts types) all(name string) map[string]string {
 	return out
 }
 
-// check says what is wrong with an object of an interface, and notes what it has seen.
+// check compares a value with an interface and returns the differences. It adds the alternatives that it found to seen.
 func (ts types) check(name string, value any, seen map[string]bool) (problems []string) {
 	object, ok := value.(map[string]any)
 	if !ok || ts.members[name] == nil {
@@ -110,35 +111,35 @@ func (ts types) check(name string, value any, seen map[string]bool) (problems []
 	return problems
 }
 
-// matching returns which alternative of a union a value has; none is "".
+// matching returns the alternative of a union that a value has, or "" if it has none.
 func (ts types) matching(union string, value any, seen map[string]bool) string {
 	for alternative := range strings.SplitSeq(union, " | ") {
-		var is bool
+		var matches bool
 		switch alternative {
 		case "string":
-			_, is = value.(string)
+			_, matches = value.(string)
 		case "number":
-			_, is = value.(float64)
+			_, matches = value.(float64)
 		case "boolean":
-			_, is = value.(bool)
+			_, matches = value.(bool)
 		case "null":
-			is = value == nil
+			matches = value == nil
 		default:
 			text, isText := value.(string)
-			is = isText && alternative == fmt.Sprintf("%q", text)
+			matches = isText && alternative == fmt.Sprintf("%q", text)
 			if _, isObject := value.(map[string]any); isObject {
-				is = len(ts.check(alternative, value, seen)) == 0
+				matches = len(ts.check(alternative, value, seen)) == 0
 			}
 		}
-		if is {
+		if matches {
 			return alternative
 		}
 	}
 	return ""
 }
 
-// believes lists what check can see of an interface.
-func (ts types) believes(name string) (out []string) {
+// alternatives returns all alternatives of an interface that check can add to seen, sorted.
+func (ts types) alternatives(name string) (out []string) {
 	for member, union := range ts.all(name) {
 		field, optional := strings.CutSuffix(member, "?")
 		if optional {

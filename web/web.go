@@ -1,9 +1,9 @@
-// Package web holds the dashboard that a pgherald server shows at /: the activities as they are
-// now, to look at and to change, every event that comes, and how the connection fares.
+// Package web serves the dashboard: a page that shows the activities, lets users change them, and
+// lists the events and the state of the stream.
 //
-// The dashboard is plain ES modules and style sheets, without a framework, a build step or
-// anything from elsewhere. It finds the server by relative URLs, so that it also works behind a
-// proxy that serves it under a path of its own. docs/dashboard.md describes it.
+// The dashboard consists of plain ES modules and style sheets, without a framework, a build step or
+// foreign origins. All its URLs are relative, so a proxy may serve it under any path.
+// docs/dashboard.md describes it.
 package web
 
 import (
@@ -24,11 +24,12 @@ import (
 //go:embed dashboard
 var files embed.FS
 
-// policy lets the page load what this server serves, and nothing else: whatever an event holds,
-// it cannot become a script. Nobody may frame the page, and it sends nothing away.
+// policy is the content security policy of the page. The page loads files and sends requests only
+// from and to this server, and no other page may frame it. Inline scripts are blocked, so the
+// payload of an event cannot become one.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-// file is one file of the page, as it is and compressed: a third of it.
+// file is a file of the page, plain and compressed with gzip to about a third.
 type file struct {
 	name        string
 	contentType string
@@ -36,14 +37,14 @@ type file struct {
 	zipped      variant
 }
 
-// variant is one of the ways in which a file travels. Each has a tag of its own, as HTTP wants.
+// variant is the content of a file in one encoding. HTTP requires a different ETag for each encoding.
 type variant struct {
 	content []byte
 	etag    string
 }
 
-// Page returns a handler of GET and HEAD requests for the page and its files. What it does not
-// have is answered with 404 and problem details (RFC 9457), as everywhere in the API.
+// Page returns a handler that serves the page and its files to GET and HEAD requests. It responds
+// to other paths with 404 and problem details (RFC 9457), as the API does.
 func Page() http.Handler {
 	served := load()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,8 +57,8 @@ func Page() http.Handler {
 	})
 }
 
-// load returns the files by the paths that they are served at. It panics if the embedded files
-// are not readable, which no input can bring about.
+// load reads the embedded files and returns them by URL path. It panics if it cannot read them,
+// which only a bug can cause.
 func load() map[string]*file {
 	page, err := fs.Sub(files, "dashboard")
 	if err != nil {
@@ -102,7 +103,7 @@ func newVariant(content []byte) variant {
 	return variant{content: content, etag: fmt.Sprintf("%q", hex.EncodeToString(sum[:8]))}
 }
 
-// compress panics if memory cannot be written to, which does not happen.
+// compress returns the content in gzip format. It panics on an error, which a buffer in memory never returns.
 func compress(content []byte) []byte {
 	var zipped bytes.Buffer
 	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
@@ -118,11 +119,11 @@ func compress(content []byte) []byte {
 	return zipped.Bytes()
 }
 
-// takesGzip finds gzip in Accept-Encoding, unless it is refused with a weight of zero.
-var takesGzip = regexp.MustCompile(`(?i)(^|[,\s])gzip\s*(,|$|;\s*q=(1|0\.0*[1-9]))`)
+// acceptsGzip matches an Accept-Encoding that has gzip with a weight above zero.
+var acceptsGzip = regexp.MustCompile(`(?i)(^|[,\s])gzip\s*(,|$|;\s*q=(1|0\.0*[1-9]))`)
 
-// contentType does not ask the system, as mime.TypeByExtension does: a machine's registry must
-// not decide whether a browser takes our script for one.
+// contentType returns the type for the extension of a file name. mime.TypeByExtension would read
+// the machine's registry, which may hold a type for .js that browsers refuse to run.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".html":
@@ -144,10 +145,10 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-cache") // asks each time, and is mostly told 304
+	h.Set("Cache-Control", "no-cache") // the browser revalidates each file; most responses are 304
 	h.Set("Vary", "Accept-Encoding")
 	sent := f.plain
-	if takesGzip.MatchString(r.Header.Get("Accept-Encoding")) {
+	if acceptsGzip.MatchString(r.Header.Get("Accept-Encoding")) {
 		sent = f.zipped
 		h.Set("Content-Encoding", "gzip")
 	}
@@ -162,12 +163,12 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	// The client may be gone: there is nobody else to tell.
+	// An error means that the client is gone.
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"type":     "about:blank",
 		"title":    http.StatusText(http.StatusNotFound),
 		"status":   http.StatusNotFound,
-		"detail":   "nothing is here: the page is at /, the stream at /api/events",
+		"detail":   "no page at this path: the dashboard is at /, the stream at /api/events",
 		"instance": r.URL.Path,
 	})
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/pgherald/pgherald/web"
 )
 
-// page compresses its files once.
+// page returns the handler. It is created once, since it compresses the files.
 var page = sync.OnceValue(web.Page)
 
 func get(t *testing.T, method, path string, header ...string) *http.Response {
@@ -69,7 +69,7 @@ func TestPageServesItsFiles(t *testing.T) {
 	}
 }
 
-func TestPageIsSentOnce(t *testing.T) {
+func TestPageRevalidatesWithETag(t *testing.T) {
 	first := get(t, http.MethodGet, "/js/app.js")
 	etag := first.Header.Get("ETag")
 	if !regexp.MustCompile(`^"[0-9a-f]{16}"$`).MatchString(etag) {
@@ -77,10 +77,10 @@ func TestPageIsSentOnce(t *testing.T) {
 	}
 	again := get(t, http.MethodGet, "/js/app.js", "If-None-Match", etag)
 	if again.StatusCode != http.StatusNotModified || body(t, again) != "" {
-		t.Errorf("with its ETag: %s", again.Status)
+		t.Errorf("request with the current ETag: %s", again.Status)
 	}
 	if other := get(t, http.MethodGet, "/js/app.js", "If-None-Match", `"0"`); other.StatusCode != http.StatusOK {
-		t.Errorf("with another ETag: %s", other.Status)
+		t.Errorf("request with another ETag: %s", other.Status)
 	}
 	if get(t, http.MethodGet, "/").Header.Get("ETag") == etag {
 		t.Error("two files have the same ETag")
@@ -95,10 +95,10 @@ func TestPageIsCompressed(t *testing.T) {
 	} {
 		res := get(t, http.MethodGet, "/js/app.js", "Accept-Encoding", accepted)
 		if got := res.Header.Get("Content-Encoding"); got != encoding || res.Header.Get("Vary") != "Accept-Encoding" {
-			t.Errorf("Accept-Encoding %q is answered with %q", accepted, got)
+			t.Errorf("Accept-Encoding %q: got Content-Encoding %q", accepted, got)
 		}
 		if (res.Header.Get("ETag") == plain.Header.Get("ETag")) != (encoding == "") {
-			t.Errorf("Accept-Encoding %q is answered with the other's tag", accepted)
+			t.Errorf("Accept-Encoding %q: got the ETag of the other encoding", accepted)
 		}
 	}
 	zipped, err := gzip.NewReader(get(t, http.MethodGet, "/js/app.js", "Accept-Encoding", "gzip").Body)
@@ -107,11 +107,11 @@ func TestPageIsCompressed(t *testing.T) {
 	}
 	content, err := io.ReadAll(zipped)
 	if err != nil || string(content) != body(t, plain) {
-		t.Errorf("the compressed file is another: %v", err)
+		t.Errorf("the compressed file differs from the plain one: %v", err)
 	}
 }
 
-func TestPageAnswersHead(t *testing.T) {
+func TestPageServesHead(t *testing.T) {
 	for path, status := range map[string]int{"/": 200, "/no": 404} {
 		res := get(t, http.MethodHead, path)
 		if res.StatusCode != status || body(t, res) != "" {
@@ -120,7 +120,7 @@ func TestPageAnswersHead(t *testing.T) {
 	}
 }
 
-func TestPageHasNothingElse(t *testing.T) {
+func TestPageRejectsOtherPaths(t *testing.T) {
 	for _, path := range []string{"/index.html", "/dashboard/", "/js/", "/dashboard/js/app.js", "/api/activities", "/js/app.js/", "//", "/%2e%2e/web.go", "/web.go"} {
 		res := get(t, http.MethodGet, path)
 		var problem struct {
@@ -136,13 +136,13 @@ func TestPageHasNothingElse(t *testing.T) {
 	}
 }
 
-// TestPageKeepsItsPolicy looks for what the policy would block, and for paths that would not
-// work where a proxy serves the page under a path of its own.
+// TestPageKeepsItsPolicy searches the page for constructs that the content security policy blocks,
+// and for absolute paths, which break behind a proxy that serves the page under a prefix.
 func TestPageKeepsItsPolicy(t *testing.T) {
 	html := body(t, get(t, http.MethodGet, "/"))
 	for _, bad := range []string{` style="`, `<style`, ` onclick`, `javascript:`, `="/`, `//`} {
 		if strings.Contains(html, bad) {
-			t.Errorf("the page has %q in it", bad)
+			t.Errorf("the page contains %q", bad)
 		}
 	}
 	if regexp.MustCompile(`<script[^>]*>[^<]`).MatchString(html) {
@@ -159,19 +159,19 @@ func TestPageKeepsItsPolicy(t *testing.T) {
 	}
 	for path, script := range scripts(t) {
 		if regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|setAttribute\('style'`).MatchString(script) {
-			t.Errorf("%s makes HTML or style from text", path)
+			t.Errorf("%s creates HTML or styles from text", path)
 		}
 	}
 }
 
-// scripts returns every script of the page by its path, found as a browser finds them.
+// scripts returns every script of the page by its path. It follows the imports from app.js.
 func scripts(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	waiting := []string{"app.js"}
-	for len(waiting) > 0 {
-		path := "/js/" + waiting[0]
-		waiting = waiting[1:]
+	queue := []string{"app.js"}
+	for len(queue) > 0 {
+		path := "/js/" + queue[0]
+		queue = queue[1:]
 		if _, ok := found[path]; ok {
 			continue
 		}
@@ -181,13 +181,13 @@ func scripts(t *testing.T) map[string]string {
 		}
 		found[path] = body(t, res)
 		for _, match := range regexp.MustCompile(`from '\./([^']+)'`).FindAllStringSubmatch(found[path], -1) {
-			waiting = append(waiting, match[1])
+			queue = append(queue, match[1])
 		}
 	}
 	return found
 }
 
-// TestPageIsSmall keeps the size that docs/dashboard.md states.
+// TestPageIsSmall compares the size of the page with the one in docs/dashboard.md.
 func TestPageIsSmall(t *testing.T) {
 	all := body(t, get(t, http.MethodGet, "/"))
 	for _, reference := range regexp.MustCompile(`(?:src|href)="([^"]+\.(?:css|svg|js))"`).FindAllStringSubmatch(all, -1) {
@@ -197,17 +197,17 @@ func TestPageIsSmall(t *testing.T) {
 		all += script
 	}
 	if got := (len(all) + 5000) / 10_000 * 10; got < 180 || got > 220 {
-		t.Errorf("the page has about %d kB: say so in docs/dashboard.md", got)
+		t.Errorf("the page has about %d kB: reduce it, or update the size in docs/dashboard.md", got)
 	}
 }
 
-// TestPageHasWhatItsScriptsAskFor finds the ids that no element has.
-func TestPageHasWhatItsScriptsAskFor(t *testing.T) {
+// TestPageHasElementsOfItsScripts checks that each id in byID('…') is the id of an element.
+func TestPageHasElementsOfItsScripts(t *testing.T) {
 	html := body(t, get(t, http.MethodGet, "/"))
 	for path, script := range scripts(t) {
 		for _, match := range regexp.MustCompile(`byID\('([^']+)'\)`).FindAllStringSubmatch(script, -1) {
 			if !strings.Contains(html, ` id="`+match[1]+`"`) {
-				t.Errorf("%s asks for #%s", path, match[1])
+				t.Errorf("%s reads #%s, which the page does not have", path, match[1])
 			}
 		}
 	}

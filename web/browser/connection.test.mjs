@@ -1,4 +1,4 @@
-// What the page does when connections, servers and tabs go and come, and when much comes at once.
+// Tests the page across lost connections, restarted servers and closed tabs, and under a burst of events.
 
 import assert from 'node:assert/strict';
 import { artefacts, until } from './kit.mjs';
@@ -6,7 +6,7 @@ import { connectionCard, equal, eventNumbers, live, open, shown, state } from '.
 import { openReact } from './react.mjs';
 import { scenario, world } from './scenario.mjs';
 
-scenario('ten tabs share one connection, and a leader that goes leaves no gap', async ({ site, database, context, t }) => {
+scenario('ten tabs share one connection, and a closed leader leaves no gap', async ({ site, database, context, t }) => {
   const first = await open(context, site);
   const pages = [first, ...(await Promise.all(Array.from({ length: 9 }, () => open(context, site))))];
   await until('one connection is left', async () => (await site.connections()) === 1);
@@ -18,7 +18,7 @@ scenario('ten tabs share one connection, and a leader that goes leaves no gap', 
   const left = [...pages];
   try {
     await until('events come', async () => (await seen(pages[9])) > 6);
-    const leader = await until('a tab holds the connection', () => holder(pages));
+    const leader = await until('a tab has the connection', () => findLeader(pages));
     left.splice(left.indexOf(leader), 1);
     await leader.close();
     const count = await seen(left[0]);
@@ -29,7 +29,7 @@ scenario('ten tabs share one connection, and a leader that goes leaves no gap', 
   }
   const log = await database.events();
   for (const page of left) {
-    await page.bringToFront(); // a tab in the background draws a frame now and then
+    await page.bringToFront(); // background tabs draw rarely
     let numbers = [];
     await until('the last event has come', async () => (numbers = await eventNumbers(page)).at(-1) === log.at(-1));
     assert.deepEqual(numbers, log.slice(-numbers.length));
@@ -40,9 +40,9 @@ scenario('ten tabs share one connection, and a leader that goes leaves no gap', 
   t.diagnostic(`${log.length} events, ${left.length} tabs`);
 });
 
-/** Returns the page whose tab holds the connection for all. */
-async function holder(pages) {
-  for (const page of pages) if (/this tab holds the connection/.test(await page.locator('#connection').getAttribute('title'))) return page;
+/** Returns the page whose tab has the connection of all tabs. */
+async function findLeader(pages) {
+  for (const page of pages) if (/this tab has the connection of all tabs/.test(await page.locator('#connection').getAttribute('title'))) return page;
   return null;
 }
 
@@ -51,32 +51,32 @@ scenario('the server is killed and restarted while rows are written', async ({ s
   const page = await open(context, site);
   await database.insert(5);
   await site.kill();
-  await until('the page says so', async () => (await state(page)) === 'reconnecting');
+  await until('the page shows it', async () => (await state(page)) === 'reconnecting');
   await page.locator('.toast', { hasText: 'The connection was lost' }).waitFor();
   await page.screenshot({ path: `${artefacts}lost.png` });
-  await database.insert(30, 'while it was away');
+  await database.insert(30, 'while it was stopped');
   await database.sql(`update activities set status = 'resolved' where subcategory = 'No 3'; delete from activities where subcategory = 'No 4'; insert into assignments (activity_id, assignee_id) select id, 'grace' from activities where subcategory = 'No 5'`);
   await site.start();
   await live(page);
-  await database.insert(3, 'after it came back');
+  await database.insert(3, 'after the restart');
   await equal(page, database);
   const log = await database.events();
   const numbers = await eventNumbers(page);
   assert.deepEqual(numbers, log.slice(-numbers.length));
   const card = await connectionCard(page);
-  assert.match(card, /Connected again after .*missed/);
+  assert.match(card, /Reconnected after .*missed/);
   assert.match(card, /Resets\s+0/);
 });
 
-scenario('a reset fetches everything anew', async ({ site, database, context }) => {
+scenario('a reset loads everything again', async ({ site, database, context }) => {
   await database.insert(10);
   const page = await open(context, site);
   await until('they are there', async () => (await shown(page)) === '10');
   const other = await world.database();
   await site.stop();
-  await site.start(other); // another log: the page's cursor means nothing there
+  await site.start(other); // another log, in which the page's cursor is invalid
   await other.insert(4, 'another database');
-  await page.locator('.toast', { hasText: 'Reset: the database is another one' }).waitFor();
+  await page.locator('.toast', { hasText: 'Reset: the log is another one' }).waitFor();
   await equal(page, other);
   await other.insert(2);
   await equal(page, other);
@@ -86,9 +86,9 @@ scenario('a reset fetches everything anew', async ({ site, database, context }) 
 scenario('offline and back', async ({ site, database, context }) => {
   await database.insert(3);
   const page = await open(context, site);
-  await context.setOffline(true); // keeps what is open: the connection itself has to go too
+  await context.setOffline(true); // keeps open connections, so the server is killed too
   await site.kill();
-  await until('the page says so', async () => (await state(page)) === 'offline');
+  await until('the page shows it', async () => (await state(page)) === 'offline');
   await site.start();
   await database.insert(7, 'while offline');
   assert.equal(await state(page), 'offline');
@@ -97,7 +97,7 @@ scenario('offline and back', async ({ site, database, context }) => {
   await equal(page, database);
 });
 
-scenario('5,000 events in a burst leave the page responsive, and equal to the database', async ({ site, database, context, t }) => {
+scenario('the page stays responsive in a burst of 5,000 events, and equals the database', async ({ site, database, context, t }) => {
   const page = await open(context, site);
   await page.evaluate(() => {
     window.longest = 0;
@@ -114,7 +114,7 @@ scenario('5,000 events in a burst leave the page responsive, and equal to the da
     await database.sql(`update activities set status = 'resolved' where right(id::text, 1) in ('0', '1', '2', '3')`);
   })();
   await page.keyboard.press('n');
-  await page.locator('#new-dialog').getByLabel('Category', { exact: true }).fill('typed meanwhile');
+  await page.locator('#new-dialog').getByLabel('Category', { exact: true }).fill('typed during the burst');
   await page.getByRole('button', { name: 'Cancel' }).click();
   await writer;
   assert.ok((await database.events()).length > 4800);
@@ -132,7 +132,7 @@ scenario('the React hook under StrictMode', async ({ site, database, context }) 
   await database.insert(5);
   await until('they are there', async () => (await shownNumbers()).length === 5);
   const opens = await page.locator('p').textContent();
-  for (let i = 0; i < 3; i++) await page.getByRole('button').click(); // each brings a new onEvent
+  for (let i = 0; i < 3; i++) await page.getByRole('button').click(); // each click passes a new onEvent
   await page.getByRole('button', { name: '3' }).waitFor();
   await site.kill();
   await until('it notices', async () => (await page.locator('output').textContent()) === 'reconnecting');
@@ -142,7 +142,7 @@ scenario('the React hook under StrictMode', async ({ site, database, context }) 
   const log = await database.events();
   await until('all are there', async () => (await shownNumbers()).length === 15);
   assert.deepEqual(await shownNumbers(), log);
-  assert.deepEqual(await page.evaluate(() => window.heard), log);
+  assert.deepEqual(await page.evaluate(() => window.received), log);
   assert.equal(Number(await page.locator('p').textContent()), Number(opens) + 1);
   assert.equal(await site.connections(), 1);
   await page.getByRole('checkbox').uncheck();

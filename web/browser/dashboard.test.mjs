@@ -1,4 +1,4 @@
-// What people do on the dashboard, and what they see.
+// Tests what users do and see on the dashboard.
 
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ scenario('a row inserted by psql appears', async ({ site, database, context }) =
   await equal(page, database);
 });
 
-scenario('people create, change, assign, note and delete', async ({ site, database, context }) => {
+scenario('a user creates, changes, assigns, annotates and deletes', async ({ site, database, context }) => {
   const page = await open(context, site);
   await page.keyboard.press('n');
   await page.locator('#new-dialog').getByLabel('Category', { exact: true }).fill('Safety');
@@ -29,8 +29,10 @@ scenario('people create, change, assign, note and delete', async ({ site, databa
   await side.getByLabel('Status').fill('in_progress');
   await side.getByRole('button', { name: 'Save' }).click();
   await page.locator('.row .status', { hasText: 'in progress' }).waitFor();
-  await side.getByRole('button', { name: 'Me' }).click(); // whoever reported first is the one
-  await page.locator('.row .who', { hasText: 'ada' }).waitFor();
+  await side.getByRole('button', { name: 'Me' }).click(); // the page took the name from the first report
+  await page.locator('.row .assignee', { hasText: 'ada' }).waitFor();
+  await side.getByRole('button', { name: 'Unassign' }).click();
+  await page.locator('.row .assignee', { hasText: 'Unassigned' }).waitFor();
   await side.getByLabel('A note').fill('Two people needed.');
   await side.getByRole('button', { name: 'Add note' }).click();
   await side.locator('.notes li', { hasText: 'Two people needed.' }).waitFor();
@@ -42,7 +44,7 @@ scenario('people create, change, assign, note and delete', async ({ site, databa
   assert.deepEqual(await database.activities(), []);
 });
 
-scenario('what somebody types is not overwritten, and a refusal loses nothing', async ({ site, database, context }) => {
+scenario('an edited field is not overwritten, also after a rejected change', async ({ site, database, context }) => {
   await database.insert(1);
   const page = await open(context, site);
   await page.locator('#grid-space .row').click();
@@ -62,14 +64,14 @@ scenario('search, filters and order', async ({ site, database, context }) => {
   await database.insert(30);
   await database.sql(`update activities set status = 'blocked' where category = 'Safety'`);
   const page = await open(context, site, '#q=No+1');
-  await until('the fragment is heeded', async () => (await shown(page)) === '12 of 30');
+  await until('the fragment is applied', async () => (await shown(page)) === '12 of 30');
   await page.getByRole('button', { name: 'Clear' }).click();
   await page.locator('#filter-status-button').click();
   await page.locator('#filter-status').getByLabel('blocked').check();
   await until('it is filtered', async () => (await shown(page)) === '10 of 30');
   await page.keyboard.press('Escape');
   await database.sql(`update activities set status = 'open' where subcategory = 'No 3'`);
-  await until('a row that does not match any more leaves', async () => (await shown(page)) === '9 of 30');
+  await until('a row that matches no longer disappears', async () => (await shown(page)) === '9 of 30');
   assert.match(page.url(), /#status=blocked$/);
   await page.locator('#grid-head').getByRole('button', { name: 'Activity' }).click();
   await until('it is sorted', async () => (await page.locator('#grid-space .row').first().textContent()).includes('No 12'));
@@ -86,7 +88,7 @@ scenario('the keyboard reaches everything', async ({ site, database, context }) 
   await page.keyboard.press('End');
   await until('the last row has the focus', () => page.evaluate(() => document.activeElement.getAttribute('aria-rowindex') === '101'));
   await page.keyboard.press('ArrowUp');
-  await database.insert(50); // comes above, and moves nothing that has the focus
+  await database.insert(50); // new rows above must not move the focus
   await until('they are there', async () => (await shown(page)) === '150');
   await until('the focus is on its row', () => page.evaluate(() => document.activeElement.getAttribute('aria-rowindex') === '150'));
   await page.keyboard.press('Enter');
@@ -98,7 +100,7 @@ scenario('the keyboard reaches everything', async ({ site, database, context }) 
   await until('it is found', async () => (await shown(page)) === '1 of 150');
 });
 
-scenario('nothing moves under somebody who has scrolled', async ({ site, database, context }) => {
+scenario('rows do not move after scrolling', async ({ site, database, context }) => {
   await database.insert(200);
   const page = await open(context, site);
   await page.locator('#grid-scroll').evaluate((list) => (list.scrollTop = 1500));
@@ -111,12 +113,12 @@ scenario('nothing moves under somebody who has scrolled', async ({ site, databas
   assert.deepEqual(await places(), before);
 });
 
-scenario('a server that is not there, then is', async ({ site, database, context }) => {
+scenario('an unreachable server, then a reachable one', async ({ site, database, context }) => {
   await database.insert(3);
   const page = await open(context, site);
   await page.route('**/api/activities*', (route) => route.abort());
   await page.reload();
-  await page.getByText('The server does not answer').waitFor();
+  await page.getByText('The server does not respond').waitFor();
   await page.unroute('**/api/activities*');
   await page.getByRole('button', { name: 'Try now' }).click();
   await live(page);
@@ -125,16 +127,16 @@ scenario('a server that is not there, then is', async ({ site, database, context
 
 scenario('who is online', async ({ site, context, t }) => {
   const page = await open(context, site);
-  const call = async (someone, name) => {
-    await someone.locator('#me').click();
-    await someone.getByRole('textbox', { name: 'Your name' }).fill(name);
-    await someone.getByRole('button', { name: 'Use it' }).click();
-    await live(someone);
+  const setName = async (tab, name) => {
+    await tab.locator('#me').click();
+    await tab.getByRole('textbox', { name: 'Your name' }).fill(name);
+    await tab.getByRole('button', { name: 'Use it' }).click();
+    await live(tab);
   };
-  await call(page, 'ada');
+  await setName(page, 'ada');
   await until('ada is there', async () => (await page.locator('#people').getAttribute('title')) === 'ada');
   const other = await world.context();
-  await call(await open(other, site), 'grace');
+  await setName(await open(other, site), 'grace');
   await until('grace is there', async () => (await page.locator('#people').getAttribute('title')) === 'ada, grace');
   await page.locator('#people').click();
   await page.locator('.person', { hasText: 'ada (you)' }).waitFor();
@@ -142,7 +144,7 @@ scenario('who is online', async ({ site, context, t }) => {
   await until('grace is gone', async () => (await page.locator('#people').getAttribute('title')) === 'ada', 30_000);
 });
 
-test('a server that watches other tables shows what happens there, at any width', async () => {
+test('a server that watches other tables shows their events, at any width', async () => {
   const spec = `${artefacts}orders.yaml`;
   await writeFile(spec, 'tables:\n  - name: public.orders\n    on: { insert: order_created }\n');
   const site = await world.site({ prepare: 'create table orders (id int primary key)', args: [`--spec=${spec}`] });
@@ -150,7 +152,7 @@ test('a server that watches other tables shows what happens there, at any width'
     for (const width of [360, 1200, 1920]) {
       const context = await world.context({ viewport: { width, height: 800 } });
       const page = await open(context, site);
-      await page.getByText('Nothing has happened since this page was opened').waitFor();
+      await page.getByText('No events since this page was opened').waitFor();
       await site.database.sql(`insert into orders values (${width})`);
       await page.locator('.event', { hasText: 'order_created' }).waitFor();
       assert.deepEqual(context.failures, []);
@@ -161,7 +163,7 @@ test('a server that watches other tables shows what happens there, at any width'
   }
 });
 
-test('the pictures', async () => {
+test('screenshots', async () => {
   const site = await world.site();
   try {
     await site.database.insert(60);

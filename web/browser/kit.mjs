@@ -1,4 +1,4 @@
-// A PostgreSQL, servers to kill, and a browser: what the scenarios are made of.
+// Runs PostgreSQL, servers and a browser for the scenarios.
 
 import { execFile, spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
@@ -10,38 +10,38 @@ const run = promisify(execFile);
 const program = process.env.PGHERALD_BIN ?? new URL('../../bin/pgherald', import.meta.url).pathname;
 export const artefacts = new URL('artefacts/', import.meta.url).pathname;
 
-/** How long anything may take before the test fails, in milliseconds. */
+/** The longest time that a step may take, in milliseconds. */
 export const LIMIT = 20_000;
 
-/** Starts the demo for its PostgreSQL, and a browser. */
+/** Starts the demo, for its PostgreSQL, and a browser. */
 export async function start() {
   await mkdir(artefacts, { recursive: true });
   const demo = launch(['demo', '--ephemeral', '--simulate=0', '--addr=127.0.0.1:0']);
-  const [, psql, url] = await demo.said(/Write\s+(\S+) '(postgres:[^']+)'/, 180_000);
+  const [, psql, url] = await demo.printed(/Write\s+(\S+) '(postgres:[^']+)'/, 180_000);
   const browser = await chromium.launch({ executablePath: process.env.PGHERALD_CHROMIUM ?? '/usr/bin/chromium', args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
   return new World(demo, psql, url, browser);
 }
 
-/** A child process whose output can be waited for. */
+/** Starts a child process. The caller can wait for its output. */
 function launch(args) {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   let output = '';
   const waiting = new Set();
-  const hear = (chunk) => {
+  const read = (chunk) => {
     output += chunk;
     for (const look of waiting) look();
   };
-  child.stdout.on('data', hear);
-  child.stderr.on('data', hear);
-  const said = (pattern, limit = LIMIT) => new Promise((resolve, reject) => {
+  child.stdout.on('data', read);
+  child.stderr.on('data', read);
+  const printed = (pattern, limit = LIMIT) => new Promise((resolve, reject) => {
     const done = (outcome, value) => {
       clearTimeout(timer);
       waiting.delete(look);
       outcome(value);
     };
     const look = () => pattern.test(output) && done(resolve, output.match(pattern));
-    const timer = setTimeout(() => done(reject, new Error(`pgherald ${args[0]} did not say ${pattern}:\n${output}`)), limit);
+    const timer = setTimeout(() => done(reject, new Error(`pgherald ${args[0]} did not print ${pattern}:\n${output}`)), limit);
     ended.then(() => done(reject, new Error(`pgherald ${args[0]} ended:\n${output}`)));
     waiting.add(look);
     look();
@@ -50,7 +50,7 @@ function launch(args) {
     child.kill(signal);
     await ended;
   };
-  return { said, stop };
+  return { printed, stop };
 }
 
 class World {
@@ -65,7 +65,7 @@ class World {
     await this.demo.stop();
   }
 
-  /** Makes an empty database. */
+  /** Creates an empty database. */
   async database() {
     const name = `browser_${++this.#databases}`;
     await run(this.psql, [this.url, '-qc', `create database ${name}`]);
@@ -74,7 +74,7 @@ class World {
     return new Database(this.psql, url.href);
   }
 
-  /** A database with a server on a port that it keeps over restarts. */
+  /** Creates a database and starts a server, whose port stays the same over restarts. */
   async site({ prepare = '', args = [] } = {}) {
     const database = await this.database();
     if (prepare) await database.sql(prepare);
@@ -83,7 +83,7 @@ class World {
     return site;
   }
 
-  /** A browser profile of its own; its pages share what tabs share. Errors of its pages are kept. */
+  /** Creates a browser profile. Its pages are tabs of one browser. `failures` collects the errors of its pages. */
   async context(options = {}) {
     const context = await this.browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
     context.setDefaultTimeout(LIMIT);
@@ -99,7 +99,7 @@ class Database {
     Object.assign(this, { psql, url });
   }
 
-  /** Runs SQL with psql, as somebody would who is no part of this. Returns the rows' lines. */
+  /** Runs SQL with psql, as an independent writer. Returns the lines of the rows. */
   async sql(text) {
     const { stdout } = await run(this.psql, [this.url, '-v', 'ON_ERROR_STOP=1', '-qAt', '-c', text], { maxBuffer: 1 << 26 });
     return stdout.split('\n').filter(Boolean);
@@ -110,12 +110,12 @@ class Database {
     return this.sql(`insert into activities (category, subcategory, location, reporter) select (array['Safety', 'Cleaning', 'Logistics'])[1 + i % 3], 'No ' || i, '${location}', 'psql' from generate_series(1, ${n}) i`);
   }
 
-  /** What the page must show: a line for each activity, sorted. */
+  /** Returns what the page must show: a line for each activity, sorted. */
   async activities() {
-    return (await this.sql(`select concat_ws('|', a.id, a.category || ' / ' || a.subcategory, a.location, replace(a.status, '_', ' '), coalesce(s.assignee_id, 'nobody')) from activities a left join assignments s on s.activity_id = a.id`)).sort();
+    return (await this.sql(`select concat_ws('|', a.id, a.category || ' / ' || a.subcategory, a.location, replace(a.status, '_', ' '), coalesce(s.assignee_id, 'Unassigned')) from activities a left join assignments s on s.activity_id = a.id`)).sort();
   }
 
-  /** The log's numbers, in their order. */
+  /** Returns the ids of the log's events, in order. */
   async events(after = 0) {
     return (await this.sql(`select id from pgherald.events where id > ${after} order by id`)).map(Number);
   }
@@ -128,7 +128,7 @@ class Site {
 
   async start(database = this.database, args = []) {
     this.server = launch(['serve', `--database-url=${database.url}`, `--addr=127.0.0.1:${this.port}`, ...args]);
-    await this.server.said(/serving/);
+    await this.server.printed(/serving/);
   }
 
   stop() {
@@ -153,7 +153,7 @@ function freePort() {
   });
 }
 
-/** Waits until look() returns something true; what it threw last is the reason if it never does. */
+/** Waits until `look()` returns a true value. After the limit it fails, with the last error of `look()` as the cause. */
 export async function until(what, look, limit = LIMIT) {
   const end = Date.now() + limit;
   for (let error = null; ; ) {

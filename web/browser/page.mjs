@@ -1,4 +1,4 @@
-// What somebody sees on the dashboard. It reads the document, and nothing of the page's own state.
+// Reads what the dashboard shows: the document only, not the state of its scripts.
 
 import assert from 'node:assert/strict';
 import { until } from './kit.mjs';
@@ -12,11 +12,11 @@ export async function open(context, site, hash = '') {
 
 export const state = (page) => page.locator('#connection').getAttribute('data-state');
 
-export const live = (page) => until('the page is live', async () => (await state(page)) === 'open' && !(await page.locator('#state .bones').isVisible()));
+export const live = (page) => until('the page is live', async () => (await state(page)) === 'open' && !(await page.locator('#state .skeleton').isVisible()));
 
 export const shown = (page) => page.locator('#shown').textContent();
 
-/** Runs in the page: reads a list from its top to its bottom, as rows exist only where they are seen. */
+/** Runs in the page. It scrolls a list from top to bottom, since only visible rows exist, and reads each row. */
 async function walk(scroller, row, read) {
   const list = document.querySelector(scroller);
   const before = list.scrollTop;
@@ -35,24 +35,24 @@ async function walk(scroller, row, read) {
 
 function activity(row) {
   const text = (selector) => row.querySelector(selector).textContent;
-  return [row.dataset.id, [row.dataset.id, text('.title'), text('.place'), text('.status'), row.querySelector('.cell.who').lastElementChild.textContent].join('|')];
+  return [row.dataset.id, [row.dataset.id, text('.title'), text('.place'), text('.status'), row.querySelector('.cell.assignee').lastElementChild.textContent].join('|')];
 }
 
 const event = (row) => [row.id, Number(row.dataset.number)];
 
-/** The activities in the table, as Database.activities has them. */
+/** Returns the activities in the table, in the format of Database.activities. */
 export async function activities(page) {
   const rows = await page.evaluate(`(${walk})('#grid-scroll', '.row', ${activity})`);
   return rows.map(([, line]) => line).sort();
 }
 
-/** The numbers of the events in the list, in the order they came. */
+/** Returns the ids of the events in the list, in the order of their arrival. */
 export async function eventNumbers(page) {
   const rows = await page.evaluate(`(${walk})('#event-list', '.event', ${event})`);
   return rows.map(([id, number]) => [Number(id.replace('event-', '')), number]).sort((a, b) => a[0] - b[0]).map(([, number]) => number);
 }
 
-/** Waits until the page shows what the database has, and nothing else. */
+/** Waits until the page shows exactly the activities of the database. */
 export async function equal(page, database) {
   const wanted = await database.activities();
   await until(`the page shows ${wanted.length} activities`, async () => Number((await shown(page)).replaceAll(',', '')) === wanted.length).catch(() => {});

@@ -1,17 +1,17 @@
-// A page that uses the hook as an application would: under StrictMode, with functions that are new at each rendering.
+// A page that uses the hook as an application does: under StrictMode, with new functions in each render.
 
 import { StrictMode, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { useRealtimeUpdates } from 'pgherald/react';
 
-window.heard = [];
+window.received = [];
 
 function Feed() {
   const [clicks, click] = useState(0);
   const { isConnected, status, events, stats } = useRealtimeUpdates({
     url: 'api/events',
     history: 500,
-    onEvent: (event) => window.heard.push(event.id),
+    onEvent: (event) => window.received.push(event.id),
   });
   return (
     <main>

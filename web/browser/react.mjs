@@ -1,20 +1,20 @@
-// Builds the React page and lets a site serve it.
+// Builds the React page and opens it.
 
 import { build } from 'esbuild';
 
 const here = (path) => new URL(path, import.meta.url).pathname;
 
-/** Opens a page with the React application, at an address of the site. */
+/** Opens a page with the React application, at a URL of the site. */
 export async function openReact(context, site) {
   const { outputFiles: [{ text }] } = await build({
     entryPoints: [here('react-app.jsx')],
-    // One React for both: the client's own tests may have installed another beside its sources.
+    // One React for both: the client's tests may have installed another beside its sources.
     alias: { 'pgherald/react': here('../client/src/react/index.ts'), react: here('node_modules/react') },
     nodePaths: [here('node_modules')],
     bundle: true,
     format: 'esm',
     jsx: 'automatic',
-    define: { 'process.env.NODE_ENV': '"development"' }, // StrictMode does things twice only there
+    define: { 'process.env.NODE_ENV': '"development"' }, // StrictMode runs effects twice only there
     write: false,
   });
   const page = await context.newPage();

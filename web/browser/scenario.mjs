@@ -1,15 +1,15 @@
-// What every scenario has: a database, a server and a browser profile of its own.
+// Provides each scenario with its own database, server and browser profile.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { start } from './kit.mjs';
 
-/** One PostgreSQL and one browser for all scenarios of a file; there once they run. */
+/** The PostgreSQL and the browser of all scenarios of a file. It is set before they run. */
 export let world;
 before(async () => (world = await start()));
 after(() => world?.close());
 
-/** Runs a scenario with a site and a browser profile of its own, and fails if a page threw or broke the policy. */
+/** Runs a scenario with its own site and browser profile. It fails if a page threw or violated its content security policy. */
 export function scenario(name, act) {
   test(name, async (t) => {
     const site = await world.site();

@@ -1,4 +1,4 @@
-// Wires the page: what the model knows goes to what shows it, at most once per frame however fast events come.
+// Connects the model to the views. The page draws at most once per frame, however fast events arrive.
 
 import { forActivity, forList, forStream } from './commands.js';
 import { Connection } from './connection.js';
@@ -12,26 +12,26 @@ import { Grid } from './grid.js';
 import { Insights } from './insights.js';
 import { startKeys } from './keys.js';
 import { difference } from './difference.js';
-import { filtered } from './list.js';
+import { isFiltered } from './list.js';
 import { me, onMe, startMe } from './me.js';
 import { MAX, Model } from './model.js';
 import { People } from './people.js';
 import { startPopovers } from './popover.js';
-import { sum } from './say.js';
+import { summarize } from './announce.js';
 import { session } from './server.js';
 import { showState } from './state.js';
 import { startThemes } from './themes.js';
 import { Toolbar } from './toolbar.js';
 
-/** Where an activity has a place of its own: as in css/shell.css. */
+/** The widths at which an activity has a panel of its own, as in css/shell.css. */
 const BESIDE_TABLE = '(min-width: 80rem)';
 const BESIDE_EVENTS = '(min-width: 130rem)';
 
 const known = { activities: undefined, loading: true, error: null, stale: false, locked: null };
 const all = () => [...(known.activities?.values() ?? [])];
-const glow = new Map(); // what changed since the last drawing: fields by id, null for what is new
+const glow = new Map(); // changes since the last draw: fields by id, null for a new activity
 let frame = 0;
-let cost = 0; // what the last drawing took, in milliseconds
+let cost = 0; // duration of the last draw, in milliseconds
 let drawnAt = 0;
 let unseen = 0;
 
@@ -43,7 +43,7 @@ const toolbar = new Toolbar({ changed: () => draw(), all });
 const grid = new Grid({ open: (activity) => open(activity), sort: (column) => toolbar.sort(column) });
 const counts = new Counts((name, value) => toolbar.toggle(name, value, true));
 const detail = new Detail({ all, closed: () => { grid.select(null); grid.refocus(); } });
-const eventList = new Events({ took: (timestamp, receivedAt) => insights.took(timestamp, receivedAt), show: (id) => known.activities?.has(id) && open(known.activities.get(id)) });
+const eventList = new Events({ latency: (timestamp, receivedAt) => insights.latency(timestamp, receivedAt), show: (id) => known.activities?.has(id) && open(known.activities.get(id)) });
 const create = startCreate({ all, open });
 
 function data(activities, { loading, error: failure, stale }) {
@@ -52,35 +52,35 @@ function data(activities, { loading, error: failure, stale }) {
   if (activities) known.locked = null;
   if (before && activities && before !== activities) {
     const changes = difference(before, activities);
-    sum(changes);
+    summarize(changes);
     for (const [id, fields] of changes.fields) glow.set(id, glow.get(id) === null ? null : fields);
   }
-  later();
+  scheduleDraw();
 }
 
-function events(came, metas) {
-  insights.add(came, metas, model.stream?.stats.clockSkew ?? null);
-  eventList.add(came, metas);
-  people.add(came);
-  if (document.body.dataset.view !== 'events') unseen += came.length;
-  later();
+function events(arrived, metas) {
+  insights.add(arrived, metas, model.stream?.stats.clockSkew ?? null);
+  eventList.add(arrived, metas);
+  people.add(arrived);
+  if (document.body.dataset.view !== 'events') unseen += arrived.length;
+  scheduleDraw();
 }
 
-function sync(said) {
-  connection.sync(said);
-  if (said.mode === 'reset') people.load(me());
+function sync(message) {
+  connection.sync(message);
+  if (message.mode === 'reset') people.load(me());
 }
 
-function status(now) {
-  connection.status(now);
-  if (now === 'open') people.load(me());
-  later();
+function status(newStatus) {
+  connection.status(newStatus);
+  if (newStatus === 'open') people.load(me());
+  scheduleDraw();
 }
 
 function error(failure) {
   if (failure.status === 401 || failure.status === 403) known.locked = failure;
   connection.error(failure);
-  later();
+  scheduleDraw();
 }
 
 function open(activity) {
@@ -89,8 +89,8 @@ function open(activity) {
   grid.select(activity.id);
 }
 
-/** Draws with the next frame; where drawing is dear, only every now and then, so that the page stays quick. */
-function later() {
+/** Draws in the next frame, or after four times the duration of the last draw, so that the page stays responsive. */
+function scheduleDraw() {
   if (frame) return;
   const wait = Math.max(0, drawnAt + 4 * cost - performance.now());
   frame = wait > 16 ? setTimeout(draw, wait) : requestAnimationFrame(draw);
@@ -101,7 +101,7 @@ function draw() {
   const from = performance.now();
   document.body.classList.toggle('no-activities', known.activities === null);
   if (known.activities !== null) drawActivities();
-  else if (document.body.dataset.view === 'activities') goTo('events'); // or there would be nothing to see where the three take turns
+  else if (document.body.dataset.view === 'activities') goTo('events'); // a narrow page would otherwise show an empty view
   setText(byID('events-badge'), unseen > 99 ? '99+' : String(unseen));
   byID('events-badge').hidden = unseen === 0;
   glow.clear();
@@ -123,7 +123,7 @@ function stateOf() {
   if (known.locked) return 'locked';
   if (!known.activities) return known.error ? 'lost' : 'loading';
   if (known.activities.size === 0) return 'empty';
-  return grid.shown.length === 0 && filtered(toolbar.view) ? 'nothing' : '';
+  return grid.shown.length === 0 && isFiltered(toolbar.view) ? 'nothing' : '';
 }
 
 function retry() {
@@ -134,12 +134,12 @@ function retry() {
 function goTo(view) {
   document.body.dataset.view = view;
   if (view === 'events') unseen = 0;
-  if (view !== 'activities' && !matchMedia(view === 'events' ? BESIDE_EVENTS : BESIDE_TABLE).matches) detail.close(); // it would cover what was asked for
+  if (view !== 'activities' && !matchMedia(view === 'events' ? BESIDE_EVENTS : BESIDE_TABLE).matches) detail.close(); // it would cover the view
   for (const button of document.querySelectorAll('[data-goes]')) {
     if (button.dataset.goes === view) button.setAttribute('aria-current', 'true');
     else button.removeAttribute('aria-current');
   }
-  later();
+  scheduleDraw();
 }
 
 for (const button of document.querySelectorAll('[data-goes]')) button.addEventListener('click', () => goTo(button.dataset.goes));
@@ -154,9 +154,9 @@ startKeys([
   ['n', 'new activity', () => create.show()],
   ['t', 'to the table', () => { goTo('activities'); grid.refocus(); }],
   ['e', 'to the events', () => { goTo('events'); byID('event-list').focus(); }],
-  ['p', 'pause the events, and go on', () => byID('pause').click()],
+  ['p', 'pause or continue the events', () => byID('pause').click()],
   ['c', 'clear the filters', () => toolbar.clear()],
-  ['?', 'this list', () => byID('help').click()],
+  ['?', 'show this list', () => byID('help').click()],
 ]);
 onMe((name) => session.token || model.start(name));
 model.start(me());

@@ -1,4 +1,4 @@
-// Draws columns and lines on a canvas. A picture of sixty numbers: no library has less to it.
+// Draws columns and lines on a canvas. A chart of sixty numbers needs no library.
 
 const PADDING = { top: 6, right: 2, bottom: 15, left: 34 };
 
@@ -6,12 +6,13 @@ export class Chart {
   #canvas;
   #columns = [];
   #options;
-  #pointed = -1;
+  #hovered = -1;
   #left = 0;
 
   /**
-   * Options: `lines` are names of members drawn as lines, `bars` one drawn as bars, `label(n)` writes a number,
-   * `pointed(column)` is told which column is pointed at; null for none.
+   * Options: `lines` names the members drawn as lines and `bars` the one drawn as bars; `least` is the smallest upper
+   * end of the axis; `label(n)` formats a number and `since()` returns the label of the left end; `hovered(column)` is
+   * called with the column under the pointer, or null.
    */
   constructor(canvas, options) {
     this.#canvas = canvas;
@@ -24,14 +25,14 @@ export class Chart {
   show(columns) {
     this.#columns = columns;
     this.#draw();
-    if (this.#pointed >= 0) this.#options.pointed(this.#columns[this.#pointed]);
+    if (this.#hovered >= 0) this.#options.hovered(this.#columns[this.#hovered]);
   }
 
   #point(x) {
     const width = this.#canvas.clientWidth - PADDING.left - PADDING.right;
     const at = Math.floor(((x - PADDING.left) / width) * this.#columns.length);
-    this.#pointed = x >= PADDING.left && at < this.#columns.length ? at : -1;
-    this.#options.pointed(this.#columns[this.#pointed] ?? null);
+    this.#hovered = x >= PADDING.left && at < this.#columns.length ? at : -1;
+    this.#options.hovered(this.#columns[this.#hovered] ?? null);
     this.#draw();
   }
 
@@ -46,7 +47,7 @@ export class Chart {
     pen.clearRect(0, 0, width, height);
     const colours = this.#colours();
     const area = { x: PADDING.left, y: PADDING.top, width: width - PADDING.left - PADDING.right, height: height - PADDING.top - PADDING.bottom };
-    const top = nice(Math.max(...this.#columns.flatMap((column) => this.#members().map((name) => column[name] ?? 0)), this.#options.least));
+    const top = roundUp(Math.max(...this.#columns.flatMap((column) => this.#members().map((name) => column[name] ?? 0)), this.#options.least));
     this.#axes(pen, area, top, colours);
     if (this.#options.bars) this.#bars(pen, area, top, colours);
     this.#options.lines?.forEach((name, i) => this.#line(pen, area, top, name, i === 0 ? colours.accent : colours.second));
@@ -91,7 +92,7 @@ export class Chart {
     this.#columns.forEach((column, i) => {
       const height = (column[this.#options.bars] / top) * area.height;
       if (height <= 0) return;
-      pen.globalAlpha = this.#pointed < 0 || this.#pointed === i ? 0.9 : 0.4;
+      pen.globalAlpha = this.#hovered < 0 || this.#hovered === i ? 0.9 : 0.4;
       pen.beginPath();
       pen.roundRect(area.x + i * step + step * 0.12, area.y + area.height - Math.max(1.5, height), step * 0.76, Math.max(1.5, height), [Math.min(2, step / 4), Math.min(2, step / 4), 0, 0]);
       pen.fill();
@@ -99,7 +100,7 @@ export class Chart {
     pen.globalAlpha = 1;
   }
 
-  /** A line where there are neighbours, a dot where an event came alone. */
+  /** Draws a line between adjacent values, and a dot for a value without neighbours. */
   #line(pen, area, top, name, colour) {
     const step = area.width / this.#columns.length;
     const y = (value) => area.y + area.height * (1 - Math.max(0, value) / top);
@@ -123,16 +124,16 @@ export class Chart {
     this.#columns.forEach((column, i) => {
       if (column[name] === null) return;
       const alone = (this.#columns[i - 1]?.[name] ?? null) === null && (this.#columns[i + 1]?.[name] ?? null) === null;
-      if (!alone && this.#pointed !== i) return;
+      if (!alone && this.#hovered !== i) return;
       pen.beginPath();
-      pen.arc(area.x + (i + 0.5) * step, y(column[name]), this.#pointed === i ? 3 : 1.8, 0, 7);
+      pen.arc(area.x + (i + 0.5) * step, y(column[name]), this.#hovered === i ? 3 : 1.8, 0, 7);
       pen.fill();
     });
   }
 }
 
-/** Returns the next number that is easy to read. */
-function nice(n) {
+/** Returns the next larger round number. */
+function roundUp(n) {
   const unit = 10 ** Math.floor(Math.log10(n));
   return [1, 2, 4, 5, 6, 8, 10].map((step) => step * unit).find((step) => step >= n - 1e-9);
 }

@@ -1,27 +1,27 @@
-// Copies text, and says that it did.
+// Copies text and confirms it.
 
 import { h } from './dom.js';
-import { say, toast } from './say.js';
+import { announce, toast } from './announce.js';
 
 /** Returns a button that copies what text() returns. */
 export function copyButton(label, text) {
   const button = h('button', { type: 'button', class: 'button quiet small', text: label });
   let timer = 0;
   button.addEventListener('click', async () => {
-    if (!(await copied(text()))) {
-      toast('The browser does not let this page copy here. Select the text and copy it.');
+    if (!(await copy(text()))) {
+      toast('The browser does not allow this page to copy. Select the text and copy it.');
       return;
     }
     button.textContent = 'Copied';
-    say('Copied');
+    announce('Copied');
     clearTimeout(timer);
     timer = setTimeout(() => (button.textContent = label), 1500);
   });
   return button;
 }
 
-/** The clipboard is there in secure contexts only; the old way works in others. */
-async function copied(text) {
+/** Copies with the clipboard API, or with execCommand outside of a secure context. Returns whether it worked. */
+async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -1,13 +1,13 @@
-// The psql and curl lines for what the page shows. Each can be pasted into a shell as it is.
+// Builds psql and curl commands for what the page shows. Each can be pasted into a shell unchanged.
 
 import { base } from './server.js';
 import { FILTERS } from './list.js';
 
-/** Quotes for a shell: what it would expand stays as it is. */
+/** Quotes text for a shell, which then expands nothing in it. */
 const single = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
 const double = (text) => `"${String(text).replace(/[\\"$`]/g, '\\$&')}"`;
 
-/** Quotes for SQL, with standard_conforming_strings as by default. */
+/** Quotes text for SQL, with standard_conforming_strings on, its default. */
 const literal = (text) => (text === null ? 'null' : `'${String(text).replaceAll("'", "''")}'`);
 
 const psql = (sql) => `psql "$DATABASE_URL" -c ${double(sql)}`;
@@ -17,18 +17,18 @@ const send = (method, path, body) => `curl -sS -X ${method} ${url(path)} \\\n  -
 const SQL_COLUMN = { status: 'a.status', category: 'a.category', location: 'a.location', assignedTo: 's.assignee_id' };
 const SQL_ORDER = { status: 'a.status', what: 'a.category, a.subcategory', location: 'a.location', assignedTo: 's.assignee_id', reporter: 'a.reporter', created: 'a.created_at', updated: 'a.updated_at' };
 
-/** Commands for the list as it is filtered. */
+/** Returns commands for the filtered list. */
 export function forList(view) {
-  const chosen = Object.keys(FILTERS).filter((name) => view[name].size > 0);
-  const params = chosen.flatMap((name) => [...view[name]].map((value) => [name, value]));
+  const active = Object.keys(FILTERS).filter((name) => view[name].size > 0);
+  const params = active.flatMap((name) => [...view[name]].map((value) => [name, value]));
   const q = view.q.trim();
-  const where = chosen.map((name) => condition(SQL_COLUMN[name], [...view[name]]));
+  const where = active.map((name) => condition(SQL_COLUMN[name], [...view[name]]));
   const order = SQL_ORDER[view.sort].split(', ').map((column) => column + (view.down ? ' desc' : '')).join(', ');
   const select = 'select a.*, s.assignee_id from activities a left join assignments s on s.activity_id = a.id';
   return [
-    ['List them with psql', psql(`${select}${where.length ? ` where ${where.join(' and ')}` : ''} order by ${order} limit 50`), q ? 'The search is not in it: the API looks for it in several columns.' : ''],
-    ['List them with curl', `curl -sS ${url('api/activities', [...params, ...(q ? [['q', q]] : [])])}`, /\s/.test(q) ? 'The API looks for the words as they stand together.' : ''],
-    ['Follow them with curl', `curl -N ${url('api/events', chosen.flatMap((name) => [...view[name]].map((value) => [`where.${name}`, value])))}`, chosen.length ? 'Events that have these values: an activity that stops having them sends nothing more.' : ''],
+    ['List them with psql', psql(`${select}${where.length ? ` where ${where.join(' and ')}` : ''} order by ${order} limit 50`), q ? 'Without the search, which the API applies to several columns.' : ''],
+    ['List them with curl', `curl -sS ${url('api/activities', [...params, ...(q ? [['q', q]] : [])])}`, /\s/.test(q) ? 'The API searches for the words as one phrase.' : ''],
+    ['Follow them with curl', `curl -N ${url('api/events', active.flatMap((name) => [...view[name]].map((value) => [`where.${name}`, value])))}`, active.length ? 'Only events with these values: the change to another value is not sent.' : ''],
     ['Write one with psql', psql("insert into activities (category, subcategory, location, reporter) values ('Maintenance', 'HVAC', 'HQ, floor 1', 'psql')")],
   ];
 }
@@ -39,30 +39,30 @@ function condition(column, values) {
   return parts.length > 1 ? `(${parts.join(' or ')})` : parts[0];
 }
 
-/** Commands for one activity. */
+/** Returns commands for one activity. */
 export function forActivity({ id, status }, name) {
   const path = `api/activities/${id}`;
-  const who = name || 'you';
+  const user = name || 'you';
   const next = status === 'resolved' ? 'closed' : 'resolved';
   return [
     ['Read it with psql', psql(`select a.*, s.assignee_id from activities a left join assignments s on s.activity_id = a.id where a.id = ${literal(id)}`)],
     ['Read it with curl', `curl -sS ${url(path)}`],
     ['Change it with psql', psql(`update activities set status = ${literal(next)} where id = ${literal(id)}`)],
     ['Change it with curl', send('PUT', path, { status: next })],
-    ['Assign it with psql', psql(`insert into assignments (activity_id, assignee_id) values (${literal(id)}, ${literal(who)}) on conflict (activity_id) do update set assignee_id = excluded.assignee_id`)],
-    ['Add a note with curl', send('POST', `${path}/notes`, { notes: 'Parts are ordered.', authorId: who })],
+    ['Assign it with psql', psql(`insert into assignments (activity_id, assignee_id) values (${literal(id)}, ${literal(user)}) on conflict (activity_id) do update set assignee_id = excluded.assignee_id`)],
+    ['Add a note with curl', send('POST', `${path}/notes`, { notes: 'Parts are ordered.', authorId: user })],
     ['Follow it with curl', `curl -N ${url('api/events', [['key', id]])}`],
   ];
 }
 
-/** Commands for the stream, from where the page is. */
+/** Returns commands for the stream. `cursor` is the page's, `type` its filter. */
 export function forStream(cursor, type) {
   const types = type ? [['types', type]] : [];
   return [
-    ['Follow from here on with curl', `curl -N ${url('api/events', [...types, ...(cursor ? [['since', cursor]] : [])])}`],
-    ['Follow what comes now with curl', `curl -N ${url('api/events', types)}`],
+    ['Resume at this cursor with curl', `curl -N ${url('api/events', [...types, ...(cursor ? [['since', cursor]] : [])])}`],
+    ['Follow new events with curl', `curl -N ${url('api/events', types)}`],
     ['Follow in colours', `pgherald tail ${single(base.href)}`],
     ['Read the log with psql', psql(`select id, at, type, key, data from pgherald.events${type ? ` where type = ${literal(type)}` : ''} order by id desc limit 20`)],
-    ['Hear the doorbell in psql', 'listen pgherald;'],
+    ['Listen to wake-ups in psql', 'listen pgherald;'],
   ];
 }

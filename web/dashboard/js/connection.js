@@ -1,30 +1,30 @@
-// How the connection fares, told plainly: a pill, a card with the particulars, and a line when something happened.
+// Shows the state of the stream: a pill, a card with details and a log, and toasts.
 
 import { copyButton } from './clipboard.js';
 import { byID, h, setText } from './dom.js';
 import { ago, clock, count, plural, span } from './format.js';
-import { dismiss, say, toast } from './say.js';
+import { announce, dismiss, toast } from './announce.js';
 
-/** How many things that happened are kept. */
-const KEPT = 12;
+/** How many entries the log keeps. */
+const LOG_SIZE = 12;
 
-/** A connection that is back within this time, in milliseconds, was no news. */
-const PATIENCE = 1500;
+/** A loss is announced after this time without a reconnect, in milliseconds. */
+const ANNOUNCE_AFTER = 1500;
 
 const WORDS = { connecting: 'Connecting', open: 'Live', reconnecting: 'Reconnecting', closed: 'Closed', offline: 'Offline' };
 
 const REASONS = {
-  malformed: 'the position of this page was not readable',
-  other_log: 'the database is another one, or was restored or failed over',
-  pruned: 'this page was away for longer than the server keeps events',
-  future: 'this page was ahead of the database, which was restored or failed over',
+  malformed: 'the cursor of this page was not readable',
+  other_log: 'the log is another one, since the database was replaced, restored or failed over',
+  pruned: 'the missed events were pruned from the log',
+  future: 'the cursor is ahead of the database, which was restored or failed over',
 };
 
 const ROLES = {
-  own: 'this tab has a connection of its own',
-  leader: 'this tab holds the connection for all tabs',
-  follower: 'another tab holds the connection for all',
-  'catching-up': 'this tab catches up by itself, then shares',
+  own: 'this tab has its own connection',
+  leader: 'this tab has the connection of all tabs',
+  follower: 'another tab has the connection of all tabs',
+  'catching-up': 'this tab catches up on its own connection',
 };
 
 export class Connection {
@@ -33,12 +33,12 @@ export class Connection {
   #log = [];
   #lostAt = 0;
   #lostTimer = 0;
-  #told = false; // the loss was told to people, so the return is too
-  #draining = false;
-  #opened = false;
+  #isAnnounced = false; // the loss was announced, so the reconnect is too
+  #isDraining = false;
+  #wasOpen = false;
   #resets = 0;
 
-  /** stream returns the stream, or null before there is one. */
+  /** `stream()` returns the stream, or null before there is one. */
   constructor(stream) {
     this.#stream = stream;
     byID('connection-card').addEventListener('beforetoggle', (event) => event.newState === 'open' && this.#draw());
@@ -58,64 +58,64 @@ export class Connection {
   status(status) {
     if (status === this.#status) return;
     this.#status = status;
-    if (status === 'open') this.#back();
-    else if (status === 'reconnecting' && this.#opened && !this.#lostAt) this.#lost();
+    if (status === 'open') this.#onOpen();
+    else if (status === 'reconnecting' && this.#wasOpen && !this.#lostAt) this.#onLost();
     document.body.dataset.stream = status;
     this.#pill();
   }
 
-  #lost() {
+  #onLost() {
     this.#lostAt = Date.now();
-    const why = this.#draining ? 'The server shut down' : 'The connection was lost';
-    this.#note(why);
+    const why = this.#isDraining ? 'The server is draining' : 'The connection was lost';
+    this.#record(why);
     this.#lostTimer = setTimeout(() => {
-      this.#told = true;
-      toast(`${why}. What you see is as of ${clock(this.#lostAt)}; nothing is missed, it comes when the server is back.`, { key: 'connection', lasts: 0, action: ['Try now', () => this.#stream()?.reconnect()] });
-    }, PATIENCE);
+      this.#isAnnounced = true;
+      toast(`${why}. You see the state of ${clock(this.#lostAt)}. After the reconnect the stream resumes without a gap.`, { key: 'connection', lasts: 0, action: ['Try now', () => this.#stream()?.reconnect()] });
+    }, ANNOUNCE_AFTER);
   }
 
-  #back() {
+  #onOpen() {
     clearTimeout(this.#lostTimer);
     dismiss('connection');
-    this.#opened = true;
-    this.#draining = false;
+    this.#wasOpen = true;
+    this.#isDraining = false;
   }
 
-  /** Takes what the stream says of itself. */
+  /** Processes a sync event. */
   sync({ mode, reason, events }) {
-    if (mode === 'draining') this.#draining = true;
-    else if (mode === 'reset') this.#reset(reason);
-    else if (mode === 'expired') this.#note('The token has expired');
-    else this.#resumed(mode, events);
+    if (mode === 'draining') this.#isDraining = true;
+    else if (mode === 'reset') this.#onReset(reason);
+    else if (mode === 'expired') this.#record('The token has expired');
+    else this.#onResumed(mode, events);
   }
 
-  #resumed(mode, events) {
-    const away = this.#lostAt ? `after ${span(Date.now() - this.#lostAt)}` : '';
-    const missed = events === undefined ? 'what was missed follows' : events === 0 ? 'nothing was missed' : `${plural(events, 'event')} that ${events === 1 ? 'was' : 'were'} missed followed`;
-    if (away) this.#note(mode === 'live' ? `Connected again ${away}` : `Connected again ${away}: ${missed}`);
-    else this.#note(mode === 'live' ? 'Connected' : 'Connected, from the list on');
-    if (this.#told) toast(`Connected again ${away}: ${missed}.`, { key: 'connection', lasts: 4000 });
+  #onResumed(mode, events) {
+    const after = this.#lostAt ? `after ${span(Date.now() - this.#lostAt)}` : '';
+    const missed = events === undefined ? 'resumed, the missed events follow' : events === 0 ? 'resumed, no events were missed' : `resumed with ${plural(events, 'missed event')}`;
+    if (after) this.#record(mode === 'live' ? `Reconnected ${after}` : `Reconnected ${after}: ${missed}`);
+    else this.#record(mode === 'live' ? 'Connected' : 'Connected, resumed at the cursor of the list');
+    if (this.#isAnnounced) toast(`Reconnected ${after}: ${missed}.`, { key: 'connection', lasts: 4000 });
     this.#lostAt = 0;
-    this.#told = false;
+    this.#isAnnounced = false;
   }
 
-  #reset(reason) {
+  #onReset(reason) {
     this.#resets++;
     this.#lostAt = 0;
-    this.#told = false;
+    this.#isAnnounced = false;
     const why = REASONS[reason] ?? reason;
-    this.#note(`Reset: ${why}. Everything was loaded anew`);
-    toast(`Reset: ${why}. Everything is loaded anew, so that what you see is complete.`, { key: 'reset', lasts: 10_000 });
+    this.#record(`Reset: ${why}. Everything was loaded again`);
+    toast(`Reset: ${why}. Everything is loaded again, so that the page is complete.`, { key: 'reset', lasts: 10_000 });
   }
 
   error(error) {
     if (error.message === this.#log[0]?.text) return;
-    this.#note(error.message, true);
+    this.#record(error.message, true);
   }
 
-  #note(text, bad = false) {
+  #record(text, bad = false) {
     this.#log.unshift({ at: Date.now(), text, bad });
-    this.#log.length = Math.min(this.#log.length, KEPT);
+    this.#log.length = Math.min(this.#log.length, LOG_SIZE);
   }
 
   #tick() {
@@ -132,7 +132,7 @@ export class Connection {
     if (pill.dataset.state !== state) {
       pill.dataset.state = state;
       pill.setAttribute('aria-label', `Connection: ${WORDS[state].toLowerCase()}. Show details`);
-      if (state === 'open') say('Live');
+      if (state === 'open') announce('Live');
     }
     setText(byID('connection-text'), text);
     const role = state === 'open' ? ROLES[this.#stream()?.stats.role] : '';
@@ -149,16 +149,16 @@ export class Connection {
       ['Last event', stats.lastEventAt ? `${ago(stats.lastEventAt)}${stats.lastEventAt > Date.now() - 5000 ? '' : ' ago'}` : 'none yet'],
       ['Reconnects', count(stats.reconnects)],
       ['Resets', count(Math.max(this.#resets, stats.resets))],
-      ['Sent twice, shown once', count(stats.duplicates)],
+      ['Duplicates dropped', count(stats.duplicates)],
       ['Heartbeats', count(stats.heartbeats)],
       ['This clock', stats.clockSkew === null ? 'not compared yet' : Math.abs(stats.clockSkew) < 2000 ? 'agrees with the server’s' : `${span(Math.abs(stats.clockSkew))} ${stats.clockSkew > 0 ? 'ahead of' : 'behind'} the server’s`],
     ] : [];
     const cursor = stream?.lastEventId ?? '';
-    const log = h('ul', { class: 'happened' }, this.#log.map(({ at, text, bad }) => h('li', { class: bad ? 'bad' : '' }, h('time', { text: clock(at) }), h('span', { text }))));
+    const log = h('ul', { class: 'connection-log' }, this.#log.map(({ at, text, bad }) => h('li', { class: bad ? 'bad' : '' }, h('time', { text: clock(at) }), h('span', { text }))));
     byID('connection-card').replaceChildren(
       h('h2', { text: WORDS[this.shownState] }),
       h('dl', { class: 'facts' }, facts.flatMap(([name, value]) => [h('dt', { text: name }), h('dd', { text: value })])),
-      cursor ? h('div', { class: 'cursor' }, h('code', { text: cursor, title: 'The cursor: where this page is in the log' }), copyButton('Copy cursor', () => cursor)) : null,
+      cursor ? h('div', { class: 'cursor' }, h('code', { text: cursor, title: 'The cursor: the transactions that this page has seen' }), copyButton('Copy cursor', () => cursor)) : null,
       log,
       h('div', { class: 'actions' }, h('button', { type: 'button', class: 'button', text: 'Reconnect now', on: { click: () => stream?.reconnect() } })));
   }

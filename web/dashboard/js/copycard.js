@@ -1,10 +1,10 @@
-// The card with commands to copy.
+// Shows a card with commands to copy.
 
 import { copyButton } from './clipboard.js';
 import { byID, h } from './dom.js';
 import { place } from './popover.js';
 
-/** Lets a button open the card with commands() in it. */
+/** Makes a button open the card with the result of commands(). */
 export function copiesFrom(button, title, commands) {
   const card = byID('copy-card');
   button.setAttribute('popovertarget', card.id);

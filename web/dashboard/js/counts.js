@@ -1,10 +1,10 @@
-// How many activities there are, by status and by category. A click filters the table.
+// Counts the activities by status and by category. A click filters the table.
 
 import { byID, h, setText, statusHue } from './dom.js';
 import { count, words } from './format.js';
 import { counts } from './list.js';
 
-/** How many categories have a bar; the others are in the filter. */
+/** How many categories have a bar; the others are only in the filter. */
 const BARS = 12;
 
 export class Counts {
@@ -13,7 +13,7 @@ export class Counts {
   #legend = new Map();
   #bars = new Map();
 
-  /** toggle(name, value) is called when somebody wants to see these. */
+  /** `toggle(name, value)` is called when the user clicks a count. */
   constructor(toggle) {
     this.#toggle = toggle;
   }
@@ -41,7 +41,7 @@ export class Counts {
   }
 }
 
-/** Makes, fills and orders an element for each value, and moves only those that are out of place. */
+/** Creates, fills and orders an element for each value. It moves only elements whose position changed. */
 function keep(parent, elements, entries, create, fill) {
   const wanted = new Set(entries.map(([value]) => value));
   for (const [value, element] of elements) {

@@ -1,12 +1,12 @@
-// The dialog for a new activity.
+// Shows the dialog for a new activity.
 
 import { byID, h } from './dom.js';
 import { attempt, field, problem, STATUSES, used } from './form.js';
 import { me, setMe } from './me.js';
 import { create } from './server.js';
-import { toast } from './say.js';
+import { toast } from './announce.js';
 
-/** all returns the activities, for suggestions; open shows the one that was made. */
+/** `all()` returns the activities, for suggestions; `open(activity)` shows the new one. */
 export function startCreate({ all, open }) {
   const dialog = byID('new-dialog');
   byID('new').addEventListener('click', () => show());
@@ -28,7 +28,7 @@ export function startCreate({ all, open }) {
         field('subcategory', 'Subcategory', { required: true, suggested: () => used(all().filter(({ category }) => !form.elements.category.value || category === form.elements.category.value), 'subcategory') }),
         field('location', 'Location', { required: true, whole: true, suggested: suggested('location') }),
         field('reporter', 'Reporter', { required: true, value: me(), suggested: suggested('reporter', 'assignedTo') }),
-        field('assignedTo', 'Assignee', { hint: 'nobody yet', suggested: suggested('assignedTo', 'reporter') }),
+        field('assignedTo', 'Assignee', { hint: 'Unassigned', suggested: suggested('assignedTo', 'reporter') }),
         field('status', 'Status', { hint: 'open', suggested: () => [...new Set([...STATUSES, ...used(all(), 'status')])] })),
       problem(),
       h('div', { class: 'actions' }, h('button', { type: 'button', class: 'button', text: 'Cancel', on: { click: () => dialog.close() } }), submit));
@@ -47,13 +47,13 @@ export function startCreate({ all, open }) {
       empty.focus();
       return;
     }
-    const made = {};
+    const activity = {};
     await attempt(form, button, async () => {
       const values = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
-      Object.assign(made, await create(values));
+      Object.assign(activity, await create(values));
       dialog.close();
       if (!me()) setMe(values.reporter);
-      toast(`${made.category} / ${made.subcategory} is created.`, { lasts: 5000, action: ['Open', () => open(made)] });
+      toast(`${activity.category} / ${activity.subcategory} was created.`, { lasts: 5000, action: ['Open', () => open(activity)] });
     });
   }
 

@@ -1,5 +1,5 @@
-// An activity with its notes, beside the table: to change, assign, say something about, delete. What others change
-// meanwhile comes in, except where somebody is typing.
+// Shows an activity with its notes, beside the table, with forms to change, assign, annotate and delete it. Changes by
+// others appear at once, except in a field that the user is editing.
 
 import { byID, h, setText } from './dom.js';
 import { dateTime } from './format.js';
@@ -8,7 +8,7 @@ import { created, updated } from './list.js';
 import { me } from './me.js';
 import { Notes } from './notes.js';
 import * as server from './server.js';
-import { say, toast } from './say.js';
+import { announce, toast } from './announce.js';
 
 const FIELDS = { status: 'Status', category: 'Category', subcategory: 'Subcategory', location: 'Location' };
 
@@ -20,9 +20,9 @@ export class Detail {
   #assignment = null;
   #meta = null;
   #notes = null;
-  #deleting = false; // from here: that it is gone is no news
+  #isDeleting = false; // this page deletes it, so its end is no news
 
-  /** all returns the activities, for suggestions; closed is called when nothing is open any more. */
+  /** `all()` returns the activities, for suggestions; `closed()` is called when the panel closes. */
   constructor({ all, closed }) {
     this.#all = all;
     this.#closed = closed;
@@ -57,11 +57,11 @@ export class Detail {
     this.#closed();
   }
 
-  /** Shows the activity as it is now; null when it is gone. */
+  /** Shows the current state of the activity; null if it was deleted. */
   update(activity) {
     if (!this.#activity) return;
     if (!activity) {
-      if (!this.#deleting) toast(`${this.#activity.category} / ${this.#activity.subcategory}, which was open here, is deleted.`);
+      if (!this.#isDeleting) toast(`${this.#activity.category} / ${this.#activity.subcategory} was deleted.`);
       this.close();
       return;
     }
@@ -108,9 +108,9 @@ export class Detail {
     return form;
   }
 
-  /** What was saved counts as untouched, also before the event of it has come. */
+  /** Counts saved fields as unedited, before the event of the change arrives. */
   #saved(form, changes) {
-    say('Saved');
+    announce('Saved');
     for (const name in changes) {
       form.elements[name].dataset.base = changes[name];
       warn(form.elements[name], null);
@@ -119,7 +119,7 @@ export class Detail {
 
   #changes() {
     const inputs = Object.keys(FIELDS).map((name) => this.#form.elements[name]);
-    return Object.fromEntries(inputs.filter(touched).map((input) => [input.name, input.value.trim()]));
+    return Object.fromEntries(inputs.filter(isEdited).map((input) => [input.name, input.value.trim()]));
   }
 
   #undo() {
@@ -138,11 +138,11 @@ export class Detail {
 
   #assignForm() {
     const button = h('button', { class: 'button', text: 'Assign' });
-    const nobody = h('button', { type: 'button', class: 'button', text: 'Nobody', title: 'Take the assignment away', on: { click: () => submit('') } });
+    const unassign = h('button', { type: 'button', class: 'button', text: 'Unassign', title: 'Remove the assignment', on: { click: () => submit('') } });
     const mine = h('button', { type: 'button', class: 'button', text: 'Me', on: { click: () => (me() ? submit(me()) : byID('me-card').showPopover()) } });
     const form = h('form', { novalidate: true },
-      h('div', { class: 'with-button' }, field('assigneeId', 'Assignee', { value: this.#activity.assignedTo ?? '', hint: 'nobody', suggested: () => used(this.#all(), 'assignedTo', 'reporter') }),
-        h('div', { class: 'actions' }, button, mine, nobody)), problem());
+      h('div', { class: 'with-button' }, field('assigneeId', 'Assignee', { value: this.#activity.assignedTo ?? '', hint: 'Unassigned', suggested: () => used(this.#all(), 'assignedTo', 'reporter') }),
+        h('div', { class: 'actions' }, button, mine, unassign)), problem());
     const submit = async (name) => {
       const { id } = this.#activity;
       const input = form.elements.assigneeId;
@@ -150,7 +150,7 @@ export class Detail {
       if (!done) return;
       input.value = input.dataset.base = name;
       warn(input, null);
-      say(name ? `Assigned to ${name}` : 'Assigned to nobody');
+      announce(name ? `Assigned to ${name}` : 'Unassigned');
     };
     form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -159,28 +159,28 @@ export class Detail {
     return form;
   }
 
-  /** Deletes at the second click only. */
+  /** Builds the delete button, which needs a second click. */
   #danger() {
     const form = h('form', { class: 'danger-zone' }, problem());
     const button = h('button', { class: 'button danger', text: 'Delete' });
-    let sure = false;
+    let isConfirmed = false;
     button.addEventListener('blur', () => {
-      sure = false;
+      isConfirmed = false;
       button.textContent = 'Delete';
     });
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
-      if (!sure) {
-        sure = true;
+      if (!isConfirmed) {
+        isConfirmed = true;
         button.textContent = 'Delete for ever?';
         return;
       }
       const { id } = this.#activity;
-      this.#deleting = true;
+      this.#isDeleting = true;
       const done = await attempt(form, button, () => server.remove(id));
-      this.#deleting = false;
+      this.#isDeleting = false;
       if (!done) return;
-      say('Deleted');
+      announce('Deleted');
       if (this.#activity?.id === id) this.close();
     });
     form.append(h('div', { class: 'actions' }, button));
@@ -188,16 +188,16 @@ export class Detail {
   }
 }
 
-const touched = (input) => input.value.trim() !== (input.dataset.base ?? input.defaultValue);
+const isEdited = (input) => input.value.trim() !== (input.dataset.base ?? input.defaultValue);
 
-/** Lets an input follow what others write, unless somebody is changing it: then it says what it is now. */
+/** Updates an input when the value changes elsewhere. An edited input keeps its text, and shows the current value beside it. */
 function follow(input, before, now) {
   input.dataset.base ??= before;
   if (input.dataset.base === now) return;
-  const mine = touched(input);
+  const keepsEdit = isEdited(input);
   input.dataset.base = now;
-  if (!mine) input.value = now;
-  warn(input, mine && input.value.trim() !== now ? `is now “${now || 'nobody'}”` : null);
+  if (!keepsEdit) input.value = now;
+  warn(input, keepsEdit && input.value.trim() !== now ? `is now “${now || 'Unassigned'}”` : null);
 }
 
 function warn(input, text) {

@@ -1,4 +1,4 @@
-// What is different between two states of the activities. What did not change is the same object in both.
+// Compares two states of the activities. An unchanged activity is the same object in both.
 
 const SHOWN = {
   status: ({ status }) => status,
@@ -8,20 +8,20 @@ const SHOWN = {
   reporter: ({ reporter }) => reporter,
 };
 
-/** Returns how many are new, changed and gone, and `fields`: the changed fields by id, null for a new activity. */
+/** Returns the numbers of added, changed and removed activities, and `fields`: the changed fields by id, null for a new activity. */
 export function difference(before, after) {
   const fields = new Map();
-  let fresh = 0;
+  let added = 0;
   for (const [id, activity] of after) {
     const old = before.get(id);
     if (old === activity) continue;
     if (!old) {
-      fresh++;
+      added++;
       fields.set(id, null);
       continue;
     }
     const changed = new Set(Object.keys(SHOWN).filter((name) => SHOWN[name](old) !== SHOWN[name](activity)));
     if (changed.size > 0) fields.set(id, changed);
   }
-  return { fields, fresh, changed: fields.size - fresh, gone: before.size + fresh - after.size };
+  return { fields, added, changed: fields.size - added, removed: before.size + added - after.size };
 }

@@ -1,8 +1,8 @@
-// Makes elements. Text from the database goes into textContent only, so it can never become markup.
+// Creates elements. Text from the database goes into textContent only, so it never becomes markup.
 
 /**
- * Returns an element. In props: `class`, `text`, `hue` (a colour for --hue), `data` (a dataset), `on` (listeners);
- * true and false set and leave out an attribute, and everything else is an attribute.
+ * Creates an element. In props: `text`, `value`, `hue` (a colour for --hue), `data` (a dataset), `on` (listeners). Every
+ * other property is an attribute: true sets it without a value; false, null and undefined omit it.
  */
 export function h(name, props = {}, ...children) {
   const element = document.createElement(name);
@@ -27,7 +27,7 @@ function set(element, key, value) {
 
 export const byID = (id) => document.getElementById(id);
 
-/** Writes only what differs: the browser lays out again for every write. */
+/** Sets the text if it differs, since each write causes a layout. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -45,7 +45,7 @@ const PATHS = {
   lock: 'M6 11h12v9H6zM8.5 11V8a3.5 3.5 0 0 1 7 0v3',
 };
 
-/** Returns one of the page's line drawings, which says nothing to a screen reader. */
+/** Returns an icon, hidden from screen readers. */
 export function icon(name, className = '') {
   const svg = document.createElementNS(SVG, 'svg');
   for (const [key, value] of Object.entries({ viewBox: '0 0 24 24', fill: 'none', stroke: 'currentColor', 'stroke-width': '1.7', 'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true', class: `icon-art ${className}` })) {
@@ -57,7 +57,7 @@ export function icon(name, className = '') {
   return svg;
 }
 
-/** Returns the round initials of a person, in a colour of their own. */
+/** Returns the initials of a user in a circle of the user's colour. */
 export function avatar(name, more = '') {
   return h('span', { class: `avatar ${more}`, hue: hue(name), 'aria-hidden': 'true', text: initials(name) });
 }
@@ -70,7 +70,7 @@ function initials(name) {
 
 const STATUS_HUES = { open: 222, in_progress: 38, blocked: 4, resolved: 150 };
 
-/** Returns the colour of a name: the same one everywhere, and readable in both themes. */
+/** Returns the colour of a name: always the same, and readable in both themes. */
 export function hue(name) {
   let sum = 7;
   for (const char of String(name)) sum = (sum * 31 + char.codePointAt(0)) % 3600;

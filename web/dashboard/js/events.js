@@ -1,4 +1,4 @@
-// The events as they came, the latest first, joined by transaction. One can be looked into.
+// Lists the events, newest first, grouped by transaction. The inspector shows one of them.
 
 import { byID, h, setText } from './dom.js';
 import { clock, iso, shorten, span } from './format.js';
@@ -6,26 +6,26 @@ import { Inspector } from './inspector.js';
 import { summary } from './summary.js';
 import { cssLength, VirtualList } from './virtual.js';
 
-/** How many events are kept, and how much of each one's text. */
+/** How many events are kept, and how many characters of each. */
 const KEPT = 2000;
 const RAW = 50_000;
 
 export class Events {
-  #kept = []; // the latest first
-  #waiting = []; // came while paused
+  #kept = []; // newest first
+  #waiting = []; // arrived while paused
   #types = new Set();
   #number = 0;
   #transaction = 0;
-  #paused = false;
+  #isPaused = false;
   #active = null;
   #list;
   #inspector;
-  #took;
+  #latency;
 
-  /** took(timestamp, receivedAt) returns a latency; show(id) opens an activity. */
-  constructor({ took, show }) {
-    this.#took = took;
-    this.#inspector = new Inspector({ choose: (event) => this.#choose(event), show });
+  /** `latency(timestamp, receivedAt)` returns milliseconds; `show(id)` opens an activity. */
+  constructor({ latency, show }) {
+    this.#latency = latency;
+    this.#inspector = new Inspector({ select: (event) => this.#select(event), show });
     this.#list = new VirtualList({
       scroller: byID('event-list'),
       space: byID('event-space'),
@@ -36,18 +36,18 @@ export class Events {
     });
     byID('event-list').addEventListener('keydown', (event) => this.#key(event));
     byID('event-type').addEventListener('change', () => this.#show());
-    byID('pause').addEventListener('click', () => this.pause(!this.#paused));
+    byID('pause').addEventListener('click', () => this.pause(!this.#isPaused));
   }
 
-  /** Adds events in the order they came. */
+  /** Adds events in the order of their arrival. */
   add(events, metas) {
-    const came = events.map((event, i) => this.#keep(event, metas[i]));
+    const arrived = events.map((event, i) => this.#keep(event, metas[i]));
     this.#inspector.complete();
-    if (this.#paused) this.#waiting.push(...came);
-    else this.#kept.unshift(...came.reverse());
+    if (this.#isPaused) this.#waiting.push(...arrived);
+    else this.#kept.unshift(...arrived.reverse());
     if (this.#waiting.length > KEPT) this.#waiting.splice(0, this.#waiting.length - KEPT);
     if (this.#kept.length > KEPT) this.#kept.length = KEPT;
-    if (this.#paused) this.#label();
+    if (this.#isPaused) this.#label();
     else this.#show();
   }
 
@@ -58,7 +58,7 @@ export class Events {
       raw: meta.raw.length > RAW ? shorten(meta.raw, RAW) : meta.raw,
       cut: meta.raw.length > RAW ? meta.raw.length : 0,
       meta: { cursor: meta.cursor, receivedAt: meta.receivedAt, replayed: meta.replayed },
-      took: meta.replayed ? null : this.#took(event.timestamp, meta.receivedAt),
+      latency: meta.replayed ? null : this.#latency(event.timestamp, meta.receivedAt),
       transaction: this.#transaction,
       text: summary(event),
       at: performance.now(),
@@ -72,7 +72,7 @@ export class Events {
   }
 
   pause(paused) {
-    this.#paused = paused;
+    this.#isPaused = paused;
     byID('pause').setAttribute('aria-pressed', paused);
     if (!paused) {
       this.#kept.unshift(...this.#waiting.reverse());
@@ -84,7 +84,7 @@ export class Events {
   }
 
   #label() {
-    setText(byID('pause'), !this.#paused ? 'Pause' : this.#waiting.length ? `Go on (${this.#waiting.length})` : 'Go on');
+    setText(byID('pause'), !this.#isPaused ? 'Pause' : this.#waiting.length ? `Continue (${this.#waiting.length})` : 'Continue');
   }
 
   #show() {
@@ -95,13 +95,13 @@ export class Events {
   }
 
   #row(kept) {
-    const { event, text, meta, took } = kept;
-    const time = h('time', { text: clock(event.timestamp, true), datetime: iso(event.timestamp), title: 'when the row was written, by the database’s clock' });
-    const lasted = h('span', { class: 'took', text: meta.replayed ? 'caught up' : span(took) });
+    const { event, text, meta, latency } = kept;
+    const time = h('time', { text: clock(event.timestamp, true), datetime: iso(event.timestamp), title: 'The time at which the row was written, by the database’s clock' });
+    const delay = h('span', { class: 'latency', text: meta.replayed ? 'catch-up' : span(latency) });
     return h('div', {
-      class: `event ${performance.now() - kept.at < 500 ? 'fresh' : ''}`, role: 'option', id: `event-${kept.number}`, data: { type: event.type, number: event.id ?? '' },
-      on: { click: () => this.#choose(kept) },
-    }, h('span', { class: 'tx', 'aria-hidden': 'true' }), h('span', { class: 'type', text: event.type }), h('span', { class: 'when' }, time, ' ', lasted), h('span', { class: 'text', text }));
+      class: `event ${performance.now() - kept.at < 500 ? 'new' : ''}`, role: 'option', id: `event-${kept.number}`, data: { type: event.type, number: event.id ?? '' },
+      on: { click: () => this.#select(kept) },
+    }, h('span', { class: 'tx', 'aria-hidden': 'true' }), h('span', { class: 'type', text: event.type }), h('span', { class: 'when' }, time, ' ', delay), h('span', { class: 'text', text }));
   }
 
   #fill(row, kept, index) {
@@ -114,7 +114,7 @@ export class Events {
     row.setAttribute('aria-posinset', index + 1);
   }
 
-  #choose(kept) {
+  #select(kept) {
     this.#active = kept;
     byID('event-list').setAttribute('aria-activedescendant', kept ? `event-${kept.number}` : '');
     if (!kept) {
@@ -133,8 +133,8 @@ export class Events {
     const { items } = this.#list;
     const at = items.indexOf(this.#active);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1, PageDown: at + this.#list.page, PageUp: at - this.#list.page, Enter: Math.max(at, 0) }[event.key];
-    if (event.key === 'Escape' && this.#active) this.#choose(null);
-    else if (to !== undefined && items.length) this.#choose(items[Math.max(0, Math.min(to, items.length - 1))]);
+    if (event.key === 'Escape' && this.#active) this.#select(null);
+    else if (to !== undefined && items.length) this.#select(items[Math.max(0, Math.min(to, items.length - 1))]);
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,4 +1,4 @@
-// Fields with suggestions, and what the server says is wrong with them.
+// Builds fields with suggestions, and shows the server's errors at them.
 
 import { h } from './dom.js';
 import { Refused } from './server.js';
@@ -11,7 +11,7 @@ export const STATUSES = ['open', 'in_progress', 'blocked', 'resolved', 'closed']
 
 let lists = 0;
 
-/** Returns a labelled field; suggested() returns the values to offer. Its input is element.input. */
+/** Returns a labelled field. `suggested()` returns the values to offer. The input is element.input. */
 export function field(name, label, { value = '', required = false, suggested = null, whole = false, hint = '' } = {}) {
   const id = `field-${++lists}`;
   const list = suggested ? h('datalist', { id }) : null;
@@ -22,7 +22,7 @@ export function field(name, label, { value = '', required = false, suggested = n
   return element;
 }
 
-/** Returns the values of a field among the activities, the most frequent first. */
+/** Returns the values of fields among the activities, the most frequent first. */
 export function used(activities, ...names) {
   const times = new Map();
   for (const activity of activities) {
@@ -31,7 +31,7 @@ export function used(activities, ...names) {
   return [...times].sort((a, b) => b[1] - a[1]).map(([value]) => value);
 }
 
-/** Runs what a button does: once at a time, and what is refused is shown where it belongs. Returns whether it went well. */
+/** Runs the action of a button, one at a time, and shows an error at its field. Returns whether it succeeded. */
 export async function attempt(form, button, action) {
   clear(form);
   button.disabled = true;
@@ -63,8 +63,8 @@ function show(form, error) {
     input.setAttribute('aria-invalid', 'true');
     input.closest('.field').append(h('span', { class: 'error', text: detail }));
   }
-  const said = form.querySelector('.problem');
-  if (unplaced.length || !form.querySelector('.error')) said.textContent = unplaced.join('; ') || error.message;
+  const summary = form.querySelector('.problem');
+  if (unplaced.length || !form.querySelector('.error')) summary.textContent = unplaced.join('; ') || error.message;
   form.querySelector('[aria-invalid]')?.focus();
 }
 

@@ -1,4 +1,4 @@
-// Times, numbers and names, as people read them.
+// Formats times, numbers and names.
 
 const number = new Intl.NumberFormat('en');
 const dates = new Intl.DateTimeFormat([], { dateStyle: 'medium', timeStyle: 'medium' });
@@ -7,7 +7,7 @@ export const count = (n) => number.format(n);
 
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
-/** Returns the time of day, in the browser's zone, to the millisecond if asked. */
+/** Returns the time of day in the browser's zone, with milliseconds on request. */
 export function clock(ms, millis = false) {
   const at = new Date(ms);
   if (Number.isNaN(at.getTime())) return '–';
@@ -27,7 +27,7 @@ export function iso(value) {
 
 const UNITS = [[60, 's'], [60, 'min'], [24, 'h'], [365, 'd'], [Infinity, 'y']];
 
-/** Returns how long ago something was, in one word: "now", "12 s", "3 min". */
+/** Returns the age of a time: "now", "12 s", "3 min". */
 export function ago(value, now = Date.now()) {
   let n = (now - new Date(value).getTime()) / 1000;
   if (Number.isNaN(n)) return '–';
@@ -39,7 +39,7 @@ export function ago(value, now = Date.now()) {
   return '–';
 }
 
-/** Returns a time span in milliseconds with two figures that matter. */
+/** Formats a duration in milliseconds, with two or three significant digits. */
 export function span(ms) {
   if (!Number.isFinite(ms)) return '–';
   if (Math.abs(ms) < 10) return `${ms.toFixed(ms < 0 || ms >= 1 ? 0 : 1)} ms`;
@@ -47,7 +47,7 @@ export function span(ms) {
   return Math.abs(ms) < 120_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
-/** Shows a status as words: in_progress as "in progress". */
+/** Returns a status as words: in_progress as "in progress". */
 export const words = (status) => String(status).replaceAll('_', ' ');
 
 export const shorten = (text, length) => (text.length > length ? `${text.slice(0, length)}…` : text);

@@ -1,18 +1,18 @@
-// The activities as a table: sorted and filtered, kept up, with what changed glowing and settling.
+// Shows the activities as a table, sorted and filtered, and highlights changes.
 
 import { avatar, byID, h, setText, statusHue } from './dom.js';
 import { ago, dateTime, plural, words } from './format.js';
-import { COLUMNS, created, select, updated } from './list.js';
+import { COLUMNS, created, selectRows, updated } from './list.js';
 import { cssLength, VirtualList } from './virtual.js';
 
-/** How long a change is to be seen, in milliseconds: the length of the style sheet's settle. */
+/** How long a change is highlighted, in milliseconds: the length of the animation in css/table.css. */
 const GLOW = 2200;
 
 export class Grid {
   shown = [];
   #handlers;
   #list;
-  #active = null; // the id of the row that has, or last had, the focus
+  #active = null; // the id of the row that has or last had the focus
   #selected = null; // the id of the activity that is open beside the table
   #glowing = new Map(); // by id: {at, fields, turn}
   #turn = 0;
@@ -35,7 +35,7 @@ export class Grid {
     scroller.addEventListener('keydown', (event) => this.#key(event));
     scroller.addEventListener('scroll', () => scroller.scrollTop === 0 && this.#arrivals(0), { passive: true });
     byID('arrivals').addEventListener('click', () => scroller.scrollTo({ top: 0, behavior: 'smooth' }));
-    setInterval(() => document.hidden || this.#list.draw(), 10_000); // "3 min" grows old
+    setInterval(() => document.hidden || this.#list.draw(), 10_000); // updates "3 min"
   }
 
   #head({ id, label, end }) {
@@ -43,11 +43,11 @@ export class Grid {
     return h('div', { class: `cell ${end ? 'end' : ''} ${id === 'status' ? 'state-cell' : id}`, role: 'columnheader', data: { column: id } }, button);
   }
 
-  /** Shows the activities as view has it; `changes` is what is to glow: fields by id, null for a new activity. */
+  /** Shows the activities of a view. `changes` are highlighted: fields by id, null for a new activity. */
   show(all, view, changes) {
     const before = this.shown.length;
     const hold = byID('grid-scroll').scrollTop > 0 || byID('grid-space').contains(document.activeElement);
-    this.shown = select(all, view);
+    this.shown = selectRows(all, view);
     this.#remember(changes);
     for (const cell of byID('grid-head').children) {
       const sorts = cell.dataset.column === view.sort;
@@ -57,8 +57,8 @@ export class Grid {
     byID('table').setAttribute('aria-rowcount', this.shown.length + 1);
     this.#list.show(this.shown, { hold });
     this.#keepFocus();
-    const news = [...changes.values()].filter((fields) => fields === null).length;
-    if (hold && this.shown.length > before && news && view.sort === 'created' && view.down) this.#arrivals(this.#arrived + news);
+    const added = [...changes.values()].filter((fields) => fields === null).length;
+    if (hold && this.shown.length > before && added && view.sort === 'created' && view.down) this.#arrivals(this.#arrived + added);
   }
 
   #remember(changes) {
@@ -85,7 +85,7 @@ export class Grid {
       h('div', { class: 'cell state-cell', role: 'gridcell', data: { field: 'status' } }, h('span', { class: 'status' }, h('span'))),
       h('div', { class: 'cell what', role: 'gridcell', data: { field: 'what' } }, h('div', { class: 'title' }, h('b'), h('i'), h('span')), h('span', { class: 'note' })),
       h('div', { class: 'cell place', role: 'gridcell', data: { field: 'location' } }),
-      h('div', { class: 'cell who', role: 'gridcell', data: { field: 'assignedTo' } }),
+      h('div', { class: 'cell assignee', role: 'gridcell', data: { field: 'assignedTo' } }),
       h('div', { class: 'cell reporter', role: 'gridcell', data: { field: 'reporter' } }),
       h('div', { class: 'cell end created', role: 'gridcell' }, h('time')),
       h('div', { class: 'cell end updated', role: 'gridcell' }, h('time')));
@@ -96,7 +96,7 @@ export class Grid {
     row.setAttribute('aria-rowindex', index + 2);
     row.tabIndex = id === (this.#active ?? this.shown[0]?.id) ? 0 : -1;
     row.setAttribute('aria-selected', id === this.#selected);
-    const [status, what, place, who, reporter, made, changed] = row.children;
+    const [status, what, place, assignee, reporter, made, changed] = row.children;
     if (row.shows !== activity) {
       row.shows = activity;
       row.dataset.id = id;
@@ -104,9 +104,9 @@ export class Grid {
       setText(status.firstElementChild.firstElementChild, words(activity.status));
       fillTitle(what, activity);
       setText(place, activity.location);
-      if (who.shows !== activity.assignedTo) {
-        who.shows = activity.assignedTo;
-        who.replaceChildren(...(activity.assignedTo === null ? [h('span', { class: 'nobody', text: 'nobody' })] : [avatar(activity.assignedTo), h('span', { text: activity.assignedTo })]));
+      if (assignee.shows !== activity.assignedTo) {
+        assignee.shows = activity.assignedTo;
+        assignee.replaceChildren(...(activity.assignedTo === null ? [h('span', { class: 'unassigned', text: 'Unassigned' })] : [avatar(activity.assignedTo), h('span', { text: activity.assignedTo })]));
       }
       setText(reporter, activity.reporter);
     }
@@ -115,7 +115,7 @@ export class Grid {
     this.#glow(row, this.#glowing.get(id));
   }
 
-  /** Two names for one animation, in turns: so it begins anew without the browser having to lay out in between. */
+  /** Alternates between two classes with the same animation, which restarts it without a forced layout. */
   #glow(row, glow) {
     if (!glow || row.glows === glow.turn || performance.now() - glow.at > GLOW) return;
     row.glows = glow.turn;
@@ -138,7 +138,7 @@ export class Grid {
     this.#list.pin(id);
   }
 
-  /** The focus stays in the table when the row that had it is gone. */
+  /** Moves the focus to the first row when the focused row disappears. */
   #keepFocus() {
     if (this.#active === null || this.shown.some(({ id }) => id === this.#active)) return;
     const had = this.#list.element(this.#active)?.contains(document.activeElement);
@@ -155,7 +155,7 @@ export class Grid {
     this.#list.pin(activity.id)?.focus({ preventScroll: true });
   }
 
-  /** Puts the focus back where it was before something else had it. */
+  /** Returns the focus to the row that last had it. */
   refocus() {
     this.focus(this.#active === null ? 0 : this.shown.findIndex(({ id }) => id === this.#active));
   }

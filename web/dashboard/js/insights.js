@@ -1,4 +1,4 @@
-// The two charts: events per minute, and how long they took from the database to this page.
+// Shows two charts: events per minute, and the latency from the database to this page.
 
 import { Chart } from './chart.js';
 import { byID, setText } from './dom.js';
@@ -6,8 +6,8 @@ import { clock, count, span } from './format.js';
 import { Measures } from './measures.js';
 
 /**
- * How far clocks may seem apart before it is said, and taken out of the figures, in milliseconds. Less may as well be
- * a first answer that was slow.
+ * The difference of the clocks above which the page reports and subtracts it, in milliseconds. A smaller one may be
+ * the latency of the first response.
  */
 const SKEW = 2000;
 
@@ -17,13 +17,13 @@ export class Insights {
   #measures = new Measures();
   #span = SPANS[5];
   #skew = null;
-  #pointed = { rate: null, latency: null };
+  #hovered = { rate: null, latency: null };
   #rate = this.#chart('rate', { bars: 'perMinute', least: 4, label: (n) => count(Math.round(n)) });
   #latency = this.#chart('latency', { lines: ['p95', 'p50'], least: 4, label: (n) => (n < 1000 ? `${Math.round(n)}` : `${n / 1000} s`) });
 
   constructor() {
     for (const button of document.querySelectorAll('[data-span]')) {
-      button.addEventListener('click', () => this.#choose(button));
+      button.addEventListener('click', () => this.#selectSpan(button));
     }
     this.#tick();
     setInterval(() => document.hidden || this.#tick(), 1000);
@@ -36,29 +36,29 @@ export class Insights {
     return new Chart(byID(`${name}-chart`), {
       ...options,
       since: () => this.#span.since,
-      pointed: (column) => {
-        this.#pointed[name] = column;
+      hovered: (column) => {
+        this.#hovered[name] = column;
         this.#figures();
       },
     });
   }
 
-  #choose(chosen) {
-    this.#span = SPANS[chosen.dataset.span];
-    for (const button of document.querySelectorAll('[data-span]')) button.setAttribute('aria-pressed', button === chosen);
+  #selectSpan(selected) {
+    this.#span = SPANS[selected.dataset.span];
+    for (const button of document.querySelectorAll('[data-span]')) button.setAttribute('aria-pressed', button === selected);
     this.#tick();
   }
 
-  /** Adds events; skew is how far this clock is ahead of the server's, in milliseconds, or null. */
+  /** Adds events. `skew` is by how much this clock is ahead of the server's, in milliseconds, or null. */
   add(events, metas, skew) {
     this.#skew = skew !== null && Math.abs(skew) > SKEW ? skew : null;
     events.forEach(({ timestamp }, i) => {
       const { receivedAt, replayed } = metas[i];
-      this.#measures.add(receivedAt, replayed ? null : this.took(timestamp, receivedAt));
+      this.#measures.add(receivedAt, replayed ? null : this.latency(timestamp, receivedAt));
     });
   }
 
-  took(timestamp, receivedAt) {
+  latency(timestamp, receivedAt) {
     return Math.max(0, receivedAt - timestamp - (this.#skew ?? 0));
   }
 
@@ -71,12 +71,12 @@ export class Insights {
 
   #figures() {
     const minute = this.#measures.lastMinute(Date.now());
-    const rate = this.#pointed.rate ?? minute;
-    figure('rate', count(Math.round(rate.perMinute)), this.#pointed.rate ? clock(rate.from) : 'now');
-    const latency = this.#pointed.latency ?? minute;
-    figure('latency', latency.p50 === null ? '–' : span(latency.p50), this.#pointed.latency ? clock(latency.from) : 'median');
+    const rate = this.#hovered.rate ?? minute;
+    figure('rate', count(Math.round(rate.perMinute)), this.#hovered.rate ? clock(rate.from) : 'now');
+    const latency = this.#hovered.latency ?? minute;
+    figure('latency', latency.p50 === null ? '–' : span(latency.p50), this.#hovered.latency ? clock(latency.from) : 'median');
     const p95 = latency.p95 === null ? '' : `p95 ${span(latency.p95)}`;
-    setText(byID('latency-note'), this.#skew === null ? p95 : `${p95}; clocks ${span(this.#skew)} apart, taken out`);
+    setText(byID('latency-note'), this.#skew === null ? p95 : `${p95}; clocks differ by ${span(this.#skew)}, subtracted`);
     byID('rate-chart').setAttribute('aria-label', `Events per minute: ${count(minute.events)} in the last minute`);
     byID('latency-chart').setAttribute('aria-label', `Latency from commit to browser in the last minute: median ${span(minute.p50 ?? NaN)}, 95 % within ${span(minute.p95 ?? NaN)}`);
   }

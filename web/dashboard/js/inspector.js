@@ -1,4 +1,4 @@
-// Looks into one event: the envelope as it came, its cursor, and the transaction that it belongs to.
+// Shows one event: its envelope, its transaction and the cursor after it.
 
 import { copyButton } from './clipboard.js';
 import { byID, h } from './dom.js';
@@ -10,14 +10,14 @@ export class Inspector {
   #handlers;
   #shown = null;
   #siblings = () => [];
-  #complete = true;
+  #isComplete = true;
 
-  /** Handlers: `choose(event)`, null to close, and `show(id)` for the activity that an event is about. */
+  /** Handlers: `select(event)`, null to close, and `show(id)` for the activity that an event is about. */
   constructor(handlers) {
     this.#handlers = handlers;
   }
 
-  /** Shows an event; siblings returns the events of its transaction that have come so far, in their order. */
+  /** Shows an event. `siblings()` returns the events of its transaction that have arrived so far, in order. */
   show(kept, siblings) {
     this.open = true;
     this.#shown = kept;
@@ -31,24 +31,24 @@ export class Inspector {
     byID('inspector').hidden = true;
   }
 
-  /** More events have come: the transaction may be whole now. */
+  /** Draws an incomplete transaction again, after more events arrived. */
   complete() {
-    if (this.open && !this.#complete) this.#draw();
+    if (this.open && !this.#isComplete) this.#draw();
   }
 
   #draw() {
-    const { event, meta, raw, cut, took } = this.#shown;
+    const { event, meta, raw, cut, latency } = this.#shown;
     const all = this.#siblings();
     const cursor = all.at(-1)?.meta.cursor ?? null;
-    this.#complete = cursor !== null;
-    const close = h('button', { type: 'button', class: 'button quiet icon', 'aria-label': 'Close the event', text: '✕', on: { click: () => this.#handlers.choose(null) } });
+    this.#isComplete = cursor !== null;
+    const close = h('button', { type: 'button', class: 'button quiet icon', 'aria-label': 'Close the event', text: '✕', on: { click: () => this.#handlers.select(null) } });
     const about = typeof event.data?.id === 'string' && event.type.startsWith('activity_') | (event.type === 'assignment_changed');
     const facts = h('dl', { class: 'facts' }, ...[
-      ['Number in the log', event.id === undefined ? '–' : count(event.id)],
+      ['Id in the log', event.id === undefined ? '–' : count(event.id)],
       ['Written', `${clock(event.timestamp, true)}, by the database’s clock`],
-      ['Arrived', `${clock(meta.receivedAt, true)}, ${meta.replayed ? 'with what was missed' : `after ${span(took)}`}`],
+      ['Arrived', `${clock(meta.receivedAt, true)}, ${meta.replayed ? 'with the catch-up' : `after ${span(latency)}`}`],
       ['Transaction', this.#transaction(all, cursor)],
-      ['Cursor after it', cursor ?? 'comes with its last event'],
+      ['Cursor after it', cursor ?? 'arrives with its last event'],
     ].flatMap(([name, value]) => [h('dt', { text: name }), typeof value === 'string' ? h('dd', { class: name.startsWith('Cursor') ? 'mono' : '', text: value }) : h('dd', {}, value)]));
     const pre = h('pre', { class: 'mono', tabindex: '0', 'aria-label': 'The envelope' }, ...(cut ? [raw, `\n(${count(cut)} characters)`] : highlighted(raw)));
     byID('inspector').replaceChildren(
@@ -66,7 +66,7 @@ export class Inspector {
     const near = all.slice(Math.max(0, at - 6), at + 7);
     return h('span', { class: 'siblings' }, total, ...near.map((other) => h('button', {
       type: 'button', text: String(other.event.id ?? '–'), title: other.event.type, 'aria-current': other === this.#shown ? 'true' : null,
-      on: { click: () => this.#handlers.choose(other) },
+      on: { click: () => this.#handlers.select(other) },
     })));
   }
 }

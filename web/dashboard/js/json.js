@@ -1,8 +1,8 @@
-// Shows JSON text indented and in colours, without reading it as numbers: 12345678901234567890 stays what it is.
+// Indents and colours JSON text. It does not parse numbers, so 12345678901234567890 stays exact.
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[{}[\],:]/g;
 
-/** Returns the text's tokens as nodes, each with its class; what is no JSON is returned as it is. */
+/** Returns the tokens of the text as nodes with classes. Text that is not JSON is returned unchanged. */
 export function highlighted(text) {
   const tokens = text.match(TOKEN) ?? [];
   if (tokens.join('') !== text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1')) return [text];

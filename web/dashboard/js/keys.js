@@ -1,8 +1,8 @@
-// The keyboard: what each key does, and a dialog that tells.
+// Handles keyboard shortcuts, and lists them in a dialog.
 
 import { byID, h } from './dom.js';
 
-/** Keys: [key, what it does, function]. */
+/** `keys` has an entry for each key: [key, description, function]. */
 export function startKeys(keys) {
   document.addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,6 +1,6 @@
-// Which activities are shown, and in which order. Plain functions over plain values.
+// Filters and sorts the activities. Pure functions.
 
-/** What can be filtered by, and how the API calls it. */
+/** The filters: the API's names and their labels. */
 export const FILTERS = { status: 'Status', category: 'Category', location: 'Location', assignedTo: 'Assignee' };
 
 export const COLUMNS = [
@@ -13,19 +13,19 @@ export const COLUMNS = [
   { id: 'updated', label: 'Updated', value: (a) => updated(a), down: true, end: true },
 ];
 
-/** An activity that came by an event, and was older than the list, does not say when it was created. */
+/** Returns the time of creation. It is unknown for an activity that entered the list with an update. */
 export const created = (a) => a.createdAt ?? '';
 export const updated = (a) => a.updatedAt ?? '';
 
-/** Returns the view of somebody who has chosen nothing: all, the newest first. */
-export const everything = () => ({ q: '', sort: 'created', down: true, status: new Set(), category: new Set(), location: new Set(), assignedTo: new Set() });
+/** Returns the default view: all activities, newest first. */
+export const defaultView = () => ({ q: '', sort: 'created', down: true, status: new Set(), category: new Set(), location: new Set(), assignedTo: new Set() });
 
-export const filtered = (view) => view.q.trim() !== '' || Object.keys(FILTERS).some((name) => view[name].size > 0);
+export const isFiltered = (view) => view.q.trim() !== '' || Object.keys(FILTERS).some((name) => view[name].size > 0);
 
-/** How much of an id counts as looked for, in characters: short words are part of many. */
-const ID = 4;
+/** The length from which a word is compared with ids, in characters: shorter ones match too many. */
+const MIN_ID = 4;
 
-const texts = new WeakMap(); // an activity that has not changed is the same object
+const texts = new WeakMap(); // an unchanged activity is the same object
 
 function text(activity) {
   let found = texts.get(activity);
@@ -37,20 +37,20 @@ function text(activity) {
   return found;
 }
 
-/** The value of a filter: '' is nobody, as in the API. */
+/** Returns an activity's value for a filter; '' means unassigned, as in the API. */
 export const valueOf = (activity, name) => activity[name] ?? '';
 
 function matches(activity, view, q, except = '') {
   for (const name in FILTERS) {
     if (name !== except && view[name].size > 0 && !view[name].has(valueOf(activity, name))) return false;
   }
-  return q.every((word) => text(activity).includes(word) || (word.length >= ID && activity.id.startsWith(word)));
+  return q.every((word) => text(activity).includes(word) || (word.length >= MIN_ID && activity.id.startsWith(word)));
 }
 
 const wordsOf = (q) => q.toLowerCase().split(/\s+/).filter(Boolean);
 
-/** Returns what is shown, sorted. */
-export function select(all, view) {
+/** Returns the activities of a view, sorted. */
+export function selectRows(all, view) {
   const q = wordsOf(view.q);
   const shown = [];
   for (const activity of all) if (matches(activity, view, q)) shown.push(activity);
@@ -64,13 +64,13 @@ function order({ sort, down }) {
     const left = value(a);
     const right = value(b);
     if (left !== right) return left < right ? -sign : sign;
-    const [first, second] = [created(a), created(b)]; // the newest first, whatever it is sorted by
+    const [first, second] = [created(a), created(b)]; // equal values: newest first
     if (first !== second) return first < second ? 1 : -1;
     return a.id < b.id ? 1 : -1;
   };
 }
 
-/** Counts values of a filter among the activities that the other filters let through. */
+/** Counts the values of a filter among the activities that match the other filters. */
 export function facets(all, view, name) {
   const q = wordsOf(view.q);
   const counts = new Map();
@@ -90,7 +90,7 @@ export function counts(all, name) {
   return [...found].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
 }
 
-/** Reads and writes the view as the page's fragment, so that it can be bookmarked and sent to somebody. */
+/** Converts the view to the page's fragment, so that it can be bookmarked and shared. */
 export function toHash(view) {
   const params = new URLSearchParams();
   if (view.q) params.set('q', view.q);
@@ -101,7 +101,7 @@ export function toHash(view) {
 
 export function fromHash(hash) {
   const params = new URLSearchParams(hash.replace(/^#/, ''));
-  const view = everything();
+  const view = defaultView();
   view.q = params.get('q') ?? '';
   for (const name in FILTERS) view[name] = new Set(params.getAll(name));
   const sort = params.get('sort') ?? '-created';

@@ -1,4 +1,4 @@
-// The name that somebody gave themself on this page. It is kept in this browser, and nobody checks it.
+// Keeps the name that the user entered. It is stored in this browser; the server does not check it.
 
 import { avatar, byID, setText } from './dom.js';
 
@@ -10,7 +10,7 @@ function read() {
   try {
     return localStorage.getItem(KEY) ?? '';
   } catch {
-    return ''; // storage is forbidden
+    return ''; // storage is blocked
   }
 }
 
@@ -25,7 +25,7 @@ export function setMe(given) {
   try {
     if (name) localStorage.setItem(KEY, name);
     else localStorage.removeItem(KEY);
-  } catch { /* then it lasts as long as the page */ }
+  } catch { /* storage is blocked: the name is lost with the page */ }
   show();
   for (const listener of listeners) listener(name);
 }
@@ -47,7 +47,7 @@ export function startMe() {
 
 function show() {
   setText(byID('me-name'), name || 'Your name');
-  byID('me').setAttribute('aria-label', name ? `You are ${name}. Change your name` : 'Give yourself a name');
+  byID('me').setAttribute('aria-label', name ? `You are ${name}. Change your name` : 'Enter your name');
   const round = avatar(name || '?');
   round.id = 'me-avatar';
   byID('me-avatar').replaceWith(round);

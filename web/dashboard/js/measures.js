@@ -1,14 +1,14 @@
-// How many events came, and how long they took, second by second for the last hour.
+// Counts events and samples their latencies, for each second of the last hour.
 
 const SECONDS = 3600;
 
-/** How many latencies of a second are kept: a sample is enough for percentiles. */
+/** How many latencies are kept for a second: a sample is enough for percentiles. */
 const SAMPLE = 50;
 
 export class Measures {
   #seconds = new Map(); // by second: {events, latencies}
 
-  /** Adds an event; latency in milliseconds, or null where it says nothing. */
+  /** Adds an event. `latency` is in milliseconds, or null for a replayed event. */
   add(at, latency) {
     const second = Math.floor(at / 1000);
     let kept = this.#seconds.get(second);
@@ -24,12 +24,12 @@ export class Measures {
 
   #forget(before) {
     for (const second of this.#seconds.keys()) {
-      if (second >= before) return; // they came in this order
+      if (second >= before) return; // the map is in the order of time
       this.#seconds.delete(second);
     }
   }
 
-  /** Returns the last n columns of `width` seconds up to now: {from, seconds, perMinute, p50, p95}. */
+  /** Returns the last n columns of `width` seconds each: {from, events, perMinute, p50, p95}. */
   columns(now, n, width) {
     const last = Math.floor(now / 1000 / width);
     return Array.from({ length: n }, (_, i) => this.#column((last - n + 1 + i) * width, width));
@@ -48,13 +48,13 @@ export class Measures {
     return { from: from * 1000, events, perMinute: (events * 60) / width, p50: percentile(latencies, 0.5), p95: percentile(latencies, 0.95) };
   }
 
-  /** What the last minute was like. */
+  /** Returns the column of the last minute. */
   lastMinute(now) {
     return this.#column(Math.floor(now / 1000) - 59, 60);
   }
 }
 
-/** Returns a percentile of sorted numbers, or null of none. */
+/** Returns a percentile of sorted numbers, or null if there are none. */
 function percentile(sorted, share) {
   return sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }

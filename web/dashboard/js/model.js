@@ -1,17 +1,17 @@
-// What the page knows: the activities, kept up by the client, and how the connection fares. It draws nothing.
+// Holds the data of the page: the activities, which the client keeps up to date, and the stream. It draws nothing.
 
 import { activities, createEventStream, createLiveQuery } from './pgherald.js';
 import { authorization, base, request, session } from './server.js';
 
-/** How many activities are loaded: the newest. */
+/** How many activities are loaded; the newest. */
 export const MAX = 10_000;
 
-/** How long events wait for those that come with them: people do not see less, and drawing is the dear part. */
+/** How long events are collected before they are drawn, in milliseconds. */
 const FLUSH = 50;
 
 /**
  * Follows the server. Handlers: `data(activities, {loading, error, stale})`, with null for a server that watches other
- * tables; `events(events, metas)`; `sync(data)`; `status(status)`; `error(error)`. Each is called as often as it happens.
+ * tables; `events(events, metas)`; `sync(data)`; `status(status)`; `error(error)`. They are called without a limit on the rate.
  */
 export class Model {
   stream = null;
@@ -24,16 +24,16 @@ export class Model {
     this.#handlers = handlers;
   }
 
-  /** Starts, or starts anew as somebody else. */
+  /** Starts, or starts again under another name. */
   async start(name) {
     this.close();
     const run = ++this.#run;
     this.#name = name;
     this.#handlers.status('connecting');
-    const served = await this.#served(() => run === this.#run);
+    const served = await this.#detect(() => run === this.#run);
     if (run !== this.#run || served === 'locked') return;
-    if (served === 'activities') this.#follow();
-    else this.#listen();
+    if (served === 'activities') this.#followList();
+    else this.#followEvents();
   }
 
   close() {
@@ -42,9 +42,9 @@ export class Model {
     this.query = this.stream = null;
   }
 
-  /** Finds out what this server has, for as long as somebody wants to know. */
-  async #served(wanted) {
-    for (let attempt = 0; wanted(); attempt++) {
+  /** Detects what this server serves. It retries until it gets a response or `isWanted()` is false. */
+  async #detect(isWanted) {
+    for (let attempt = 0; isWanted(); attempt++) {
       try {
         await request('GET', 'api/activities?limit=1');
         return 'activities';
@@ -56,7 +56,7 @@ export class Model {
         await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(10_000, 1000 * 2 ** attempt) + 200));
       }
     }
-    return 'nobody asks';
+    return 'superseded';
   }
 
   #options() {
@@ -64,8 +64,8 @@ export class Model {
     return { url: new URL('api/events', base).href, ...(this.#name && !session.token ? { user: this.#name } : {}), ...token };
   }
 
-  /** The list, and the stream from exactly there on. */
-  #follow() {
+  /** Loads the list and opens the stream at its cursor. */
+  #followList() {
     const list = activities({ url: new URL('api/activities', base).href, max: MAX, request: () => ({ cache: 'no-store', headers: authorization() }) });
     this.query = createLiveQuery({
       ...list,
@@ -73,17 +73,17 @@ export class Model {
       onEvents: (events, metas) => this.#handlers.events(events, metas),
     });
     this.stream = this.query.stream;
-    this.#hear();
-    const tell = () => {
+    this.#subscribe();
+    const publish = () => {
       const { data, loading, error, stale } = this.query.getSnapshot();
       this.#handlers.data(data, { loading, error, stale });
     };
-    this.query.subscribe(tell);
-    tell();
+    this.query.subscribe(publish);
+    publish();
   }
 
-  /** Another spec's tables: there is no list, only what happens. */
-  #listen() {
+  /** Opens the stream of a server that watches other tables, without a list. */
+  #followEvents() {
     let events = [];
     let metas = [];
     let timer = 0;
@@ -101,20 +101,20 @@ export class Model {
         timer ||= setTimeout(flush, FLUSH);
       },
     });
-    this.#hear();
+    this.#subscribe();
     this.#handlers.data(null, { loading: false, error: null, stale: false });
   }
 
-  #hear() {
+  #subscribe() {
     const stream = this.stream;
     stream.on('sync', (event) => this.#handlers.sync(event.data));
     stream.onStatus((status) => this.#handlers.status(status));
-    stream.onError((error) => this.#failed(error));
+    stream.onError((error) => this.#onFailure(error));
     this.#handlers.status(stream.status);
   }
 
-  /** A server that checks tokens takes names from them, and refuses those that people give themselves. */
-  #failed(error) {
+  /** Restarts without a name if the server rejects it: a server that checks tokens takes the name from the token. */
+  #onFailure(error) {
     if (error.fatal && error.status === 400 && this.#name) {
       this.start('');
       return;

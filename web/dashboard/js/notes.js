@@ -1,21 +1,21 @@
-// The notes of one activity, the newest first, and a field for another one.
+// Shows the notes of an activity, newest first, and a form for a new one.
 
 import { avatar, h } from './dom.js';
 import { dateTime } from './format.js';
 import { attempt, problem } from './form.js';
 import { me, setMe } from './me.js';
-import { say } from './say.js';
+import { announce } from './announce.js';
 import { addNote, notesOf } from './server.js';
 
 /** The database's limit, in characters. */
 const LONGEST = 10_000;
 
-/** How long to wait for further notes before loading, in milliseconds. */
+/** How long to wait for further events before loading the notes, in milliseconds. */
 const WAIT = 150;
 
 export class Notes {
   #id;
-  #list = h('ul', { class: 'notes', 'aria-label': 'Notes, the newest first' });
+  #list = h('ul', { class: 'notes', 'aria-label': 'Notes, newest first' });
   #more = h('button', { type: 'button', class: 'button quiet', text: 'Older notes', hidden: true, on: { click: () => this.#older() } });
   #form = this.#build();
   #next = null;
@@ -36,7 +36,7 @@ export class Notes {
     this.#load?.abort();
   }
 
-  /** Loads them again soon: somebody has said something. */
+  /** Loads the notes again soon, after a new one. */
   refresh() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#fetch(), WAIT);
@@ -47,7 +47,7 @@ export class Notes {
     this.#load = new AbortController();
     try {
       const page = await notesOf(this.#id, null, { signal: this.#load.signal });
-      this.#list.replaceChildren(...(page.notes.length ? page.notes.map(row) : [h('li', { class: 'hint', text: 'Nobody has said anything yet.' })]));
+      this.#list.replaceChildren(...(page.notes.length ? page.notes.map(row) : [h('li', { class: 'hint', text: 'No notes yet.' })]));
       this.#after(page);
     } catch (error) {
       if (error.name !== 'AbortError') this.#list.replaceChildren(h('li', { class: 'hint', text: `The notes cannot be loaded. ${error.message}` }));
@@ -67,7 +67,7 @@ export class Notes {
   }
 
   #build() {
-    const text = h('textarea', { name: 'notes', rows: 2, maxlength: LONGEST, 'aria-label': 'A note', placeholder: 'Say something about it' });
+    const text = h('textarea', { name: 'notes', rows: 2, maxlength: LONGEST, 'aria-label': 'A note', placeholder: 'Write a note' });
     const author = h('input', { name: 'authorId', value: me(), maxlength: 200, 'aria-label': 'Your name', placeholder: 'Your name', autocomplete: 'nickname' });
     const button = h('button', { class: 'button', text: 'Add note' });
     const form = h('form', { class: 'note-form', novalidate: true }, h('div', { class: 'field' }, text), h('div', { class: 'with-button' }, h('div', { class: 'field' }, author), button), problem());
@@ -83,7 +83,7 @@ export class Notes {
       if (!(await attempt(form, button, () => addNote(this.#id, text.value.trim(), name)))) return;
       text.value = '';
       if (!me()) setMe(name);
-      say('Note added');
+      announce('Note added');
       this.refresh();
     });
     return form;

@@ -1,45 +1,45 @@
-// Who is online, where the server tells.
+// Shows which users are online, if the server has presence.
 
 import { avatar, byID, h } from './dom.js';
 import { ago, iso, plural } from './format.js';
 import { request } from './server.js';
 
-/** How many are shown by their initials. */
+/** How many users are shown by their initials. */
 const SHOWN = 4;
 
 export class People {
-  #users = new Map(); // since when, by name
-  #there = false;
+  #users = new Map(); // the time of joining, by name
+  #hasPresence = false;
   #name = '';
   #run = 0;
-  #meanwhile = []; // came while it was asked who is online, and may be newer than the answer
-  #asking = false;
+  #queued = []; // events that arrived during the request, and may be newer than its response
+  #isLoading = false;
 
   constructor() {
     byID('people-card').addEventListener('beforetoggle', (event) => event.newState === 'open' && this.#card());
   }
 
-  /** Asks who is online, as somebody. A server that does not know hides it all. */
+  /** Loads the users who are online. `name` is the user's own. A server without presence hides the button. */
   async load(name) {
     const run = ++this.#run;
     this.#name = name;
-    this.#asking = true;
-    this.#meanwhile = [];
-    const answer = await request('GET', `api/presence${name ? `?user=${encodeURIComponent(name)}` : ''}`).catch((error) => (error.status ? { gone: true } : null));
-    if (run !== this.#run) return; // overtaken
-    this.#asking = false;
-    if (answer === null) return; // no server: it is asked again after the reconnect
-    this.#there = Array.isArray(answer.users);
-    this.#users = new Map((answer.users ?? []).map(({ userId, since }) => [userId, since]));
-    for (const event of this.#meanwhile) this.#apply(event);
+    this.#isLoading = true;
+    this.#queued = [];
+    const response = await request('GET', `api/presence${name ? `?user=${encodeURIComponent(name)}` : ''}`).catch((error) => (error.status ? { gone: true } : null));
+    if (run !== this.#run) return; // superseded
+    this.#isLoading = false;
+    if (response === null) return; // the server is unreachable: the next attempt follows the reconnect
+    this.#hasPresence = Array.isArray(response.users);
+    this.#users = new Map((response.users ?? []).map(({ userId, since }) => [userId, since]));
+    for (const event of this.#queued) this.#apply(event);
     this.#show();
   }
 
-  /** Takes the presence_updated among events. */
+  /** Applies the events of type presence_updated. */
   add(events) {
     const news = events.filter(({ type }) => type === 'presence_updated');
-    if (this.#asking) this.#meanwhile.push(...news);
-    if (!this.#there || news.length === 0) return;
+    if (this.#isLoading) this.#queued.push(...news);
+    if (!this.#hasPresence || news.length === 0) return;
     for (const event of news) this.#apply(event);
     this.#show();
   }
@@ -51,7 +51,7 @@ export class People {
 
   #show() {
     const button = byID('people');
-    button.hidden = !this.#there || this.#users.size === 0;
+    button.hidden = !this.#hasPresence || this.#users.size === 0;
     const names = [...this.#users.keys()].sort((a, b) => (b === this.#name) - (a === this.#name) || (a < b ? -1 : 1));
     const more = names.length - SHOWN;
     button.replaceChildren(...names.slice(0, SHOWN).map((name) => avatar(name)), ...(more > 0 ? [h('span', { class: 'avatar more', 'aria-hidden': 'true', text: `+${more}` })] : []));

@@ -1,8 +1,8 @@
-// Where popovers open: under what opened them, inside the window.
+// Places popovers under the button that opened them, inside the window.
 
 const MARGIN = 8;
 
-/** Puts an open popover under an element. */
+/** Places an open popover under an element. */
 export function place(card, under) {
   const from = under.getBoundingClientRect();
   const width = card.offsetWidth;
@@ -13,7 +13,7 @@ export function place(card, under) {
   card.style.top = `${top}px`;
 }
 
-/** Lets each button with a popover place what it opens. */
+/** Places the popover of each button when it opens. */
 export function startPopovers() {
   for (const button of document.querySelectorAll('[popovertarget]')) {
     const card = document.getElementById(button.getAttribute('popovertarget'));

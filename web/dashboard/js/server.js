@@ -1,11 +1,11 @@
-// The API's requests. What the server refuses becomes an error that says what the server said.
+// Sends the API's requests. A rejected one throws Refused, with the server's problem details.
 
 export const base = new URL('.', document.baseURI);
 
-/** The token of somebody who had to give one, for as long as the page is open. */
+/** The token that the user entered, if the server required one. It is lost with the page. */
 export const session = { token: '' };
 
-/** What the server refused, and why; `fields` says it for each member of the body. */
+/** A request that the server rejected. `fields` has the errors of single members of the body. */
 export class Refused extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || `the server answered ${status}`);
@@ -16,7 +16,7 @@ export class Refused extends Error {
 
 export const authorization = () => (session.token ? { Authorization: `Bearer ${session.token}` } : {});
 
-/** Returns the JSON of the answer, or null of an empty one. */
+/** Returns the JSON of the response, or null if it is empty. */
 export async function request(method, path, body, { signal } = {}) {
   const response = await reach(new URL(path, base), {
     method,
@@ -34,7 +34,7 @@ async function reach(url, init) {
     return await fetch(url, init);
   } catch (error) {
     if (init.signal?.aborted) throw error;
-    throw new Error('The server does not answer. Nothing was changed; try again when it is back.', { cause: error });
+    throw new Error('The server does not respond. Try again when it is back.', { cause: error });
   }
 }
 

@@ -1,18 +1,20 @@
-// Says in a line what an event tells.
+// Describes an event in one line.
 
-/** How much of an event of an unknown type is shown in its line. */
+/** How many characters of an event of an unknown type are shown. */
 const MAX_LINE = 300;
 
-/** Returns plain text, which the caller must not treat as HTML. */
+const UNASSIGNED = 'Unassigned';
+
+/** Returns a plain text, which the caller must not use as HTML. */
 export function summary({ type, data }) {
   if (data === null || typeof data !== 'object' || Array.isArray(data)) return compact(data);
   switch (type) {
     case 'activity_created':
-      return join(what(data), `by ${data.reporter}`, data.assignedTo && `→ ${data.assignedTo}`);
+      return join(subject(data), `by ${data.reporter}`, data.assignedTo && `→ ${data.assignedTo}`);
     case 'activity_updated':
-      return join(changed(data), what(data), data.latestUpdate?.notes && `“${data.latestUpdate.notes}”`);
+      return join(changed(data), subject(data), data.latestUpdate?.notes && `“${data.latestUpdate.notes}”`);
     case 'assignment_changed':
-      return join(`${data.oldAssigneeId ?? 'nobody'} → ${data.newAssigneeId ?? 'nobody'}`, what(data));
+      return join(`${data.oldAssigneeId ?? UNASSIGNED} → ${data.newAssigneeId ?? UNASSIGNED}`, subject(data));
     case 'activity_deleted':
       return String(data.id);
     case 'presence_updated':
@@ -22,12 +24,12 @@ export function summary({ type, data }) {
   }
 }
 
-function what({ category, subcategory, location }) {
+function subject({ category, subcategory, location }) {
   return `${category}/${subcategory} @ ${location}`;
 }
 
 function changed({ updateType, status, assignedTo }) {
-  return updateType === 'assignment' ? `→ ${assignedTo ?? 'nobody'}` : status;
+  return updateType === 'assignment' ? `→ ${assignedTo ?? UNASSIGNED}` : status;
 }
 
 function join(...parts) {

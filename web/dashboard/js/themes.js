@@ -1,10 +1,10 @@
-// Light, dark, or as the system has it.
+// Switches between the themes light, dark and system.
 
 import { byID, icon } from './dom.js';
 
 const KEY = 'pgherald.theme';
 const NEXT = { system: 'light', light: 'dark', dark: 'system' };
-const LABEL = { system: 'as the system has it', light: 'light', dark: 'dark' };
+const LABEL = { system: 'system', light: 'light', dark: 'dark' };
 
 export function startThemes() {
   const root = document.documentElement;
@@ -21,7 +21,7 @@ export function startThemes() {
     else root.dataset.theme = theme;
     try {
       localStorage.setItem(KEY, theme);
-    } catch { /* then it lasts as long as the page */ }
+    } catch { /* storage is blocked: the theme is lost with the page */ }
     show();
   });
   show();

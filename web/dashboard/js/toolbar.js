@@ -1,20 +1,20 @@
-// What is shown of the activities: search, filters, order. The view is kept in the page's fragment.
+// Controls which activities are shown: search, filters and order. The page's fragment holds the view.
 
 import { byID, h, setText } from './dom.js';
 import { count, words } from './format.js';
-import { COLUMNS, everything, facets, filtered, FILTERS, fromHash, toHash } from './list.js';
+import { COLUMNS, defaultView, facets, isFiltered, FILTERS, fromHash, toHash } from './list.js';
 import { place } from './popover.js';
 
-/** How many values of a filter are offered at once; more can be searched for. */
-const OFFERED = 200;
+/** How many values of a filter are offered at once; the search finds the others. */
+const MAX_OPTIONS = 200;
 
 export class Toolbar {
   view = fromHash(location.hash);
   #changed;
   #all = () => [];
-  #wait = 0;
+  #searchTimer = 0;
 
-  /** changed is called when the view is another; all returns the activities. */
+  /** `changed()` is called when the view changes; `all()` returns the activities. */
   constructor({ changed, all }) {
     this.#changed = changed;
     this.#all = all;
@@ -22,8 +22,8 @@ export class Toolbar {
     for (const { id, label } of COLUMNS) byID('sort').append(h('option', { value: id, text: label }));
     byID('sort').addEventListener('change', () => this.sort(byID('sort').value, true));
     byID('search').addEventListener('input', () => {
-      clearTimeout(this.#wait);
-      this.#wait = setTimeout(() => this.set({ q: byID('search').value }), 80);
+      clearTimeout(this.#searchTimer);
+      this.#searchTimer = setTimeout(() => this.set({ q: byID('search').value }), 80);
     });
     byID('toolbar').addEventListener('submit', (event) => event.preventDefault());
     byID('clear').addEventListener('click', () => {
@@ -47,17 +47,17 @@ export class Toolbar {
 
   clear() {
     const { sort, down } = this.view;
-    this.set({ ...everything(), sort, down });
+    this.set({ ...defaultView(), sort, down });
   }
 
-  /** Sorts by a column; once more turns the order round. */
+  /** Sorts by a column, or reverses the order of the current one unless `keep`. */
   sort(id, keep = false) {
     const column = COLUMNS.find((one) => one.id === id);
     const again = this.view.sort === id && !keep;
     this.set({ sort: id, down: again ? !this.view.down : Boolean(column.down) });
   }
 
-  /** Lets a value of a filter through, or no more. */
+  /** Adds or removes a value of a filter. `only` removes the other values. */
   toggle(name, value, only = false) {
     const values = new Set(only ? [] : this.view[name]);
     if (this.view[name].has(value)) values.delete(value);
@@ -65,7 +65,7 @@ export class Toolbar {
     this.set({ [name]: values });
   }
 
-  /** Says how many are shown, of how many. */
+  /** Shows how many of the activities are shown. */
   shown(n, total, more) {
     const of = n === total ? count(n) : `${count(n)} of ${count(total)}`;
     setText(byID('shown'), more ? `${of}, the newest` : of);
@@ -92,10 +92,10 @@ export class Toolbar {
     return [button];
   }
 
-  #options(name, wanted) {
-    const found = facets(this.#all(), this.view, name).filter(([value]) => label(name, value).toLowerCase().includes(wanted));
+  #options(name, search) {
+    const found = facets(this.#all(), this.view, name).filter(([value]) => label(name, value).toLowerCase().includes(search));
     if (found.length === 0) return [h('p', { class: 'hint', text: 'Nothing matches.' })];
-    return found.slice(0, OFFERED).map(([value, n]) => h('label', { class: 'option' },
+    return found.slice(0, MAX_OPTIONS).map(([value, n]) => h('label', { class: 'option' },
       h('input', { type: 'checkbox', checked: this.view[name].has(value), on: { change: () => this.toggle(name, value) } }),
       h('span', { text: label(name, value) }),
       h('small', { text: count(n) })));
@@ -104,18 +104,18 @@ export class Toolbar {
   #show() {
     if (byID('search').value !== this.view.q) byID('search').value = this.view.q;
     byID('sort').value = this.view.sort;
-    byID('clear').hidden = !filtered(this.view);
+    byID('clear').hidden = !isFiltered(this.view);
     for (const name in FILTERS) {
       const values = [...this.view[name]];
       const button = byID(`filter-${name}-button`);
       button.classList.toggle('on', values.length > 0);
-      const chosen = values.length === 1 ? label(name, values[0]) : count(values.length);
-      button.replaceChildren(FILTERS[name], ...(values.length ? [h('b', { text: chosen })] : []));
+      const summary = values.length === 1 ? label(name, values[0]) : count(values.length);
+      button.replaceChildren(FILTERS[name], ...(values.length ? [h('b', { text: summary })] : []));
     }
   }
 }
 
 export function label(name, value) {
-  if (value === '') return 'nobody';
+  if (value === '') return 'Unassigned';
   return name === 'status' ? words(value) : value;
 }

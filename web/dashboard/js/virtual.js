@@ -1,26 +1,26 @@
-// A list of rows of one height, of which only those in sight exist. Ten thousand rows cost what thirty cost.
+// Shows a list of rows of equal height. Only visible rows have elements, so ten thousand rows cost as much as thirty.
 
-/** How many rows beyond the edges exist, so that scrolling shows no holes. */
-const BEYOND = 8;
+/** How many rows beyond each edge have elements, so that scrolling shows no gaps. */
+const OVERSCAN = 8;
 
 /**
- * Options: `scroller` scrolls, `space` has the height of all rows, `height()` returns a row's in pixels, `key(item)`
- * names an item, `create(item)` makes its element and `fill(element, item, index)` shows it, every time it is drawn.
+ * Options: `scroller` scrolls, `space` gets the height of all rows, `height()` returns the height of a row in pixels,
+ * `key(item)` identifies an item, `create(item)` returns its element, and `fill(element, item, index)` updates it in each draw.
  */
 export class VirtualList {
   items = [];
   #options;
   #elements = new Map(); // by key
   #frame = 0;
-  #pinned = null; // the key of a row that exists also out of sight, since it has the focus
+  #pinned = null; // the key of the focused row, which keeps its element out of sight
 
   constructor(options) {
     this.#options = options;
-    options.scroller.addEventListener('scroll', () => this.#later(), { passive: true });
+    options.scroller.addEventListener('scroll', () => this.#scheduleDraw(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(options.scroller);
   }
 
-  /** Shows these items. With hold, what is in sight stays where it is, whatever comes above it. */
+  /** Shows the items. With `hold`, visible rows keep their positions when rows are added above them. */
   show(items, { hold }) {
     const anchor = hold ? this.#anchor() : null;
     this.items = items;
@@ -30,7 +30,7 @@ export class VirtualList {
     this.draw();
   }
 
-  /** Remembers what is in sight: the keys, and how far the first of them is from the edge. */
+  /** Returns the keys of the visible rows, and the offset of the first one from the edge. */
   #anchor() {
     const { scroller, height, key } = this.#options;
     const first = Math.floor(scroller.scrollTop / height());
@@ -60,7 +60,7 @@ export class VirtualList {
     return this.#elements.get(key) ?? null;
   }
 
-  /** Scrolls just as far as is needed to see a row. */
+  /** Scrolls by the smallest distance that makes a row visible. */
   reveal(index) {
     const { scroller, height } = this.#options;
     const top = index * height();
@@ -68,12 +68,12 @@ export class VirtualList {
     else if (top + height() > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = top + height() - scroller.clientHeight;
   }
 
-  /** How many rows fit. */
+  /** The number of rows of a page, for Page Up and Page Down. */
   get page() {
     return Math.max(1, Math.floor(this.#options.scroller.clientHeight / this.#options.height()) - 1);
   }
 
-  #later() {
+  #scheduleDraw() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
       this.draw();
@@ -82,7 +82,7 @@ export class VirtualList {
 
   draw() {
     const { space, height, key, create, fill } = this.#options;
-    const rows = this.#inSight(height());
+    const rows = this.#visibleRows(height());
     const wanted = new Set(rows.map((index) => key(this.items[index])));
     for (const [name, element] of this.#elements) {
       if (wanted.has(name)) continue;
@@ -102,10 +102,10 @@ export class VirtualList {
     }
   }
 
-  #inSight(height) {
+  #visibleRows(height) {
     const { scroller, key } = this.#options;
-    const from = Math.max(0, Math.floor(scroller.scrollTop / height) - BEYOND);
-    const to = Math.min(this.items.length, Math.ceil((scroller.scrollTop + scroller.clientHeight) / height) + BEYOND);
+    const from = Math.max(0, Math.floor(scroller.scrollTop / height) - OVERSCAN);
+    const to = Math.min(this.items.length, Math.ceil((scroller.scrollTop + scroller.clientHeight) / height) + OVERSCAN);
     const rows = [];
     for (let index = from; index < to; index++) rows.push(index);
     const pinned = this.#pinned === null ? -1 : this.items.findIndex((item) => key(item) === this.#pinned);
@@ -115,7 +115,7 @@ export class VirtualList {
   }
 }
 
-/** Returns a function that gives a length of the style sheet in pixels, and asks for it once per size of the window. */
+/** Returns a function that returns a length of the style sheet in pixels. The result is cached until the window is resized. */
 export function cssLength(name) {
   let pixels = 0;
   window.addEventListener('resize', () => (pixels = 0));
