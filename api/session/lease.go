@@ -50,7 +50,7 @@ func (r *Registry) Renew(connection string, until time.Time) (end time.Time, ok 
 		return time.Time{}, false
 	}
 	if until.After(l.Until()) {
-		l.Lease.Renew(until)
+		l.Renew(until)
 	}
 	return l.Until(), true
 }
