@@ -34,14 +34,15 @@
 //	              ┌─────────┴───┐                         │
 //	              │ catching up │──► closed: slow, other  │
 //	              └─────────┬───┘    (error of the log)   │
-//	                        │                             │
-//	                        ▼ drain time or end of lease  ▼ (from writing, too)
+//	                        │◄── drain time, lease ends ──┘
+//	                        ▼    (from writing, too)
 //	                ┌──────────┐
-//	                │ draining │──► closed: draining, expired (once the last frame is taken)
+//	                │ draining │──► closed: draining, expired (last frame taken), slow
 //	                └──────────┘
 //
 // From every state, a peer that closes the connection leads to closed (client_gone), and so does Close
-// (server_closed). A client is closed once: [Owner].Close is called then.
+// (server_closed). A client whose catch-up ends within a frame skips draining: it would take the last
+// frame for the rest of that one. A client is closed once: [Owner].Close is called then.
 //
 // # epoll
 //
