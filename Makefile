@@ -1,8 +1,6 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-# Packages whose tests talk to a PostgreSQL.
-PG_PACKAGES := ./api ./api/activities ./cmd/... ./db/... ./migrations ./triggers ./web
 FUZZTIME ?= 3s
 
 .PHONY: help
@@ -22,14 +20,12 @@ setup: ## install what the tests need: a PostgreSQL, on Debian with apt
 	tools/setup
 
 .PHONY: test
-test: setup ## test everything, on the system's PostgreSQL and on PostgreSQL 18
-	go vet ./...
-	go test -race -p 2 -timeout 8m ./...
-	go test -race -timeout 4m ./api -args -goroutines
-	tools/test-newest -race -p 2 -timeout 8m $(PG_PACKAGES)
-	tools/test-client
-	tools/test-browser
-	$(MAKE) fuzz
+test: setup ## run the tests of every change, in less than 10 minutes
+	tools/test
+
+.PHONY: soak
+soak: setup ## run the long tests, also on PostgreSQL 18; SHORT=1 as CI does
+	tools/soak
 
 .PHONY: client
 client: ## test the npm package in web/client
@@ -57,7 +53,7 @@ measure: build ## measure the server; ARGS="latency --ephemeral"
 
 .PHONY: cover
 cover: setup ## say how much of each function the tests reach
-	go test -p 2 -timeout 8m -coverpkg=./... -coverprofile=cover.out ./...
+	go test -p 2 -timeout 20m -coverpkg=./... -coverprofile=cover.out ./...
 	go tool cover -func=cover.out
 
 .PHONY: clean

@@ -85,7 +85,7 @@ func (s *faultScenario) lead(t *testing.T, awaitStep func(notify.LeaderStep)) pg
 // awaitUnlocked waits until no leader holds the lock.
 func (s *faultScenario) awaitUnlocked(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangLimit)
 	defer cancel()
 	if _, err := s.conn.Exec(ctx, `select pg_advisory_lock_shared($1)`, int64(notify.LeaderLock)); err != nil {
 		t.Fatalf("wait for the leader's lock: %v", err)
@@ -197,7 +197,7 @@ func TestLeaderReplacesASessionThatWasCutOff(t *testing.T) {
 	r.awaitDelivered(conn)
 	select { // the network must not return before the leader has noticed
 	case <-r.sessionLost:
-	case <-time.After(30 * time.Second):
+	case <-time.After(hangLimit):
 		t.Fatal("the leader has not given up its session")
 	}
 	proxy.Blackhole(false)

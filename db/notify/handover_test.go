@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -17,14 +18,13 @@ import (
 // shortTerms makes a leader that resigns as soon as possible, so that a test sees many terms.
 var shortTerms = notify.LeaderOptions{Window: 4 * time.Millisecond, SessionTimeout: shortSession.SessionTimeout}
 
+// minTerms is small by default; make soak tests more terms.
+var minTerms = flag.Uint64("terms", 60, "least number of terms of TestTermsOfTwoServers; TestTermsWithFaults makes half as many")
+
 // TestTermsOfTwoServers lets writers alternate between bursts and pauses, with transactions that stay open
 // across terms, savepoints and rollbacks, while two servers lead in turn. Each reader has every event once.
 // Whenever all writers pause, everything was announced: no event has waited for a periodic read.
 func TestTermsOfTwoServers(t *testing.T) {
-	minTerms := uint64(300)
-	if testing.Short() {
-		minTerms = 60
-	}
 	url := newWatchedTable(t)
 	var steps stepBroadcast
 	replicas := []*replica{
@@ -34,7 +34,7 @@ func TestTermsOfTwoServers(t *testing.T) {
 	conn := pgtest.Connect(t, url)
 	writers := newRandomWriters(t, url, &steps)
 	rounds := 0
-	for ; countTerms(replicas) < minTerms && !t.Failed(); rounds++ {
+	for ; countTerms(replicas) < *minTerms && !t.Failed(); rounds++ {
 		writers.runRound(t)
 		for n, r := range replicas {
 			r.awaitAnnounced(conn, fmt.Sprintf("after round %d, server %d", rounds, n))

@@ -15,10 +15,7 @@ import (
 // and a process is killed, or stopped until it has lost the lock. Each event is delivered once all the same.
 // After the last leader has ended, writers notify again.
 func TestTermsWithFaults(t *testing.T) {
-	minTerms, minFaults := uint64(150), 60
-	if testing.Short() {
-		minTerms, minFaults = 30, 12
-	}
+	minTerms, minFaults := *minTerms/2, int(*minTerms/5)
 	url := newWatchedTable(t)
 	var steps stepBroadcast
 	stop := make([]context.CancelFunc, 2)

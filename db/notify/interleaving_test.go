@@ -170,7 +170,7 @@ func (s *steppedLeader) advance() {
 		if got != want {
 			s.t.Fatalf("the leader took the step %q, want %q", got, want)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(hangLimit):
 		s.t.Fatalf("the leader did not take the step %q", want)
 	}
 }
@@ -185,7 +185,7 @@ func (s *steppedLeader) finish() {
 		s.resume <- struct{}{}
 		select {
 		case step = <-s.arrived:
-		case <-time.After(30 * time.Second):
+		case <-time.After(hangLimit):
 			s.t.Fatalf("the leader did not finish its drain after the step %q", step)
 		}
 	}
@@ -226,7 +226,7 @@ func TestPublishChecksTheLockAfterItsInsert(t *testing.T) {
 // awaitBlocked waits until the connection waits for a lock.
 func (s *steppedLeader) awaitBlocked(conn *pgx.Conn) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), hangLimit)
 	defer cancel()
 	for blocked := false; !blocked; {
 		err := s.conn.QueryRow(ctx, `select exists (select from pg_locks where pid = $1 and not granted)`, int64(conn.PgConn().PID())).Scan(&blocked)

@@ -67,6 +67,9 @@ func requestLeader(t *testing.T, conn *pgx.Conn) {
 	pgtest.Exec(t, conn, `select pg_notify('pgherald', 'x' || n) from generate_series(1, 20) as n`)
 }
 
+// hangLimit bounds every wait. It only ends a test that hangs: no test depends on the speed of the machine.
+const hangLimit = 2 * time.Minute
+
 // listenForWakeUps LISTENs on a connection of its own. The function that it returns waits for the next
 // payload.
 func listenForWakeUps(t *testing.T, url string) func() string {
@@ -75,7 +78,7 @@ func listenForWakeUps(t *testing.T, url string) func() string {
 	pgtest.Exec(t, conn, `listen pgherald`)
 	return func() string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), hangLimit)
 		defer cancel()
 		n, err := conn.WaitForNotification(ctx)
 		if err != nil {
@@ -173,7 +176,7 @@ func (o *observer) flush(conn *pgx.Conn) {
 	o.tokens++
 	token := fmt.Sprintf("%p %d", o, o.tokens)
 	pgtest.Exec(o.t, conn, `select pg_notify($1, $2)`, notify.ControlChannel, token)
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(hangLimit)
 	for got := ""; got != token; {
 		select {
 		case got = <-o.received:
@@ -189,7 +192,7 @@ func (o *observer) flush(conn *pgx.Conn) {
 
 // isWoken waits for a wake-up, and reports whether one came in time.
 func (o *observer) isWoken() bool {
-	ctx, cancel := context.WithTimeout(o.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(o.t.Context(), hangLimit)
 	defer cancel()
 	select {
 	case <-o.listener.Wake():

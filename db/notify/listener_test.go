@@ -40,7 +40,7 @@ func runListener(t *testing.T, url string) *notify.Listener {
 
 func waitLive(t *testing.T, l *notify.Listener) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangLimit)
 	defer cancel()
 	if err := l.WaitLive(ctx); err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func waitWake(t *testing.T, l *notify.Listener) {
 	t.Helper()
 	select {
 	case <-l.Wake():
-	case <-time.After(30 * time.Second):
+	case <-time.After(hangLimit):
 		t.Fatal("the reader was not woken")
 	}
 }
@@ -72,7 +72,7 @@ func waitWake(t *testing.T, l *notify.Listener) {
 // waitReason waits until both Status and WaitLive give a reason that contains the text.
 func waitReason(t *testing.T, l *notify.Listener, text string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangLimit)
 	defer cancel()
 	ended, end := context.WithCancel(ctx)
 	end()

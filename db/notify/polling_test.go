@@ -70,7 +70,7 @@ select exists (
     where a.application_name = 'pgherald leader' and a.datname = current_database() and not l.granted
 )`
 	conn := pgtest.Connect(t, url)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangLimit)
 	defer cancel()
 	for blocked := false; !blocked; {
 		if err := conn.QueryRow(ctx, sql).Scan(&blocked); err != nil {

@@ -120,7 +120,7 @@ func (r *replica) lead(conn *pgx.Conn, step notify.LeaderStep) {
 
 func (r *replica) awaitStep(want notify.LeaderStep) {
 	r.t.Helper()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(hangLimit)
 	for {
 		select {
 		case step := <-r.steps:
@@ -138,7 +138,7 @@ func (r *replica) awaitStep(want notify.LeaderStep) {
 func (r *replica) awaitAnnounced(conn *pgx.Conn, when string) {
 	r.t.Helper()
 	ids := loggedIDs(r.t, conn)
-	timeout := time.After(15 * time.Second)
+	timeout := time.After(hangLimit)
 	for {
 		id, changed, err := r.reader.missing(ids)
 		if err != nil {
@@ -160,7 +160,7 @@ func (r *replica) awaitAnnounced(conn *pgx.Conn, when string) {
 func (r *replica) awaitDelivered(conn *pgx.Conn) {
 	r.t.Helper()
 	want := loggedIDs(r.t, conn)
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(hangLimit)
 	for {
 		changed := r.feed.Changed()
 		bufs, err := r.sub.Pending(nil, 1<<30)

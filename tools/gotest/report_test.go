@@ -1,0 +1,82 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+const passing = `{"Action":"start","Package":"m/a"}
+{"Action":"run","Package":"m/a","Test":"TestOne"}
+{"Action":"output","Package":"m/a","Test":"TestOne","Output":"quiet\n"}
+{"Action":"pass","Package":"m/a","Test":"TestOne","Elapsed":4}
+{"Action":"output","Package":"m/a","Output":"ok  \tm/a\t4.1s\n"}
+{"Action":"pass","Package":"m/a","Elapsed":4.1}
+{"Action":"start","Package":"m/none"}
+{"Action":"skip","Package":"m/none","Elapsed":0}`
+
+const failing = `{"Action":"start","Package":"m/b"}
+{"Action":"run","Package":"m/b","Test":"TestGood"}
+{"Action":"output","Package":"m/b","Test":"TestGood","Output":"quiet\n"}
+{"Action":"pass","Package":"m/b","Test":"TestGood","Elapsed":0}
+{"Action":"run","Package":"m/b","Test":"TestBad"}
+{"Action":"output","Package":"m/b","Test":"TestBad","Output":"loud\n"}
+{"Action":"fail","Package":"m/b","Test":"TestBad","Elapsed":0.1}
+{"Action":"run","Package":"m/b","Test":"TestHangs"}
+{"Action":"output","Package":"m/b","Test":"TestHangs","Output":"panic\n"}
+{"Action":"fail","Package":"m/b","Elapsed":0.2}
+not json
+{"Action":"build-output","ImportPath":"m/c","Output":"undefined: x\n"}`
+
+func TestReport(t *testing.T) {
+	began := time.Unix(0, 0)
+	for name, c := range map[string]struct{ events, want string }{
+		"passing": {passing, `  1:05 ok    m/a, 1 tests, 4.1 s
+  1:05 slow  a.TestOne, 4.0 s
+  1:05 1 packages passed, 0 failed
+`},
+		"cached": {strings.Replace(passing, "4.1s", "(cached)", 1), `  1:05 ok    m/a, 1 tests, cached
+  1:05 slow  a.TestOne, 4.0 s
+  1:05 1 packages passed, 0 failed
+`},
+		"failing": {failing, `loud
+panic
+  1:05 FAIL  m/b, 0.2 s: TestBad, TestHangs
+not json
+undefined: x
+  1:05 0 packages passed, 1 failed
+  1:05 FAIL  m/b
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			r := newReport(&out, began)
+			now := began.Add(65 * time.Second)
+			for line := range strings.Lines(c.events) {
+				r.add([]byte(line), now)
+			}
+			r.end(now)
+			if out.String() != c.want {
+				t.Errorf("report:\n%s\nwant:\n%s", out.String(), c.want)
+			}
+		})
+	}
+}
+
+func TestReportOfRunningTests(t *testing.T) {
+	began := time.Unix(0, 0)
+	var out strings.Builder
+	r := newReport(&out, began)
+	for _, line := range []string{
+		`{"Action":"start","Package":"m/a"}`,
+		`{"Action":"run","Package":"m/a","Test":"TestOne"}`,
+		`{"Action":"pause","Package":"m/a","Test":"TestOne"}`,
+		`{"Action":"run","Package":"m/a","Test":"TestTwo"}`,
+	} {
+		r.add([]byte(line), began)
+	}
+	r.running(began.Add(30 * time.Second))
+	if got, want := out.String(), "  0:30 ...   m/a, since 30s: TestTwo\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
