@@ -35,12 +35,29 @@ func (s Status) Current() bool { return s.Version == s.Latest && !s.Dirty }
 // was applied.
 var ErrDirty = errors.New("an earlier migration stopped half-way: check the tables, then run pgherald migrate repair")
 
-// Up applies the missing migrations of the sets, in the given order.
+// Up applies the missing migrations of the sets, in the given order. The workload needs the engine.
 func Up(ctx context.Context, databaseURL string, sets ...Set) error {
 	for _, s := range sets {
-		if err := s.run(ctx, databaseURL, (*migrate.Migrate).Up); err != nil {
+		err := s.run(ctx, databaseURL, (*migrate.Migrate).Up)
+		if err == nil && s.after != "" {
+			err = s.runAfter(ctx, databaseURL)
+		}
+		if err != nil {
 			return fmt.Errorf("migrate %s up: %w", s.Name, err)
 		}
+	}
+	return nil
+}
+
+// runAfter runs the SQL that follows the set's migrations.
+func (s Set) runAfter(ctx context.Context, databaseURL string) error {
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, s.after); err != nil {
+		return fmt.Errorf("run the statement that follows: %w", err)
 	}
 	return nil
 }

@@ -24,13 +24,23 @@ var files embed.FS
 type Set struct {
 	Name  string // a folder of this package
 	table string // the table in which golang-migrate stores the version
+	after string // SQL that Up runs after the migrations, each time: it must change nothing the second time
 }
 
 // Engine returns the set with the event log. Every installation needs it.
 func Engine() Set { return Set{Name: "engine", table: "pgherald_engine_migrations"} }
 
 // Workload returns the set with the tables of the Workload Insights dashboard, the example.
-func Workload() Set { return Set{Name: "workload", table: "pgherald_workload_migrations"} }
+func Workload() Set {
+	return Set{Name: "workload", table: "pgherald_workload_migrations", after: reserveTypesSQL}
+}
+
+// reserveTypesSQL reserves the event types that the triggers of the workload write: pgherald.publish refuses them.
+// It is not a migration, since the engine may be removed and created again while the workload stays.
+const reserveTypesSQL = `
+insert into pgherald.reserved_types (type)
+values ('activity_created'), ('activity_updated'), ('activity_deleted'), ('assignment_changed')
+on conflict do nothing`
 
 // Files returns the set's SQL files.
 func (s Set) Files() fs.FS {

@@ -94,3 +94,18 @@ func TestWorkloadDownWithoutTheEngine(t *testing.T) {
 		}
 	}
 }
+
+// The engine may be removed and created again while the workload stays: the triggers are installed again
+// then, so their types must be reserved again.
+func TestReservedTypesWithARecreatedEngine(t *testing.T) {
+	url := pgtest.EmptyDatabase(t)
+	up(t, url)
+	if err := migrations.Down(t.Context(), url, migrations.Engine()); err != nil {
+		t.Fatal(err)
+	}
+	up(t, url)
+	conn := pgtest.Connect(t, url)
+	for _, eventType := range slices.Concat(streamTypes, workloadTypes()) {
+		checkPublish(t, conn, eventType, false)
+	}
+}

@@ -55,7 +55,3 @@ create table public.activity_updates (
 );
 
 create index activity_updates_activity_id on public.activity_updates (activity_id, id desc);
-
--- The event types that the triggers on these tables write: pgherald.publish refuses them.
-insert into pgherald.reserved_types (type)
-values ('activity_created'), ('activity_updated'), ('activity_deleted'), ('assignment_changed');
