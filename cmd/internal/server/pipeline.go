@@ -53,7 +53,7 @@ type pipeline struct {
 	pruner  *eventlog.Pruner
 	monitor *eventlog.Monitor
 
-	// Wake-ups, and the schedule that says when the next one is worth a read.
+	// Wake-ups, and the schedule of the next writes to clients: feed and leader delay their work for it.
 	listener *notify.Listener
 	leader   *notify.Leader
 	schedule *pacing.Schedule
@@ -71,7 +71,7 @@ type pipeline struct {
 // openPipeline connects to the database and fills the feed. Nothing runs yet. The caller must close what it
 // returns.
 func (s *Server) openPipeline(ctx context.Context) (*pipeline, error) {
-	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, tokens: s.tokens}
+	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, tokens: s.tokens, schedule: pacing.NewSchedule()}
 	err := p.openLog(ctx)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
@@ -121,7 +121,6 @@ func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.schedule = pacing.NewSchedule()
 	p.leader, err = notify.NewLeader(p.listener, p.config.Database.ListenURL, notify.LeaderOptions{
 		Schedule: p.schedule,
 		Logger:   p.logger,
