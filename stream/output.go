@@ -1,5 +1,10 @@
 package stream
 
+import (
+	"math"
+	"time"
+)
+
 // output collects the bytes for a client: frames that share the entries' memory or, for a filter
 // that batches, batches of them.
 type output struct {
@@ -95,4 +100,178 @@ func (e *entry) countMatches(from, to int, sel *selection) int {
 		}
 	}
 	return n
+}
+
+// Conflated returns a filter that, of the events that are pending at the same time, delivers only the
+// newest of each type and key. It delivers every event that has no key.
+func (f Filter) Conflated() Filter {
+	return f.with("&conflate=1", func(c *criteria) { c.conflate = true })
+}
+
+func (f *Filter) conflates() bool { return f.criteria != nil && f.criteria.conflate }
+
+// scanLimit returns how many bytes of the feed the server must scan to decide what to deliver next:
+// limit, or all if the filter conflates, since any later event may replace an earlier one.
+func (f *Filter) scanLimit(limit int) int {
+	if f.conflates() {
+		return math.MaxInt
+	}
+	return limit
+}
+
+// selection decides which frames of a run of entries are sent: the frames that the filter matches. If
+// the filter conflates, only the newest of them for each type and key are sent.
+type selection struct {
+	filter *Filter
+	newest newestFrames // nil if the filter does not conflate
+}
+
+// newestFrames holds the newest frame of each type and key.
+type newestFrames map[typeAndKey]frameRef
+
+type typeAndKey struct{ eventType, key string }
+
+type frameRef struct {
+	entry *entry
+	frame int
+}
+
+// matches reports whether frame i of the entry is to be sent.
+func (s *selection) matches(e *entry, i int) bool {
+	if !s.filter.match(e, i) {
+		return false
+	}
+	f := &e.frames[i]
+	return s.newest == nil || f.key == "" || s.newest[typeAndKey{f.eventType, f.key}] == frameRef{e, i}
+}
+
+// add adds the frames of an entry that the filter matches, beginning with frame from. Entries must be
+// added in the order of the log.
+func (n newestFrames) add(e *entry, from int, f *Filter) {
+	for i := from; i < len(e.frames); i++ {
+		if fr := &e.frames[i]; fr.key != "" && f.match(e, i) {
+			n[typeAndKey{fr.eventType, fr.key}] = frameRef{e, i}
+		}
+	}
+}
+
+// selectBefore returns the selection for the entries before the given position. The caller must hold
+// the feed's mu.
+func (s *Subscription) selectBefore(end uint64) selection {
+	sel := selection{filter: &s.filter}
+	if !s.filter.conflates() {
+		return sel
+	}
+	sel.newest = make(newestFrames)
+	r := s.feed.buffer
+	base := s.replayState().base
+	for pos, from := s.pos, s.frame; pos < min(r.end(), end); pos, from = pos+1, 0 {
+		e := r.at(pos)
+		if e.inLog {
+			break
+		}
+		if base.Seen(e.xid) {
+			continue
+		}
+		if s.filter.needsFields() {
+			r.parseFields(e)
+		}
+		sel.newest.add(e, from, &s.filter)
+	}
+	return sel
+}
+
+// selectAll returns the selection for entries that come from the log.
+func (f *Filter) selectAll(entries []*entry) selection {
+	sel := selection{filter: f}
+	if f.conflates() {
+		sel.newest = make(newestFrames)
+		for _, e := range entries {
+			sel.newest.add(e, 0, f)
+		}
+	}
+	return sel
+}
+
+// batchBytes is the size at which a batch is sent. A batch is one frame, and the server keeps the part
+// of a frame that a slow client has not read in memory.
+const batchBytes = 64 << 10
+
+// Batched returns a filter that delivers the events of each window as one event. The caller of
+// Pending waits for the end of the window, see Subscription.Window.
+func (f Filter) Batched(window time.Duration) Filter {
+	return f.with("&batch="+window.String(), func(c *criteria) { c.window = window })
+}
+
+// Window returns how long the caller must wait before it calls Pending, so that events gather; 0 if
+// the filter does not batch.
+func (s *Subscription) Window() time.Duration {
+	if s.filter.criteria == nil {
+		return 0
+	}
+	return s.filter.criteria.window
+}
+
+func (f *Filter) batches() bool { return f.criteria != nil && f.criteria.window != 0 }
+
+// batch gathers events that are sent as one or two frames. The first holds whole transactions, with
+// the id line of the last of them. The second holds the beginning of a transaction that continues
+// later: it has no id line, since the client does not have the whole transaction yet.
+type batch struct {
+	events []batchedEvent
+	size   int    // bytes of the envelopes
+	whole  int    // the number of events up to the last id line
+	idLine []byte // the last id line
+}
+
+// batchedEvent points into the memory of an entry.
+type batchedEvent struct{ envelope, timestamp []byte }
+
+// add adds frame i of the entry to the batch. A non-nil idLine says that the transaction ends with
+// this frame. Once the batch is large enough, add appends it to dst and begins another one.
+func (b *batch) add(dst [][]byte, e *entry, i int, idLine []byte) [][]byte {
+	ev := batchedEvent{envelope: e.envelope(i), timestamp: e.timestamp(i)}
+	b.events = append(b.events, ev)
+	b.size += len(ev.envelope)
+	if idLine != nil {
+		b.whole, b.idLine = len(b.events), idLine
+	}
+	if b.size < batchBytes {
+		return dst
+	}
+	return b.flush(dst)
+}
+
+// flush appends the gathered events to dst as frames, and empties the batch.
+func (b *batch) flush(dst [][]byte) [][]byte {
+	if b.whole > 0 {
+		dst = append(dst, batchFrame(b.idLine, b.events[:b.whole]))
+	}
+	if b.whole < len(b.events) {
+		dst = append(dst, batchFrame(nil, b.events[b.whole:]))
+	}
+	*b = batch{events: b.events[:0]}
+	return dst
+}
+
+// batchFrame encodes a batch. Its timestamp is that of the last event.
+func batchFrame(idLine []byte, events []batchedEvent) []byte {
+	const begin, end = dataPrefix + `{"type":"` + TypeBatch + `","data":{"events":[`, "]}" + timestampKey
+	last := events[len(events)-1].timestamp
+	size := len(idLine) + len(begin) + len(end) + len(last) + len(frameEnd)
+	for i := range events {
+		size += len(events[i].envelope) + len(",")
+	}
+	b := make([]byte, 0, size)
+	b = append(b, idLine...)
+	b = append(b, begin...)
+	for i := range events {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, events[i].envelope...)
+	}
+	b = append(b, end...)
+	b = append(b, last...)
+	return append(b, frameEnd...)
 }

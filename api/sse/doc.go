@@ -49,7 +49,7 @@
 // A send into a full socket buffer fails with EAGAIN, since our sends are non-blocking. The poller
 // registers all sockets with one epoll instance, and EpollWait returns those that became writable or
 // whose peer closed them. It is edge-triggered: it reports a change once, so nothing is registered
-// anew for each send. One goroutine waits in it (poller_linux.go) and posts messages to the shards.
+// anew for each send. One goroutine waits in it (socket_linux.go) and posts messages to the shards.
 //
 // Sends are raw system calls. They cannot block, so Go's scheduler need not know of them: a known
 // system call lets it hand the processor to another thread, which it does at every second send.

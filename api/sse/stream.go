@@ -1,6 +1,9 @@
 package sse
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -40,3 +43,137 @@ func (l *Lease) Renew(until time.Time) { l.until.Store(until.UnixNano()) }
 func (l *Lease) Until() time.Time { return time.Unix(0, l.until.Load()) }
 
 func (l *Lease) hasExpired(now time.Time) bool { return l != nil && now.UnixNano() >= l.until.Load() }
+
+// Response is a stream's response that has begun.
+type Response struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	head []byte // bytes before the first event that were not written yet
+}
+
+// Begin sets the headers of a stream's response and its status, 200. It sends nothing yet.
+func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Response, error) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	if s.engine != nil && r.ProtoMajor == 1 && r.TLS == nil {
+		// The response ends with its connection: net/http writes no chunks, so that the engine can
+		// take the socket over and go on with plain bytes.
+		h.Set("Transfer-Encoding", "identity")
+	}
+	if err := s.extendDeadline(w); err != nil {
+		return nil, err
+	}
+	w.WriteHeader(http.StatusOK)
+	return &Response{w: w, r: r, head: s.retryLine("\n\n")}, nil
+}
+
+// Flush sends the headers and the reconnection delay, for a client that has to wait for its first
+// event.
+func (re *Response) Flush() error {
+	if _, err := re.w.Write(re.head); err != nil {
+		return err
+	}
+	re.head = nil
+	return http.NewResponseController(re.w).Flush()
+}
+
+// extendDeadline gives the client WriteTimeout from now on to take what is written next.
+func (s *Server) extendDeadline(w http.ResponseWriter) error {
+	return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout))
+}
+
+// Serve serves a stream on a response that has begun. It returns when the stream has ended, or when
+// the engine or ServeOutermost continues it. It calls the owner's Close in every case.
+func (s *Server) Serve(re *Response, st *Stream) {
+	began := time.Now()
+	if !s.streams.add() {
+		st.Owner.Close(End{Reason: CloseServerClosed})
+		return
+	}
+	if s.engine != nil && !s.isDrained() && s.engine.takeOver(re, st, began) {
+		return
+	}
+	g := &goroutine{server: s, stream: st, w: re.w, buf: re.head, began: began}
+	if outermost, ok := re.w.(*outermostWriter); ok {
+		g.w, outermost.stream = outermost.ResponseWriter, g
+		return
+	}
+	g.serve(re.r.Context())
+}
+
+// ServeOutermost returns a handler that serves streams after next has returned, if a goroutine serves
+// them. So a stream that lasts for hours keeps neither the stack frames of other handlers nor what they
+// allocated for the request. It must wrap all other handlers. Without it, Serve serves the stream.
+func ServeOutermost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet { // not a stream; and http.MaxBytesReader needs net/http's own writer
+			next.ServeHTTP(w, r)
+			return
+		}
+		o := &outermostWriter{ResponseWriter: w, request: r.Context()}
+		next.ServeHTTP(o, r)
+		if o.stream != nil {
+			o.stream.serve(o.request)
+		}
+	})
+}
+
+// outermostWriter is the writer of a response that may become a stream.
+type outermostWriter struct {
+	http.ResponseWriter
+	request context.Context
+	stream  *goroutine // set by Serve
+}
+
+// Unwrap returns the inner writer, for http.ResponseController.
+func (o *outermostWriter) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+
+// CloseReason says why a stream ended: a value for logs and a label of the metrics. It is also an
+// error, so that it can be the cause of a context's end.
+type CloseReason string
+
+// The reasons. CloseOther stands for an error of the log or of the response; End.Err holds it.
+const (
+	CloseClientGone   CloseReason = "client_gone"   // the client closed the connection
+	CloseSlow         CloseReason = "slow"          // the client took nothing for the write timeout
+	CloseDraining     CloseReason = "draining"      // the server drains
+	CloseExpired      CloseReason = "expired"       // the lease ended
+	CloseServerClosed CloseReason = "server_closed" // the server closed before it had drained the stream
+	CloseOther        CloseReason = "other"
+)
+
+// CloseReasons returns every reason.
+func CloseReasons() []CloseReason {
+	return []CloseReason{CloseClientGone, CloseSlow, CloseDraining, CloseExpired, CloseServerClosed, CloseOther}
+}
+
+// Error returns the reason's text.
+func (r CloseReason) Error() string { return string(r) }
+
+// reasonOf returns the close reason that err wraps, or else CloseOther.
+func reasonOf(err error) CloseReason {
+	if reason, ok := errors.AsType[CloseReason](err); ok {
+		return reason
+	}
+	return CloseOther
+}
+
+// End describes a stream that has ended.
+type End struct {
+	Reason   CloseReason
+	Err      error // with CloseOther, the error that ended the stream; else nil
+	Duration time.Duration
+	Bytes    int64  // written to the client
+	Events   uint64 // of the log, written to the client
+}
+
+// newEnd describes the end of a stream that err ended.
+func newEnd(err error, duration time.Duration, bytes int64, events uint64) End {
+	e := End{Reason: reasonOf(err), Duration: duration, Bytes: bytes, Events: events}
+	if e.Reason == CloseOther {
+		e.Err = err
+	}
+	return e
+}
