@@ -119,6 +119,7 @@ func (s *Server) serveClients(ctx context.Context, p *pipeline) error {
 	s.http.Handler = p.api.Handler()
 	served := make(chan error, 1)
 	go func() { served <- s.serve(s.listener) }()
+	defer s.http.Close() // first: stop waits for the streams, and one may wait for its client to read
 	s.logger.Info("serving", "url", s.URL(), "version", Version())
 	close(s.ready)
 	select {
