@@ -235,16 +235,16 @@ func (s *Subscription) rewind(before *Subscription, data []byte, n int) (rest []
 		m += len(b)
 	}
 	if err != nil || m < n { // the feed has evicted the frame
-		return detach(data[n:], data)
+		return shareOrCopy(data[n:], data)
 	}
 	*s = trial
-	return detach(data[n:m], data)
+	return shareOrCopy(data[n:m], data)
 }
 
-// detach returns rest, a part of data, in a form that does not keep all of data in memory. It copies
+// shareOrCopy returns rest, a part of data, in a form that does not keep all of data in memory. It copies
 // rest if that is less than half of data. Otherwise it returns the shared bytes, so that all clients
 // that are stuck in one large frame keep one copy.
-func detach(rest, data []byte) []byte {
+func shareOrCopy(rest, data []byte) []byte {
 	if len(rest) >= len(data)/2 {
 		return slices.Clip(rest)
 	}

@@ -20,8 +20,8 @@ type FeedOptions struct {
 	// Fill is the number of the newest events that the feed reads at start, so that clients resume
 	// from memory after a restart; 50,000 if 0.
 	Fill int
-	// CatchUps limits the subscriptions that query the log at the same time; 4 if 0.
-	CatchUps int
+	// CatchUpQueries limits the queries that subscriptions run on the log at the same time; 4 if 0.
+	CatchUpQueries int
 	// OnEvent receives each event that Run has read, on Run's goroutine. It must not block.
 	OnEvent func(*Event)
 	// Schedule delays reads until shortly before the next fan-out pass; nil delays none.
@@ -37,8 +37,8 @@ func (o FeedOptions) withDefaults() FeedOptions {
 	if o.Fill <= 0 {
 		o.Fill = 50_000
 	}
-	if o.CatchUps <= 0 {
-		o.CatchUps = 4
+	if o.CatchUpQueries <= 0 {
+		o.CatchUpQueries = 4
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(*Event) {}
@@ -89,7 +89,7 @@ func NewFeed(log Log, opts FeedOptions) *Feed {
 	return &Feed{
 		log:      log,
 		opts:     opts,
-		logReads: make(chan struct{}, opts.CatchUps),
+		logReads: make(chan struct{}, opts.CatchUpQueries),
 		started:  time.Now(),
 		buffer:   newRingBuffer(opts.Bytes, Cursor{}),
 		changed:  make(chan struct{}),

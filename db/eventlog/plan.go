@@ -14,7 +14,8 @@ import (
 
 // planSQL returns the unseen transactions, at most $2, in the order of their last event ids. It also
 // returns the unseen transactions that come later and have an xid below the cursor that results: they
-// must stay holes. (PostgreSQL has no max of xid8 before 15.)
+// must stay holes. The first row has the state and, as events and last, the totals of events and of
+// transactions. (PostgreSQL has no max of xid8 before 15.)
 const planSQL = `
 with unseen as materialized (
     select u.xid, count(*) as events, max(u.id) as last, bool_or(u.restricted) as restricted

@@ -13,8 +13,9 @@ import (
 	"github.com/pgherald/pgherald/db"
 )
 
-// firstBackoff is the wait before the first retry, before jitter. It doubles up to MaxBackoff.
-const firstBackoff = 50 * time.Millisecond
+// minBackoff is the unit of the backoff: attempt n waits for minBackoff << n, at most MaxBackoff, with
+// jitter down to the half of that.
+const minBackoff = 50 * time.Millisecond
 
 // connect returns a connection to pgxlisten, which calls it again after each loss and each error. Before
 // each attempt except the first, it backs off.
@@ -61,7 +62,7 @@ func (l *Listener) dial(ctx context.Context) (*pgx.Conn, error) {
 
 // backOff waits before an attempt. The jitter keeps servers from reconnecting at the same time.
 func (l *Listener) backOff(ctx context.Context, attempt int) error {
-	backoff := min(firstBackoff<<min(attempt, 10), l.opts.MaxBackoff)
+	backoff := min(minBackoff<<min(attempt, 10), l.opts.MaxBackoff)
 	return sleep(ctx, backoff/2+rand.N(backoff/2+1))
 }
 

@@ -148,7 +148,7 @@
 //     to itself, on a channel of its own: after connecting, and whenever nothing has arrived for
 //     [ListenerOptions].ProbeInterval. A dead connection and a transaction-mode pooler are found this way;
 //     neither reports an error.
-//   - It reconnects after each loss, for as long as it runs, with a backoff that doubles from 50 ms up to
+//   - It reconnects after each loss, for as long as it runs, with a backoff that doubles from 100 ms up to
 //     [ListenerOptions].MaxBackoff, with jitter. Only the first connection is different: if that fails,
 //     [OpenListener] returns the error.
 //   - It refuses a server that is too old or in recovery, on each connection.
