@@ -17,12 +17,12 @@ scenario('ten tabs share one connection, and a closed leader leaves no gap', asy
   })();
   const left = [...pages];
   try {
-    await until('events come', async () => (await seen(pages[9])) > 6);
+    await until('events arrive', async () => (await seen(pages[9])) > 6);
     const leader = await until('a tab has the connection', () => findLeader(pages));
     left.splice(left.indexOf(leader), 1);
     await leader.close();
     const count = await seen(left[0]);
-    await until('events go on', async () => (await seen(left[0])) > count + 6);
+    await until('further events arrive', async () => (await seen(left[0])) > count + 6);
   } finally {
     writing = false;
     await writer;
@@ -31,7 +31,7 @@ scenario('ten tabs share one connection, and a closed leader leaves no gap', asy
   for (const page of left) {
     await page.bringToFront(); // background tabs draw rarely
     let numbers = [];
-    await until('the last event has come', async () => (numbers = await eventNumbers(page)).at(-1) === log.at(-1));
+    await until('the last event has arrived', async () => (numbers = await eventNumbers(page)).at(-1) === log.at(-1));
     assert.deepEqual(numbers, log.slice(-numbers.length));
     assert.ok(numbers.length > 12);
   }

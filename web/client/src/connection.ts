@@ -143,7 +143,7 @@ export class Connection implements Source {
     this.abortAttempt = this.transport(
       { url, token, headers, credentials, wasOpen: this.wasOpen },
       {
-        alive: () => this.watchdog.touch(),
+        bytesReceived: () => this.watchdog.touch(),
         retry: (milliseconds) => {
           this.backoff.retry = milliseconds;
         },

@@ -143,7 +143,7 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
   private async load(signal: AbortSignal): Promise<Loaded<T>> {
     const loaded = await this.options.load({ signal });
     if (typeof loaded?.cursor !== "string") {
-      throw new StreamError("load must return { data, cursor } with the cursor that came with the list", { kind: "setup", fatal: true });
+      throw new StreamError("load must return { data, cursor } with the cursor of the list", { kind: "setup", fatal: true });
     }
     return loaded;
   }

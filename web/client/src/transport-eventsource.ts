@@ -39,10 +39,10 @@ function listen(url: URL, request: TransportRequest, events: TransportEvents, fa
   let last = "";
   source.onopen = () => {
     opened = true;
-    events.alive();
+    events.bytesReceived();
   };
   source.onmessage = (message: MessageEvent<string>) => {
-    events.alive();
+    events.bytesReceived();
     // An EventSource repeats the last id on events without one. Each transaction has a new id.
     const id = message.lastEventId === last ? null : message.lastEventId;
     last = message.lastEventId;

@@ -29,7 +29,7 @@ async function read(request: TransportRequest, events: TransportEvents, signal: 
   if (isEnded()) return null;
   const isStream = response.ok && response.headers.get("Content-Type")?.startsWith("text/event-stream");
   if (!isStream || !response.body) return errorOfResponse(response, request.wasOpen);
-  events.alive();
+  events.bytesReceived();
   const parser = createParser({
     onEvent: ({ data, id }) => isEnded() || events.frame(data, id ?? null),
     onRetry: (milliseconds) => isEnded() || events.retry(milliseconds),
@@ -39,7 +39,7 @@ async function read(request: TransportRequest, events: TransportEvents, signal: 
   for (;;) {
     const { done, value } = await reader.read();
     if (isEnded() || done) return null;
-    events.alive();
+    events.bytesReceived();
     parser.feed(decoder.decode(value, { stream: true }));
   }
 }

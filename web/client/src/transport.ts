@@ -3,7 +3,7 @@ import type { StreamError } from "./errors.js";
 /** Receives what happens on one connection. A transport calls nothing after `ended`. */
 export interface TransportEvents {
   /** Reports that bytes arrived, even if they complete no event. */
-  alive(): void;
+  bytesReceived(): void;
   /** Reports the server's `retry:`, in milliseconds. */
   retry(milliseconds: number): void;
   /** Delivers the data of one event. `id` is null if the event has no id line. */

@@ -146,9 +146,9 @@ for (const button of document.querySelectorAll('[data-goes]')) button.addEventLi
 startThemes();
 startMe();
 startPopovers();
-copiesFrom(byID('copy-list'), 'These activities, elsewhere', () => forList(toolbar.view));
-copiesFrom(byID('detail-copy'), 'This activity, elsewhere', () => forActivity(detail.activity, me()));
-copiesFrom(byID('copy-stream'), 'These events, elsewhere', () => forStream(model.stream?.lastEventId, byID('event-type').value));
+copiesFrom(byID('copy-list'), 'Commands for these activities', () => forList(toolbar.view));
+copiesFrom(byID('detail-copy'), 'Commands for this activity', () => forActivity(detail.activity, me()));
+copiesFrom(byID('copy-stream'), 'Commands for these events', () => forStream(model.stream?.lastEventId, byID('event-type').value));
 startKeys([
   ['/', 'search', () => { goTo('activities'); byID('search').focus(); }],
   ['n', 'new activity', () => create.show()],

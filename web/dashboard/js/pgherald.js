@@ -364,9 +364,9 @@ var eventSourceTransport = (request, events) => {
 function listen(url, request, events, failed) {
   let source = new EventSource(url, { withCredentials: request.credentials === "include" }), opened = !1, last = "";
   return source.onopen = () => {
-    opened = !0, events.alive();
+    opened = !0, events.bytesReceived();
   }, source.onmessage = (message) => {
-    events.alive();
+    events.bytesReceived();
     let id = message.lastEventId === last ? null : message.lastEventId;
     last = message.lastEventId, events.frame(message.data, id);
   }, source.onerror = () => {
@@ -582,7 +582,7 @@ async function read(request, events, signal, isEnded) {
   let response = await fetch(request.url, { headers, signal, credentials: request.credentials, cache: "no-store" });
   if (isEnded()) return null;
   if (!(response.ok && response.headers.get("Content-Type")?.startsWith("text/event-stream")) || !response.body) return errorOfResponse(response, request.wasOpen);
-  events.alive();
+  events.bytesReceived();
   let parser = createParser({
     onEvent: ({ data, id }) => isEnded() || events.frame(data, id ?? null),
     onRetry: (milliseconds) => isEnded() || events.retry(milliseconds)
@@ -590,7 +590,7 @@ async function read(request, events, signal, isEnded) {
   for (; ; ) {
     let { done, value } = await reader.read();
     if (isEnded() || done) return null;
-    events.alive(), parser.feed(decoder.decode(value, { stream: !0 }));
+    events.bytesReceived(), parser.feed(decoder.decode(value, { stream: !0 }));
   }
 }
 
@@ -681,7 +681,7 @@ var minUptime = 5e3, Connection = class {
     this.abortAttempt = this.transport(
       { url, token, headers, credentials, wasOpen: this.wasOpen },
       {
-        alive: () => this.watchdog.touch(),
+        bytesReceived: () => this.watchdog.touch(),
         retry: (milliseconds) => {
           this.backoff.retry = milliseconds;
         },
@@ -1347,7 +1347,7 @@ var minResetInterval = 5e3, Query = class {
   async load(signal) {
     let loaded = await this.options.load({ signal });
     if (typeof loaded?.cursor != "string")
-      throw new StreamError("load must return { data, cursor } with the cursor that came with the list", { kind: "setup", fatal: !0 });
+      throw new StreamError("load must return { data, cursor } with the cursor of the list", { kind: "setup", fatal: !0 });
     return loaded;
   }
   stopLoading() {
