@@ -11,7 +11,7 @@ const program = process.env.PGHERALD_BIN ?? new URL('../../bin/pgherald', import
 export const artefacts = new URL('artefacts/', import.meta.url).pathname;
 
 /** The longest time that a step may take, in milliseconds. */
-export const LIMIT = 20_000;
+export const LIMIT = 60_000;
 
 /** Starts the demo, for its PostgreSQL, and a browser. */
 export async function start() {

@@ -212,10 +212,11 @@ func TestPresenceOfManyUsers(t *testing.T) {
 	t.Logf("%d users connected in %v and were online after %v, in %d transactions",
 		len(all), connected.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), joined)
 	leaving, reloading := all[:len(all)/2], all[len(all)/2:len(all)*6/10]
-	for i := range len(leaving) + len(reloading) {
+	for i := range leaving {
 		conns[i].Close()
 	}
-	for _, user := range reloading {
+	for i, user := range reloading {
+		conns[len(leaving)+i].Close()
 		p.open(addr, quiet+user)
 	}
 	p.awaitPresence(leaving, false)
