@@ -356,7 +356,7 @@ func attack(ctx context.Context, t *testing.T, addr string, like generator, seed
 				mu.Lock()
 				responses[status]++
 				mu.Unlock()
-				// net/http responses 501 to unknown transfer codings and 505 to unknown versions.
+				// net/http responds with 501 to unknown transfer codings and with 505 to unknown versions.
 				if err != nil || status >= 500 && status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported {
 					t.Errorf("status %d, %v, for %.600q", status, err, request)
 				}
