@@ -8,10 +8,8 @@ import (
 )
 
 // replayState holds what a subscription needs only while it catches up, and afterwards until the
-// feed's cursors cover what it has seen. It is allocated apart from the subscription, because few of
-// a hundred thousand subscriptions need it at a time.
-//
-// It is immutable, since copies of a subscription share it. setReplayState replaces it.
+// feed's cursors cover what it has seen. It is allocated apart, because few of a hundred thousand
+// subscriptions need it at a time, and immutable, since copies of a subscription share it.
 type replayState struct {
 	// base is the client's cursor when the subscription joined the feed. It is set only as long as it
 	// contains transactions that the feed's cursor does not: the client has read the log, or was
