@@ -16,11 +16,12 @@ import (
 	"github.com/pgherald/pgherald/api/problem"
 )
 
-// bodyTimeout bounds the time in which a client must send its body. The server has no such limit for all requests,
-// because an event stream is a request without an end.
+// bodyTimeout is the time within which a client must send its body. The server sets no timeout for requests in general,
+// because a request for an event stream does not end.
 const bodyTimeout = 30 * time.Second
 
-// Decode reads the request's body, a JSON object of at most maxBody bytes, into members.
+// Decode reads the request's body, a JSON object of at most maxBody bytes, into the destinations of the members. Its error
+// is a *problem.Problem.
 func Decode(w http.ResponseWriter, r *http.Request, maxBody int64, members []Member) error {
 	if err := checkMediaType(r.Header); err != nil {
 		return err
@@ -50,7 +51,7 @@ func checkMediaType(h http.Header) error {
 
 func readBody(w http.ResponseWriter, r *http.Request, maxBody int64) ([]byte, error) {
 	control := http.NewResponseController(w)
-	// The error is ignored: a writer without deadlines, as in a test, has no network to wait for.
+	// Ignore the error: a writer without deadlines, as in a test, reads from no network.
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
@@ -62,12 +63,12 @@ func readBody(w http.ResponseWriter, r *http.Request, maxBody int64) ([]byte, er
 	case err != nil:
 		return nil, BadBody("the body ended early")
 	}
-	// net/http would take an expired deadline for the end of the connection.
+	// If the deadline expired later, net/http would treat the connection as closed.
 	_ = control.SetReadDeadline(time.Time{})
 	return data, nil
 }
 
-// BadBody returns the problem of a body that is invalid as a whole.
+// BadBody returns the problem for a body that is invalid as a whole.
 func BadBody(detail string) *problem.Problem { return problem.New(http.StatusBadRequest, detail) }
 
 func decodeBody(data []byte, members []Member) error {
@@ -94,7 +95,7 @@ func decodeBody(data []byte, members []Member) error {
 	return nil
 }
 
-// set stores a given value in the member of its name, or returns why it is invalid.
+// set stores a given value in the member of the same name. If the value is invalid, it returns why.
 func set(given rawMember, members []Member, seen map[string]bool) (detail string) {
 	i := slices.IndexFunc(members, func(m Member) bool { return m.Name == given.name })
 	if i < 0 {
@@ -112,7 +113,7 @@ type rawMember struct {
 	value json.RawMessage
 }
 
-// parseObject returns the members of a JSON object in their order, repeated names included.
+// parseObject returns the members of a JSON object in order, including those with a repeated name.
 func parseObject(data []byte) ([]rawMember, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, BadBody("the body is empty: send a JSON object")
@@ -140,7 +141,7 @@ func parseObject(data []byte) ([]rawMember, error) {
 	return given, nil
 }
 
-// Shorten limits a name that the client sent, so that it can be repeated in a problem.
+// Shorten cuts a name that the client sent to 60 characters, so that a problem can quote it.
 func Shorten(s string) string {
 	if runes := []rune(s); len(runes) > 60 {
 		return string(runes[:60]) + "…"

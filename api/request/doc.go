@@ -1,5 +1,5 @@
 // Package request reads JSON bodies and query strings strictly, and writes JSON responses.
 //
-// It promises that a value it accepts is the value that the client sent: nothing is replaced, cut or ignored,
-// and a UTF-8 database can store it. Every error is a *problem.Problem that names all mistakes at once.
+// It promises that it accepts only values that it can pass on exactly as the client sent them and that a UTF-8
+// database can store. Every error is a *problem.Problem that lists all mistakes.
 package request

@@ -12,30 +12,30 @@ import (
 // LabelLength is the maximum length of a Label, in characters.
 const LabelLength = 200
 
-// Member describes one member of a JSON body and where its value goes. Exactly one of Text and Raw is set. A
-// destination keeps its value if the member is not given.
+// Member describes one member of a JSON body and its destination. Exactly one of Text and Raw is set. If the
+// client does not send the member, the destination keeps its value.
 type Member struct {
 	Name     string
 	Required bool
-	Raw      *json.RawMessage // takes any value as the client wrote it, null included
-	Text     **string         // takes a text
-	Null     *bool            // becomes true for null; if nil, null is invalid
-	Length   int              // of a text, maximum, in characters
-	OneOf    []string         // valid texts; nil allows all
+	Raw      *json.RawMessage // destination for any value, including null, in the client's spelling
+	Text     **string         // destination for a string
+	Null     *bool            // set to true by null; if nil, null is invalid
+	Length   int              // maximum length of a string, in characters
+	OneOf    []string         // the valid strings; nil allows all
 }
 
-// Label returns a member with a short text of at most LabelLength characters.
+// Label returns a member for a string of at most LabelLength characters.
 func Label(name string, into **string) Member {
 	return Member{Name: name, Text: into, Length: LabelLength}
 }
 
-// Required returns the member as one that must be given.
+// Required returns the member with Required set.
 func Required(m Member) Member {
 	m.Required = true
 	return m
 }
 
-// Names lists the names of members for a problem.
+// Names returns the names of the members, separated by commas.
 func Names(members []Member) string {
 	names := make([]string, len(members))
 	for i, m := range members {
@@ -44,7 +44,7 @@ func Names(members []Member) string {
 	return strings.Join(names, ", ")
 }
 
-// set stores the value, or returns why it is invalid.
+// set stores the value. If the value is invalid, it returns why.
 func (m *Member) set(raw json.RawMessage) (detail string) {
 	if m.Raw != nil {
 		*m.Raw = raw
@@ -87,9 +87,9 @@ func (m *Member) check(text string) (detail string) {
 	return ""
 }
 
-// Labels reads a JSON array of at most most labels, or returns why it is invalid; item names one of them. It
-// returns nil for null and for a value that was not given.
-func Labels(raw json.RawMessage, item string, most int) (labels []string, detail string) {
+// Labels reads a JSON array of at most limit labels. If the array is invalid, it returns why; item is the word for
+// one label. Labels returns nil for null and for a nil raw.
+func Labels(raw json.RawMessage, item string, limit int) (labels []string, detail string) {
 	if raw == nil || kindOf(raw) == "null" {
 		return nil, ""
 	}
@@ -97,8 +97,8 @@ func Labels(raw json.RawMessage, item string, most int) (labels []string, detail
 	if kind := kindOf(raw); kind != "an array" || json.Unmarshal(raw, &values) != nil {
 		return nil, "must be an array of strings or null, not " + kind
 	}
-	if len(values) > most {
-		return nil, fmt.Sprintf("has %d %ss: at most %d", len(values), item, most)
+	if len(values) > limit {
+		return nil, fmt.Sprintf("has %d %ss: at most %d", len(values), item, limit)
 	}
 	labels = make([]string, 0, len(values))
 	for i, value := range values {
@@ -129,9 +129,8 @@ func kindOf(raw json.RawMessage) string {
 	}
 }
 
-// hasLoneSurrogate reports whether a JSON string escapes one half of a surrogate pair without the other, which is
-// no character. encoding/json silently replaces it by U+FFFD, so the text then has more of those than the client
-// wrote.
+// hasLoneSurrogate reports whether a JSON string escapes one half of a surrogate pair without the other.
+// encoding/json silently replaces such a half by U+FFFD, so text contains more U+FFFD than the client wrote.
 func hasLoneSurrogate(raw []byte, text string) bool {
 	raw = bytes.ReplaceAll(bytes.ToLower(raw), []byte(`\\`), nil) // an escaped backslash escapes nothing
 	written := bytes.Count(raw, []byte("\uFFFD")) + bytes.Count(raw, []byte(`\ufffd`))

@@ -23,8 +23,8 @@ const (
 	AfterParam = "after"
 )
 
-// Query parses a raw query string. Unlike url.ParseQuery it rejects a parameter that is not known: a misspelt
-// filter would show everything.
+// Query parses a raw query string. Unlike url.ParseQuery it rejects unknown parameters: otherwise a request with
+// a misspelt filter would return everything. Its error is a *problem.Problem.
 func Query(raw string, known []string) (url.Values, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
@@ -52,7 +52,7 @@ func Query(raw string, known []string) (url.Values, error) {
 	return nil, problem.InvalidParameters(errs...)
 }
 
-// Limit returns the number of rows that a client requests for one page: 50 if it does not say, at most 500.
+// Limit returns the number of rows that a client requests for one page: from 1 to 500, and 50 without the parameter.
 func Limit(values url.Values) (int, error) {
 	if !values.Has(LimitParam) {
 		return defaultLimit, nil

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// CursorHeader carries the cursor of what a response shows. GET /api/events?since= continues after it.
+// CursorHeader is the response header with the cursor of the snapshot that the response shows. A stream opened
+// with ?since= this cursor continues after the snapshot.
 const CursorHeader = "Pgherald-Cursor"
 
-// Respond answers a request with a status and a JSON body that no cache keeps.
+// Respond answers a request with a status and a JSON body. It forbids caches to store the response.
 func Respond(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -18,7 +19,8 @@ func Respond(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // fails only if the client has gone
 }
 
-// Time is a time whose JSON is that of JavaScript's toISOString and of the triggers: in UTC, cut to milliseconds.
+// Time is a time that is encoded in JSON as by JavaScript's toISOString and by the triggers: in UTC, truncated to
+// milliseconds.
 type Time struct{ time.Time }
 
 // MarshalJSON implements json.Marshaler.
