@@ -1,11 +1,13 @@
 // Package activities is the example application: an HTTP API for activities, their assignments and their notes
 // at /api/activities.
 //
-// It uses the engine as any application does. A handler writes to its tables and publishes no event: the triggers
-// on the tables do. What the engine gives it is the cursor that comes with everything it reads.
+// It uses the engine as any application does: a handler writes to its tables, and the triggers on them append the
+// events. Every response to a read has the cursor of its snapshot.
 //
-// It promises that a stream opened with ?since= that cursor has no gap and no overlap with what the response
-// showed, and that each write is one statement, so that every event shows its final state.
+// # Promises
+//
+//   - A stream opened with ?since= that cursor delivers every change after the snapshot, and none before it.
+//   - Each write is one statement, so that every event shows the state after the whole write.
 package activities
 
 import (
@@ -24,8 +26,8 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Head returns the cursor of the snapshot of a REPEATABLE READ transaction: it has seen exactly the transactions
-// whose effects tx can read.
+// Head returns the cursor of the snapshot of tx, a REPEATABLE READ transaction. The cursor contains exactly the
+// transactions whose effects tx can read.
 type Head func(ctx context.Context, tx pgx.Tx) (stream.Cursor, error)
 
 // Options are the settings of Activities.
@@ -73,7 +75,7 @@ func (a *Activities) Routes() []api.Route {
 	}
 }
 
-// handler serves a request, or returns why it failed. Its Activities act for the identity of the request.
+// handler serves a request, or returns why it failed. a acts for the identity of the request.
 type handler func(a *Activities, w http.ResponseWriter, r *http.Request) error
 
 func (a *Activities) read(path string, handle handler, methods ...string) api.Route {
@@ -224,8 +226,8 @@ func (a *Activities) addNote(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// pathID returns the id of the activity in the path. An id that is not a UUID is not found, like an unknown one:
-// PostgreSQL would fail to parse it.
+// pathID returns the id of the activity in the path. For an id that is not a UUID it returns the same error as for
+// an unknown one, since PostgreSQL could not parse it.
 func pathID(r *http.Request) (string, error) {
 	id := mux.Vars(r)["id"]
 	if _, err := parseUUID(id); err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/pgherald/pgherald/api/request"
 )
 
-// maxNotes is the maximum length of a note in characters. The tables check this and request.LabelLength too; the
-// check here gives a better response.
+// maxNotes is the maximum length of a note in characters. The tables check this and request.LabelLength too, but
+// the handlers' checks name the member of the body.
 const maxNotes = 10_000
 
 // newActivity is the body of POST /api/activities.
@@ -50,7 +50,7 @@ func updateTypeMember(into **string) request.Member {
 }
 
 func decodeNewActivity(w http.ResponseWriter, r *http.Request, maxBody int64) (in newActivity, err error) {
-	var null bool // the same as not given
+	var null bool // a null assignedTo means the same as none
 	assignedTo := request.Label("assignedTo", &in.assignedTo)
 	assignedTo.Null = &null
 	err = request.Decode(w, r, maxBody, []request.Member{

@@ -19,8 +19,8 @@ func errNotAssigned() error {
 	return problem.New(http.StatusNotFound, "this activity is not assigned to anyone")
 }
 
-// describe turns an error of PostgreSQL that is about a value or a conflict into a problem with the names that the
-// API uses. It returns any other error unchanged.
+// describe turns an error of PostgreSQL about a value or a conflict into a problem that uses the API's names. It
+// returns any other error unchanged.
 func describe(err error) error {
 	var pg *pgconn.PgError
 	switch {
@@ -41,9 +41,9 @@ func conflict(pg *pgconn.PgError, detail string) error {
 	return problem.New(http.StatusConflict, detail+" (rule "+pg.ConstraintName+")")
 }
 
-// constrainedField returns the member of a body that an error is about, or "". PostgreSQL names the column only if
-// it must not be null. The name of a check constraint begins with table_column, that of a domain's type is
-// activity_column.
+// constrainedField returns the member of a body that an error is about, or "" if it is not known. PostgreSQL names
+// the column only for a violated NOT NULL. For other constraints the column follows from a name: that of a check
+// constraint begins with table_column, that of a domain is activity_column.
 func constrainedField(pg *pgconn.PgError) string {
 	column := pg.ColumnName
 	switch {

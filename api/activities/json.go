@@ -10,8 +10,8 @@ import (
 	"github.com/pgherald/pgherald/api/request"
 )
 
-// activity is an activity as a response shows it: the payload of the event activity_created and the columns that
-// the payload leaves out.
+// activity is an activity in a response: the payload of the event activity_created, and the columns that the
+// payload leaves out.
 type activity struct {
 	ID           string        `json:"id"`
 	Category     string        `json:"category"`
@@ -33,8 +33,8 @@ type latestUpdate struct {
 	UpdateType string `json:"updateType"`
 }
 
-// activityPage is one page of the list, newest first. Cursor is the stream's cursor at the moment of the read; Next
-// is the value of ?after= for the next page, nil on the last one.
+// activityPage is one page of the list, newest first. Cursor is the cursor of its snapshot. Next is the value of
+// ?after= for the next page, nil on the last one.
 type activityPage struct {
 	Activities []activity `json:"activities"`
 	Cursor     string     `json:"cursor"`
@@ -80,8 +80,8 @@ func scanNote(row pgx.CollectableRow) (note, error) {
 	return n, err
 }
 
-// parseUUID accepts the form 8-4-4-4-12 in either case. PostgreSQL accepts more forms, but an activity must have one
-// URL.
+// parseUUID parses a UUID in the form 8-4-4-4-12, in either case. PostgreSQL accepts more forms, but an activity
+// must have one URL.
 func parseUUID(s string) (id [16]byte, err error) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return id, errors.New("not a UUID")

@@ -24,18 +24,18 @@ const notFromNext = "is not what an earlier page gave as next"
 // pageParams are the parameters of a list in pages.
 var pageParams = []string{request.LimitParam, request.AfterParam}
 
-// activityQuery is the query string of GET /api/activities: filters, position and number of rows.
+// activityQuery is the parsed query string of GET /api/activities: filters, position and number of rows.
 type activityQuery struct {
 	conditions []string // SQL, never empty; the client's values are in args
 	args       pgx.NamedArgs
 	limit      int
 }
 
-// unassignedOr replaces the condition on assignedTo if one of its values is empty. It is used only then, because an index
-// serves the condition without "or".
+// unassignedOr is the condition on assignedTo if one of its values is empty, which selects unassigned activities. Only the
+// condition without "or" can use an index.
 const unassignedOr = `(s.assignee_id = any(@assignedTo::text[]) or s.assignee_id is null)`
 
-// filters returns the parameters that filter and their conditions. A repeated parameter matches any of its values.
+// filters returns the parameters that filter the list, each with its condition. Of a repeated parameter, any value may match.
 func filters() []struct{ name, condition string } {
 	return []struct{ name, condition string }{
 		{"status", `a.status = any(@status::text[])`},
@@ -75,7 +75,7 @@ func parseActivityQuery(raw string) (q activityQuery, err error) {
 		q.where(`(a.created_at, a.id) < (@after_at::timestamptz, @after_id::uuid)`, "after_at", at)
 		q.args["after_id"] = id
 	}
-	err = q.filter(values) // not in the return statement, which may copy q before the call
+	err = q.filter(values) // not in the return statement, which could copy q before this call changes it
 	return q, err
 }
 
@@ -112,9 +112,9 @@ func substrings(texts []string) []string {
 	return patterns
 }
 
-// noteQuery is the query string of GET /api/activities/{id}/notes.
+// noteQuery is the parsed query string of GET /api/activities/{id}/notes.
 type noteQuery struct {
-	before int64 // ids below this
+	before int64 // selects notes with lower ids
 	limit  int
 }
 
@@ -142,9 +142,9 @@ func notePosition(id int64) *string {
 	return &text
 }
 
-// positionLen is the length of a position in bytes. A position is the creation time and id of the last activity of a page.
-// Unlike an offset, it is not shifted by rows that are inserted or deleted between two pages. Its text is opaque to clients,
-// so the order can change.
+// positionLen is the length of a position in bytes. A position holds the creation time and the id of the last activity of a
+// page. Unlike an offset, it stays right when rows are inserted or deleted between two pages. Its text is opaque to clients,
+// so that the order of the list can change later.
 const positionLen = 8 + 4 + 16 // seconds, microseconds, id
 
 // The range of PostgreSQL's timestamps in Unix seconds: 4713 BC to AD 294277.

@@ -9,7 +9,7 @@ import (
 )
 
 // activitySQL selects activities; a condition on a (the activity) or s (its assignment) must follow. The lateral
-// join looks up the newest note of the rows that are shown only.
+// join looks up the newest note, only for the rows of the page.
 const activitySQL = `
 select
     a.id::text,

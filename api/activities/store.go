@@ -16,19 +16,19 @@ import (
 // connections of the pool.
 const transactionTimeout = 10 * time.Second
 
-// store runs the SQL of the package: read.go has the queries, write.go the changes. A row that does not exist is a
-// Problem with status 404.
+// store runs the SQL of the package: read.go has the queries, write.go the changes. For a row that does not exist
+// its methods return a *problem.Problem with status 404.
 type store struct {
 	pool *pgxpool.Pool
 	head Head
-	user auth.Identity // for whom the transactions act; anonymous without authentication
+	user auth.Identity // the identity for which the transactions act; anonymous without authentication
 }
 
 // txFunc is the body of a transaction. Its context ends after transactionTimeout.
 type txFunc func(ctx context.Context, tx pgx.Tx) error
 
-// read runs f on one snapshot and returns the stream's cursor at that snapshot: a stream that continues after it
-// brings every change that f did not see and none that it saw.
+// read runs f on one snapshot and returns the cursor of that snapshot: a stream that continues after the cursor
+// delivers exactly the changes that f did not see.
 func (s *store) read(ctx context.Context, f txFunc) (cursor string, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = s.transact(ctx, options, func(ctx context.Context, tx pgx.Tx) error {
@@ -42,8 +42,8 @@ func (s *store) read(ctx context.Context, f txFunc) (cursor string, err error) {
 	return cursor, err
 }
 
-// write runs f in a READ COMMITTED transaction, whatever the database's default is: after f has waited for a lock, it
-// must see what the holder of the lock committed.
+// write runs f in a READ COMMITTED transaction, whatever the database's default is. After f has waited for a lock, it
+// then sees what the lock's previous holder committed.
 func (s *store) write(ctx context.Context, f txFunc) error {
 	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
 	return s.transact(ctx, options, f)
@@ -55,8 +55,8 @@ from public.activities as a
 where a.id = @id::uuid
 for update`
 
-// writeLocked runs f as write does, while no other transaction can change the activity or its assignment. The lock is a
-// statement of its own: the next statement compares new values with old ones, and its snapshot must not be older than
+// writeLocked runs f as write does, while no other transaction can change the activity or its assignment. It takes the
+// lock in a separate statement: the next statement compares new values with old ones, so it needs a snapshot from after
 // the lock.
 func (s *store) writeLocked(ctx context.Context, id string, f txFunc) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -82,14 +82,14 @@ func (s *store) transact(ctx context.Context, options pgx.TxOptions, f txFunc) e
 	})
 }
 
-// Both settings end with the transaction, so that the next user of the connection does not inherit them, not even
-// behind a pooler. The roles are a JSON array, because a role's name may contain any separator.
+// userSQL sets the user and the roles until the end of the transaction, so that the next user of the connection does
+// not inherit them, even through a pooler. The roles are a JSON array, because a role's name may contain any separator.
 const userSQL = `
 select
     set_config('pgherald.user', @user::text, true),
     set_config('pgherald.roles', @roles::text, true)`
 
-// setUser sets the user and the roles of the transaction for the policies and triggers of the database.
+// setUser sets the user and the roles of the transaction, which row-level security policies and triggers can read.
 func setUser(ctx context.Context, tx pgx.Tx, id auth.Identity) error {
 	if id.User == "" {
 		return nil

@@ -9,8 +9,8 @@ import (
 )
 
 // Every change is one data-modifying statement, however many tables it changes. Statement triggers fire at the end of
-// their statement, so every event shows the final state. The statement is built from the parts below that it needs: a
-// data-modifying part fires the triggers of its table even if it changes no row.
+// the statement, so every event shows the final state. The statement contains only those of the parts below that it
+// needs, because a data-modifying part fires the triggers of its table even if it changes no row.
 
 // createdPart repeats the default of the column status, because INSERT cannot express "this value, or the default".
 const createdPart = `created as (
@@ -93,8 +93,9 @@ const removeSQL = `
 delete from public.activities as a
 where a.id = @id::uuid`
 
-// addNoteSQL waits for a transaction that is changing the activity: both events show the whole activity, so the later one
-// must include the other's change. After a delete it finds no row, where the foreign key would be an error.
+// addNoteSQL adds a note. It locks the activity, and so waits for a transaction that is changing it: the events of both show
+// the whole activity, and the later event must include the earlier change. If that transaction deletes the activity,
+// addNoteSQL finds no row; without the lock, the foreign key would raise an error.
 const addNoteSQL = `
 insert into public.activity_updates as u (activity_id, author_id, notes, update_type)
 select a.id, @author_id::text, @notes::text, coalesce(@update_type::text, 'general')
