@@ -4,11 +4,11 @@
 // # Promises
 //
 //   - An admitted stream is never closed to make room for another.
-//   - A rejection carries a random Retry-After, so that clients that were rejected together do not
-//     return together.
-//   - A client's address is the connection's, or what a trusted proxy says. What the client itself
-//     says never counts.
-//   - Memory is bounded by the open streams and the addresses that opened one lately.
+//   - A rejection carries a random Retry-After, so that clients that were rejected at the same time
+//     do not retry at the same time.
+//   - A client's address is that of the connection, or the one that a trusted proxy reports. A client
+//     cannot choose it.
+//   - The memory is proportional to the open streams and to the addresses that opened one recently.
 package admission
 
 import (
@@ -21,7 +21,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Options are the limits of a Controller. A limit of 0 is off.
+// Options are the limits of a Controller. A limit of 0 means no limit.
 type Options struct {
 	// Total limits the open streams of the server.
 	Total int
@@ -47,7 +47,7 @@ type Controller struct {
 	total     int
 	users     map[string]int
 	addresses map[netip.Addr]*address
-	sweepAt   int // the size of addresses at which those that are idle are deleted
+	sweepAt   int // the size of addresses at which sweep deletes those without streams
 }
 
 // address counts the streams of one address.
@@ -56,7 +56,7 @@ type address struct {
 	limiter *rate.Limiter // nil without Options.Rate
 }
 
-// minSweep is the smallest number of addresses for which a sweep is worth its time.
+// minSweep is the number of addresses below which no sweep is necessary.
 const minSweep = 1024
 
 // New returns a Controller with no open streams.
@@ -70,8 +70,8 @@ func New(o Options) *Controller {
 	}
 }
 
-// Admit reserves a slot for the stream that a request opens. The caller must release it. The error
-// is a *Rejection.
+// Admit returns a slot for the stream that a request opens. The caller must release the slot. The
+// error is a *Rejection.
 func (c *Controller) Admit(r *http.Request) (*Slot, error) {
 	client, forwarded := c.opts.Proxies.Client(r)
 	c.mu.Lock()
@@ -90,7 +90,7 @@ func (c *Controller) Admit(r *http.Request) (*Slot, error) {
 	return &Slot{controller: c, client: client, forwarded: forwarded}, nil
 }
 
-// address returns the counters of an address. The caller holds mu.
+// address returns the counters of an address. The caller must hold mu.
 func (c *Controller) address(key netip.Addr) *address {
 	if a, ok := c.addresses[key]; ok {
 		return a
@@ -106,9 +106,9 @@ func (c *Controller) address(key netip.Addr) *address {
 	return a
 }
 
-// sweep deletes the addresses without streams whose limiter is full again: a new entry would equal
-// them. It runs when the map has doubled since the last sweep, so that its cost per address is
-// constant. The caller holds mu.
+// sweep deletes the addresses without streams whose limiter has recovered its whole burst: a new
+// entry would be equal. It runs when the map has doubled since the last sweep, so that its cost per
+// address is constant. The caller must hold mu.
 func (c *Controller) sweep() {
 	now := c.opts.Now()
 	for key, a := range c.addresses {
@@ -142,11 +142,11 @@ type Slot struct {
 	forwarded, retained, released bool
 }
 
-// ClientAddr returns the address that the request comes from, and whether a proxy said it.
+// ClientAddr returns the address that the request comes from, and whether a proxy reported it.
 func (s *Slot) ClientAddr() (addr netip.Addr, forwarded bool) { return s.client, s.forwarded }
 
-// SetUser counts the stream for a user; empty is anonymous. The error is a *Rejection. SetUser must
-// be called at most once.
+// SetUser counts the stream for a user. It does nothing for an anonymous client, whose user is empty.
+// The error is a *Rejection. Call it at most once.
 func (s *Slot) SetUser(user string) error {
 	if user == "" {
 		return nil
@@ -162,8 +162,8 @@ func (s *Slot) SetUser(user string) error {
 	return nil
 }
 
-// Retain hands the slot over to an owner that outlives the handler: ReleaseUnlessRetained does
-// nothing from then on, and the owner must call Release.
+// Retain keeps the slot beyond the end of the handler: ReleaseUnlessRetained does nothing from then
+// on, and the new owner of the slot must call Release.
 func (s *Slot) Retain() { s.retained = true }
 
 // ReleaseUnlessRetained releases the slot unless Retain was called.
@@ -214,7 +214,7 @@ func Limits() []Limit { return []Limit{LimitTotal, LimitUser, LimitAddress, Limi
 // Rejection is the error for a stream that a limit forbids.
 type Rejection struct {
 	Limit  Limit
-	Status int // of HTTP: 429 if the client itself can do something about it, otherwise 503
+	Status int // of HTTP: 429 if the client exceeds its own limit, 503 if the server has reached its limit
 	// RetryAfter is how long the client should wait, in whole seconds.
 	RetryAfter time.Duration
 	Detail     string // for people: what is wrong and what to do
@@ -238,7 +238,7 @@ func tooFast() *Rejection {
 		"your address opens streams too fast: wait between attempts"}
 }
 
-// randomSeconds returns low to high seconds, both included.
+// randomSeconds returns a random number of seconds from low to high, both included.
 func randomSeconds(low, high int) time.Duration {
 	return time.Duration(low+rand.IntN(high-low+1)) * time.Second
 }

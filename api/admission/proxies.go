@@ -13,20 +13,21 @@ const (
 	Forwarded     = "Forwarded" // RFC 7239
 )
 
-// Proxies lists the proxies whose word about a client's address counts. The zero Proxies trusts no
+// Proxies lists the proxies that are trusted to report a client's address. The zero Proxies trusts no
 // proxy.
 type Proxies struct {
 	// Trusted holds the addresses of the proxies.
 	Trusted []netip.Prefix
-	// Header is the one header that the proxies write; empty is X-Forwarded-For. It is only one
-	// because a proxy passes on every header that it does not write as the client sent it.
+	// Header is the header in which the proxies report the address; empty means X-Forwarded-For.
+	// Other headers are ignored: a proxy passes on headers that it does not write, so they come from
+	// the client.
 	Header string
 }
 
 // Client returns the address that a request comes from. If the connection comes from a trusted
-// proxy, that is the last address in the header that is not a trusted proxy itself, and forwarded is
-// true; otherwise it is the connection's address. Client returns the zero Addr if it cannot parse
-// the connection's address.
+// proxy, this is the last address in the header that is not a trusted proxy itself, and forwarded is
+// true. Otherwise it is the connection's address. Client returns the zero Addr if it cannot parse the
+// connection's address.
 func (p Proxies) Client(r *http.Request) (client netip.Addr, forwarded bool) {
 	connection, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
