@@ -1,14 +1,13 @@
 // Package auth authenticates requests: it finds the token of a request, verifies it, and returns the
 // user's identity.
 //
-// A token is a JWT. A request carries it as a Bearer header, in the cookie __Host-pgherald or, if
-// Options.AllowURLToken is set, in the URL. Options determine which tokens are valid: the keys, which
-// in turn determine the signing methods, the issuer, and the audience. A token cannot change any of
-// these, and must expire.
+// A token is a JWT. A request has it in the header Authorization, in the cookie __Host-pgherald or, if
+// Options.AllowURLToken is set, in the URL. Options determine the valid keys, issuer and audience. The
+// keys determine the valid signing methods; the token's own header does not. A token must expire.
 //
 // # Promises
 //
-//   - An Identity is a plain value that callers pass on as an argument, never in a context.
+//   - An Identity is a value that callers pass on as an argument, never in a context.
 //   - A request with an invalid token is rejected. It is never treated as anonymous.
 //   - Claims are neither read nor reported before the signature is verified.
 //   - An error names the check that failed and gives no hint that helps to pass it. Errors and log
@@ -27,18 +26,18 @@ import (
 // anonymous is the display name of the anonymous user.
 const anonymous = "anonymous"
 
-// Identity is the user of a request. The zero Identity is anonymous: without roles and grants, and
-// without an end.
+// Identity is the user of a request. The zero Identity is anonymous: it has no roles and no grants, and
+// does not expire.
 type Identity struct {
-	User string // empty is anonymous
+	User string // empty if anonymous
 	// Roles and Grants are sorted and without duplicates. Grants are matched against the audience of
 	// events.
 	Roles, Grants []string
-	// Expires is the end of the identity's validity; zero is never.
+	// Expires is the end of the identity's validity; zero means never.
 	Expires time.Time
 }
 
-// Name returns the user, or "anonymous", for people to read.
+// Name returns the user, or "anonymous", for logs and statistics.
 func (id Identity) Name() string {
 	if id.User == "" {
 		return anonymous
@@ -54,7 +53,8 @@ func (id Identity) HasRole(role string) bool {
 
 // Authenticator determines the identity of a request.
 type Authenticator interface {
-	// Authenticate returns an *Error if the request must change to succeed.
+	// Authenticate returns the identity of the client. It returns an *Error if the client sent no valid
+	// token, and any other error if the server cannot decide.
 	Authenticate(r *http.Request) (Identity, error)
 }
 
@@ -104,8 +104,8 @@ func keysUnavailable() *Error {
 	return &Error{http.StatusServiceUnavailable, "keys_unavailable", "the server cannot fetch the keys that verify tokens: try again in a moment"}
 }
 
-// tokenErrors maps errors of the JWT library to ours; the first match counts. Every fault of a
-// signature has the same answer, so that a client cannot find out which methods and keys there are.
+// tokenErrors maps errors of the JWT library to an *Error; the first match counts. Every fault of a
+// signature has the same answer, so that a client cannot find out which methods and keys are valid.
 var tokenErrors = []struct {
 	cause  error
 	answer *Error
@@ -121,7 +121,7 @@ var tokenErrors = []struct {
 	{jwt.ErrTokenExpired, unauthorized("token_expired", "the token has expired: send a new one")},
 }
 
-// explain returns the *Error for a token that the JWT library did not accept.
+// explain returns the *Error for an error of the JWT library.
 func explain(err error) error {
 	if ours, ok := errors.AsType[*Error](err); ok {
 		return ours

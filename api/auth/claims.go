@@ -50,8 +50,8 @@ func (j *JWT) grants(claims jwt.MapClaims, user string, roles []string) ([]strin
 	return grants, nil
 }
 
-// expiry returns the end of the token's validity by the server's clock, leeway included. It rejects
-// numbers that are too large for a time: their conversion has an arbitrary result.
+// expiry returns the end of the token's validity by the server's clock, including the leeway. It rejects
+// numbers that are too large for a time, whose conversion would have an arbitrary result.
 func (j *JWT) expiry(claims jwt.MapClaims) (time.Time, error) {
 	seconds, _ := claims["exp"].(float64)
 	if seconds > float64(j.opts.Now().Add(maxValidity).Unix()) {
@@ -60,9 +60,9 @@ func (j *JWT) expiry(claims jwt.MapClaims) (time.Time, error) {
 	return time.Unix(int64(seconds), 0).Add(j.opts.Leeway), nil
 }
 
-// nameList reads a claim with names: an array of strings, or one string with spaces between the names
-// like the claim scope. A missing claim has no names. nameList rejects all else rather than ignore it,
-// so that a user who lacks a role by mistake learns why.
+// nameList reads a claim with names: an array of strings or, like the claim scope, one string with
+// spaces between the names. A missing claim has no names. nameList rejects any other value, so that a
+// user who lacks a role because of a malformed claim learns why.
 func nameList(claims jwt.MapClaims, path string) ([]string, error) {
 	var names []string
 	switch value := findClaim(claims, path).(type) {
@@ -90,7 +90,7 @@ func invalidList(path string) *Error {
 		path, maxNames, maxName))
 }
 
-// findClaim returns the claim of exactly this name or, without one, follows the path into objects.
+// findClaim returns the claim with exactly this name. If there is none, it follows the path into objects.
 func findClaim(claims map[string]any, path string) any {
 	if value, ok := claims[path]; ok {
 		return value

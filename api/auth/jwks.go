@@ -20,12 +20,12 @@ import (
 // Limits of fetching a key set.
 const (
 	fetchTimeout   = 10 * time.Second
-	fetchInterval  = 10 * time.Minute // bounds how long a withdrawn key stays valid
-	minFetchPeriod = 10 * time.Second // between two fetches, however many unknown keys tokens name
+	fetchInterval  = 10 * time.Minute // a withdrawn key stays valid for at most this long
+	minFetchPeriod = 10 * time.Second // between two fetches, even if tokens name unknown keys
 	maxKeySet      = 1 << 20          // bytes
 )
 
-// keySet holds the keys of a JWKS. It keeps the last ones while it cannot fetch the URL.
+// keySet holds the keys of a JWKS. While it cannot fetch the URL, it keeps the keys of the last fetch.
 type keySet struct {
 	opts   Options
 	stored *jwkset.MemoryJWKSet
@@ -50,7 +50,8 @@ func fetchKeySet(ctx context.Context, o Options) (*keySet, error) {
 	return s, s.refresh(ctx)
 }
 
-// checkURL rejects URLs whose answers an attacker on the network could replace.
+// checkURL returns an error for a URL that is not https, except on this host: an attacker on the network
+// could replace the keys.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -104,7 +105,7 @@ func (s *keySet) refresh(ctx context.Context) error {
 	}
 	if s.err = err; err != nil {
 		s.err = fmt.Errorf("fetch keys: %w", err)
-		s.opts.Logger.Warn("fetching the keys that verify tokens failed, the last ones stay valid", "error", err)
+		s.opts.Logger.Warn("key set not fetched, keeping the previous keys", "error", err)
 	}
 	return s.err
 }
@@ -132,8 +133,8 @@ func (s *keySet) fetch(ctx context.Context) ([]jwkset.JWK, error) {
 	return parseKeySet(body)
 }
 
-// parseKeySet returns the keys that can verify tokens. It ignores keys for encryption and of unknown
-// types, as RFC 7517 wants it, and symmetric keys: a published secret is none.
+// parseKeySet returns the keys that can verify tokens. It ignores keys for encryption and keys of unknown
+// types, as RFC 7517 requires. It also ignores symmetric keys, since a published key is not secret.
 func parseKeySet(body []byte) ([]jwkset.JWK, error) {
 	var published struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -161,8 +162,8 @@ func parseKeySet(body []byte) ([]jwkset.JWK, error) {
 	return usable, nil
 }
 
-// keysFor returns the key that the token names. It refreshes the set if the key is not in it, because
-// the issuer may have added it since.
+// keysFor returns the key that the token names. If the set lacks the key, it refreshes the set, because
+// the issuer may have added the key since the last fetch.
 func (s *keySet) keysFor(ctx context.Context, token *jwt.Token) (any, error) {
 	key, err := s.lookup.KeyfuncCtx(ctx)(token)
 	if !errors.Is(err, jwkset.ErrKeyNotFound) {

@@ -23,9 +23,10 @@ type Options struct {
 	// JWKS is the URL of the issuer's key set. The server fetches it periodically, and when a token
 	// names a key that is not in the set.
 	JWKS string
-	// Methods restricts the signing methods, such as RS256. If empty, all methods of the keys count.
+	// Methods restricts the valid signing methods, such as RS256. If empty, all methods of the keys are
+	// valid.
 	Methods []string
-	// Issuer is the required value of the claim iss. Audience must be among the values of aud.
+	// Issuer is the required value of the claim iss. Audience must be one of the values of the claim aud.
 	Issuer, Audience string
 	// Leeway is the tolerated difference between the clocks of the issuer and the server.
 	Leeway time.Duration
@@ -37,7 +38,7 @@ type Options struct {
 	GrantsClaim string
 	// AllowURLToken accepts tokens in the URL.
 	AllowURLToken bool
-	// Origins lists further origins whose pages may use the cookie.
+	// Origins lists the origins, besides the server's own, whose pages may use the cookie.
 	Origins []string
 	// Client fetches JWKS. The default has a time-out and follows few redirects.
 	Client *http.Client
@@ -80,8 +81,8 @@ type keySource interface {
 	run(ctx context.Context)
 }
 
-// New returns a JWT for the options. With Options.JWKS it fetches the keys; the caller must also call
-// Run.
+// New returns a JWT for the options. With Options.JWKS it fetches the keys; the caller must call Run to
+// keep them up to date.
 func New(ctx context.Context, opts Options) (*JWT, error) {
 	opts = opts.withDefaults()
 	if opts.Issuer == "" || opts.Audience == "" {
@@ -104,8 +105,8 @@ func New(ctx context.Context, opts Options) (*JWT, error) {
 	)}, nil
 }
 
-// selectMethods returns the valid signing methods. They follow from the keys and never from a token:
-// otherwise a token could declare a public key to be the secret of HS256 (key confusion).
+// selectMethods returns the valid signing methods. They depend on the keys, never on a token: otherwise
+// a token could use a public key as the secret of HS256 (key confusion).
 func selectMethods(wanted, supported []string) ([]string, error) {
 	if len(wanted) == 0 {
 		return supported, nil

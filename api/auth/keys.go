@@ -50,7 +50,7 @@ func loadKeys(ctx context.Context, o Options) (keySource, []string, error) {
 	return fixedKeys{o.Secret}, methodsHMAC, nil
 }
 
-// fixedKeys are keys that do not change. The JWT library tries each.
+// fixedKeys holds keys that do not change. The JWT library tries each of them.
 type fixedKeys []jwt.VerificationKey
 
 func (f fixedKeys) keysFor(context.Context, *jwt.Token) (any, error) {

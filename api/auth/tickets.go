@@ -13,17 +13,17 @@ const TicketParam = "ticket"
 // TicketLifetime is the time for which a ticket is valid.
 const TicketLifetime = 30 * time.Second
 
-// TicketStore keeps tickets by their hashes. All servers share it.
+// TicketStore stores tickets under their hashes. All servers share it.
 type TicketStore interface {
 	// Issue stores a ticket for an identity and returns when it expires.
 	Issue(ctx context.Context, hash []byte, id Identity, lifetime time.Duration) (expires time.Time, err error)
-	// Redeem removes a ticket, valid or not, and returns its identity. Of concurrent calls for one ticket, at most one
-	// returns valid.
+	// Redeem removes a ticket, whether it has expired or not, and returns its identity. Of concurrent calls for one
+	// ticket, at most one returns valid.
 	Redeem(ctx context.Context, hash []byte) (id Identity, valid bool, err error)
 }
 
-// Tickets exchanges a token for a ticket that stands for it once: for clients that can send nothing but a URL, such as a
-// browser's EventSource. A ticket in a log is useless, because it has been redeemed or has expired.
+// Tickets issues single-use tickets in exchange for tokens. Clients that can send only a URL need them, such as a browser's
+// EventSource. A ticket that a log contains is useless: it was redeemed or has expired.
 type Tickets struct{ store TicketStore }
 
 // NewTickets returns tickets in the store.

@@ -17,8 +17,8 @@ const URLParam = "access_token"
 // maxToken is the maximum size of a token in bytes.
 const maxToken = 16 << 10
 
-// findToken returns the token of a request. A header or a URL precedes a cookie, which a browser
-// sends on its own.
+// findToken returns the token of a request. A token in a header or a URL takes precedence over a cookie,
+// which a browser sends with every request.
 func (j *JWT) findToken(r *http.Request) (string, error) {
 	token, err := j.extractToken(r)
 	switch {
@@ -36,7 +36,7 @@ func (j *JWT) findToken(r *http.Request) (string, error) {
 func (j *JWT) extractToken(r *http.Request) (string, error) {
 	inQuery := r.URL.Query()[URLParam]
 	if len(inQuery) > 0 && !j.opts.AllowURLToken {
-		return "", tokenInURL() // even beside a valid header: a log may contain the URL by now
+		return "", tokenInURL() // even with a valid header: a log may contain the URL by now
 	}
 	if token, ok, err := bearerToken(r.Header.Values("Authorization")); ok || err != nil {
 		return token, err
@@ -73,7 +73,8 @@ func bearerToken(lines []string) (token string, ok bool, err error) {
 	return token, true, err
 }
 
-// onlyToken rejects an empty token, and several: they could be of different users.
+// onlyToken returns the only token. It rejects an empty one, and several, which could be of different
+// users.
 func onlyToken(tokens []string) (string, error) {
 	if len(tokens) != 1 || tokens[0] == "" {
 		return "", malformed()
@@ -85,10 +86,10 @@ func (j *JWT) isFromTrustedPage(r *http.Request) bool {
 	return slices.Contains(j.opts.Origins, r.Header.Get("Origin")) || isFromOwnPage(r)
 }
 
-// isFromOwnPage reports whether a page of this server's origin, or the user, caused a request: a
-// browser sends cookies with requests that any page causes. Current browsers send Sec-Fetch-Site.
-// Older ones send Origin, except with reads of the page's own host, whose answers no other page can
-// read.
+// isFromOwnPage reports whether a page of this server's origin, or the user, caused a request. The
+// cookie does not show this, since a browser sends it with requests that any page causes. Current
+// browsers send Sec-Fetch-Site. Older ones send Origin, but may omit it for a GET; a page of another
+// origin cannot read the response to that.
 func isFromOwnPage(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
