@@ -66,7 +66,7 @@ func TestTooManyStreams(t *testing.T) {
 	if n, _ := s.logs.count("stream opened"); n != 3 {
 		t.Errorf("%d streams were opened", n)
 	}
-	if got := scrape(m); !strings.Contains(got, `pgherald_connections_refused_total{limit="total"} 20`) {
+	if got := scrape(m); !strings.Contains(got, `pgherald_connections_rejected_total{limit="total"} 20`) {
 		t.Errorf("20 rejections are not counted in\n%s", got)
 	}
 	open[0].disconnect()

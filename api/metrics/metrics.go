@@ -1,8 +1,8 @@
 // Package metrics exports the figures of a server to Prometheus.
 //
-// The API reports to a Metrics as things happen, in calls that take nanoseconds and never block. All
-// other parts of the server are Sources: a scrape reads them, and they answer from memory, so that a
-// scrape never waits for the database.
+// The API calls the methods of a Metrics for each stream and event; they take nanoseconds and never
+// block. The other parts of the server are Sources: functions that a scrape calls. They answer from
+// memory, so that a scrape never waits for the database.
 //
 // docs/operations.md lists every metric; a test compares the two.
 package metrics
@@ -25,11 +25,11 @@ import (
 // namespace is the prefix of every metric here.
 const namespace = "pgherald"
 
-// maxTypes limits how many event types have a counter each. Every publisher may invent types, and each
-// counter is a time series, here and in Prometheus. Further types count as other.
+// maxTypes limits the number of event types that have their own counter. Publishers may use any number of
+// types, and each counter is a time series, here and in Prometheus. Further types count as other.
 const maxTypes = 200
 
-// other is the label value for what has no value of its own.
+// other is the label value for all values that have no time series of their own.
 const other = "other"
 
 // delayBuckets are the buckets of the latency histograms, in seconds.
@@ -62,7 +62,7 @@ func New(version string) *Metrics {
 		closed: newCounters("connections_closed_total", "Streams closed, by reason.", "reason", sse.CloseReasons()...),
 		resets: newCounters("resets_total", "Resets sent to clients whose cursor could not be honoured, by reason.",
 			"reason", stream.ResetReasons()...),
-		rejected: newCounters("connections_refused_total", "Streams rejected by a limit, by limit.", "limit", admission.Limits()...),
+		rejected: newCounters("connections_rejected_total", "Streams rejected by a limit, by limit.", "limit", admission.Limits()...),
 		duration: newHistogram("connection_duration_seconds", "Durations of closed streams.",
 			[]float64{1, 5, 30, 60, 300, 900, 3600, 14400, 86400}),
 		bytes:     newCounter("sent_bytes_total", "Bytes written to streams."),
@@ -89,7 +89,7 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
-// Watch exports the sources beside the counters. It must be called at most once.
+// Watch exports the sources in addition to the counters. Call it at most once.
 func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(&collector{sources: s}) }
 
 // EventRead counts an event that the server read from the log.
@@ -136,14 +136,14 @@ func (m *Metrics) Written(at []int64, now time.Time) {
 	}
 }
 
-// secondsSince returns the time from at, in Unix nanoseconds, to now. It is never negative, although
-// the clocks of two machines differ.
+// secondsSince returns the time from at, in Unix nanoseconds, to now. It returns 0 instead of a negative
+// time, which results when the clocks of two machines differ.
 func secondsSince(at int64, now time.Time) float64 {
 	return max(0, time.Duration(now.UnixNano()-at).Seconds())
 }
 
-// typeCounters holds a counter for each event type. It finds one faster than prometheus does, which
-// hashes the labels.
+// typeCounters holds a counter for each event type. Its look-up is faster than that of prometheus, which
+// hashes the labels. It is safe for concurrent use.
 type typeCounters struct {
 	vec *prometheus.CounterVec
 
@@ -166,7 +166,7 @@ func (t *typeCounters) counter(eventType string) prometheus.Counter {
 	return c
 }
 
-// newGauge takes constant labels as names and values in turns.
+// newGauge returns a gauge. labels holds names and values of constant labels in turns.
 func newGauge(name, help string, labels ...string) prometheus.Gauge {
 	constant := prometheus.Labels{}
 	for i := 0; i+1 < len(labels); i += 2 {
@@ -183,8 +183,8 @@ func newHistogram(name, help string, buckets []float64) prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
 }
 
-// newCounters creates the series of the known values at 0: rate() misses the first increment of a
-// series that appears later.
+// newCounters returns counters by one label. It creates the series of the known values at 0, because
+// rate() misses the first increment of a series that appears later.
 func newCounters[V ~string](name, help, label string, known ...V) *prometheus.CounterVec {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
 	for _, value := range known {
@@ -193,7 +193,7 @@ func newCounters[V ~string](name, help, label string, known ...V) *prometheus.Co
 	return v
 }
 
-// knownOrOther bounds the values of a label.
+// knownOrOther returns the value if it is known, otherwise other. So the number of label values is bounded.
 func knownOrOther[V ~string](known []V, value V) string {
 	if slices.Contains(known, value) {
 		return string(value)

@@ -56,7 +56,7 @@ func TestStreamsAreCountedByLabel(t *testing.T) {
 		`pgherald_connections_closed_total{reason="slow"} 1`,
 		`pgherald_connections_closed_total{reason="expired"} 0`,
 		`pgherald_resets_total{reason="pruned"} 1`,
-		`pgherald_connections_refused_total{limit="rate"} 1`)
+		`pgherald_connections_rejected_total{limit="rate"} 1`)
 }
 
 // The database's clock may be ahead of the server's.

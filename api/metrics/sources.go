@@ -9,7 +9,7 @@ import (
 	"github.com/pgherald/pgherald/stream/status"
 )
 
-// Sources are the functions that each scrape calls. None of them may block. A nil field is left out.
+// Sources are the functions that each scrape calls. None of them may block. A nil field exports nothing.
 type Sources struct {
 	// Ready returns nil if the server is ready, like /readyz.
 	Ready func() error
@@ -19,7 +19,7 @@ type Sources struct {
 	Listener func() status.Listener
 	Leader   func() status.Leader
 	Pruner   func() status.Pruner
-	// Log returns what the database last reported; false if its last query failed.
+	// Log returns the figures of the monitor's last query, and false if that query failed.
 	Log func() (status.Log, bool)
 	// Pools holds the connection pools by name.
 	Pools map[string]func() Pool
@@ -28,14 +28,14 @@ type Sources struct {
 // Pool is the state of a connection pool.
 type Pool struct {
 	Total, Idle, Acquired, Max int32
-	Waits                      int64         // acquisitions that had to wait
-	Waited                     time.Duration // their sum
+	Waits                      int64         // acquisitions that had to wait for a connection
+	Waited                     time.Duration // the sum of their waits
 }
 
 // collector exports the sources.
 type collector struct{ sources Sources }
 
-// Describe sends nothing, which makes the collector unchecked: what it exports depends on the sources.
+// Describe sends nothing, so that the registry does not check the metrics: they depend on the sources.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the sources.
@@ -73,7 +73,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 // exporter sends the figures of one scrape.
 type exporter struct{ out chan<- prometheus.Metric }
 
-// send takes labels as names and values in turns.
+// send sends one metric. labels holds names and values in turns.
 func (e exporter) send(kind prometheus.ValueType, name, help string, value float64, labels []string) {
 	var names, values []string
 	for i := 0; i+1 < len(labels); i += 2 {
@@ -122,7 +122,7 @@ func (e exporter) pruner(p status.Pruner) {
 	}
 }
 
-// log omits the figures if they are unknown: a gap in a graph is true, a 0 is not.
+// log sends the figures only if they are known: a gap in a graph is better than a wrong 0.
 func (e exporter) log(l status.Log, known bool) {
 	e.gauge("database_up", "1 if the database answered the last query for the figures of the log.", oneIf(known))
 	if !known {
