@@ -230,7 +230,7 @@ func localSettings(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// postgresError formats an error of Postgres with its message, detail and hint.
+// postgresError formats an error of PostgreSQL with its message, detail and hint.
 type postgresError struct {
 	err *pgconn.PgError
 }
@@ -248,7 +248,7 @@ func (e postgresError) Error() string {
 
 func (e postgresError) Unwrap() error { return e.err }
 
-// isCode reports whether an error comes from Postgres and has this SQLSTATE.
+// isCode reports whether an error comes from PostgreSQL and has this SQLSTATE.
 func isCode(err error, code string) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == code

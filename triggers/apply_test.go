@@ -47,7 +47,7 @@ func TestApplyNamesTheTableThatIsLocked(t *testing.T) {
 	b.apply(parse(t, ordersSpec)) // the connection is still usable
 }
 
-// A writer locks the tables in another order than Apply, and Postgres ends Apply to resolve the deadlock.
+// A writer locks the tables in another order than Apply, and PostgreSQL ends Apply to resolve the deadlock.
 func TestApplyAdvisesARetryAfterADeadlock(t *testing.T) {
 	b := open(t, `create table public.a (id int primary key); create table public.b (id int primary key)`)
 	spec := parse(t, "tables: [{name: public.a, on: {insert: a_created}}, {name: public.b, on: {insert: b_created}}]")

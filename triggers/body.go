@@ -46,14 +46,14 @@ end
 `, indent(steps, 1), indent(wakeUp(op, table), 1)))
 }
 
-// leaderLock is the advisory lock of the notify leader: the server that polls the log every few
-// milliseconds while writers write often, and sends the wake-ups for them. Package db/notify has the
-// same number, and the proof that no event is late.
+// leaderLock is the key of the advisory lock of the notify leader: the server that polls the log every
+// few milliseconds while writers commit often, and sends the wake-ups for them. It equals
+// notify.LeaderLock. The documentation of package db/notify proves that every event gets a wake-up.
 const leaderLock int64 = 0x7067686572616c02
 
 // wakeUp generates the NOTIFY of a statement that wrote events. A writer skips it while the notify
 // leader holds its lock, because a COMMIT with a NOTIFY takes a lock of the whole cluster. The payload
-// is bounded, since Postgres refuses a NOTIFY of 8000 bytes and the write would fail.
+// is bounded, since PostgreSQL refuses a NOTIFY of 8000 bytes and the write would fail.
 //
 // The writer tries the lock after its insert: then the leader finds the events of every writer that
 // saw the lock held. The writer takes and releases the lock within one expression, where no cancel

@@ -111,7 +111,7 @@ func TestCheckFindsAnOwnerWithoutRights(t *testing.T) {
 	b.gives(`insert into public.orders values (1)`, `order_created 1 {"id":1,"status":null,"was":null}`)
 }
 
-// Postgres drops a column although a function body names it. Every later write fails, so this drift matters
+// PostgreSQL drops a column although a function body names it. Every later write fails, so this drift matters
 // most.
 func TestCheckFindsADroppedColumn(t *testing.T) {
 	b := watch(t, orders, ordersSpec)

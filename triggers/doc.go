@@ -12,7 +12,7 @@
 //	                                                +--Apply--> execute them in one transaction
 //
 // [Parse] reads the spec, which names tables, events and SQL expressions over n (the row after the
-// write) and o (the row before it). [Apply] lets Postgres validate every expression, compares the
+// write) and o (the row before it). [Apply] lets PostgreSQL validate every expression, compares the
 // generated objects with the installed ones, and executes the difference. [Check] reports the
 // difference. [Drop] removes every trigger and function of this package. [SQL] prints the whole
 // script. [Workload] returns the spec of the example; it uses no special feature.
@@ -39,25 +39,28 @@
 //   - An expression that raises an error for some row, such as a division by zero or a cast of unsuitable
 //     text. `when` does not guard a payload against it; CASE does.
 //   - A column, function or joined table that an expression names and that is dropped or renamed after
-//     Apply. Check reports it. The default payload (all columns) names no column and survives every
-//     change of the table.
-//   - A right on a joined table that the owner of the functions loses.
+//     Apply. Check reports it. The default payload (all columns) names no column, so no change of the
+//     table affects it.
+//   - A lost right on a joined table: the functions run with the rights of their owner.
 //   - A lock on the log or on a joined table that outlasts the writer's own timeout.
 //   - A full disk or a full notification queue.
 //   - A row whose JSON exceeds 1 GB.
-//   - PREPARE TRANSACTION. Postgres refuses it after a NOTIFY, so it works only while a notify leader
+//   - PREPARE TRANSACTION. PostgreSQL refuses it after a NOTIFY, so it works only while a notify leader
 //     holds its lock.
 //
 // # What a trigger does not see
 //
-// Transition tables lack virtual generated columns (PostgreSQL 18); Apply refuses an expression that
-// reads one. A child table by inheritance fires its parent's triggers when a write names the parent,
-// and none when a write names the child, unless the spec names the child as well. With
-// `truncate: as-deletes`, a transaction in REPEATABLE READ or SERIALIZABLE writes delete events only for
-// the rows of its snapshot. A partition that is added later has no triggers until the next Apply; Check
-// reports it.
+//   - Virtual generated columns (PostgreSQL 18), which transition tables lack. Apply refuses an expression
+//     that reads one.
+//   - Writes that name a child table by inheritance, unless the spec names the child too. Writes that name
+//     the parent fire the parent's triggers, also for rows of the child.
+//   - A partition that was added after Apply, until the next Apply. Check reports it.
+//   - With `truncate: as-deletes`, rows that are not in the snapshot of a REPEATABLE READ or SERIALIZABLE
+//     transaction: they give no delete event.
 //
-// An application's own AFTER ROW trigger may write to the same row again. Then the event of that inner
-// write precedes the event of the write that fired the trigger, because Postgres fires statement triggers
-// last, and those of the inner statement first. So the last event shows the row as the outer write left it.
+// # Order with an application's own triggers
+//
+// An application's AFTER ROW trigger may write to the same row again. The event of that inner write then
+// precedes the event of the outer write, because PostgreSQL fires statement triggers last, and those of the
+// inner statement first. So the last event shows the row as the outer write left it.
 package triggers

@@ -9,9 +9,9 @@ import (
 
 // An expression is SQL from the spec, embedded into generated SQL. The scanner reads just enough of it to
 // ensure that it cannot end the SQL around it: brackets match, strings and comments end, and there is no
-// semicolon and no comma outside brackets. Postgres checks its meaning (validate.go).
+// semicolon and no comma outside brackets. PostgreSQL checks its meaning (validate.go).
 
-// shape describes an expression to those who embed it.
+// shape describes what the code that embeds an expression must know of it.
 type shape struct {
 	// outline is the expression with each string replaced by ' and each bracket with its contents by ().
 	outline string

@@ -123,7 +123,7 @@ func (f function) sqlName() string {
 
 func (t trigger) name() string { return "pgherald_" + t.op }
 
-// create generates the statement that creates the trigger. Its transition tables are those that Postgres
+// create generates the statement that creates the trigger. Its transition tables are those that PostgreSQL
 // has for the operation; TRUNCATE has none.
 func (t trigger) create() string {
 	var b strings.Builder

@@ -137,7 +137,7 @@ func contains(t testing.TB, text string, parts ...string) {
 	}
 }
 
-// wantsAnyOrder compares events without regard to order: Postgres does not define it across tables and
+// wantsAnyOrder compares events without regard to order: PostgreSQL does not define it across tables and
 // operations.
 func (b *testBed) wantsAnyOrder(want ...string) {
 	b.t.Helper()

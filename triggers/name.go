@@ -19,7 +19,7 @@ func (n Name) String() string {
 	return quoteIdent(n.Schema) + "." + quoteIdent(n.Table)
 }
 
-// parseName reads `schema.table` as Postgres would: a part without quotes folds to lower case.
+// parseName reads `schema.table` as PostgreSQL would: a part without quotes folds to lower case.
 func parseName(text string) (Name, error) {
 	first, rest, err := parseIdent(text)
 	if err != nil {
@@ -86,7 +86,7 @@ func parseQuoted(text string) (name, rest string, err error) {
 	return "", "", fmt.Errorf("read name %s: the closing quote is missing", text)
 }
 
-// checkIdent returns an error for a text that Postgres does not accept as a name.
+// checkIdent returns an error for a text that PostgreSQL does not accept as a name.
 func checkIdent(name string) error {
 	switch {
 	case name == "":
@@ -99,7 +99,7 @@ func checkIdent(name string) error {
 	return nil
 }
 
-// foldASCII folds a letter as Postgres does in an unquoted identifier of a UTF-8 database.
+// foldASCII folds a letter as PostgreSQL does in an unquoted identifier of a UTF-8 database.
 func foldASCII(r rune) rune {
 	if 'A' <= r && r <= 'Z' {
 		return r + 'a' - 'A'
@@ -128,7 +128,7 @@ func quoteIdent(name string) string {
 	return quoted
 }
 
-// isPlainIdent reports whether Postgres reads the unquoted name back unchanged.
+// isPlainIdent reports whether PostgreSQL reads the unquoted name back unchanged.
 func isPlainIdent(name string) bool {
 	for i := range len(name) {
 		c := name[i]

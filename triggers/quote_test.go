@@ -10,7 +10,7 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// Postgres reads every quoted name and literal back unchanged, under both settings of
+// PostgreSQL reads every quoted name and literal back unchanged, under both settings of
 // standard_conforming_strings.
 func TestPostgresReadsQuotedTextBack(t *testing.T) {
 	conn := pgtest.Connect(t, pgtest.EmptyDatabase(t))

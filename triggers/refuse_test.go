@@ -32,7 +32,7 @@ func TestUnwatchableTablesAreRefused(t *testing.T) {
 	contains(t, err.Error(), "table public.a: it does not exist", "table public.b: it does not exist")
 }
 
-// The error of a bad expression names the table, the event and the field, and quotes Postgres.
+// The error of a bad expression names the table, the event and the field, and quotes PostgreSQL.
 func TestBadExpressionsAreRefused(t *testing.T) {
 	b := open(t, orders)
 	for event, want := range map[string]string{

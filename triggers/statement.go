@@ -115,7 +115,7 @@ func branchesOf(events []Event, template branch) []branch {
 	return branches
 }
 
-// lateral generates the join of each row to its events. Postgres plans a lateral subquery for one row, so
+// lateral generates the join of each row to its events. PostgreSQL plans a lateral subquery for one row, so
 // it looks up joined tables by index, however many rows the session's first statement had.
 func lateral(t Table, rel relation, branches []branch) string {
 	selects := make([]string, len(branches))

@@ -12,11 +12,11 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// Validation happens in two steps, and neither executes anything. First Postgres parses every expression by
+// Validation happens in two steps, and neither executes anything. First PostgreSQL parses every expression by
 // itself: an error names the table and the field, and an expression cannot affect the SQL around it. Then
-// Postgres plans each whole statement, as the trigger will.
+// PostgreSQL plans each whole statement, as the trigger will.
 
-// validator collects the errors of Postgres about the expressions of one table.
+// validator collects the errors of PostgreSQL about the expressions of one table.
 type validator struct {
 	tx    pgx.Tx
 	table Table
@@ -108,7 +108,7 @@ func (v *validator) event(ctx context.Context, op string, e Event, rel relation)
 	return nil
 }
 
-// expr checks one expression and its type. The query also uses it in a WHERE, where Postgres allows no
+// expr checks one expression and its type. The query also uses it in a WHERE, where PostgreSQL allows no
 // aggregate, no window function and no function that returns a set.
 func (v *validator) expr(ctx context.Context, what, expr string, want uint32) error {
 	known := strconv.Itoa(int(want)) + expr
@@ -120,7 +120,7 @@ func (v *validator) expr(ctx context.Context, what, expr string, want uint32) er
 	return v.describe(ctx, what, sql, want)
 }
 
-// describe lets Postgres parse a query with one column. The column must have the wanted type, unless that
+// describe lets PostgreSQL parse a query with one column. The column must have the wanted type, unless that
 // is 0.
 func (v *validator) describe(ctx context.Context, what, sql string, want uint32) error {
 	return v.inSavepoint(ctx, what, func(tx pgx.Tx) error {
@@ -138,7 +138,7 @@ func (v *validator) describe(ctx context.Context, what, sql string, want uint32)
 	})
 }
 
-// statements lets Postgres plan the statements of the triggers. The table itself replaces the transition
+// statements lets PostgreSQL plan the statements of the triggers. The table itself replaces the transition
 // tables.
 func (v *validator) statements(ctx context.Context, rel relation) error {
 	rows := fmt.Sprintf("(select %s from %s where false)", readable(rel), rel.name)

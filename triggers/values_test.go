@@ -34,7 +34,7 @@ tables:
     on: { insert: created, update: updated, delete: deleted }
 `
 
-// Every type of value appears as Postgres formats it in JSON, whatever the writer's settings.
+// Every type of value appears as PostgreSQL formats it in JSON, whatever the writer's settings.
 func TestValues(t *testing.T) {
 	b := watch(t, things, thingsSpec)
 	b.exec(`
