@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// atomicFiles is a driver that restores the version after a file fails. Postgres runs the text of a file as one
-// transaction, so a failed file has changed nothing and the next attempt needs no repair. golang-migrate alone
-// would leave the set dirty. It still does when the connection is lost, since the outcome is unknown then.
+// atomicFiles is a driver that restores the version after a file fails. PostgreSQL runs the text of a file as one
+// transaction, so a failed file has changed nothing, and the next attempt needs no repair. golang-migrate alone
+// would leave the set dirty. The set is still dirty after a lost connection, since the outcome is unknown then.
 type atomicFiles struct {
 	database.Driver
 	version int // the last version that was not dirty
@@ -35,7 +35,7 @@ func (a *atomicFiles) SetVersion(version int, dirty bool) error {
 	return err
 }
 
-// Run applies a file. If Postgres refuses it, Run restores the version from before the file.
+// Run applies a file. If PostgreSQL refuses it, Run restores the version from before the file.
 func (a *atomicFiles) Run(file io.Reader) error {
 	err := a.Driver.Run(file)
 	var failed database.Error
@@ -46,7 +46,7 @@ func (a *atomicFiles) Run(file io.Reader) error {
 	return errors.Join(fmt.Errorf("nothing has changed since the last version that worked: %w", explain(pg)), a.Driver.SetVersion(a.version, false))
 }
 
-// findPostgresError extracts the error of Postgres from an error of golang-migrate, which does not unwrap.
+// findPostgresError extracts the error of PostgreSQL from an error of golang-migrate, which does not unwrap.
 func findPostgresError(err error) error {
 	var own *database.Error
 	var pg *pgconn.PgError
@@ -56,7 +56,7 @@ func findPostgresError(err error) error {
 	return err
 }
 
-// explain adds the detail to an error of Postgres, and advice for an expired lock timeout.
+// explain adds the detail to an error of PostgreSQL, and advice for an expired lock timeout.
 func explain(pg *pgconn.PgError) error {
 	text := ""
 	if pg.Detail != "" {

@@ -16,8 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// lockTimeout bounds every wait for a lock, including golang-migrate's advisory lock, whose wait would have
-// no limit.
+// lockTimeout bounds every wait for a lock, including that for golang-migrate's advisory lock, which would
+// otherwise have no limit.
 const lockTimeout = "30s"
 
 // Status is the version of a set in a database.
@@ -25,7 +25,7 @@ type Status struct {
 	Set     string
 	Version uint // 0 if no migration was applied
 	Latest  uint // the version of this program
-	Dirty   bool // the connection was lost during a migration, see Repair
+	Dirty   bool // the connection was lost during a migration: see Repair
 }
 
 // Current reports whether the set is at its latest version.
@@ -100,7 +100,7 @@ func StatusOf(ctx context.Context, databaseURL string, sets ...Set) ([]Status, e
 	for _, s := range sets {
 		st, err := s.status(ctx, conn)
 		if err != nil {
-			return nil, fmt.Errorf("read version of %s: %w", s.Name, err)
+			return nil, fmt.Errorf("read the version of set %s: %w", s.Name, err)
 		}
 		out = append(out, st)
 	}
@@ -163,7 +163,7 @@ func (s Set) run(ctx context.Context, databaseURL string, do func(*migrate.Migra
 func (s Set) open(ctx context.Context, databaseURL string) (*migrate.Migrate, error) {
 	config, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
-		return nil, fmt.Errorf("read database URL: %w", err)
+		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
 	database := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, `set lock_timeout = '`+lockTimeout+`'`)

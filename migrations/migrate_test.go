@@ -224,7 +224,7 @@ func filenode(t *testing.T, conn *pgx.Conn) (node uint32) {
 	return node
 }
 
-// Postgres undoes a file that fails. The set needs no repair, and the next attempt continues with that file.
+// PostgreSQL undoes a file that fails. The set needs no repair, and the next attempt continues with that file.
 func TestFailedFileChangesNothing(t *testing.T) {
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)

@@ -1,8 +1,9 @@
--- Events without a table behind them: a role with the right to call publish appends them to the log.
+-- Custom events, which come from no watched table: a role with the right to call publish appends them
+-- to the log.
 
--- Sends a wake-up, as the trigger functions do inline; triggers/body.go explains the lock. The number
--- is the notify leader's advisory lock. Call this after the insert: then the leader finds the events
--- of every transaction that saw its lock.
+-- Sends a wake-up unless the notify leader holds its advisory lock, whose key is the number below. The
+-- trigger functions do the same inline; triggers/body.go explains it. Call this function after the
+-- insert, so that the leader finds the events of every transaction that saw the lock held.
 create function pgherald.wake(payload json) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -19,8 +20,9 @@ comment on function pgherald.wake(json) is
 
 revoke execute on function pgherald.wake(json) from public;
 
--- Event types that publish refuses, since clients trust their origin. The engine reserves the types
--- of the stream itself; another set of migrations adds the types that its triggers write.
+-- Event types that publish refuses, because clients trust that only servers and triggers write them.
+-- The engine reserves the types of the stream itself. Other migrations add the types that their
+-- triggers write.
 create table pgherald.reserved_types (
     type text primary key
 );

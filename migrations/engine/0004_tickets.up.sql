@@ -1,12 +1,12 @@
--- Single-use tickets, which replace a token where a browser can send nothing but a URL. A ticket
--- lives for seconds, and a crash may lose it without harm: so the table is not written to the WAL.
+-- Single-use tickets, which replace a token where a browser can send only a URL. The table is not
+-- written to the WAL: a ticket is valid for seconds, so losing it in a crash does no harm.
 create unlogged table pgherald.tickets (
     -- SHA-256 of the ticket, so that reading the table yields no ticket.
     hash bytea primary key,
     user_id text not null,
     roles text[] not null,
     grants text[] not null,
-    -- When the token expires that the ticket was issued for.
+    -- When the token expires for which the ticket was issued.
     until timestamptz not null,
     -- When the ticket itself expires.
     expires timestamptz not null

@@ -1,6 +1,6 @@
--- Requests to renew the lease of a stream that another server serves. A notification points to the
--- row, but only the row counts: every role of the database may send notifications. A request lives
--- for moments, and a crash may lose it without harm: so the table is not written to the WAL.
+-- Requests to renew the lease of a stream that another server serves. A notification names the row,
+-- but renews nothing itself: every role of the database may send notifications. The table is not
+-- written to the WAL: a request is valid for seconds, so losing it in a crash does no harm.
 create unlogged table pgherald.renewals (
     connection text primary key,
     -- Hash of the new token's user and grants. The server that serves the stream accepts the renewal

@@ -18,7 +18,7 @@ begin
     end
     $touch$;
 exception
-    -- Postgres refuses this condition on a table with generated columns. Then the trigger and its
+    -- PostgreSQL refuses this condition on a table with generated columns. Then the trigger and its
     -- function stay unchanged.
     when invalid_object_definition then
         raise notice 'activities_touch stays: %', sqlerrm;

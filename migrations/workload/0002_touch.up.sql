@@ -1,5 +1,5 @@
 -- Makes activities_touch cheaper; together these two changes saved 8 % of an update's cost:
---   * The condition moves from the trigger's WHEN, which Postgres parses for every statement, into the
+--   * The condition moves from the trigger's WHEN, which PostgreSQL parses for every statement, into the
 --     function.
 --   * The function loses its search_path setting. It does not need one, since it runs with the rights
 --     of its caller.

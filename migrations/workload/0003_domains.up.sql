@@ -1,4 +1,4 @@
--- Turns the check constraints of public.activities into domains. Postgres parses the checks of a table
+-- Turns the check constraints of public.activities into domains. PostgreSQL parses the checks of a table
 -- for every statement, and those of a domain once in a session: an update becomes a sixth cheaper under
 -- many writers. Each column has a domain of its own, so that an error still names the column.
 --
@@ -48,7 +48,7 @@ begin
         add constraint activity_reporter_check check (length(value) between 1 and 200) not valid;
 exception
     -- Policies, views, generated columns and the like prevent a change of the column's type. Then
-    -- Postgres undoes this block, and the check constraints stay.
+    -- PostgreSQL undoes this block, and the check constraints stay.
     when feature_not_supported or syntax_error then
         raise notice 'public.activities keeps its check constraints: %', sqlerrm;
 end
