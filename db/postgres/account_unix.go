@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// account is the user that runs the server if this process runs as root, which Postgres refuses. A nil account
+// account is the user that runs the server if this process runs as root, which PostgreSQL refuses. A nil account
 // means the current user.
 type account struct {
 	name     string
@@ -78,7 +78,7 @@ func (a *account) prepare(cmd *exec.Cmd) {
 }
 
 // canReach returns an error that names the first directory on the path that the account cannot enter.
-// Postgres would report another cause.
+// PostgreSQL would report another cause.
 func (a *account) canReach(path string) error {
 	if a == nil {
 		return nil

@@ -17,7 +17,7 @@ import (
 // PostgreSQL must find the old data and refuse it, and not start with an empty database.
 func DefaultDataDir() (string, error) {
 	if os.Geteuid() == 0 {
-		// Postgres runs as another user then, who cannot enter /root.
+		// PostgreSQL runs as another user then, who cannot enter /root.
 		return "/var/lib/pgherald/postgres", nil
 	}
 	base := os.Getenv("XDG_DATA_HOME")

@@ -38,7 +38,7 @@ func readLock(dataDir string) (lock, error) {
 	return lock{pid: pid, port: strings.TrimSpace(lines[3]), status: strings.TrimSpace(lines[7])}, nil
 }
 
-// freeDataDir waits until no server uses the data directory. It removes a stale lock file only where Postgres
+// freeDataDir waits until no server uses the data directory. It removes a stale lock file only where PostgreSQL
 // would mistake it for a server's: if its process id now belongs to another program, or if it is torn.
 func freeDataDir(ctx context.Context, dir string) error {
 	deadline := time.NewTimer(grace)

@@ -37,7 +37,7 @@ func freeze(pid int) []int {
 	return children
 }
 
-// holder recognizes a server by its program name. This system offers no better way; Postgres itself decides
+// holder recognizes a server by its program name. This system offers no better way; PostgreSQL itself decides
 // about any other process.
 func holder(pid int, _ string) holding {
 	out, err := exec.Command("ps", "-p", strconv.Itoa(pid), "-o", "comm=").Output()

@@ -53,7 +53,7 @@ func (f *frames) inner(t *testing.T) string {
 	return data
 }
 
-// checkEvent compares an event with the text of Postgres, as JSON and byte by byte. The server replaces line
+// checkEvent compares an event with the text of PostgreSQL, as JSON and byte by byte. The server replaces line
 // breaks, which JSON allows between values, by spaces.
 func checkEvent(t *testing.T, event, kind, want string) {
 	t.Helper()

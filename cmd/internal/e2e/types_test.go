@@ -66,7 +66,7 @@ var typesValues = []string{
 	`id = id`, // all other columns are null
 }
 
-// TestValuesOfAllTypes compares the data of events with Postgres's own to_json of the row.
+// TestValuesOfAllTypes compares the data of events with PostgreSQL's own to_json of the row.
 func TestValuesOfAllTypes(t *testing.T) {
 	ctx := testContext(t)
 	url := pgtest.EmptyDatabase(t)
@@ -94,7 +94,7 @@ func TestValuesOfAllTypes(t *testing.T) {
 	}
 }
 
-// rowJSON returns the row as Postgres writes it.
+// rowJSON returns the row as PostgreSQL writes it.
 func rowJSON(t *testing.T, conn *pgx.Conn, id int) string {
 	t.Helper()
 	var text string

@@ -22,7 +22,7 @@ import (
 const sseHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\r\n: hello\n\n"
 
 // plainWriter is the cheapest server without batching: one non-blocking write(2) per event and client. It
-// makes up the events itself and knows neither Postgres nor HTTP.
+// makes up the events itself and knows neither PostgreSQL nor HTTP.
 type plainWriter struct {
 	mu  sync.Mutex
 	fds []int

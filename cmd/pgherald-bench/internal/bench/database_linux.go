@@ -44,7 +44,7 @@ func (fx *fixture) createDatabase() error {
 		return fmt.Errorf("connect to database %s: %w", fx.name, err)
 	}
 	fx.cleanups = append(fx.cleanups, func() error { return fx.conn.Close(context.Background()) })
-	// The process id is of another machine or container if no process of Postgres has it here.
+	// The process id is of another machine or container if no process of PostgreSQL has it here.
 	var backend int
 	if err := fx.conn.QueryRow(fx.ctx, `select pg_backend_pid()`).Scan(&backend); err != nil {
 		return fmt.Errorf("read the process id of the backend: %w", err)

@@ -1,11 +1,11 @@
 // Package bench measures pgherald on this machine, beside baselines, for operators who size a machine and
 // for the figures in the documentation.
 //
-// Each benchmark runs the server program against the same Postgres and with the same load as the
+// Each benchmark runs the server program against the same PostgreSQL and with the same load as the
 // baselines, in turns, so that each figure comes with a ratio from the same run: the speed of machines
 // differs, and drifts with time on one machine.
 //
-//	publisher (this process) ──► Postgres ──► server (child) ──► load (children): sockets that
+//	publisher (this process) ──► PostgreSQL ──► server (child) ──► load (children): sockets that
 //	read, count and take the time
 //
 // One file holds one benchmark: bulk, fanout, latency, memory, resume, writers. They share:
@@ -27,7 +27,7 @@
 //   - Deliveries are checked: a client is complete if it received each event once. The report shows what
 //     did not arrive.
 //   - CPU time is the kernel's account of each process. The report names the bottleneck: the server,
-//     Postgres, or the load itself.
+//     PostgreSQL, or the load itself.
 //
 // It needs Linux: CPU time and memory come from /proc, and the load uses epoll.
 package bench

@@ -138,7 +138,7 @@ func (fx *fixture) findPostgres() (string, error) {
 	return cluster.URL("postgres"), nil
 }
 
-// reserveCPUs reserves processors for the server, if there are enough. This process, and a Postgres of our
+// reserveCPUs reserves processors for the server, if there are enough. This process, and a PostgreSQL of our
 // own, use the others.
 func (fx *fixture) reserveCPUs(cpus int) error {
 	all, err := process.AllowedCPUs()

@@ -103,7 +103,7 @@ func (w *Writers) Run(app *App) (err error) {
 	})
 }
 
-// checkMaxConnections returns an error if Postgres does not accept enough connections.
+// checkMaxConnections returns an error if PostgreSQL does not accept enough connections.
 func (fx *fixture) checkMaxConnections(clients []int) error {
 	var limit int
 	err := fx.conn.QueryRow(fx.ctx, `select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int`).Scan(&limit)

@@ -32,7 +32,7 @@ type WritersConfig struct {
 }
 
 // WritersOrder has a number of clients update as fast as they can. They stay connected until the next
-// order, because Postgres's CPU time is measured while their backends live. An order for no clients
+// order, because PostgreSQL's CPU time is measured while their backends live. An order for no clients
 // disconnects them.
 type WritersOrder struct {
 	Clients  int           `json:"clients"`
