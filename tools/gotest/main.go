@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,10 @@ func main() {
 
 // run returns the status of `go test`.
 func run(args []string, out io.Writer) (int, error) {
+	module, err := exec.Command("go", "list", "-m").Output()
+	if err != nil {
+		return 1, fmt.Errorf("find the module: %w", err)
+	}
 	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
 	pipe, err := cmd.StdoutPipe()
@@ -35,7 +40,7 @@ func run(args []string, out io.Writer) (int, error) {
 	if err := cmd.Start(); err != nil {
 		return 1, fmt.Errorf("start go test: %w", err)
 	}
-	follow(newReport(out, time.Now()), pipe)
+	follow(newReport(out, strings.TrimSpace(string(module)), time.Now()), pipe)
 	err = cmd.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

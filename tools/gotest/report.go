@@ -28,6 +28,7 @@ type event struct {
 type report struct {
 	out      io.Writer
 	began    time.Time
+	module   string                 // prefix that the report leaves out of names of packages
 	packages map[string]*packageRun // that run
 	slow     []timed
 	passed   int // packages
@@ -49,8 +50,8 @@ type timed struct {
 	took time.Duration
 }
 
-func newReport(out io.Writer, began time.Time) *report {
-	return &report{out: out, began: began, packages: make(map[string]*packageRun)}
+func newReport(out io.Writer, module string, began time.Time) *report {
+	return &report{out: out, began: began, module: module, packages: make(map[string]*packageRun)}
 }
 
 // add takes a line that came at the given time. Lines that are no events are printed.
@@ -60,6 +61,7 @@ func (r *report) add(line []byte, now time.Time) {
 		fmt.Fprintf(r.out, "%s", line)
 		return
 	}
+	e.Package = strings.TrimPrefix(e.Package, r.module+"/")
 	switch {
 	case e.Action == "build-output":
 		fmt.Fprint(r.out, e.Output)
@@ -145,12 +147,19 @@ func (r *report) note(e event) {
 	}
 }
 
-// running prints the packages that run, and what they are at.
+// running prints the packages that run, and their running tests.
 func (r *report) running(now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(r.packages)) {
 		p := r.packages[name]
-		r.print(now, "...   %s, since %v: %s", name, now.Sub(p.began).Round(time.Second), strings.Join(p.tests, ", "))
+		r.print(now, "...   %s, since %v: %s", name, now.Sub(p.began).Round(time.Second), strings.Join(p.innermost(), ", "))
 	}
+}
+
+// innermost returns the running tests that have no running subtest.
+func (p *packageRun) innermost() []string {
+	return slices.DeleteFunc(slices.Clone(p.tests), func(name string) bool {
+		return slices.ContainsFunc(p.tests, func(other string) bool { return strings.HasPrefix(other, name+"/") })
+	})
 }
 
 // end prints the slowest tests, and the packages that failed.

@@ -31,26 +31,26 @@ not json
 func TestReport(t *testing.T) {
 	began := time.Unix(0, 0)
 	for name, c := range map[string]struct{ events, want string }{
-		"passing": {passing, `  1:05 ok    m/a, 1 tests, 4.1 s
+		"passing": {passing, `  1:05 ok    a, 1 tests, 4.1 s
   1:05 slow  a.TestOne, 4.0 s
   1:05 1 packages passed, 0 failed
 `},
-		"cached": {strings.Replace(passing, "4.1s", "(cached)", 1), `  1:05 ok    m/a, 1 tests, cached
+		"cached": {strings.Replace(passing, "4.1s", "(cached)", 1), `  1:05 ok    a, 1 tests, cached
   1:05 slow  a.TestOne, 4.0 s
   1:05 1 packages passed, 0 failed
 `},
 		"failing": {failing, `loud
 panic
-  1:05 FAIL  m/b, 0.2 s: TestBad, TestHangs
+  1:05 FAIL  b, 0.2 s: TestBad, TestHangs
 not json
 undefined: x
   1:05 0 packages passed, 1 failed
-  1:05 FAIL  m/b
+  1:05 FAIL  b
 `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			r := newReport(&out, began)
+			r := newReport(&out, "m", began)
 			now := began.Add(65 * time.Second)
 			for line := range strings.Lines(c.events) {
 				r.add([]byte(line), now)
@@ -66,17 +66,18 @@ undefined: x
 func TestReportOfRunningTests(t *testing.T) {
 	began := time.Unix(0, 0)
 	var out strings.Builder
-	r := newReport(&out, began)
+	r := newReport(&out, "m", began)
 	for _, line := range []string{
 		`{"Action":"start","Package":"m/a"}`,
 		`{"Action":"run","Package":"m/a","Test":"TestOne"}`,
 		`{"Action":"pause","Package":"m/a","Test":"TestOne"}`,
 		`{"Action":"run","Package":"m/a","Test":"TestTwo"}`,
+		`{"Action":"run","Package":"m/a","Test":"TestTwo/sub"}`,
 	} {
 		r.add([]byte(line), began)
 	}
 	r.running(began.Add(30 * time.Second))
-	if got, want := out.String(), "  0:30 ...   m/a, since 30s: TestTwo\n"; got != want {
+	if got, want := out.String(), "  0:30 ...   a, since 30s: TestTwo/sub\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
