@@ -62,7 +62,7 @@ func newCluster(inst postgres.Installation, setup func(context.Context, string) 
 	if err != nil {
 		return nil, fmt.Errorf("create a directory for the test server: %w", err)
 	}
-	// For root, the server runs as another user, who must be able to enter the directory.
+	// If this process runs as root, the server runs as another user, who must be able to enter the directory.
 	err = os.Chmod(dir, 0o711)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))

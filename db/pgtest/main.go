@@ -14,8 +14,8 @@ import (
 	"github.com/pgherald/pgherald/db/postgres"
 )
 
-// stepTimeout bounds every single wait. It is far longer than a step takes, and far shorter than the limit of
-// the whole test run, which reports no cause.
+// stepTimeout bounds each wait. It is far longer than a step takes, and far shorter than the timeout of go
+// test, which would not say what the test waited for.
 const stepTimeout = 2 * time.Minute
 
 // shared is the state that Main sets up. It must be a global variable: a test has no other way to reach a value
@@ -31,7 +31,7 @@ func Main(m *testing.M, setup func(ctx context.Context, databaseURL string) erro
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
 		code = max(code, 1)
 	}
-	// A failed test may have stopped early, so its leaks mean nothing.
+	// A failed test may have stopped early, so that its leaks are no bug.
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
 			fmt.Fprintln(os.Stderr, "pgtest: find leaked goroutines:", err)

@@ -65,8 +65,8 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Blackhole holds all traffic back. Connections stay open, and the proxy accepts new ones. Turning it off
-// delivers the traffic held back, as a TCP retransmission would.
+// Blackhole holds all traffic back while on is true. Connections stay open, and the proxy accepts new ones.
+// With on false it delivers the traffic held back, as a TCP retransmission would.
 func (p *Proxy) Blackhole(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -189,8 +189,8 @@ func (p *Proxy) pass(l *link) bool {
 	}
 }
 
-// link is one connection through the proxy. The proxy's mutex guards its fields. Pumps use the connections
-// without it, since they start after both are set.
+// link is one connection through the proxy. The proxy's mutex guards its fields. The pump goroutines use the
+// connections without the mutex, since they start after both are set.
 type link struct {
 	client, server *net.TCPConn // server is nil until it is dialed
 	done           chan struct{}

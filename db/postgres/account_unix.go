@@ -22,8 +22,8 @@ type account struct {
 }
 
 // serverAccount returns nil unless this process runs as root. For root it returns the owner of the data
-// directory, or else the user postgres or nobody. The owner comes first, since the user postgres may be
-// younger than the data.
+// directory; if there is none, the user postgres; if there is no such user, nobody. It prefers the owner
+// because the user postgres may have been created after the data.
 func serverAccount(dataDir string) (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -65,8 +65,8 @@ func (a *account) own(path string) error {
 	return os.Chown(path, int(a.uid), int(a.gid))
 }
 
-// prepare makes cmd run as the account and in its own process group. So Ctrl-C reaches only this process, which
-// stops the server after its clients.
+// prepare makes cmd run as the account and in its own process group, so that Ctrl-C reaches only this process.
+// This process stops the server after the server's clients.
 func (a *account) prepare(cmd *exec.Cmd) {
 	cmd.Env = serverEnv()
 	cmd.Dir = "/" // the account may not be able to enter the current directory

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// poll is the interval for reading states that send no event: a line in a file, a process that is not a
-	// child of this one.
+	// poll is the interval at which this package checks for changes that nothing signals: a line in a file,
+	// the end of a process that is not a child of this one.
 	poll = 5 * time.Millisecond
 
 	// immediateTimeout bounds an immediate shutdown, which takes a few milliseconds.
@@ -25,7 +25,7 @@ type child struct {
 	cmd         *exec.Cmd
 	done        chan struct{}
 	err         error       // from Wait; valid after done
-	endExpected atomic.Bool // this process ended it
+	endExpected atomic.Bool // this process stopped or killed it
 
 	log      string // the server's log file
 	logStart int64  // the offset at which the output of this process begins
@@ -63,7 +63,8 @@ func (c *child) ended() bool {
 	}
 }
 
-// reason returns why the child ended, or nil if this process ended it.
+// reason returns why the child ended unexpectedly. It returns nil while the child runs, and if this process
+// stopped it.
 func (c *child) reason() error {
 	if !c.ended() || c.endExpected.Load() {
 		return nil
@@ -83,7 +84,7 @@ func (c *child) endError() error {
 	return fmt.Errorf("run PostgreSQL: %s; its log ends with:\n%s", how, tail)
 }
 
-// waitReady returns when the server accepts connections. On an error the server has ended.
+// waitReady waits until the server accepts connections. If it returns an error, the server has ended.
 func (c *child) waitReady(ctx context.Context, dataDir string) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
@@ -137,8 +138,8 @@ func (c *child) stopNow() error {
 	}
 }
 
-// kill ends the server and all processes it has forked. It freezes the server first: then the server can
-// neither fork a process nor reap one, which would free its id for another program.
+// kill ends the server and all its child processes. It freezes the server first, so that the server can
+// neither start another process nor reap one, which would free that one's id for another program.
 func (c *child) kill() error {
 	if c.ended() {
 		return nil

@@ -68,8 +68,8 @@ func Start(ctx context.Context, inst Installation, o ClusterOptions) (*Cluster, 
 	return c, nil
 }
 
-// startOnFreePort picks another port if a program takes the first one before the server does. It tries a port
-// of the caller's only once.
+// startOnFreePort starts the server on ClusterOptions.Port. If that is 0, it tries up to five free ports,
+// because another program may take one before the server does.
 func (c *Cluster) startOnFreePort(ctx context.Context) error {
 	if c.opts.Port != 0 {
 		return c.Start(ctx)

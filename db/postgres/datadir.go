@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// DefaultDataDir returns the data directory of this user's own cluster. Its name has no version: a newer
-// PostgreSQL must find the old data and refuse it, and not start with an empty database.
+// DefaultDataDir returns the data directory of this user's own cluster. Its name has no version, so that a
+// newer PostgreSQL finds the old data and refuses it, instead of starting with an empty database.
 func DefaultDataDir() (string, error) {
 	if os.Geteuid() == 0 {
 		// PostgreSQL runs as another user then, who cannot enter /root.
@@ -31,8 +31,8 @@ func DefaultDataDir() (string, error) {
 	return filepath.Join(base, "pgherald", "postgres"), nil
 }
 
-// DataVersion returns the major version of a data directory, or 0 if it holds no data. Pass it to Find: then
-// an upgrade of the newest installed PostgreSQL does not lock a user out of the data.
+// DataVersion returns the major version of a data directory, or 0 if it holds no data. Pass it to Find, so that
+// a user can still open the data after a newer PostgreSQL was installed.
 func DataVersion(dir string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "PG_VERSION"))
 	if err == nil {

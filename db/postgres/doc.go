@@ -3,8 +3,8 @@
 //
 // It promises:
 //
-//   - Only this machine can reach the server: it listens on 127.0.0.1 and has no Unix socket. It trusts every
-//     connection, so do not use it on a machine that you share with people you do not trust.
+//   - Only this machine can reach the server: it listens on 127.0.0.1 and has no Unix socket. It accepts every
+//     connection without a password, so do not use it on a machine with users whom you do not trust.
 //   - It never deletes or converts a data directory. It refuses one that belongs to another major version
 //     or to another running server.
 //   - It runs a fetched server only if the checksum of the package is the pinned one.

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// installed returns the newest usable installation, or the zero value if there is none. seen names the
-// unusable ones. PATH wins a tie: it holds the server that typing `postgres` starts.
+// installed returns the newest usable installation, or the zero value if there is none. seen names those of
+// unsuitable versions. Of two equal versions it prefers the one in PATH, which a shell would start.
 func (f finder) installed(ctx context.Context, major int) (best Installation, seen []string) {
 	tried := make(map[string]bool)
 	for _, c := range f.candidates(ctx) {

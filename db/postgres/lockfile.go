@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// grace is the time that a server has to release the data directory before it counts as running. A server
-// whose parent was just killed is still ending.
+// grace is the time for which freeDataDir waits for a server to release the data directory: a server whose
+// parent was just killed needs a moment to end.
 const grace = time.Second
 
 // lock is the content of a server's lock file.
@@ -70,7 +70,8 @@ func freeDataDir(ctx context.Context, dir string) error {
 	}
 }
 
-// holder returns who holds the lock. A lock without a process id counts as one that a server is writing.
+// holder returns what kind of process holds the lock. If the lock file has no process id, a server may be
+// writing it, so it counts as held by the server.
 func (l lock) holder(dataDir string) holding {
 	if l.pid == 0 {
 		return holderServer

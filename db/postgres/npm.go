@@ -96,8 +96,8 @@ func (p npmPackage) install(ctx context.Context, unpacked, cache string) (Instal
 	return inst, nil
 }
 
-// download runs npm in dir and returns the path of the verified archive. In dir, the user's npm settings apply
-// but no project's.
+// download runs npm in dir and returns the path of the verified archive. dir belongs to no npm project, so only
+// the user's npm settings apply.
 func (p npmPackage) download(ctx context.Context, npm, dir string) (string, error) {
 	cmd := exec.CommandContext(ctx, npm, "pack", "--ignore-scripts", p.spec())
 	cmd.Dir = dir

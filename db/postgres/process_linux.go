@@ -30,8 +30,8 @@ func stat(pid int) (state byte, parent int, ok bool) {
 	return fields[0][0], parent, err == nil
 }
 
-// alive reports whether a process runs. A zombie does not count: it stays for ever if process 1 reaps no
-// orphans, as in many containers.
+// alive reports whether a process runs. A zombie does not count: in many containers process 1 does not reap
+// orphans, so a zombie would stay forever.
 func alive(pid int) bool {
 	state, _, ok := stat(pid)
 	return ok && state != 'Z' && state != 'X'
