@@ -13,8 +13,8 @@ import (
 	"github.com/pgherald/pgherald/api/metrics"
 )
 
-// serveAdmin serves operators until stop is called. It starts before the database is touched and ends last,
-// so that operators can observe a start or a shutdown that takes long.
+// serveAdmin serves operators until stop is called. Run calls it before it connects to the database and calls
+// stop last, so that operators can observe a slow start or shutdown.
 func (s *Server) serveAdmin() (stop func(), err error) {
 	addr := s.config.Listen.AdminAddr
 	if addr == "" {

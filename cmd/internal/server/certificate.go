@@ -9,7 +9,7 @@ import (
 )
 
 // certificate is a pair of PEM files that may be replaced while the server runs. Each handshake compares
-// their times and sizes with those of the last read: two calls of stat, which cost little beside a signature.
+// their times and sizes with those of the last read. That takes two stat calls, far less than the signature.
 type certificate struct {
 	certFile, keyFile string
 	logger            *slog.Logger
@@ -35,25 +35,25 @@ func openCertificate(certFile, keyFile string, logger *slog.Logger) (*certificat
 func (c *certificate) stat() (files [2]os.FileInfo, err error) {
 	for i, file := range []string{c.certFile, c.keyFile} {
 		if files[i], err = os.Stat(file); err != nil {
-			return files, fmt.Errorf("read certificate: %w", err)
+			return files, fmt.Errorf("read the certificate: %w", err)
 		}
 	}
 	return files, nil
 }
 
-// load reads the files. The caller holds mu once the certificate is in use.
+// load reads the files. Once the certificate is in use, the caller must hold mu.
 func (c *certificate) load(files [2]os.FileInfo) error {
 	c.files = files
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return fmt.Errorf("read certificate %s with key %s: %w", c.certFile, c.keyFile, err)
+		return fmt.Errorf("read the certificate %s with key %s: %w", c.certFile, c.keyFile, err)
 	}
 	c.pair = &pair
 	return nil
 }
 
-// get implements tls.Config.GetCertificate. It keeps the last good pair while the files do not fit each
-// other, as between the replacement of the one and of the other.
+// get implements tls.Config.GetCertificate. If the files do not match, as when only one of them has been
+// replaced so far, it returns the previous pair.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	files, err := c.stat()
 	c.mu.Lock()
@@ -62,10 +62,10 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return c.pair, nil
 	}
 	if err := c.load(files); err != nil {
-		c.logger.Error("new certificate rejected; the old one stays in use", "error", err)
+		c.logger.Error("new certificate rejected, keeping the old one", "error", err)
 		return c.pair, nil
 	}
-	c.logger.Info("new certificate in use", "subject", c.pair.Leaf.Subject.String(), "expires", c.pair.Leaf.NotAfter)
+	c.logger.Info("certificate replaced", "subject", c.pair.Leaf.Subject.String(), "expires", c.pair.Leaf.NotAfter)
 	return c.pair, nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Config holds the settings of a server. The zero value serves nothing useful: start from DefaultConfig.
+// Config holds the settings of a server. Start from DefaultConfig: the zero value is not valid.
 type Config struct {
 	Database Database
 	Listen   Listen
@@ -19,7 +19,7 @@ type Config struct {
 	Tuning   Tuning
 }
 
-// Database holds the ways to the database and the changes that a server makes to it at start.
+// Database says how to connect to the database, and what a server changes in it at start.
 type Database struct {
 	// URL leads to the database.
 	URL string
@@ -36,7 +36,7 @@ type Database struct {
 	NoApply bool
 }
 
-// Listen holds the addresses and the transport.
+// Listen says where a server listens, and whether it uses TLS and HTTP/2.
 type Listen struct {
 	// Addr is the address for clients, as host:port.
 	Addr string
@@ -48,13 +48,14 @@ type Listen struct {
 	H2C bool
 }
 
-// Tokens says how clients are authenticated and what their roles permit.
+// Tokens says how clients are authenticated, and which roles they need.
 type Tokens struct {
 	// Auth is "none" or "jwt".
 	Auth string
 	// Insecure permits an address other than loopback with Auth "none".
 	Insecure bool
-	// Secret signs tokens (HS256, HS384, HS512). SecretFile contains it instead.
+	// Secret is the secret that signs tokens (HS256, HS384, HS512). SecretFile is a file that contains it.
+	// At most one of them may be set.
 	Secret, SecretFile string
 	// KeysFile contains public keys or certificates as PEM.
 	KeysFile string
@@ -75,12 +76,12 @@ type Tokens struct {
 	WriteRole, PublishRole, OperatorRole string
 }
 
-// Limits bounds what clients may open and names the pages that may use the API.
+// Limits bounds the streams that clients may open, and names the origins whose pages may use the API.
 type Limits struct {
-	// Connections is the largest number of open streams. 0 means nine tenths of the files that the process
+	// Connections is the maximum number of open streams. 0 means nine tenths of the files that the process
 	// may open.
 	Connections int
-	// PerUser and PerAddress are the largest number of open streams of one user and of one address (one /64
+	// PerUser and PerAddress are the maximum numbers of open streams of one user and of one address (one /64
 	// of IPv6). 0 means no limit.
 	PerUser, PerAddress int
 	// Rate is the number of streams per second that one address may open. 0 means no limit.
@@ -89,16 +90,17 @@ type Limits struct {
 	TrustedProxies []string
 	// ForwardedHeader is the header in which the trusted proxies name the client.
 	ForwardedHeader string
-	// Origins are the origins of other pages that may use the API: "*" alone permits all to read, "none"
-	// alone permits none.
+	// Origins are the other origins whose pages may use the API. "*" alone lets pages of every origin read;
+	// "none" alone denies all.
 	Origins []string
 	// Credentials lets those pages send cookies.
 	Credentials bool
 }
 
-// EventLog bounds the log in the database. Whichever bound is reached first prunes it.
+// EventLog bounds the log in the database. The server prunes events that are beyond either bound.
 type EventLog struct {
-	// RetainAge is how long events stay in the log, and so how long a client may be away and still resume.
+	// RetainAge is how long events stay in the log, and so for how long a client may be disconnected and
+	// still resume.
 	RetainAge time.Duration
 	// RetainBytes is the approximate size of the log in bytes. 0 means no bound.
 	RetainBytes int64
@@ -110,7 +112,7 @@ type Tuning struct {
 	FeedBytes int64
 	// Heartbeat is the time between two heartbeats on a stream.
 	Heartbeat time.Duration
-	// WriteTimeout is how long a write to a client may take before the server disconnects the client.
+	// WriteTimeout is the time that a write to a client may take. After it, the server disconnects the client.
 	WriteTimeout time.Duration
 	// ProbeInterval is the time between two notifications that the listener sends to itself.
 	ProbeInterval time.Duration
@@ -118,7 +120,7 @@ type Tuning struct {
 	Drain time.Duration
 }
 
-// DefaultConfig returns the defaults. The flags of pgherald serve take theirs from here.
+// DefaultConfig returns the default settings, which are also the defaults of the flags of pgherald serve.
 func DefaultConfig() Config {
 	return Config{
 		Listen: Listen{Addr: "127.0.0.1:8080"},
@@ -137,8 +139,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns an error that names the flag of each setting that makes no sense. It looks at no file
-// and at no network.
+// Validate returns an error that names the flag of each invalid setting. It reads no file and uses no
+// network.
 func (c Config) Validate() error {
 	for _, d := range []struct {
 		flag  string
@@ -158,8 +160,8 @@ func (c Config) Validate() error {
 	return errors.Join(c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
 }
 
-// CheckFiles returns an error if a server could not start with a valid configuration because of its address
-// or of a file that it names. It connects to nothing, so it does not check a JSON Web Key Set.
+// CheckFiles checks the address and the files that a valid configuration names. It returns an error if a
+// server could not start with them. It makes no connection, so it does not check a JSON Web Key Set.
 func (c Config) CheckFiles(ctx context.Context, logger *slog.Logger) error {
 	var errs []error
 	addr, err := net.ResolveTCPAddr("tcp", c.Listen.Addr)

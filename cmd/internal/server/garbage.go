@@ -8,16 +8,16 @@ import (
 	"runtime/metrics"
 )
 
-// The bounds of GOGC, the percentage by which the heap may grow between two collections. Go's default is
-// the upper one: a server whose memory is mostly a full feed would then need twice as much. Below the lower
-// one, frequent collections cost a server with a small heap more than they save.
+// The bounds of GOGC, the percentage by which the heap may grow between two collections. The upper bound is
+// Go's default. With it, a server whose memory is mostly a full feed would need twice as much. With less
+// than the lower bound, frequent collections cost more than they save.
 const (
 	minGarbagePercent = 40
 	maxGarbagePercent = 100
 )
 
-// garbagePercent returns the GOGC that allows garbage of a quarter of the feed's size, within the bounds.
-// Both sizes are in bytes.
+// garbagePercent returns the GOGC with which garbage takes up to a quarter of the feed's size, within the
+// bounds. feed and live are the limit of the feed and the live heap, in bytes.
 func garbagePercent(feed, live uint64) int {
 	return int(min(maxGarbagePercent, max(minGarbagePercent, maxGarbagePercent/4*feed/max(1, live))))
 }
@@ -45,11 +45,11 @@ func boundGarbage(ctx context.Context, feed uint64) {
 	}
 }
 
-// nextCollection returns a channel that is closed after the next garbage collection: the size of the live
-// heap changes only then. A timer would wake an idle server.
+// nextCollection returns a channel that is closed after the next garbage collection. The size of the live
+// heap changes only then; a timer would also wake an idle server.
 func nextCollection() <-chan struct{} {
 	collected := make(chan struct{})
-	garbage := &struct{ pointer *byte }{} // the allocator gives a value without a pointer memory shared with others
+	garbage := &struct{ pointer *byte }{} // without a pointer, it would share an allocation and not be collected alone
 	runtime.AddCleanup(garbage, func(c chan struct{}) { close(c) }, collected)
 	return collected
 }

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// maxSilence is how long a connection may last without a successful write. The kernel and HTTP/2 pings
-	// enforce it, since the write timeout cannot: a write into the socket's buffer succeeds.
+	// maxSilence is the time after which a connection is closed if the peer acknowledges nothing. The kernel
+	// and HTTP/2 pings enforce it. The write timeout cannot, because a write into the socket's buffer
+	// succeeds.
 	maxSilence = 5 * time.Minute
 
 	// maxStreams is how many requests one HTTP/2 connection may have open. A browser shares one connection
@@ -30,9 +31,9 @@ const (
 func (l Listen) validate() error {
 	switch {
 	case (l.TLSCert == "") != (l.TLSKey == ""):
-		return errors.New("--tls-cert and --tls-key need each other")
+		return errors.New("--tls-cert and --tls-key must be set together")
 	case l.TLSCert != "" && l.H2C:
-		return errors.New("--h2c is HTTP/2 without TLS: remove it, since --tls-cert includes HTTP/2")
+		return errors.New("--h2c is HTTP/2 without TLS: remove it, because --tls-cert already enables HTTP/2")
 	}
 	return nil
 }
@@ -54,7 +55,7 @@ func Socket(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// httpServer returns a server without a handler and the function that serves on a listener.
+// httpServer returns a server without a handler, and the function that makes it serve on a listener.
 func (l Listen) httpServer(logger *slog.Logger) (*http.Server, func(net.Listener) error, error) {
 	s := &http.Server{
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -64,7 +65,7 @@ func (l Listen) httpServer(logger *slog.Logger) (*http.Server, func(net.Listener
 		Protocols:         new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams,
-			// A client that only reads sends nothing for hours. A ping finds out whether it is still there.
+			// A client of a stream sends nothing for hours. A ping shows whether it is still connected.
 			SendPingTimeout: maxSilence / 2,
 			PingTimeout:     pingTimeout,
 		},
@@ -83,9 +84,8 @@ func (l Listen) httpServer(logger *slog.Logger) (*http.Server, func(net.Listener
 	return s, func(listener net.Listener) error { return s.ServeTLS(listener, "", "") }, nil
 }
 
-// httpLog sets the level of net/http's messages, which all arrive at the level debug. Most are mistakes of
-// clients and stay there. A panic is a bug, and a server that cannot accept connections is down: both are
-// errors.
+// httpLog sets the level of net/http's messages, which all have the level debug. Most of them report
+// mistakes of clients and keep this level. Panics and failed accepts get the level error.
 type httpLog struct{ slog.Handler }
 
 // Enabled returns true, since the level depends on the text.

@@ -11,7 +11,7 @@ import (
 
 func (l Limits) validate() error {
 	if l.Connections < 0 || l.PerUser < 0 || l.PerAddress < 0 || l.Rate < 0 {
-		return errors.New("limits of connections must be 0 or more")
+		return errors.New("--max-connections, --max-connections-per-user, --max-connections-per-address and --connection-rate must be 0 or more")
 	}
 	if _, err := l.proxies(); err != nil {
 		return err
@@ -42,7 +42,7 @@ func (l Limits) proxies() (admission.Proxies, error) {
 	return p, nil
 }
 
-// admission returns the controller of validated limits.
+// admission returns the admission controller. The limits must be valid.
 func (l Limits) admission() *admission.Controller {
 	total := l.Connections
 	if total == 0 {

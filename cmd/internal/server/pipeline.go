@@ -68,8 +68,8 @@ type pipeline struct {
 	api            *api.API
 }
 
-// openPipeline connects to the database and fills the feed. Nothing runs yet. The caller must close what it
-// returns.
+// openPipeline connects to the database and fills the feed. It starts no goroutine; start does. The caller
+// must close the pipeline.
 func (s *Server) openPipeline(ctx context.Context) (*pipeline, error) {
 	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, tokens: s.tokens, schedule: pacing.NewSchedule()}
 	err := p.openLog(ctx)
@@ -101,7 +101,7 @@ func (p *pipeline) openLog(ctx context.Context) (err error) {
 	if reset, err := p.log.ResetIfForeign(ctx); err != nil {
 		return err
 	} else if reset {
-		p.logger.Warn("log emptied: it came from another cluster, such as with a restored dump; all clients reset")
+		p.logger.Warn("log reset because it came from another cluster, such as with a restored dump")
 	}
 	p.pruner = eventlog.NewPruner(p.logPool, eventlog.PrunerOptions{
 		MaxAge: p.config.EventLog.RetainAge, MaxBytes: p.config.EventLog.RetainBytes, Logger: p.logger,
@@ -110,8 +110,8 @@ func (p *pipeline) openLog(ctx context.Context) (err error) {
 	return nil
 }
 
-// openWakeUps makes the listener and the candidate for the notify leader. The listener hands renewals of
-// tokens to the API, which must exist before it runs.
+// openWakeUps opens the listener and this server's notify leader. The listener passes renewal requests to the
+// API, which must exist before the listener runs.
 func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 	p.listener, err = notify.OpenListener(ctx, p.config.Database.ListenURL, p.logPool, notify.ListenerOptions{
 		ProbeInterval: p.config.Tuning.ProbeInterval,
@@ -215,15 +215,15 @@ func (p *pipeline) start(ctx context.Context) (stop func()) {
 	}
 }
 
-// awaitLive waits until the listener has received its own probe. A pooler that swallows notifications is
-// thus an error at start.
+// awaitLive waits until the listener has received its own probe. So a pooler that does not pass on
+// notifications is an error at start.
 func (p *pipeline) awaitLive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
 	return p.listener.WaitLive(ctx)
 }
 
-// readyError returns nil if events arrive, and otherwise the reason.
+// readyError returns nil if the server receives events, otherwise the reason why not.
 func (p *pipeline) readyError() error {
 	if status := p.listener.Status(); !status.Live {
 		return errors.New("the listener is not live: " + status.Reason)
@@ -231,8 +231,8 @@ func (p *pipeline) readyError() error {
 	return p.feed.Err()
 }
 
-// close closes the connections. A pool waits up to 15 s for a server that no longer answers; close leaves
-// such connections behind after closeTimeout, and they end with the process.
+// close closes the connections. A pool waits up to 15 s for a PostgreSQL that does not answer. close waits
+// for closeTimeout only; connections that are still open then end with the process.
 func (p *pipeline) close() {
 	closed := make(chan struct{})
 	go func() {

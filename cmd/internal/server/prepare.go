@@ -13,25 +13,25 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// LoadSpec reads the spec in a file and returns it with the migrations that it needs. An empty file name
-// means the activities.
+// LoadSpec reads the spec from a file. It also returns the sets of migrations that the spec needs. An empty
+// file name means the spec of the workload.
 func LoadSpec(file string) (triggers.Spec, []migrations.Set, error) {
 	if file == "" {
 		return triggers.Workload(), []migrations.Set{migrations.Engine(), migrations.Workload()}, nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return triggers.Spec{}, nil, fmt.Errorf("read spec: %w", err)
+		return triggers.Spec{}, nil, fmt.Errorf("read the spec: %w", err)
 	}
 	spec, err := triggers.Parse(text)
 	if err != nil {
-		return triggers.Spec{}, nil, fmt.Errorf("read spec %s: %w", file, err)
+		return triggers.Spec{}, nil, fmt.Errorf("read the spec %s: %w", file, err)
 	}
 	return spec, []migrations.Set{migrations.Engine()}, nil
 }
 
-// prepare brings tables and triggers up to date, or checks that they are where the configuration forbids
-// changes.
+// prepare brings tables and triggers up to date. With NoMigrate or NoApply it changes nothing, and returns an
+// error if they are out of date.
 func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
 	spec, sets, err := LoadSpec(d.Spec)
 	if err != nil {
@@ -76,8 +76,8 @@ func (d Database) migrate(ctx context.Context, sets []migrations.Set) error {
 	return errors.Join(outdated...)
 }
 
-// MigrationAdvice returns the end of a sentence that says what to do about a set of tables, empty if
-// nothing.
+// MigrationAdvice returns the end of a sentence about a set of tables that says what to do. It is empty if
+// there is nothing to do.
 func MigrationAdvice(s migrations.Status) string {
 	switch {
 	case s.Dirty:

@@ -1,13 +1,13 @@
-// Package server wires the packages of pgherald into one process.
+// Package server connects the packages of pgherald to one server. pgherald serve, pgherald demo and the
+// end-to-end tests run the same Server, from a Config of plain values.
 //
-// A Server is made of plain values (Config), so that pgherald serve, pgherald demo and the end-to-end tests
-// run the same one. It promises:
+// It promises:
 //
-//   - New connects to no database. It opens the socket and reads certificates and keys, so that a wrong
+//   - New opens the socket and reads certificates and keys, but does not connect to the database. So a wrong
 //     setting or a port in use is an error before anything else happens.
-//   - Run serves until its context ends, drains, and returns when every goroutine that it started has ended.
-//     Streams go on while they drain.
-//   - Operators can reach the admin address from before the database is touched until Run returns.
+//   - Run serves until its context ends, then drains, and returns when every goroutine that it started has
+//     ended. Streams receive events until the drain ends them.
+//   - Operators can reach the admin address from before Run connects to the database until it returns.
 //
 // pipeline.go follows an event from the log to the clients.
 package server
@@ -24,9 +24,9 @@ import (
 	"github.com/pgherald/pgherald/api/metrics"
 )
 
-// Options are what a server gets from the process around it.
+// Options holds what a server receives from its process.
 type Options struct {
-	// Logger receives the log. Required.
+	// Logger receives the log output. Required.
 	Logger *slog.Logger
 	// Level is the logger's level, which operators may change while the server runs. Required.
 	Level *slog.LevelVar
@@ -34,7 +34,7 @@ type Options struct {
 	Listener net.Listener
 }
 
-// Server is one server, which runs once.
+// Server is a server of pgherald. It runs once.
 type Server struct {
 	config Config
 	logger *slog.Logger
@@ -86,10 +86,10 @@ func (s *Server) URL() string {
 	return s.config.Listen.scheme() + "://" + s.listener.Addr().String()
 }
 
-// Ready returns a channel that is closed once the server serves and events arrive.
+// Ready returns a channel that is closed once the server serves clients and receives events.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// Run prepares the database and serves until ctx ends, and then drains. It must be called once.
+// Run prepares the database, serves until ctx ends, and then drains. Call it once.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.listener.Close()
 	stopAdmin, err := s.serveAdmin()

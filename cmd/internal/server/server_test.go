@@ -46,7 +46,7 @@ func TestCheckFiles(t *testing.T) {
 	config.Listen.Addr, config.Database.Spec = "0.0.0.0:0", "absent.yaml"
 	config.Listen.TLSCert, config.Listen.TLSKey = "absent.pem", "absent.pem"
 	err := config.CheckFiles(t.Context(), logger)
-	for _, want := range []string{"read and write everything", "read spec", "read certificate"} {
+	for _, want := range []string{"read and write everything", "read the spec", "read the certificate"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("CheckFiles returned %v, want %q too", err, want)
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/pgherald/pgherald/api"
 )
 
-// The shutdown's schedule, as shares of Config.Tuning.Drain.
+// The times of the steps of a shutdown, as shares of Config.Tuning.Drain.
 const (
 	streamShare = 0.5 // within which streams end, paced
 	answerShare = 0.2 // in which the server goes on answering requests

@@ -15,7 +15,7 @@ import (
 	"github.com/pgherald/pgherald/db/control"
 )
 
-// validate rejects settings that have no effect, since an operator may rely on them.
+// validate returns an error for a setting that has no effect, because an operator may rely on it.
 func (t Tokens) validate() error {
 	if t.Auth == "jwt" {
 		return nil
@@ -32,7 +32,7 @@ func (t Tokens) validate() error {
 	return nil
 }
 
-// validateAddress rejects an address that others can reach, if clients need no token.
+// validateAddress returns an error if clients need no token and other machines can reach the address.
 func (t Tokens) validateAddress(addr net.Addr) error {
 	tcp, ok := addr.(*net.TCPAddr)
 	if t.Auth != "none" || t.Insecure || ok && tcp.IP.IsLoopback() {
@@ -73,8 +73,8 @@ func (t Tokens) checker(ctx context.Context, origins api.Origins, logger *slog.L
 	return auth.New(ctx, options)
 }
 
-// ticketStore implements auth.TicketStore with the tickets of the database: package db and package api each
-// have a type for an identity.
+// ticketStore implements auth.TicketStore with the tickets of the database. It converts between the Identity
+// types of packages auth and control, which do not import each other.
 type ticketStore struct{ tickets *control.Tickets }
 
 func (s ticketStore) Issue(ctx context.Context, hash []byte, id auth.Identity, lifetime time.Duration) (time.Time, error) {
