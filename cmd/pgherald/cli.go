@@ -36,7 +36,7 @@ type cli struct {
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
-// loggingFlags configure the program's own log, on stderr.
+// loggingFlags configure the log output on stderr.
 type loggingFlags struct {
 	LogFormat string     `enum:"auto,text,json" default:"auto" env:"PGHERALD_LOG_FORMAT" help:"Format of the log on stderr (${enum}): auto is text on a terminal and json elsewhere."`
 	LogLevel  slog.Level `default:"info" env:"PGHERALD_LOG_LEVEL" placeholder:"LEVEL" help:"Lowest level to log: debug, info, warn or error. On --admin-addr, /log-level changes it while a server runs."`
@@ -53,7 +53,7 @@ var groups = []kong.Group{
 	{Key: "logging", Title: "Logging"},
 }
 
-// app is the process as commands see it.
+// app holds what the commands receive from the process.
 type app struct {
 	ctx    context.Context
 	stdout io.Writer
@@ -62,7 +62,8 @@ type app struct {
 	level  *slog.LevelVar // of logger
 }
 
-// exit carries an exit code out of kong, whose --help ends the program.
+// exit is the value with which run panics when kong would end the program, as after --help. It holds the
+// exit code.
 type exit int
 
 // newParser returns the parser of one command line into c.

@@ -16,13 +16,13 @@ type demoCmd struct {
 	Simulate    float64 `default:"0.5" env:"PGHERALD_SIMULATE" placeholder:"N" help:"Simulated changes per second (default ${default}); 0 means none."`
 }
 
-// Validate returns an error for flags that make no sense. kong calls it.
+// Validate returns an error for invalid flags. kong calls it.
 func (c *demoCmd) Validate() error {
 	if c.Simulate < 0 || c.Simulate > 1000 {
 		return errors.New("--simulate must be from 0 to 1000")
 	}
 	if c.Ephemeral && c.DataDir != "" {
-		return errors.New("--ephemeral removes the data and --data-dir keeps them: set one")
+		return errors.New("--ephemeral removes the data and --data-dir keeps it: set only one of them")
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ type migrateUpCmd struct{ setFlags }
 
 // Run creates or updates the tables and prints their version.
 func (c migrateUpCmd) Run(a *app) error {
-	// A connection of our own comes first: its error says what is wrong with an unsuitable server.
+	// Connect first: this error says what is wrong with an unsuitable PostgreSQL.
 	if err := c.connect(a.ctx, func(*pgx.Conn) error { return nil }); err != nil {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
-// serverFlags hold the settings of a server, by the groups of --help. Their names are the keys of a config
-// file.
+// serverFlags hold the settings of a server, in the groups of --help. The names of the flags are also the keys
+// of a config file.
 type serverFlags struct {
 	configFlags
 	Database serveDatabaseFlags `embed:"" group:"database"`
@@ -94,7 +94,8 @@ type tuningFlags struct {
 	Drain         time.Duration `default:"${default_drain}" env:"PGHERALD_DRAIN" placeholder:"TIME" help:"Time that streams may take to end at shutdown (default ${default})."`
 }
 
-// defaults returns the values that the tags above name, so that server.DefaultConfig is their only place.
+// defaults returns the values of the variables in the tags above. All defaults come from
+// server.DefaultConfig.
 func defaults() kong.Vars {
 	d := server.DefaultConfig()
 	return kong.Vars{
@@ -114,10 +115,10 @@ func defaults() kong.Vars {
 	}
 }
 
-// Validate returns an error for settings that make no sense. kong calls it.
+// Validate returns an error for invalid settings. kong calls it.
 func (c *serverFlags) Validate() error { return c.config().Validate() }
 
-// config returns the settings of the flags.
+// config converts the flags to a server.Config.
 func (c *serverFlags) config() server.Config {
 	return server.Config{
 		Database: server.Database{

@@ -32,7 +32,7 @@ Stdout receives events only, one a line. Stderr receives the state of the connec
 With --json, stdout receives sync events (live, resumed, reset, draining) only with --syncs, and heartbeats only with --heartbeats. A reset means that events may be missing: fetch the current state again.`
 }
 
-// Validate reports flags that make no sense.
+// Validate returns an error for invalid flags. kong calls it.
 func (c *tailCmd) Validate() error {
 	if c.Count < 0 {
 		return errors.New("--count must not be negative")
@@ -57,7 +57,7 @@ func (c *tailCmd) Run(a *app) error {
 	return config.Run(a.ctx)
 }
 
-// config returns what the flags say, without outputs.
+// config converts the flags to a tail.Config without outputs.
 func (c *tailCmd) config() (tail.Config, error) {
 	u, err := tail.StreamURL(c.URL, c.Types, c.Since)
 	if err != nil {

@@ -18,8 +18,8 @@ const typeColumns = len("assignment_changed")
 // absent or have another JSON type.
 type fields map[string]json.RawMessage
 
-// text returns the value of a string field, nothing for null and for an absent field, and any other
-// value as JSON.
+// text returns the value of a string field, "" for null and for an absent field, and any other value
+// as JSON.
 func (f fields) text(name string) string {
 	raw := f[name]
 	var s string
@@ -29,7 +29,7 @@ func (f fields) text(name string) string {
 	return string(raw)
 }
 
-// eventLine formats an event as a line of text: time, type, row, and its most telling fields.
+// eventLine formats an event as a line of text: time, type, id of the row, and its main fields.
 func eventLine(e *envelope, l *line) string {
 	l.add(styleDim, time.UnixMilli(e.Timestamp).Format(timeLayout)).space()
 	l.add(typeStyle(e.Type), fmt.Sprintf("%-*s", typeColumns, e.Type)).add(styleNone, "  ")

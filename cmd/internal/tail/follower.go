@@ -24,7 +24,7 @@ const (
 // errSilent is the cancellation cause of a connection on which nothing arrived for too long.
 var errSilent = errors.New("nothing arrived")
 
-// retryError is an error that another attempt may cure. Every other error ends the tail.
+// retryError is an error after which another attempt may succeed. Every other error ends follow.
 type retryError struct {
 	reason string
 	after  time.Duration // requested by the server
@@ -32,14 +32,14 @@ type retryError struct {
 
 func (e *retryError) Error() string { return e.reason }
 
-// output receives events and status lines in the order in which they happen.
+// output receives the events and the status lines, in order.
 type output interface {
 	event(*envelope) error
 	control(*envelope) error
 	status(format string, args ...any)
 }
 
-// follower follows one stream over as many connections as that takes. One goroutine uses it.
+// follower follows one stream and reconnects as often as necessary. Only one goroutine may use it.
 type follower struct {
 	client *http.Client
 	url    *url.URL
@@ -55,14 +55,14 @@ type follower struct {
 }
 
 // newHTTPClient returns a client without a timeout: the follower detects dead connections itself.
-// It requests no compression, as a compressor would hold events back.
+// The client requests no compression, because a compressor would delay events.
 func newHTTPClient() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableCompression = true
 	return &http.Client{Transport: t}
 }
 
-// follow returns when ctx ends, when the output returns an error, or when another attempt cannot
+// follow reads the stream until ctx ends, the output returns an error, or another attempt cannot
 // help. Its error is never nil.
 func (f *follower) follow(ctx context.Context) error {
 	f.out.status("connecting to %s", f.url.Redacted())
@@ -85,8 +85,8 @@ func (f *follower) follow(ctx context.Context) error {
 	}
 }
 
-// backoff returns the delay that the server requested plus a random part whose bound doubles with
-// every failure. The random part keeps clients that lost the same server from returning together.
+// backoff returns the delay that the server requested, plus a random part whose bound doubles with
+// every failure. The random part spreads the reconnects of clients that lost the same server.
 func (f *follower) backoff(requested time.Duration) time.Duration {
 	requested = min(max(requested, f.retry), maxRetryAfter)
 	bound := min(minBackoff<<min(f.failures-1, 10), maxBackoff)
@@ -160,7 +160,7 @@ func (f *follower) request(ctx context.Context) (*http.Response, error) {
 	return res, nil
 }
 
-// handle passes the event of a frame to the output and moves the cursor. A new cursor completes a
+// handle passes the event of a frame to the output and advances the cursor. A new cursor completes a
 // transaction.
 func (f *follower) handle(fr frame) error {
 	f.failures = 0

@@ -3,8 +3,8 @@ package tail
 // onceFilter remembers printed events so that none is printed twice.
 //
 // Within a connection no event comes twice. After a reconnect the server sends every transaction
-// that the cursor does not contain: those whose last event did not arrive, each as a whole and in any
-// order. The filter keeps the ids that were printed of these.
+// that the cursor does not contain. A transaction whose last event did not arrive comes again as a
+// whole, and several come in any order. The filter keeps the ids of their printed events.
 type onceFilter struct {
 	current map[int64]struct{} // printed, of the transaction that is arriving
 	partial map[int64]struct{} // printed, of transactions that a broken connection cut; removed when they arrive again
@@ -34,7 +34,7 @@ func (f *onceFilter) disconnect() {
 	clear(f.current)
 }
 
-// reset forgets everything: the server starts anew, so nothing is sent again.
+// reset forgets everything: the server continues from its present head, and sends no earlier event.
 func (f *onceFilter) reset() {
 	clear(f.current)
 	clear(f.partial)

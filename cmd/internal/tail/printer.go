@@ -70,7 +70,7 @@ func (p *printer) printDay(e *envelope) {
 	}
 }
 
-// control prints an event of the stream itself, where the options want it.
+// control prints a control event, if the options select it.
 func (p *printer) control(e *envelope) error {
 	if e.Type == stream.TypeHeartbeat {
 		return p.heartbeat(e)

@@ -1,20 +1,20 @@
 // Package tail follows an event stream of pgherald and prints its events to a terminal or, as
 // JSON, to a program.
 //
-// It reads the stream over as many connections as that takes:
+// It reconnects as often as necessary:
 //
 //	follower ──► readFrames ──► onceFilter ──► printer ──► stdout: events
-//	 connects,    parses the     drops what     formats     stderr: status lines
-//	 resumes      SSE bytes      was printed
+//	 connects,    parses the     drops events   formats     stderr: status lines
+//	 resumes      SSE bytes      sent again
 //
 // It promises:
 //
 //   - Every event is printed once, also across reconnects. A transaction that the connection cut
 //     in two is sent again as a whole; the part that was already printed is dropped.
-//   - A broken connection, a silent one and a temporary refusal (5xx, 429) lead to another attempt
-//     from the last cursor. A permanent refusal ends with an error that says what to change.
-//   - Stdout receives events only. Text from the server reaches a terminal without control
-//     characters, and as JSON with the same value.
+//   - After a broken or silent connection or a temporary refusal (5xx, 429) it connects again and
+//     resumes at the last cursor. A permanent refusal is an error that says what to change.
+//   - Stdout receives events only. It removes control characters from the server's text, or escapes
+//     them in JSON, which keeps the value.
 package tail
 
 import (
@@ -47,8 +47,8 @@ type Config struct {
 	Color          string // auto, always or never
 }
 
-// Run follows the stream until ctx ends, Count events are printed, or another attempt cannot help.
-// Only the last of these is an error.
+// Run follows the stream until ctx ends or Count events are printed; it then returns nil. It returns
+// an error if another attempt cannot help.
 func (c Config) Run(ctx context.Context) error {
 	p := newPrinter(c.Stdout, c.Stderr, printOptions{
 		json:        c.JSON,
