@@ -1,4 +1,4 @@
-// Package baseline holds the servers that pgherald is compared with: the server that most people would
-// write first, and the cheapest one that a system call per delivery allows. Each runs as a process of its
-// own.
+// Package baseline holds the servers with which the benchmarks compare pgherald: a simple hand-written
+// one (LISTEN and net/http), and one that makes a single system call for each delivery, which is the least
+// possible without batching. Each runs as a separate process.
 package baseline

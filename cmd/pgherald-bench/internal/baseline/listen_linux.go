@@ -21,9 +21,9 @@ type ListenConfig struct {
 	Channel     string `json:"channel"` // empty: serve connections without events
 }
 
-// listenLoop is the server that most people would write first. One goroutine waits for notifications that
-// hold the row and passes each to a goroutine per client, through a channel. A client whose channel is full
-// loses the event, and a client that reconnects loses the events in between.
+// listenLoop is a simple hand-written server. One goroutine waits for notifications that hold the row, and
+// passes each to a goroutine for each client, through a channel. A client whose channel is full loses the
+// event, and a client that reconnects loses the events in between.
 type listenLoop struct {
 	mu      sync.Mutex
 	clients map[chan string]struct{}

@@ -117,7 +117,7 @@ type bulkDelivery struct {
 	feedLimit   int64 // bytes
 }
 
-// update runs the statement and returns when every client has received its events.
+// update runs the statement, and waits until every client has received its events.
 func (b *Bulk) update(fx *fixture, s *subject, clients *load.Group, variant string) (d bulkDelivery, err error) {
 	ctx, cancel := context.WithTimeout(fx.ctx, 10*time.Minute)
 	defer cancel()

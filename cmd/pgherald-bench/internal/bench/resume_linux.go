@@ -156,8 +156,8 @@ func (r *Resume) miss(fx *fixture, storm storm) (m missed, err error) {
 	return m, err
 }
 
-// reconnect opens all connections, waits until each client has received what it missed, and returns the
-// figures and the bottleneck. The clients have ended when it returns.
+// reconnect opens all connections, waits until each client has received the events that it missed, and ends
+// the clients. It returns the figures and the bottleneck.
 func (r *Resume) reconnect(fx *fixture, s *subject, o load.Options, m missed) (values map[string]float64, bottleneck string, err error) {
 	clients, err := fx.startClients(s, o)
 	if err != nil {

@@ -152,7 +152,7 @@ func (p *Process) Failure(action string, err error) error {
 	return fmt.Errorf("%s %s: %w%s", action, p.name, err, p.log.text())
 }
 
-// CloseInput asks a child of ours to end, without waiting for it.
+// CloseInput closes the child's input, at whose end a child of this program ends. It does not wait.
 func (p *Process) CloseInput() { _ = p.in.Close() }
 
 // Stop ends the child and waits for it. It closes the child's input and sends SIGTERM, and kills a child
