@@ -86,7 +86,7 @@ func TestConfigCheck(t *testing.T) {
 		"without effect":    {database + "write-role: r", nil, 2, "--write-role has no effect"},
 		"a public address":  {database + "addr: 0.0.0.0:80", nil, 1, "read and write everything"},
 		"a secret too many": {database, []string{"--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a", "--jwt-secret=x", "--jwt-secret-file=" + secret}, 1, "set --jwt-secret or --jwt-secret-file"},
-		"a bad certificate": {database, []string{"--tls-cert=" + secret, "--tls-key=" + secret}, 1, "read certificate"},
+		"a bad certificate": {database, []string{"--tls-cert=" + secret, "--tls-key=" + secret}, 1, "read the certificate"},
 		"a bad spec":        {database, []string{"--spec=" + secret}, 1, "read the spec"},
 	} {
 		t.Run(name, func(t *testing.T) {
