@@ -90,9 +90,9 @@ func (f *Feed) recordOutage(err error) {
 	f.mu.Unlock()
 	switch {
 	case err != nil && before == nil:
-		f.opts.Logger.Error("log became unreadable", "error", err)
+		f.opts.Logger.Error("event log became unreadable", "error", err)
 	case err == nil && before != nil:
-		f.opts.Logger.Info("log became readable again", "cursor", f.Head().String())
+		f.opts.Logger.Info("event log became readable again", "cursor", f.Head().String())
 	}
 }
 
@@ -154,7 +154,7 @@ func (f *Feed) rebuild(ctx context.Context, reason ResetReason) error {
 	buffer.head = r.Cursor()
 	f.replace(buffer, reason)
 	if reason != "" {
-		f.opts.Logger.Warn("rebuilt the feed; every client is reset", "reason", reason, "events", n)
+		f.opts.Logger.Warn("feed rebuilt, resetting every client", "reason", reason, "events", n)
 	}
 	return nil
 }

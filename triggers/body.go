@@ -115,9 +115,11 @@ where not exists (
 )`, insertInto, typ, table, quoteLiteral(member.String()))
 }
 
-// A line break inside a string or a quoted name must survive indenting: hideLineBreaks replaces it by a
-// byte that SQL cannot contain, and restoreLineBreaks puts it back into the finished text.
-func hideLineBreaks(expr string) string    { return strings.ReplaceAll(expr, "\n", "\x00") }
+// hideLineBreaks replaces line breaks by a byte that SQL cannot contain, so that indent does not change
+// the strings and quoted names of expr.
+func hideLineBreaks(expr string) string { return strings.ReplaceAll(expr, "\n", "\x00") }
+
+// restoreLineBreaks restores the line breaks that hideLineBreaks replaced, in the finished text.
 func restoreLineBreaks(text string) string { return strings.ReplaceAll(text, "\x00", "\n") }
 
 // indent indents every line that is not empty.

@@ -1,6 +1,6 @@
-// Package session manages the open streams of a server, each with all that is attached to it: the
-// slot of package admission, the lease, the user's presence, the metrics, the counts of /api/stats, and
-// the stream that package sse writes.
+// Package session manages the open streams of a server. A session is a stream that package sse writes,
+// together with its admission slot, its lease, its user's presence, and its counts in the metrics and in
+// /api/stats.
 //
 //	Registry.Serve ──► Session ──► sse.Server writes the stream ──► Session.Close
 //	                      │                                              │
@@ -9,9 +9,9 @@
 //
 // # Promises
 //
-//   - Each session that opens closes exactly once, with a reason in the log and in the metrics.
-//   - After Close, nothing of the session is left, also if the stream ended while it was opening.
-//   - A session takes 64 bytes besides the names of its user and its client.
+//   - Each session that opens closes exactly once, with a reason in the log output and in the metrics.
+//   - Close releases everything that belongs to the session, even if the stream ended while it opened.
+//   - A session takes 64 bytes, plus the names of its user and its client.
 package session
 
 import (
@@ -34,7 +34,7 @@ import (
 type Options struct {
 	// Streams writes the streams of the sessions.
 	Streams *sse.Server
-	// Presence follows which users have sessions; nil ignores them.
+	// Presence tracks which users have sessions; nil tracks none.
 	Presence PresenceTracker
 	// Metrics counts the sessions.
 	Metrics *metrics.Metrics
@@ -45,8 +45,8 @@ type Options struct {
 // PresenceTracker counts the sessions of users. Its methods must not block. The user is empty for an
 // anonymous client.
 type PresenceTracker interface {
-	Opened(user string) // a session of the user
-	Closed(user string)
+	Opened(user string) // records that a session of the user opened
+	Closed(user string) // records that a session of the user closed
 }
 
 // Registry holds the open sessions of a server. It is safe for concurrent use.
@@ -56,7 +56,7 @@ type Registry struct {
 	mu     sync.Mutex
 	leases map[string]*lease // by connection id; guarded by mu, as are the fields below
 	total  uint64
-	byName map[string]int // open sessions
+	byName map[string]int // number of open sessions of each user
 }
 
 // NewRegistry returns a registry without sessions.
@@ -76,20 +76,20 @@ func (noPresence) Closed(string) {}
 type Client struct {
 	// Slot is the client's admission. The session releases it.
 	Slot *admission.Slot
-	// Remote is the client's address for the log: the connection's address with its port or, behind
-	// a trusted proxy, the address that the proxy reports.
+	// Remote is the client's address for the log output: the connection's address with its port or,
+	// behind a trusted proxy, the address that the proxy reports.
 	Remote   string
 	Identity auth.Identity
 }
 
-// Session is one open stream and all that is attached to it. A server may have a hundred thousand
-// sessions: it must stay small.
+// Session is one open stream with everything that Close releases. A Session must stay small, because a
+// server may have a hundred thousand.
 type Session struct {
 	registry   atomic.Pointer[Registry] // nil once closed
 	slot       *admission.Slot
 	remote     string
 	user       string // empty if anonymous
-	connection string // the id of its lease, empty without
+	connection string // the id under which its lease can be renewed; empty without a lease
 }
 
 // Serve opens a session for a client and serves its stream on a response that has begun, with sync as
@@ -111,7 +111,7 @@ func (r *Registry) Serve(re *sse.Response, c Client, sub *stream.Subscription, s
 func (r *Registry) open(s *Session, id auth.Identity) *sse.Lease {
 	s.slot.Retain()
 	if !id.Expires.IsZero() {
-		s.connection = rand.Text() // a client that does not know it cannot renew the lease
+		s.connection = rand.Text() // not guessable: only the client that received it can renew the lease
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,8 +125,8 @@ func (r *Registry) open(s *Session, id auth.Identity) *sse.Lease {
 	return l.Lease
 }
 
-// Close releases what is attached to the session, and logs how its stream ended. It may be called from
-// any goroutine; further calls do nothing.
+// Close releases everything that belongs to the session, and logs how its stream ended. It may be called
+// from any goroutine; further calls do nothing.
 func (s *Session) Close(end sse.End) {
 	r := s.registry.Swap(nil)
 	if r == nil {
@@ -185,8 +185,8 @@ type lease struct {
 	rights Rights
 }
 
-// Rights are a hash of an identity's user and grants. Only a token with the same rights renews a lease:
-// then the events that the stream has received, and those that it withheld, stay the right ones.
+// Rights is a hash of an identity's user and grants. Only a token with the same rights renews a lease,
+// because the stream keeps the grants with which it was opened.
 type Rights [sha256.Size]byte
 
 // RightsOf returns the rights of an identity.

@@ -17,10 +17,10 @@ type catchUp struct {
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	room      chan struct{} // signalled by the poller when the socket has room
-	isPartial bool          // the client was sent a part of a frame, and will not be sent the rest
+	isPartial bool          // the catch-up ended within a frame, whose rest will not be sent
 }
 
-// startCatchUp hands the client over to a catch-up.
+// startCatchUp starts a catch-up, which owns the client from then on.
 func (c *client) startCatchUp() {
 	u := &catchUp{client: c, room: make(chan struct{}, 1)}
 	u.ctx, u.cancel = context.WithCancelCause(c.shard.server.ctx)
@@ -51,8 +51,8 @@ func (u *catchUp) signalRoom() {
 	}
 }
 
-// emit writes events of the log, and waits for the client to take them. While the filter lets none
-// through, it writes the heartbeats, since the shard cannot.
+// emit writes events of the log, and waits until the socket has taken them. While the filter matches no
+// event, emit writes the heartbeats, because the shard does not own the client.
 func (u *catchUp) emit(bufs [][]byte) error {
 	c := u.client
 	if len(bufs) == 0 {
@@ -104,9 +104,9 @@ func (u *catchUp) waitForRoom() error {
 	}
 }
 
-// finishCatchUp takes the client back from a catch-up that err ended, nil if the feed covers the
-// client again. It reports whether the stream goes on. A client that was sent a part of a frame is
-// closed without a last frame, which it would take for the rest.
+// finishCatchUp returns the client to its shard after a catch-up. err is nil if the feed covers the
+// client again. finishCatchUp reports whether to serve the client now. A client that was sent only a
+// part of a frame is closed without a last frame, which it would parse as the rest.
 func (c *client) finishCatchUp(err error) bool {
 	u := c.catchUp.Swap(nil)
 	var reset *stream.ResetError

@@ -14,14 +14,14 @@ import (
 // may use it, except for the fields and methods that say otherwise.
 //
 // A server may have a hundred thousand clients, so a client must stay small: see TestClientIsSmall.
-// Next to the system call, a pass mostly costs the time to load each client into the processor's
+// Apart from the system calls, a pass spends most time on loading each client into the processor's
 // cache. The fields that a pass needs come first.
 type client struct {
 	catchUp      atomic.Pointer[catchUp] // set while the client catches up; any goroutine may load it
 	stalledSince int64                   // 0 unless stalled; see Server.since, as for the times below
 	bytes        int64                   // written
 	fd           int32
-	index        int32 // in the shard's clients, -1 if not there
+	index        int32 // in the shard's clients, -1 if it is not among them
 	sub          stream.Subscription
 
 	shard        *shard
@@ -34,7 +34,7 @@ type client struct {
 	owner        Owner
 	isPeerClosed atomic.Bool // set by the poller
 	isDraining   bool        // its last frame is written or in unsent
-	isExpired    bool        // it drains because its lease ended, not because the server drains
+	isExpired    bool        // it drains because its lease ended; otherwise because the server drains
 }
 
 // onPeerClosed is called by the poller when the peer has closed the connection.
@@ -56,8 +56,8 @@ func (c *client) onWritable() {
 	c.shard.post(message{client: c, kind: socketChanged})
 }
 
-// serve writes pending events until there are none or the client cannot take more. It does nothing if
-// the client is stalled, catches up, or gathers a batch.
+// serve writes pending events until there are none or the socket is full. It does nothing if the client
+// is stalled, catches up, or gathers a batch.
 func (c *client) serve(p *stream.FanOutPass) {
 	if c.catchUp.Load() != nil || c.stalledSince != 0 || c.isGathering() {
 		return
@@ -74,8 +74,8 @@ func (c *client) serve(p *stream.FanOutPass) {
 	}
 }
 
-// handleFeedError handles an error of the subscription. It reports whether the client can be served
-// on. It is not part of serve, where its variables would be allocated for each delivery.
+// handleFeedError handles an error of the subscription. It reports whether to continue to serve the
+// client. It is separate from serve so that its variables are not allocated for each delivery.
 func (c *client) handleFeedError(err error) bool {
 	var reset *stream.ResetError
 	switch {
@@ -100,8 +100,7 @@ func (c *client) send(p *stream.FanOutPass, data []byte, before *stream.Subscrip
 	return ok && n == len(data)
 }
 
-// writeFrame writes a control frame, behind what is unsent. It reports whether the client is still
-// open.
+// writeFrame writes a control frame, after the unsent bytes. It reports whether the client is still open.
 func (c *client) writeFrame(frame []byte) bool {
 	if c.stalledSince != 0 {
 		c.unsent = append(c.unsent, frame...)
@@ -115,8 +114,8 @@ func (c *client) writeFrame(frame []byte) bool {
 	return ok
 }
 
-// write writes what the socket has room for, and returns how much that was. If the connection is lost
-// it closes the client and returns false.
+// write writes as many bytes as the socket has room for, and returns their number. If the connection is
+// lost, it closes the client and returns false.
 func (c *client) write(b []byte) (int, bool) {
 	n, err := send(int(c.fd), b)
 	c.bytes += int64(n)
@@ -142,7 +141,7 @@ func (c *client) resume() bool {
 	}
 	if c.unsent = c.unsent[n:]; len(c.unsent) > 0 {
 		if n > 0 {
-			c.stall() // the timeout begins anew: the client reads
+			c.stall() // restart the write timeout, since the client reads
 		}
 		return false
 	}
@@ -177,13 +176,13 @@ func (c *client) drainReason() error {
 	return CloseDraining
 }
 
-// close removes the client from its shard, closes the socket, and reports the end.
+// close removes the client from its shard, closes the socket, and closes the owner.
 func (c *client) close(reason error) {
 	c.shard.remove(c)
 	c.reportEnd(reason)
 }
 
-// reportEnd closes the owner.
+// reportEnd closes the owner with a description of the end.
 func (c *client) reportEnd(reason error) {
 	duration := time.Duration(c.shard.server.since(time.Now()) - c.began)
 	c.shard.server.ended(c.owner, newEnd(reason, duration, c.bytes, c.sub.Sent()))

@@ -40,19 +40,20 @@
 //	                │ draining │──► closed: draining, expired (last frame taken), slow
 //	                └──────────┘
 //
-// From every state, a peer that closes the connection leads to closed (client_gone), and so does Close
-// (server_closed). A client whose catch-up ends within a frame skips draining: it would take the last
-// frame for the rest of that one. A client is closed once: [Owner].Close is called then.
+// In every state, the client becomes closed when its peer closes the connection (client_gone) and when
+// the server calls Close (server_closed). A client whose catch-up ends within a frame is closed without
+// draining, because it would parse the last frame as the rest of the cut one. A client is closed once;
+// [Owner].Close is called then.
 //
 // # epoll
 //
-// A send into a full socket buffer fails with EAGAIN, since our sends are non-blocking. The poller
-// registers all sockets with one epoll instance, and EpollWait returns those that became writable or
-// whose peer closed them. It is edge-triggered: it reports a change once, so nothing is registered
-// anew for each send. One goroutine waits in it (socket_linux.go) and posts messages to the shards.
+// Sends do not block: a send to a full socket fails with EAGAIN. The poller registers all sockets with
+// one epoll instance. EpollWait returns those that became writable or that the peer closed. epoll is
+// edge-triggered: it reports each change once, so that no send needs another registration. One goroutine
+// waits in EpollWait (socket_linux.go) and posts messages to the shards.
 //
-// Sends are raw system calls. They cannot block, so Go's scheduler need not know of them: a known
-// system call lets it hand the processor to another thread, which it does at every second send.
+// Sends are raw system calls, which bypass Go's scheduler. They cannot block. During an ordinary system
+// call the scheduler may give the processor to another thread, which it did at every second send.
 //
 // # Pace
 //
@@ -63,7 +64,7 @@
 //
 //   - A client that does not read delays no other client. It holds at most the rest of one frame,
 //     which it shares with all clients that stalled in the same place if it is large.
-//   - A client that takes nothing for WriteTimeout is closed.
+//   - A client that accepts no bytes for WriteTimeout is closed.
 //   - A stream ends once, with a reason.
-//   - Run returns when everything that it started has ended.
+//   - Run returns when every goroutine that it started has ended.
 package sse

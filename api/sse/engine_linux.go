@@ -19,7 +19,7 @@ type epollEngine struct {
 	server  *Server
 	shards  []*shard
 	poller  *poller
-	next    atomic.Uint32 // counts clients, to give each shard the same number
+	next    atomic.Uint32 // counts clients, which are distributed evenly among the shards
 	running sync.WaitGroup
 }
 
@@ -78,9 +78,9 @@ func (e *epollEngine) takeOver(re *Response, st *Stream, began time.Time) bool {
 	return true
 }
 
-// hijack takes the connection from net/http and sends what net/http has buffered of the response,
-// followed by first. It limits the time for that, since the client may have left its socket full;
-// Hijack clears the deadlines that were set before.
+// hijack takes the connection from net/http. It sends the part of the response that net/http has
+// buffered, followed by first, within the timeout. It sets the deadline itself, because Hijack clears
+// the earlier one.
 func hijack(w http.ResponseWriter, first []byte, timeout time.Duration) (conn net.Conn, n int, err error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -98,8 +98,8 @@ func hijack(w http.ResponseWriter, first []byte, timeout time.Duration) (conn ne
 	return conn, n, err
 }
 
-// detach duplicates the descriptor of conn's socket, and closes conn: what net and the runtime keep
-// for a connection is several times the size of a client.
+// detach duplicates the descriptor of conn's socket and closes conn, because the state that net and the
+// runtime keep for a connection is several times the size of a client.
 func detach(conn net.Conn) (int32, error) {
 	defer conn.Close()
 	tcp, ok := conn.(*net.TCPConn)

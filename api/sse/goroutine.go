@@ -26,8 +26,8 @@ type goroutine struct {
 	writeErr error  // of the last write
 }
 
-// serve writes until the stream ends. It and run leave work that needs much stack to functions that
-// return: their own frames stay on the stack of an idle stream, and the runtime halves a stack only if
+// serve writes until the stream ends. serve and run call other functions for work that needs much stack:
+// only their own frames stay on the stack of an idle stream, and the runtime halves a stack only if
 // three quarters of it are free.
 func (g *goroutine) serve(request context.Context) {
 	ctx, stop := g.watch(request)
@@ -35,7 +35,7 @@ func (g *goroutine) serve(request context.Context) {
 	g.end(ctx, g.run(ctx))
 }
 
-// watch returns a context that ends when the stream must, with a CloseReason as cause unless the
+// watch returns a context that ends when the stream must end. Its cause is a CloseReason, unless the
 // request's context ended it. The caller must call stop.
 func (g *goroutine) watch(request context.Context) (ctx context.Context, stop func()) {
 	s := g.server
@@ -62,7 +62,8 @@ func (g *goroutine) watch(request context.Context) (ctx context.Context, stop fu
 	}
 }
 
-// watchLease calls cancel when the lease ends. It follows renewals.
+// watchLease calls cancel when the lease ends. If the lease was renewed meanwhile, it waits for the new
+// end.
 func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
 	lease := g.stream.Lease
 	if lease == nil {
@@ -88,7 +89,7 @@ func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
 	}
 }
 
-// end reports the end of the stream, which err caused.
+// end closes the owner of the stream, which err ended.
 func (g *goroutine) end(ctx context.Context, err error) {
 	g.server.ended(g.stream.Owner, newEnd(g.cause(ctx, err), time.Since(g.began), g.bytes, g.stream.Sub.Sent()))
 }
@@ -138,8 +139,8 @@ func (g *goroutine) writeSync() error {
 	return g.writeFrame(g.stream.Sub.Sync(g.buf, g.stream.Sync, g.server.opts.Now()))
 }
 
-// step writes pending events, at the end of the client's batch window if it has one. more continues a
-// batch that step has begun. It reports whether further events may be pending.
+// step writes pending events. If the client has a batch window, step waits for its end first, unless
+// more says that it is in the middle of a batch. It reports whether further events may be pending.
 func (g *goroutine) step(ctx context.Context, more bool) (bool, error) {
 	if window := g.stream.Sub.Window(); window != 0 && !more {
 		if err := g.waitForWindow(ctx, window); err != nil {
@@ -196,8 +197,8 @@ func (g *goroutine) advance(ctx context.Context) (bool, error) {
 	return true, err
 }
 
-// emit writes events of the log during a catch-up. While the filter lets none through, it writes the
-// heartbeats, since run cannot.
+// emit writes events of the log during a catch-up. While the filter matches no event, emit writes the
+// heartbeats, because run waits for the catch-up.
 func (g *goroutine) emit(bufs [][]byte) error {
 	if len(bufs) > 0 {
 		return g.write(bufs)
@@ -225,7 +226,8 @@ func (g *goroutine) writeLast(ctx context.Context) error {
 
 func (g *goroutine) writeFrame(frame []byte) error { return g.write([][]byte{frame}) }
 
-// write writes and flushes. It fails if the client does not take the bytes within WriteTimeout.
+// write writes and flushes. It returns an error if the client does not accept the bytes within
+// WriteTimeout.
 func (g *goroutine) write(bufs [][]byte) error {
 	g.writeErr = g.tryWrite(bufs)
 	return g.writeErr

@@ -9,8 +9,8 @@ import (
 
 // Meter counts what streams write. Its methods may be called from any goroutine and must not block.
 type Meter interface {
-	// Sent counts bytes that sockets took and events of the log that were written, for many
-	// deliveries at a time where possible.
+	// Sent counts bytes that sockets accepted, and events of the log that were written. One call may
+	// count many deliveries.
 	Sent(bytes int64, events uint64)
 	// Written observes events that were just written to clients. at holds the trigger's clock for
 	// each, in Unix nanoseconds.
@@ -19,12 +19,11 @@ type Meter interface {
 	Reset(reason stream.ResetReason)
 }
 
-// maxTimes bounds the room for the times of events that freshness keeps between passes; a bulk
-// statement may have many.
+// maxTimes bounds the capacity that freshness keeps between passes. A bulk statement has many events.
 const maxTimes = 4096
 
-// freshness reports to the meter how old events are when they are written, once for each event and not
-// for each client.
+// freshness measures how old events are when they are written, and reports that to the meter: once for
+// each event, not for each client.
 type freshness struct {
 	feed  *stream.Feed
 	meter Meter
@@ -36,8 +35,8 @@ func newFreshness(o Options) freshness {
 	return freshness{feed: o.Feed, meter: o.Meter, mark: o.Feed.Mark()}
 }
 
-// collect remembers the events that are new since its last call. Called before a pass, it remembers
-// no event that the pass does not write.
+// collect stores the times of the events since its last call. Call it before a pass: then the pass
+// writes all of these events.
 func (f *freshness) collect() { f.at, f.mark = f.feed.WrittenSince(f.at[:0], f.mark) }
 
 // report reports the collected events as written.
@@ -56,7 +55,8 @@ type sharedFreshness struct {
 	freshness
 }
 
-// addStream counts a stream. Events from before the first one were not written to any client.
+// addStream counts a stream. With the first stream it skips older events, which were written to no
+// client.
 func (f *sharedFreshness) addStream() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,7 +71,8 @@ func (f *sharedFreshness) removeStream() {
 	f.streams--
 }
 
-// observe reports the events that are new. A stream calls it when it has no pending events.
+// observe reports the events since the last call of any stream. A stream calls it when it has no pending
+// events.
 func (f *sharedFreshness) observe() {
 	if !f.mu.TryLock() {
 		return // another stream reports them

@@ -19,7 +19,7 @@ type Options struct {
 	Feed *stream.Feed
 	// Heartbeat is the time between two heartbeats.
 	Heartbeat time.Duration
-	// WriteTimeout is how long a client may take nothing before it is closed as slow.
+	// WriteTimeout is the time for which a client may accept no bytes before it is closed as slow.
 	WriteTimeout time.Duration
 	// Now is the clock of control frames.
 	Now func() time.Time
@@ -56,20 +56,21 @@ type engine interface {
 	// takeOver takes the connection of a response that has begun, and serves the stream until it
 	// ends. It returns false if it cannot, and has then changed nothing.
 	takeOver(re *Response, st *Stream, began time.Time) bool
-	// stalled returns the number of clients whose sockets are full, and of those that catch up.
+	// stalled returns two numbers of clients: those whose sockets are full, and those that catch up.
 	stalled() (full, catchingUp int)
-	// drain makes every stream choose a time within the drain.
+	// drain makes every stream choose a time within the drain at which it ends.
 	drain()
 	// closeStreams ends every stream at once, also those that are taken over later. It does not wait.
 	closeStreams()
 	// run starts the engine's goroutines.
 	run()
-	// stop ends them, waits for them, and frees the engine's resources. No stream may be open.
+	// stop ends these goroutines, waits for them, and frees the engine's resources. No stream may be
+	// open.
 	stop()
 }
 
-// New returns a server, which starts to write with Run. It returns an error if the system refuses the
-// resources that it needs; Close frees them.
+// New returns a server, which writes once Run is called. It returns an error if the operating system has
+// no resources for it. Close frees them.
 func New(opts Options) (*Server, error) {
 	if opts.Schedule == nil {
 		opts.Schedule = pacing.NewSchedule()
@@ -86,8 +87,8 @@ func New(opts Options) (*Server, error) {
 	return s, err
 }
 
-// Run writes streams until ctx ends or Close is called. Then it closes the streams that are open, and
-// returns when everything that it started has ended. A stream that is served later ends as it begins.
+// Run writes streams until ctx ends or Close is called. Then it closes the open streams, and returns
+// when every goroutine that it started has ended. A stream that is served later is closed at once.
 // Further calls wait for the first one.
 func (s *Server) Run(ctx context.Context) { s.running.Do(func() { s.run(ctx) }) }
 
@@ -107,8 +108,8 @@ func (s *Server) run(ctx context.Context) {
 	<-s.streams.none()
 }
 
-// Close ends every stream at once, and frees the server's resources. It returns when Run has, and is
-// idempotent. It may be called without Run.
+// Close ends every stream at once, frees the server's resources, and waits for Run. It may be called
+// without Run; further calls do nothing.
 func (s *Server) Close() {
 	s.closeStreams()
 	s.Run(s.ctx)
@@ -119,8 +120,8 @@ func (s *Server) closeStreams() {
 	s.cancel(CloseServerClosed)
 }
 
-// Drain ends every stream with a draining event, at random times within the given time. A stream that
-// opens later chooses a time of what is left. Drain does not wait. Further calls do nothing.
+// Drain ends every stream with a sync event of mode draining, at random times within the given time. A
+// stream that opens later chooses a time within the rest. Drain does not wait. Further calls do nothing.
 func (s *Server) Drain(within time.Duration) {
 	if !s.drainBy.CompareAndSwap(0, s.since(time.Now().Add(within))) {
 		return
@@ -139,8 +140,8 @@ func (s *Server) Wait(ctx context.Context) {
 	}
 }
 
-// Stalled returns the number of clients that do not take their pending events, and of those that catch
-// up from the log. It is at most a second old, and leaves out streams that goroutines serve.
+// Stalled returns two numbers of clients: those whose sockets are full, and those that catch up from the
+// log. The numbers are at most a second old, and do not count streams that goroutines serve.
 func (s *Server) Stalled() (full, catchingUp int) {
 	if s.engine == nil {
 		return 0, 0
@@ -148,11 +149,11 @@ func (s *Server) Stalled() (full, catchingUp int) {
 	return s.engine.stalled()
 }
 
-// since returns the moment as nanoseconds since the server's start, above 0. It follows the monotonic
-// clock: a change of the time of day must neither delay a stream nor end it.
+// since returns the nanoseconds from the server's start to the moment, plus 1. It uses the monotonic
+// clock, so that setting the system's clock neither delays nor ends a stream.
 func (s *Server) since(moment time.Time) int64 { return int64(moment.Sub(s.start)) + 1 }
 
-// drainTime chooses when a stream that is open now is drained.
+// drainTime returns a random time within the rest of the drain, at which a stream ends.
 func (s *Server) drainTime(now time.Time) time.Time {
 	left := time.Duration(s.drainBy.Load() - s.since(now))
 	if left <= 0 {
@@ -161,7 +162,7 @@ func (s *Server) drainTime(now time.Time) time.Time {
 	return now.Add(rand.N(left))
 }
 
-// isDrained reports whether the time of the drain is over.
+// isDrained reports whether the server drains and the time of the drain has passed.
 func (s *Server) isDrained() bool {
 	by := s.drainBy.Load()
 	return by != 0 && s.since(time.Now()) >= by
@@ -180,7 +181,7 @@ func (s *Server) retryLine(end string) []byte {
 	return append(b, end...)
 }
 
-// resetFrame returns the frame that makes a client fetch its data again, and counts the reset.
+// resetFrame returns the frame of a reset, and counts and logs the reset.
 func (s *Server) resetFrame(sub *stream.Subscription, why *stream.ResetError) []byte {
 	s.opts.Meter.Reset(why.Reason)
 	s.opts.Logger.Info("stream reset", "reason", why.Reason)
@@ -204,8 +205,8 @@ func (s *Server) ended(owner Owner, e End) {
 	s.streams.remove()
 }
 
-// streamCount counts the open streams. Unlike a sync.WaitGroup it can be waited for while streams are
-// added, and it can be closed. The zero value is ready to use.
+// streamCount counts the open streams. Unlike with a sync.WaitGroup, a caller can wait while streams are
+// added, and the count can be closed. The zero value is ready to use.
 type streamCount struct {
 	mu       sync.Mutex
 	open     int
@@ -213,7 +214,7 @@ type streamCount struct {
 	waiting  []chan struct{} // closed once open is 0
 }
 
-// add counts a stream, which must be removed. It returns false after close.
+// add counts a stream; the caller must call remove. It returns false after close.
 func (c *streamCount) add() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -236,7 +237,7 @@ func (c *streamCount) remove() {
 	c.waiting = nil
 }
 
-// close refuses further streams.
+// close makes add return false.
 func (c *streamCount) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -25,7 +25,7 @@ type shard struct {
 
 	full       atomic.Int32 // stalled clients, at the last sweep
 	catchingUp atomic.Int32 // clients that catch up, at the last sweep
-	isClosing  bool         // every client is closed, also new ones
+	isClosing  bool         // the shard closes every client, including new ones
 	isStopping bool
 	stopped    chan struct{} // closed when run has returned
 
@@ -37,7 +37,7 @@ type shard struct {
 // message is a message to a shard, from the poller, a catch-up or the engine.
 type message struct {
 	kind   messageKind
-	client *client // of the first three kinds
+	client *client // set for opened, socketChanged and caughtUp
 	err    error   // of caughtUp: why the catch-up ended early
 }
 
@@ -48,8 +48,8 @@ const (
 	socketChanged                    // its socket has room, or its peer closed it
 	caughtUp                         // its catch-up has ended
 	drain                            // choose a drain time for each client
-	closeStreams                     // close all clients, and new ones
-	stop                             // return from run; no client is left
+	closeStreams                     // close all clients, including new ones
+	stop                             // return from run; the shard has no clients
 )
 
 func newShard(e *epollEngine) *shard {
@@ -111,7 +111,7 @@ func (s *shard) pass() <-chan struct{} {
 	changed := s.server.opts.Feed.Changed() // before the pass, or a change during it would be missed
 	s.fresh.collect()
 	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
-	for i := len(s.clients) - 1; i >= 0; i-- { // a client that closes is replaced by one that was served
+	for i := len(s.clients) - 1; i >= 0; i-- { // backwards: remove moves the last client, already served, to i
 		s.clients[i].serve(p)
 	}
 	now := time.Now()

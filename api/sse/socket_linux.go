@@ -52,8 +52,9 @@ func (p *poller) add(c *client) error {
 	return nil
 }
 
-// remove unregisters the client's socket and closes it. An event that EpollWait has returned by then
-// finds no client, or a new one with the same descriptor, for which dispatch checks the socket.
+// remove unregisters the client's socket and closes it. EpollWait may already have returned an event for
+// it. dispatch then finds no client, or a new client with the same descriptor; it checks the socket
+// before it reports that the peer has closed it.
 func (p *poller) remove(c *client) {
 	p.forget(c)
 	_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, int(c.fd), nil)
@@ -108,9 +109,9 @@ func (p *poller) close() {
 	_ = unix.Close(p.epoll)
 }
 
-// send sends what the socket has room for, and never blocks: a full socket is EAGAIN. It is a raw
-// system call, of which the scheduler does not know. To inform it costs more than the call's own
-// overhead, and makes the runtime's monitor take the processor away at every second send.
+// send sends as many bytes as the socket has room for. It never blocks: for a full socket it returns
+// EAGAIN. It is a raw system call, which bypasses Go's scheduler. An ordinary one costs more than twice
+// the call's own overhead, and lets the runtime's monitor take the processor away at every second send.
 func send(fd int, b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
@@ -139,8 +140,8 @@ type stopwatch struct {
 
 func startStopwatch() stopwatch { return stopwatch{time.Now(), threadTime()} }
 
-// cost returns the processor time since the start. It returns the time that has passed if the
-// processor time is not known, as when the goroutine has moved to another thread.
+// cost returns the processor time since the start. If that is not known, as when the goroutine has moved
+// to another thread, it returns the elapsed time.
 func (w stopwatch) cost(now time.Time) time.Duration {
 	passed := now.Sub(w.began)
 	if used := threadTime() - w.cpu; used > 0 && used < passed {

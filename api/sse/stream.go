@@ -10,7 +10,7 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Stream is a stream whose request was understood, and which is about to be served.
+// Stream is a stream whose request is valid and whose response has begun: the argument of Server.Serve.
 type Stream struct {
 	Sub  *stream.Subscription
 	Sync stream.Sync // the first event
@@ -19,13 +19,14 @@ type Stream struct {
 	Owner Owner
 }
 
-// Owner holds what is attached to a stream.
+// Owner is notified of the end of a stream.
 type Owner interface {
-	// Close is called once, when the stream has ended. It must not block.
+	// Close is called once, when the stream has ended. It must not block, and releases what belongs to
+	// the stream.
 	Close(End)
 }
 
-// Lease is the time until which a stream may last. It can be renewed while the stream goes on. It is
+// Lease holds the time until which a stream may last. It can be renewed while the stream is open. It is
 // safe for concurrent use.
 type Lease struct{ until atomic.Int64 }
 
@@ -48,7 +49,7 @@ func (l *Lease) hasExpired(now time.Time) bool { return l != nil && now.UnixNano
 type Response struct {
 	w    http.ResponseWriter
 	r    *http.Request
-	head []byte // bytes before the first event that were not written yet
+	head []byte // the retry line, until it is written
 }
 
 // Begin sets the headers of a stream's response and its status, 200. It sends nothing yet.
@@ -69,8 +70,7 @@ func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Response, error
 	return &Response{w: w, r: r, head: s.retryLine("\n\n")}, nil
 }
 
-// Flush sends the headers and the reconnection delay, for a client that has to wait for its first
-// event.
+// Flush sends the headers and the retry line. Call it if the first event will take long.
 func (re *Response) Flush() error {
 	if _, err := re.w.Write(re.head); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (re *Response) Flush() error {
 	return http.NewResponseController(re.w).Flush()
 }
 
-// extendDeadline gives the client WriteTimeout from now on to take what is written next.
+// extendDeadline sets the deadline of the next write to WriteTimeout from now.
 func (s *Server) extendDeadline(w http.ResponseWriter) error {
 	return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout))
 }
@@ -103,9 +103,10 @@ func (s *Server) Serve(re *Response, st *Stream) {
 	g.serve(re.r.Context())
 }
 
-// ServeOutermost returns a handler that serves streams after next has returned, if a goroutine serves
-// them. So a stream that lasts for hours keeps neither the stack frames of other handlers nor what they
-// allocated for the request. It must wrap all other handlers. Without it, Serve serves the stream.
+// ServeOutermost returns a handler that serves a stream after next has returned, if a goroutine serves
+// it. So a stream that lasts for hours keeps neither the stack frames of other handlers nor the memory
+// that they allocated for the request. It must wrap all other handlers. Without it, Serve itself serves
+// the stream.
 func ServeOutermost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet { // not a stream; and http.MaxBytesReader needs net/http's own writer
@@ -137,7 +138,7 @@ type CloseReason string
 // The reasons. CloseOther stands for an error of the log or of the response; End.Err holds it.
 const (
 	CloseClientGone   CloseReason = "client_gone"   // the client closed the connection
-	CloseSlow         CloseReason = "slow"          // the client took nothing for the write timeout
+	CloseSlow         CloseReason = "slow"          // the client accepted no bytes for the write timeout
 	CloseDraining     CloseReason = "draining"      // the server drains
 	CloseExpired      CloseReason = "expired"       // the lease ended
 	CloseServerClosed CloseReason = "server_closed" // the server closed before it had drained the stream
@@ -169,7 +170,7 @@ type End struct {
 	Events   uint64 // of the log, written to the client
 }
 
-// newEnd describes the end of a stream that err ended.
+// newEnd returns the description of the end of a stream. err is the cause of the end.
 func newEnd(err error, duration time.Duration, bytes int64, events uint64) End {
 	e := End{Reason: reasonOf(err), Duration: duration, Bytes: bytes, Events: events}
 	if e.Reason == CloseOther {

@@ -23,7 +23,8 @@ func (s *shard) sweep(now time.Time) {
 	s.catchingUp.Store(catchingUp)
 }
 
-// checkDeadlines closes a client that is slow, drains one whose time has come, and sends heartbeats.
+// checkDeadlines closes a slow client, drains one whose drain time or lease has ended, and sends
+// heartbeats.
 func (s *shard) checkDeadlines(c *client, now time.Time) {
 	t := s.server.since(now)
 	mustDrain := c.drainAt != 0 && t >= c.drainAt
@@ -56,8 +57,8 @@ func (s *shard) drain() {
 	s.sweep(now)
 }
 
-// isGathering reports whether the client waits for the end of its batch window. The first call for
-// pending events begins a window.
+// isGathering reports whether the client waits for the end of its batch window. If no window has begun,
+// it begins one.
 func (c *client) isGathering() bool {
 	window := c.sub.Window()
 	if window == 0 {

@@ -203,7 +203,7 @@ func (p *Presence) Run(ctx context.Context) {
 			case err != nil:
 				retryAt = now.Add(time.Second)
 				if outage == nil {
-					p.opts.Logger.Warn("presence not written; retrying", "error", err)
+					p.opts.Logger.Warn("presence not written, retrying", "error", err)
 				}
 			case wrote:
 				heartbeatAt = now.Add(p.opts.Heartbeat)
@@ -226,6 +226,6 @@ func (p *Presence) handOver() {
 	const sql = `update pgherald.replicas set last_seen = clock_timestamp() - make_interval(secs => $2) where id = $1`
 	_, err := p.pool.Exec(ctx, sql, p.replica, (p.opts.Expiry - p.opts.Grace).Seconds())
 	if err != nil {
-		p.opts.Logger.Info("presence not handed over; this server's users stay online until it expires", "error", err)
+		p.opts.Logger.Info("presence not handed over, users stay online until this server expires", "error", err)
 	}
 }
