@@ -28,7 +28,7 @@ func (c *client) startCatchUp() {
 	if c.isPeerClosed.Load() { // the poller may have reported it before the Store
 		u.cancel(CloseClientGone)
 	}
-	c.shard.engine.running.Go(u.run)
+	c.shard.transport.running.Go(u.run)
 }
 
 func (u *catchUp) run() {

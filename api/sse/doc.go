@@ -1,13 +1,14 @@
 // Package sse writes event streams (text/event-stream) to tens of thousands of clients of one server.
 //
-// There are two engines behind one interface, and one suite of tests for both.
+// There are two transports, and one suite of tests for both.
 //
-// The reference engine serves each stream on a goroutine (goroutine.go). It works on every system and
-// over TLS and HTTP/2. A stream costs tens of kilobytes, mostly stacks and buffers of net/http.
+// The goroutine transport serves each stream on the goroutine of its request (goroutine.go). It works on
+// every system, and over TLS and HTTP/2. A stream costs tens of kilobytes, mostly stacks and buffers of
+// net/http.
 //
-// The epoll engine serves HTTP/1 without TLS on Linux: the streams of a server behind a proxy. Once the
-// response has begun it takes the socket away from net/http, and the request's goroutine ends. A struct
-// of 256 bytes and the socket remain.
+// The epoll transport serves HTTP/1 without TLS on Linux, such as the streams of a server behind a proxy.
+// Once the response has begun, it takes the socket away from net/http, and the request's goroutine ends. A
+// struct of 256 bytes and the socket remain.
 //
 //	              Feed.Changed                   epoll
 //	                   │                           │ peer closed, or writable

@@ -59,7 +59,7 @@ func newFanWithFeed(tb testing.TB, feed stream.FeedOptions) *fan {
 	tb.Cleanup(func() {
 		cancel()
 		following.Wait()
-		f.shard.engine.running.Wait()
+		f.shard.transport.running.Wait()
 	})
 	return f
 }
@@ -71,7 +71,7 @@ func newTestShard(tb testing.TB, server *Server) *shard {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := newShard(&epollEngine{server: server, poller: poller})
+	s := newShard(&epollTransport{server: server, poller: poller})
 	tb.Cleanup(func() {
 		s.sweeper.Stop()
 		s.flusher.Stop()
@@ -99,7 +99,7 @@ func (s *shard) addClient(tb testing.TB, lease *Lease, owner func(End)) (c *clie
 		_ = unix.Close(pair[1])
 	})
 	s.server.streams.add()
-	if err := s.engine.poller.add(c); err != nil {
+	if err := s.transport.poller.add(c); err != nil {
 		tb.Fatal(err)
 	}
 	s.add(c)

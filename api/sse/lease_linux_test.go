@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The epoll engine closes a stream at the end of its lease, and later if the lease was renewed. The
+// The epoll transport closes a stream at the end of its lease, and later if the lease was renewed. The
 // test passes the time to the shard.
 func TestShardFollowsTheLease(t *testing.T) {
 	s := newFan(t).shard

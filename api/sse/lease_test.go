@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The goroutine engine ends a stream at the end of its lease, and later if the lease was renewed.
+// The goroutine transport ends a stream at the end of its lease, and later if the lease was renewed.
 func TestGoroutineFollowsTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

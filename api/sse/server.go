@@ -36,12 +36,12 @@ type Options struct {
 // Server writes streams. Make it with New, run it with Run, and Close it. It is safe for concurrent
 // use.
 type Server struct {
-	opts    Options
-	engine  engine // nil: a goroutine serves each stream
-	streams streamCount
-	fresh   sharedFreshness
-	start   time.Time // see since
-	running sync.Once
+	opts      Options
+	transport transport // nil: the goroutine transport serves every stream
+	streams   streamCount
+	fresh     sharedFreshness
+	start     time.Time // see since
+	running   sync.Once
 
 	ctx    context.Context // done when all streams must end at once
 	cancel context.CancelCauseFunc
@@ -51,8 +51,8 @@ type Server struct {
 	drainBy  atomic.Int64 // the end of the drain, 0 before it; see since
 }
 
-// engine serves streams on sockets that it has taken away from net/http.
-type engine interface {
+// transport serves streams on sockets that it has taken away from net/http: the epoll transport.
+type transport interface {
 	// takeOver takes the connection of a response that has begun, and serves the stream until it
 	// ends. It returns false if it cannot, and has then changed nothing.
 	takeOver(re *Response, st *Stream, began time.Time) bool
@@ -62,9 +62,9 @@ type engine interface {
 	drain()
 	// closeStreams ends every stream at once, also those that are taken over later. It does not wait.
 	closeStreams()
-	// run starts the engine's goroutines.
+	// run starts the transport's goroutines.
 	run()
-	// stop ends these goroutines, waits for them, and frees the engine's resources. No stream may be
+	// stop ends these goroutines, waits for them, and frees the transport's resources. No stream may be
 	// open.
 	stop()
 }
@@ -83,7 +83,7 @@ func New(opts Options) (*Server, error) {
 		return s, nil
 	}
 	var err error
-	s.engine, err = newEngine(s)
+	s.transport, err = newTransport(s)
 	return s, err
 }
 
@@ -93,17 +93,17 @@ func New(opts Options) (*Server, error) {
 func (s *Server) Run(ctx context.Context) { s.running.Do(func() { s.run(ctx) }) }
 
 func (s *Server) run(ctx context.Context) {
-	if s.engine != nil {
-		s.engine.run()
-		defer s.engine.stop()
+	if s.transport != nil {
+		s.transport.run()
+		defer s.transport.stop()
 	}
 	select {
 	case <-ctx.Done():
 	case <-s.ctx.Done():
 	}
 	s.closeStreams()
-	if s.engine != nil {
-		s.engine.closeStreams()
+	if s.transport != nil {
+		s.transport.closeStreams()
 	}
 	<-s.streams.none()
 }
@@ -127,8 +127,8 @@ func (s *Server) Drain(within time.Duration) {
 		return
 	}
 	s.drain()
-	if s.engine != nil {
-		s.engine.drain()
+	if s.transport != nil {
+		s.transport.drain()
 	}
 }
 
@@ -143,10 +143,10 @@ func (s *Server) Wait(ctx context.Context) {
 // Stalled returns two numbers of clients: those whose sockets are full, and those that catch up from the
 // log. The numbers are at most a second old, and do not count streams that goroutines serve.
 func (s *Server) Stalled() (full, catchingUp int) {
-	if s.engine == nil {
+	if s.transport == nil {
 		return 0, 0
 	}
-	return s.engine.stalled()
+	return s.transport.stalled()
 }
 
 // since returns the nanoseconds from the server's start to the moment, plus 1. It uses the monotonic

@@ -11,11 +11,11 @@ import (
 
 // shard is a goroutine that owns a part of the clients and writes to them.
 type shard struct {
-	server  *Server
-	engine  *epollEngine
-	clients []*client
-	fresh   freshness
-	sent    int64 // bytes that the meter has not counted yet
+	server    *Server
+	transport *epollTransport
+	clients   []*client
+	fresh     freshness
+	sent      int64 // bytes that the meter has not counted yet
 
 	pacer    pacing.Pacer
 	passTime *pacing.PassTime
@@ -34,7 +34,7 @@ type shard struct {
 	mail  chan struct{} // signalled when the inbox has messages
 }
 
-// message is a message to a shard, from the poller, a catch-up or the engine.
+// message is a message to a shard, from the poller, a catch-up or the transport.
 type message struct {
 	kind   messageKind
 	client *client // set for opened, socketChanged and caughtUp
@@ -52,10 +52,10 @@ const (
 	stop                             // return from run; the shard has no clients
 )
 
-func newShard(e *epollEngine) *shard {
+func newShard(e *epollTransport) *shard {
 	o := e.server.opts
 	return &shard{
-		server: e.server, engine: e, pacer: pacing.NewPacer(len(e.shards)), passTime: o.Schedule.NewPassTime(), fresh: newFreshness(o),
+		server: e.server, transport: e, pacer: pacing.NewPacer(len(e.shards)), passTime: o.Schedule.NewPassTime(), fresh: newFreshness(o),
 		sweeper: time.NewTicker(pacing.SweepInterval(o.Heartbeat, o.WriteTimeout)), flusher: time.NewTimer(time.Hour),
 		stopped: make(chan struct{}), mail: make(chan struct{}, 1),
 	}
@@ -207,7 +207,7 @@ func (s *shard) remove(c *client) {
 	if len(s.clients) == 0 {
 		s.passTime.SetIdle()
 	}
-	s.engine.poller.remove(c)
+	s.transport.poller.remove(c)
 }
 
 // closeAll closes every client, except those that catch up: the end of Server.ctx interrupts their

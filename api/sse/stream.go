@@ -58,8 +58,8 @@ func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Response, error
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
-	if s.engine != nil && r.ProtoMajor == 1 && r.TLS == nil {
-		// The response ends with its connection: net/http writes no chunks, so that the engine can
+	if s.transport != nil && r.ProtoMajor == 1 && r.TLS == nil {
+		// The response ends with its connection: net/http writes no chunks, so that the transport can
 		// take the socket over and go on with plain bytes.
 		h.Set("Transfer-Encoding", "identity")
 	}
@@ -85,14 +85,14 @@ func (s *Server) extendDeadline(w http.ResponseWriter) error {
 }
 
 // Serve serves a stream on a response that has begun. It returns when the stream has ended, or when
-// the engine or ServeOutermost continues it. It calls the owner's Close in every case.
+// the transport or ServeOutermost continues it. It calls the owner's Close in every case.
 func (s *Server) Serve(re *Response, st *Stream) {
 	began := time.Now()
 	if !s.streams.add() {
 		st.Owner.Close(End{Reason: CloseServerClosed})
 		return
 	}
-	if s.engine != nil && !s.isDrained() && s.engine.takeOver(re, st, began) {
+	if s.transport != nil && !s.isDrained() && s.transport.takeOver(re, st, began) {
 		return
 	}
 	g := &goroutine{server: s, stream: st, w: re.w, buf: re.head, began: began}

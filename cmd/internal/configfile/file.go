@@ -1,8 +1,8 @@
-// Package configfile reads settings from a YAML file into kong's flags, and prints them as one.
+// Package configfile reads settings from a YAML file into kong's flags, and prints the flags as such a file.
 //
-// The keys are the names of the flags. A flag on the command line wins over its environment variable, the
-// variable wins over the file, and the file wins over the default. An unknown key is an error: a setting
-// with a typo must not have its default without notice.
+// The keys are the names of the flags. A flag on the command line overrides its environment variable, the
+// variable overrides the file, and the file overrides the default. An unknown key is an error, so that a
+// typo does not leave a setting at its default unnoticed.
 package configfile
 
 import (

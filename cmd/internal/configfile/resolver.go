@@ -14,11 +14,11 @@ import (
 // FlagName is the flag that names the file.
 const FlagName = "config"
 
-// Resolver implements kong.Resolver with the file that --config or its variable names. It serves one command
-// line.
+// Resolver implements kong.Resolver with the file that --config or its variable names. Use it for one
+// command line.
 type Resolver struct {
-	// Command names the command whose flags, beside those of the program, are the keys of a file. Other
-	// commands may read the same file: they ignore what they have no flag for.
+	// Command names the command whose flags, with those of the program, are the keys of a file. Other
+	// commands may read the same file; they ignore keys for which they have no flag.
 	Command string
 
 	loaded bool

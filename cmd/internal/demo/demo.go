@@ -1,6 +1,7 @@
-// Package demo runs a server on a PostgreSQL that it finds or fetches, with simulated activities.
+// Package demo runs a server on a PostgreSQL that it finds or downloads, and simulates activities.
 //
-// It runs the same server as pgherald serve, with the defaults of its settings, and leaves no process behind.
+// It runs the same server as pgherald serve, with default settings. It promises that no process remains when
+// Run has returned.
 package demo
 
 import (
@@ -33,7 +34,7 @@ type Config struct {
 	Rate float64
 }
 
-// Options are what the demo gets from the process around it.
+// Options holds what the demo receives from its process.
 type Options struct {
 	Stdout io.Writer // receives the lines to try
 	Stderr io.Writer // receives the choice of PostgreSQL

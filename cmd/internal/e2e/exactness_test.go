@@ -16,8 +16,8 @@ var orderCommits = flag.Int("order.commits", 300, "transactions of each case of 
 
 // TestExactlyOnceInOrder has twelve writers contend for sixteen rows, with savepoints, rollbacks, rows that
 // are inserted and deleted, and transactions that stay open while hundreds of others commit. Subscribers of
-// all kinds read at three servers: one has a feed that covers next to nothing, and one restarts again and
-// again. The cases differ in who sends the wake-ups.
+// all kinds read at three servers: one has a very small feed, and one restarts repeatedly. The cases differ in
+// who sends the wake-ups.
 func TestExactlyOnceInOrder(t *testing.T) {
 	commits := *orderCommits
 	for name, c := range map[string]struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// A server whose listener fails ends at once, whatever its clients do: a stream that waits for a client to
-// read must not delay the error.
+// The socket for clients fails: Run must return the error at once, even if a stream waits for its client to
+// read.
 func TestListenerFails(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -93,8 +93,8 @@ func (tr *trial) rng() *rand.Rand {
 	return rand.New(rand.NewPCG(tr.seed, 0))
 }
 
-// fail records an error of a goroutine, if it is one, and ends the writers, so that no other goroutine waits
-// for what this one does not do.
+// fail records the error of a goroutine, unless it is nil, and ends the writers, so that no other goroutine
+// waits for this one.
 func (tr *trial) fail(err error) {
 	if err == nil {
 		return
@@ -246,5 +246,5 @@ func prepare(t testing.TB, databaseURL string, load judge.Workload, ids []string
 // rowID returns the id of row n. Ids sort like their numbers.
 func rowID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
 
-// smallFeed gives a server a feed that covers next to nothing, so that slow clients catch up from the log.
+// smallFeed gives a server a very small feed, so that slow clients catch up from the log.
 func smallFeed(c *server.Config) { c.Tuning.FeedBytes = 24 << 10 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epollEngine serves streams on their bare sockets, which its shards own.
-type epollEngine struct {
+// epollTransport serves streams on bare sockets, which its shards own.
+type epollTransport struct {
 	server  *Server
 	shards  []*shard
 	poller  *poller
@@ -23,19 +23,19 @@ type epollEngine struct {
 	running sync.WaitGroup
 }
 
-func newEngine(s *Server) (engine, error) {
+func newTransport(s *Server) (transport, error) {
 	p, err := newPoller()
 	if err != nil {
 		return nil, fmt.Errorf("create an epoll instance: %w", err)
 	}
-	e := &epollEngine{server: s, poller: p, shards: make([]*shard, runtime.GOMAXPROCS(0))}
+	e := &epollTransport{server: s, poller: p, shards: make([]*shard, runtime.GOMAXPROCS(0))}
 	for i := range e.shards {
 		e.shards[i] = newShard(e)
 	}
 	return e, nil
 }
 
-func (e *epollEngine) run() {
+func (e *epollTransport) run() {
 	for _, s := range e.shards {
 		e.running.Go(s.run)
 	}
@@ -44,7 +44,7 @@ func (e *epollEngine) run() {
 
 // takeOver writes the first event, which goes out together with the head of the response, and then
 // takes the socket away from net/http: it duplicates the descriptor and closes the original.
-func (e *epollEngine) takeOver(re *Response, st *Stream, began time.Time) bool {
+func (e *epollTransport) takeOver(re *Response, st *Stream, began time.Time) bool {
 	if re.r.ProtoMajor != 1 || re.r.TLS != nil {
 		return false
 	}
@@ -117,7 +117,7 @@ func detach(conn net.Conn) (int32, error) {
 	return int32(fd), errors.Join(controlErr, err)
 }
 
-func (e *epollEngine) stalled() (full, catchingUp int) {
+func (e *epollTransport) stalled() (full, catchingUp int) {
 	for _, s := range e.shards {
 		full += int(s.full.Load())
 		catchingUp += int(s.catchingUp.Load())
@@ -125,17 +125,17 @@ func (e *epollEngine) stalled() (full, catchingUp int) {
 	return full, catchingUp
 }
 
-func (e *epollEngine) drain() { e.broadcast(drain) }
+func (e *epollTransport) drain() { e.broadcast(drain) }
 
-func (e *epollEngine) closeStreams() { e.broadcast(closeStreams) }
+func (e *epollTransport) closeStreams() { e.broadcast(closeStreams) }
 
-func (e *epollEngine) broadcast(kind messageKind) {
+func (e *epollTransport) broadcast(kind messageKind) {
 	for _, s := range e.shards {
 		s.post(message{kind: kind})
 	}
 }
 
-func (e *epollEngine) stop() {
+func (e *epollTransport) stop() {
 	e.broadcast(stop)
 	for _, s := range e.shards {
 		<-s.stopped
