@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -77,9 +76,6 @@ func (c Config) withDefaults() Config {
 	}
 	if s.Now == nil {
 		s.Now = time.Now
-	}
-	if s.Retry == nil {
-		s.Retry = func() int { return 1000 + rand.IntN(3000) }
 	}
 	return c
 }

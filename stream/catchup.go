@@ -83,7 +83,7 @@ func (f *Feed) countCatchUp() {
 // continueInFeed joins the feed and returns true if the feed covers the cursor. It also returns true
 // after the feed was rebuilt: the next Pending returns the *ResetError.
 func (s *Subscription) continueInFeed() bool {
-	if s.replayState().reading != nil {
+	if s.reading() != nil {
 		return false
 	}
 	s.feed.mu.RLock()
@@ -115,7 +115,7 @@ func (s *Subscription) completePartial(ctx context.Context, emit func([][]byte) 
 
 // readLog reads everything from the log that is visible now and that the cursor has not seen.
 func (s *Subscription) readLog(ctx context.Context, emit func([][]byte) error) error {
-	r := s.replayState().reading
+	r := s.reading()
 	if r == nil {
 		var err error
 		if r, err = s.queryLog(ctx, func() (Reading, error) { return s.feed.log.Read(ctx, s.cursor) }); err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,42 +138,6 @@ func (f *Feed) Stats() FeedStats {
 	return s
 }
 
-// Mark is the position up to which a caller of WrittenSince has read the feed. Unlike a subscription,
-// it skips evicted events.
-type Mark struct {
-	generation uint64
-	pos        uint64
-}
-
-// Mark returns the end of the feed.
-func (f *Feed) Mark() Mark {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.endMark()
-}
-
-func (f *Feed) endMark() Mark { return Mark{generation: f.generation, pos: f.buffer.end()} }
-
-// WrittenSince appends to dst the time at which each event after the mark was written, in Unix
-// nanoseconds of PostgreSQL's clock. It also returns the mark for the next call. It leaves out events
-// that only the log holds, and everything before a reset.
-func (f *Feed) WrittenSince(dst []int64, since Mark) ([]int64, Mark) {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	r, end := f.buffer, f.endMark()
-	if since.generation != end.generation {
-		return dst, end
-	}
-	for pos := max(since.pos, r.first); pos < end.pos; pos++ {
-		frames := r.at(pos).frames
-		dst = slices.Grow(dst, len(frames))
-		for i := range frames {
-			dst = append(dst, frames[i].at)
-		}
-	}
-	return dst, end
-}
-
 // push appends the entries, which hold the given number of events, and signals one change.
 func (f *Feed) push(entries []*entry, events int) {
 	f.mu.Lock()
@@ -224,4 +188,81 @@ func (f *Feed) acquireLogRead(ctx context.Context) (release func(), err error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// ringBuffer holds the newest part of the log in memory, bounded in bytes. push evicts the oldest
+// entries to make room. A position is the number of entries that the feed appended before it, so the
+// entry at a position below first was evicted.
+//
+// Invariant: in the sequence floor, entries[0].cursor, entries[1].cursor, …, head, each cursor covers
+// the one before it.
+type ringBuffer struct {
+	limit   int64        // of size and fields together
+	size    int64        // estimated bytes of the entries, without their fields
+	fields  atomic.Int64 // estimated bytes of the entries' fields
+	first   uint64       // the position of entries[0]
+	entries []*entry
+	floor   Cursor // before entries[0]
+	head    Cursor // after the last entry, or later if transactions ended without events
+}
+
+func newRingBuffer(limit int64, floor Cursor) *ringBuffer {
+	return &ringBuffer{limit: limit, floor: floor, head: floor}
+}
+
+// end returns the position behind the newest entry.
+func (r *ringBuffer) end() uint64 { return r.first + uint64(len(r.entries)) }
+
+func (r *ringBuffer) at(pos uint64) *entry { return r.entries[pos-r.first] }
+
+// cursorBefore returns the cursor before the entry at pos. With pos = end() it returns the cursor after
+// the newest entry. head may contain more than that: transactions that ended later, without events.
+func (r *ringBuffer) cursorBefore(pos uint64) Cursor {
+	if pos == r.first {
+		return r.floor
+	}
+	return r.at(pos - 1).cursor
+}
+
+// push appends the entry and evicts the oldest ones beyond the limit. The newest always stays.
+func (r *ringBuffer) push(e *entry) {
+	r.entries = append(r.entries, e)
+	r.size += e.size()
+	r.head = e.cursor
+	for r.size+r.fields.Load() > r.limit && len(r.entries) > 1 {
+		r.evict()
+	}
+}
+
+func (r *ringBuffer) evict() {
+	oldest := r.entries[0]
+	r.size -= oldest.size()
+	r.fields.Add(-oldest.fieldSpace)
+	r.floor = oldest.cursor
+	r.entries[0] = nil
+	r.entries = r.entries[1:]
+	r.first++
+}
+
+// covers reports whether c has seen everything that came before the oldest entry, so that a
+// subscription can continue after c.
+func (r *ringBuffer) covers(c Cursor) bool { return c.Covers(r.floor) }
+
+// seek returns the position of the first entry whose cursor c does not cover: c contains every entry
+// before it. It returns false if the buffer does not cover c.
+func (r *ringBuffer) seek(c Cursor) (uint64, bool) {
+	if !r.covers(c) {
+		return 0, false
+	}
+	n := sort.Search(len(r.entries), func(i int) bool { return !c.Covers(r.entries[i].cursor) })
+	return r.first + uint64(n), true
+}
+
+// parseFields parses the payload fields of the entry, once for all subscriptions. The caller must
+// hold the feed's mu, at least for reading, so that the entry is not evicted meanwhile.
+func (r *ringBuffer) parseFields(e *entry) {
+	e.once.Do(func() {
+		e.parseFields()
+		r.fields.Add(e.fieldSpace)
+	})
 }

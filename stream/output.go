@@ -164,7 +164,7 @@ func (s *Subscription) selectBefore(end uint64) selection {
 	}
 	sel.newest = make(newestFrames)
 	r := s.feed.buffer
-	base := s.replayState().base
+	base := s.base()
 	for pos, from := s.pos, s.frame; pos < min(r.end(), end); pos, from = pos+1, 0 {
 		e := r.at(pos)
 		if e.inLog {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/pgherald/pgherald/stream/pacing"
@@ -110,6 +111,9 @@ func (f *Feed) countUnannounced(n int) {
 // no longer continue the feed, read rebuilds the feed.
 func (f *Feed) read(ctx context.Context) (int, error) {
 	n, err := f.appendNew(ctx)
+	if err == nil {
+		return n, nil
+	}
 	if reason := resetReason(err); reason != "" {
 		return n, f.rebuild(ctx, reason)
 	}
@@ -226,4 +230,40 @@ func (r observedReading) Next(ctx context.Context) (Transaction, error) {
 		r.observe(&t.Events[i])
 	}
 	return t, err
+}
+
+// Mark is the position up to which a caller of WrittenSince has read the feed. Unlike a subscription,
+// it skips evicted events.
+type Mark struct {
+	generation uint64
+	pos        uint64
+}
+
+// Mark returns the end of the feed.
+func (f *Feed) Mark() Mark {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.endMark()
+}
+
+func (f *Feed) endMark() Mark { return Mark{generation: f.generation, pos: f.buffer.end()} }
+
+// WrittenSince appends to dst the time at which each event after the mark was written, in Unix
+// nanoseconds of PostgreSQL's clock. It also returns the mark for the next call. It leaves out events
+// that only the log holds, and everything before a reset.
+func (f *Feed) WrittenSince(dst []int64, since Mark) ([]int64, Mark) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	r, end := f.buffer, f.endMark()
+	if since.generation != end.generation {
+		return dst, end
+	}
+	for pos := max(since.pos, r.first); pos < end.pos; pos++ {
+		frames := r.at(pos).frames
+		dst = slices.Grow(dst, len(frames))
+		for i := range frames {
+			dst = append(dst, frames[i].at)
+		}
+	}
+	return dst, end
 }

@@ -116,7 +116,7 @@ func (s *Subscription) countPending() int {
 	if s.filter.conflates() {
 		return -1
 	}
-	n, sel, base := 0, selection{filter: &s.filter}, s.replayState().base
+	n, sel, base := 0, selection{filter: &s.filter}, s.base()
 	for pos := s.pos; pos < s.feed.buffer.end(); pos++ {
 		e := s.feed.buffer.at(pos)
 		if base.Seen(e.xid) {
@@ -131,6 +131,21 @@ func (s *Subscription) countPending() int {
 		n += e.countMatches(0, len(e.frames), &sel)
 	}
 	return n
+}
+
+// base returns replayState.base, and reading replayState.reading.
+func (s *Subscription) base() Cursor {
+	if s.replay == nil {
+		return Cursor{}
+	}
+	return s.replay.base
+}
+
+func (s *Subscription) reading() Reading {
+	if s.replay == nil {
+		return nil
+	}
+	return s.replay.reading
 }
 
 // Cursor returns what the client has seen once it has received everything that was returned.
@@ -156,7 +171,7 @@ func (s *Subscription) pendingBefore(dst [][]byte, limit int, end uint64) ([][]b
 		s.moveToHead()
 		return dst, &ResetError{Reason: s.feed.resetReason}
 	}
-	if s.replayState().reading != nil || s.pos < s.feed.buffer.first {
+	if s.reading() != nil || s.pos < s.feed.buffer.first {
 		return dst, ErrBehind
 	}
 	if s.filter.batches() {
@@ -207,7 +222,7 @@ func (s *Subscription) appendPending(out *output, limit int, end uint64, sel *se
 // idLineOf returns the id line for the entry. It is the one that subscriptions share, unless the
 // client has seen transactions that come later in the feed.
 func (s *Subscription) idLineOf(e *entry) []byte {
-	base := s.replayState().base
+	base := s.base()
 	if base.IsZero() {
 		return e.idLine
 	}
@@ -227,7 +242,7 @@ func (s *Subscription) moveBehind(e *entry) {
 // moveTo sets the cursor to the union of base and c, a cursor of the feed. It drops base once c covers
 // it: the later cursors of the feed cover it too.
 func (s *Subscription) moveTo(c Cursor) {
-	base := s.replayState().base
+	base := s.base()
 	switch {
 	case base.IsZero():
 		s.cursor = c
@@ -254,7 +269,7 @@ func (s *Subscription) advanceToHead() {
 	s.feed.mu.RLock()
 	defer s.feed.mu.RUnlock()
 	r := s.feed.buffer
-	if s.generation == s.feed.generation && s.replayState().reading == nil && s.cursor.Covers(r.cursorBefore(r.end())) {
+	if s.generation == s.feed.generation && s.reading() == nil && s.cursor.Covers(r.cursorBefore(r.end())) {
 		s.moveTo(r.head)
 	}
 }

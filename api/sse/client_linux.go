@@ -187,3 +187,22 @@ func (c *client) reportEnd(reason error) {
 	duration := time.Duration(c.shard.server.since(time.Now()) - c.began)
 	c.shard.server.ended(c.owner, newEnd(reason, duration, c.bytes, c.sub.Sent()))
 }
+
+// isGathering reports whether the client waits for the end of its batch window. If no window has begun,
+// it begins one.
+func (c *client) isGathering() bool {
+	window := c.sub.Window()
+	if window == 0 {
+		return false
+	}
+	now := time.Now()
+	switch {
+	case c.flushAt == 0:
+		c.flushAt = c.shard.server.since(c.shard.server.windowEnd(now, window))
+		c.shard.scheduleFlush(c.flushAt, now)
+	case c.shard.server.since(now) >= c.flushAt:
+		c.flushAt = 0
+		return false
+	}
+	return true
+}

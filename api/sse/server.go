@@ -3,9 +3,9 @@ package sse
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +14,7 @@ import (
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
-// Options configure a Server. Schedule and Goroutines are optional, all other fields are required.
+// Options configure a Server. Retry, Schedule and Goroutines are optional, all other fields are required.
 type Options struct {
 	Feed *stream.Feed
 	// Heartbeat is the time between two heartbeats.
@@ -23,7 +23,8 @@ type Options struct {
 	WriteTimeout time.Duration
 	// Now is the clock of control frames.
 	Now func() time.Time
-	// Retry returns the delay in milliseconds after which a client reconnects.
+	// Retry returns the delay in milliseconds after which a client reconnects. If nil, it is random
+	// between 1 and 4 s, so that clients do not all reconnect at once.
 	Retry  func() int
 	Meter  Meter
 	Logger *slog.Logger
@@ -177,8 +178,11 @@ func (s *Server) windowEnd(now time.Time, window time.Duration) time.Time {
 
 // retryLine returns a retry field, followed by end.
 func (s *Server) retryLine(end string) []byte {
-	b := append([]byte("retry: "), strconv.Itoa(s.opts.Retry())...)
-	return append(b, end...)
+	delay := 1000 + rand.IntN(3000)
+	if s.opts.Retry != nil {
+		delay = s.opts.Retry()
+	}
+	return fmt.Appendf(nil, "retry: %d%s", delay, end)
 }
 
 // resetFrame returns the frame of a reset, and counts and logs the reset.

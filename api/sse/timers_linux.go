@@ -57,25 +57,6 @@ func (s *shard) drain() {
 	s.sweep(now)
 }
 
-// isGathering reports whether the client waits for the end of its batch window. If no window has begun,
-// it begins one.
-func (c *client) isGathering() bool {
-	window := c.sub.Window()
-	if window == 0 {
-		return false
-	}
-	now := time.Now()
-	switch {
-	case c.flushAt == 0:
-		c.flushAt = c.shard.server.since(c.shard.server.windowEnd(now, window))
-		c.shard.scheduleFlush(c.flushAt, now)
-	case c.shard.server.since(now) >= c.flushAt:
-		c.flushAt = 0
-		return false
-	}
-	return true
-}
-
 // scheduleFlush makes the shard flush at the given time or earlier.
 func (s *shard) scheduleFlush(at int64, now time.Time) {
 	if s.flushAt == 0 || at < s.flushAt {

@@ -1,7 +1,5 @@
 package notify
 
-import "strings"
-
 // The channels on which this package listens. SQL elsewhere spells them as literals, and the tests
 // compare it with these constants.
 const (
@@ -36,22 +34,4 @@ func leaderPayload(name string, draining bool) string {
 		return leaderPrefix + name + leaderDrainingSuffix
 	}
 	return leaderPrefix + name + `"}`
-}
-
-// notification holds what a listener needs from the payload of a wake-up.
-type notification struct {
-	fromLeader bool
-	own        bool // from the leader of the same server
-	draining   bool // from a leader that stopped before its drain had ended
-}
-
-// parseNotification reads the payload that the listener called name has received. Any role can send
-// a payload, so every string is valid.
-func parseNotification(payload, name string) notification {
-	rest, fromLeader := strings.CutPrefix(payload, leaderPrefix)
-	return notification{
-		fromLeader: fromLeader,
-		own:        fromLeader && strings.HasPrefix(rest, name+`"`),
-		draining:   fromLeader && strings.HasSuffix(rest, leaderDrainingSuffix),
-	}
 }

@@ -1,12 +1,30 @@
+// Package db holds what its sub-packages share: connection pools, session settings, the checks of a
+// server, snapshots, and errors with advice. The sub-packages do the work:
+//
+//   - eventlog reads, prunes and monitors the event log (pgherald.events and pgherald.log).
+//   - notify listens for wake-ups, and sends them for the writers while those are many.
+//   - control keeps the other tables of the schema pgherald: presence, tickets, renewals.
+//   - postgres finds, fetches and runs a PostgreSQL server, for the demo and the tests.
+//   - pgtest gives each test a database of its own.
+//
+// # Promises
+//
+//   - The sessions of the log pool run READ COMMITTED, so they never make a serializable writer fail.
+//     They set every planner setting that they depend on, and PostgreSQL does not end them when idle.
+//   - No package here keeps a snapshot or a lock, or stops reading notifications, because a client is
+//     slow.
 package db
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -139,5 +157,54 @@ func inspectServer(ctx context.Context, conn *pgx.Conn) (string, error) {
 // recovery.
 func CheckServer(ctx context.Context, conn *pgx.Conn) error {
 	_, err := inspectServer(ctx, conn)
+	return err
+}
+
+// Snapshot is a pg_snapshot. It says which transactions had ended when a statement began: all below
+// Xmax, except those in Running.
+type Snapshot struct {
+	Xmax    uint64
+	Running []uint64 // ascending, as PostgreSQL lists them
+}
+
+// ParseSnapshot parses the text form, xmin:xmax:xip_list.
+func ParseSnapshot(s string) (Snapshot, error) {
+	parts := strings.Split(s, ":")
+	if len(parts) != 3 {
+		return Snapshot{}, fmt.Errorf("parse snapshot %q: want xmin:xmax:xip_list", s)
+	}
+	xmax, err := strconv.ParseUint(parts[1], 10, 64)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("parse snapshot %q: %w", s, err)
+	}
+	snap := Snapshot{Xmax: xmax}
+	if parts[2] == "" {
+		return snap, nil
+	}
+	for _, field := range strings.Split(parts[2], ",") {
+		xid, err := strconv.ParseUint(field, 10, 64)
+		if err != nil {
+			return Snapshot{}, fmt.Errorf("parse snapshot %q: %w", s, err)
+		}
+		snap.Running = append(snap.Running, xid)
+	}
+	return snap, nil
+}
+
+// Explain adds advice to the errors of PostgreSQL that a user can act on, and returns any other error
+// unchanged.
+func Explain(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	switch pg.Code {
+	case "3F000", "42P01": // invalid_schema_name, undefined_table
+		return fmt.Errorf("%w: run pgherald migrate up", err)
+	case "55000": // object_not_in_prerequisite_state: pg_current_wal_lsn in recovery
+		return fmt.Errorf("%w (%w)", ErrStandby, err)
+	case "42501": // insufficient_privilege
+		return fmt.Errorf("%w: connect as the role that ran pgherald migrate up", err)
+	}
 	return err
 }
