@@ -70,7 +70,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, client session.Clie
 		return
 	}
 	cursor, malformed := cursorOf(r.Header, query)
-	response, err := a.begin(w, r, malformed != nil || a.config.Feed.Reaches(cursor))
+	response, err := a.begin(w, r, malformed != nil || a.config.Feed.CanResumeFromMemory(cursor))
 	if err != nil {
 		// Too late for a problem: the status has been written.
 		a.config.Logger.Info("stream closed", "remote", client.Remote, "reason", a.closeReason(r, err), "error", err)

@@ -43,7 +43,7 @@ func (a *atomicFiles) Run(file io.Reader) error {
 	if !errors.As(err, &failed) || !errors.As(failed.OrigErr, &pg) || pg.SeverityUnlocalized != "ERROR" {
 		return err
 	}
-	return errors.Join(fmt.Errorf("nothing has changed since the last version that worked: %w", explain(pg)), a.Driver.SetVersion(a.version, false))
+	return errors.Join(fmt.Errorf("nothing has changed since the last version that worked: %w", withAdvice(pg)), a.Driver.SetVersion(a.version, false))
 }
 
 // findPostgresError extracts the error of PostgreSQL from an error of golang-migrate, which does not unwrap.
@@ -51,13 +51,13 @@ func findPostgresError(err error) error {
 	var own *database.Error
 	var pg *pgconn.PgError
 	if errors.As(err, &own) && errors.As(own.OrigErr, &pg) {
-		return explain(pg)
+		return withAdvice(pg)
 	}
 	return err
 }
 
-// explain adds the detail to an error of PostgreSQL, and advice for an expired lock timeout.
-func explain(pg *pgconn.PgError) error {
+// withAdvice adds the detail to an error of PostgreSQL, and advice for an expired lock timeout.
+func withAdvice(pg *pgconn.PgError) error {
 	text := ""
 	if pg.Detail != "" {
 		text = " (detail: " + pg.Detail + ")"

@@ -129,12 +129,12 @@ func (s Set) status(ctx context.Context, conn *pgx.Conn) (Status, error) {
 func (s Set) latest() (uint, error) {
 	names, err := fs.Glob(s.Files(), "*.up.sql")
 	if err != nil || len(names) == 0 {
-		return 0, fmt.Errorf("list migrations of %s: %w", s.Name, errors.Join(err, fs.ErrNotExist))
+		return 0, fmt.Errorf("list the migrations of set %s: %w", s.Name, errors.Join(err, fs.ErrNotExist))
 	}
 	last, _, _ := strings.Cut(names[len(names)-1], "_")
 	version, err := strconv.ParseUint(last, 10, 32)
 	if err != nil {
-		return 0, fmt.Errorf("read version of migration %s: %w", names[len(names)-1], err)
+		return 0, fmt.Errorf("parse the version of migration %s: %w", names[len(names)-1], err)
 	}
 	return uint(version), nil
 }
@@ -186,7 +186,7 @@ func (s Set) openOn(ctx context.Context, database *sql.DB) (*migrate.Migrate, er
 	}
 	source, err := iofs.New(s.Files(), ".")
 	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
+		return nil, fmt.Errorf("read the migrations: %w", err)
 	}
 	return migrate.NewWithInstance("iofs", source, "pgx5", &atomicFiles{Driver: driver})
 }

@@ -15,8 +15,8 @@ import (
 const payload = `{"id":"0190a1b2-c3d4-7e5f-8a9b-0123456789ab","category":"Maintenance","subcategory":"Pump","location":"HQ, 2nd floor",` +
 	`"status":"open","reporter":"alice","assignedTo":"bob","updateType":"status","latestUpdate":null,"timestamp":"2026-01-02T03:04:05.678Z"}`
 
-// tape is a log that yields the same events in each read, under new transaction ids. It costs next to
-// nothing, so that the benchmarks measure the feed.
+// tape is a log that yields the same events in each read, under new transaction ids. It is fast, so that
+// the benchmarks measure the feed.
 type tape struct {
 	events []stream.Event
 	batch  int // transactions of a read

@@ -12,8 +12,8 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// receiveInPass receives the pending events as a shard's client does: it calls Pending again only if
-// that says that more may be pending.
+// receiveInPass receives the pending events as a shard's client does: it calls Pending again only if the
+// previous call reported that more may be pending.
 func (c *testClient) receiveInPass(f *stream.Feed) {
 	c.t.Helper()
 	p := f.NewFanOutPass(1 << 18)
@@ -31,8 +31,8 @@ func (c *testClient) receiveInPass(f *stream.Feed) {
 	}
 }
 
-// An entry in memory stands before one that only the log holds, and no further change wakes the
-// shard: Pending must say that more is pending.
+// An entry that only the log holds follows one in memory, and no further change wakes the shard: Pending
+// must report that more is pending.
 func TestPassContinuesToATransactionInTheLog(t *testing.T) {
 	for name, resumes := range map[string]bool{"live": false, "resumed from a server that was ahead": true} {
 		t.Run(name, func(t *testing.T) {

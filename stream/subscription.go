@@ -65,9 +65,9 @@ func (f *Feed) SubscribeReset(filter Filter, reason ResetReason) (*Subscription,
 	return f.subscribeAtHead(filter), Sync{Mode: ModeReset, Reason: reason}
 }
 
-// Reaches reports whether Subscribe can continue after c from memory. Otherwise Subscribe reads the
-// log, which may take a while.
-func (f *Feed) Reaches(c Cursor) bool {
+// CanResumeFromMemory reports whether Subscribe can continue after c without reading the log, which may
+// take a while.
+func (f *Feed) CanResumeFromMemory(c Cursor) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return c.IsZero() || c.next <= f.buffer.head.next && f.buffer.covers(c)

@@ -171,7 +171,7 @@ func transact(ctx context.Context, conn *pgx.Conn, opts []Option, do func(pgx.Tx
 	}
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return fmt.Errorf("begin the transaction: %w", err)
 	}
 	// Does nothing after a commit. After an error, the connection is usable again or lost.
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
@@ -182,7 +182,7 @@ func transact(ctx context.Context, conn *pgx.Conn, opts []Option, do func(pgx.Tx
 		return err
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit the transaction: %w", err)
 	}
 	return nil
 }
@@ -211,7 +211,7 @@ func prepare(ctx context.Context, tx pgx.Tx, o options) error {
 func readOnly(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return fmt.Errorf("begin the transaction: %w", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	if err := localSettings(ctx, tx); err != nil {

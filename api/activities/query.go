@@ -158,7 +158,7 @@ var errMalformedPosition = errors.New("malformed position")
 func positionOf(a activity) (*string, error) {
 	id, err := parseUUID(a.ID)
 	if err != nil {
-		return nil, fmt.Errorf("read id of activity: %w", err)
+		return nil, fmt.Errorf("parse the id of an activity: %w", err)
 	}
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, positionLen), uint64(a.CreatedAt.Unix()))
 	b = binary.BigEndian.AppendUint32(b, uint32(a.CreatedAt.Nanosecond()/1000))

@@ -89,7 +89,7 @@ func (s *store) get(ctx context.Context, id string) (found activity, cursor stri
 func getActivity(ctx context.Context, tx pgx.Tx, id string) (activity, error) {
 	found, err := collect(ctx, tx, scanActivity, activityByID, pgx.NamedArgs{"id": id})
 	if err != nil {
-		return activity{}, fmt.Errorf("read activity: %w", err)
+		return activity{}, fmt.Errorf("read the activity: %w", err)
 	}
 	if len(found) == 0 {
 		return activity{}, errNoActivity()

@@ -62,7 +62,7 @@ func (s *store) writeLocked(ctx context.Context, id string, f txFunc) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, lockSQL, pgx.NamedArgs{"id": id})
 		if err != nil {
-			return fmt.Errorf("lock activity: %w", err)
+			return fmt.Errorf("lock the activity: %w", err)
 		}
 		if tag.RowsAffected() == 0 {
 			return errNoActivity()

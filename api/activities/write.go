@@ -121,7 +121,7 @@ func (s *store) create(ctx context.Context, in newActivity) (created activity, e
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var id string
 		if err := tx.QueryRow(ctx, sql, args).Scan(&id); err != nil {
-			return fmt.Errorf("create activity: %w", err)
+			return fmt.Errorf("create the activity: %w", err)
 		}
 		created, err = getActivity(ctx, tx, id)
 		return err
@@ -138,7 +138,7 @@ func (s *store) change(ctx context.Context, id string, c activityChange) (change
 	}
 	err = s.writeLocked(ctx, id, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, c.statement(), args); err != nil {
-			return fmt.Errorf("change activity: %w", err)
+			return fmt.Errorf("change the activity: %w", err)
 		}
 		changed, err = getActivity(ctx, tx, id)
 		return err
@@ -169,7 +169,7 @@ func (s *store) unassign(ctx context.Context, id string) error {
 	return s.writeLocked(ctx, id, func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, unassignSQL, pgx.NamedArgs{"id": id})
 		if err != nil {
-			return fmt.Errorf("unassign activity: %w", err)
+			return fmt.Errorf("unassign the activity: %w", err)
 		}
 		if tag.RowsAffected() == 0 {
 			return errNotAssigned()
@@ -183,7 +183,7 @@ func (s *store) remove(ctx context.Context, id string) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, removeSQL, pgx.NamedArgs{"id": id})
 		if err != nil {
-			return fmt.Errorf("remove activity: %w", err)
+			return fmt.Errorf("remove the activity: %w", err)
 		}
 		if tag.RowsAffected() == 0 {
 			return errNoActivity()
@@ -198,7 +198,7 @@ func (s *store) addNote(ctx context.Context, id string, in newNote) (added note,
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		notes, err := collect(ctx, tx, scanNote, addNoteSQL, args)
 		if err != nil {
-			return fmt.Errorf("add note: %w", err)
+			return fmt.Errorf("add the note: %w", err)
 		}
 		if len(notes) == 0 {
 			return errNoActivity()

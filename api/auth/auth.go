@@ -121,8 +121,8 @@ var tokenErrors = []struct {
 	{jwt.ErrTokenExpired, unauthorized("token_expired", "the token has expired: send a new one")},
 }
 
-// explain returns the *Error for an error of the JWT library.
-func explain(err error) error {
+// errorFor returns the *Error for an error of the JWT library.
+func errorFor(err error) error {
 	if ours, ok := errors.AsType[*Error](err); ok {
 		return ours
 	}

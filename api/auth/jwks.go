@@ -39,7 +39,7 @@ type keySet struct {
 // fetchKeySet fetches a key set for the first time.
 func fetchKeySet(ctx context.Context, o Options) (*keySet, error) {
 	if err := checkURL(o.JWKS); err != nil {
-		return nil, fmt.Errorf("fetch keys: %w", err)
+		return nil, fmt.Errorf("fetch the keys that verify tokens: %w", err)
 	}
 	s := &keySet{opts: o, stored: jwkset.NewMemoryStorage()}
 	var err error
@@ -104,7 +104,7 @@ func (s *keySet) refresh(ctx context.Context) error {
 		err = s.stored.KeyReplaceAll(ctx, fetched)
 	}
 	if s.err = err; err != nil {
-		s.err = fmt.Errorf("fetch keys: %w", err)
+		s.err = fmt.Errorf("fetch the keys that verify tokens: %w", err)
 		s.opts.Logger.Warn("key set not fetched, keeping the previous keys", "error", err)
 	}
 	return s.err

@@ -136,7 +136,7 @@ func (j *JWT) Verify(ctx context.Context, token string) (Identity, error) {
 	claims := jwt.MapClaims{}
 	_, err := j.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return j.keys.keysFor(ctx, t) })
 	if err != nil {
-		return Identity{}, explain(err)
+		return Identity{}, errorFor(err)
 	}
 	return j.identity(claims)
 }

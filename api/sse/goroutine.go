@@ -40,7 +40,7 @@ func (g *goroutine) serve(request context.Context) {
 func (g *goroutine) watch(request context.Context) (ctx context.Context, stop func()) {
 	s := g.server
 	s.opts.Schedule.AddUnpaced(1)
-	s.fresh.addStream()
+	s.latency.addStream()
 	g.beat = time.NewTicker(s.opts.Heartbeat)
 	ctx, cancel := context.WithCancelCause(request)
 	stopClose := context.AfterFunc(s.ctx, func() { cancel(CloseServerClosed) })
@@ -57,7 +57,7 @@ func (g *goroutine) watch(request context.Context) (ctx context.Context, stop fu
 		stopClose()
 		cancel(nil)
 		g.beat.Stop()
-		s.fresh.removeStream()
+		s.latency.removeStream()
 		s.opts.Schedule.AddUnpaced(-1)
 	}
 }
@@ -184,7 +184,7 @@ func (g *goroutine) advance(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	g.server.fresh.observe()
+	g.server.latency.observe()
 	if errors.Is(err, stream.ErrBehind) {
 		err = g.stream.Sub.CatchUp(ctx, g.emit)
 	} else if err == nil {

@@ -19,45 +19,45 @@ type Meter interface {
 	Reset(reason stream.ResetReason)
 }
 
-// maxTimes bounds the capacity that freshness keeps between passes. A bulk statement has many events.
+// maxTimes bounds the capacity that writeLatency keeps between passes. A bulk statement has many events.
 const maxTimes = 4096
 
-// freshness measures how old events are when they are written, and reports that to the meter: once for
-// each event, not for each client.
-type freshness struct {
+// writeLatency reports to the meter which events were written and when, so that it can observe their
+// latency: once for each event, not for each client.
+type writeLatency struct {
 	feed  *stream.Feed
 	meter Meter
-	mark  stream.Mark
-	at    []int64
+	mark  stream.Mark // the end of the feed at the last collect
+	at    []int64     // the trigger's clock of each collected event, in Unix nanoseconds
 }
 
-func newFreshness(o Options) freshness {
-	return freshness{feed: o.Feed, meter: o.Meter, mark: o.Feed.Mark()}
+func newWriteLatency(o Options) writeLatency {
+	return writeLatency{feed: o.Feed, meter: o.Meter, mark: o.Feed.Mark()}
 }
 
 // collect stores the times of the events since its last call. Call it before a pass: then the pass
 // writes all of these events.
-func (f *freshness) collect() { f.at, f.mark = f.feed.WrittenSince(f.at[:0], f.mark) }
+func (f *writeLatency) collect() { f.at, f.mark = f.feed.WrittenSince(f.at[:0], f.mark) }
 
 // report reports the collected events as written.
-func (f *freshness) report(now time.Time) {
+func (f *writeLatency) report(now time.Time) {
 	f.meter.Written(f.at, now)
 	if cap(f.at) > maxTimes {
 		f.at = nil
 	}
 }
 
-// sharedFreshness is the freshness of all streams that goroutines serve: the first goroutine that has
-// written an event reports it.
-type sharedFreshness struct {
+// sharedWriteLatency is the writeLatency of all streams that goroutines serve: the first goroutine that
+// has written an event reports it.
+type sharedWriteLatency struct {
 	mu      sync.Mutex
 	streams int
-	freshness
+	writeLatency
 }
 
 // addStream counts a stream. With the first stream it skips older events, which were written to no
 // client.
-func (f *sharedFreshness) addStream() {
+func (f *sharedWriteLatency) addStream() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.streams++; f.streams == 1 {
@@ -65,7 +65,7 @@ func (f *sharedFreshness) addStream() {
 	}
 }
 
-func (f *sharedFreshness) removeStream() {
+func (f *sharedWriteLatency) removeStream() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.streams--
@@ -73,7 +73,7 @@ func (f *sharedFreshness) removeStream() {
 
 // observe reports the events since the last call of any stream. A stream calls it when it has no pending
 // events.
-func (f *sharedFreshness) observe() {
+func (f *sharedWriteLatency) observe() {
 	if !f.mu.TryLock() {
 		return // another stream reports them
 	}

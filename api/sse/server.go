@@ -40,7 +40,7 @@ type Server struct {
 	opts      Options
 	transport transport // nil: the goroutine transport serves every stream
 	streams   streamCount
-	fresh     sharedFreshness
+	latency   sharedWriteLatency
 	start     time.Time // see since
 	running   sync.Once
 
@@ -79,7 +79,7 @@ func New(opts Options) (*Server, error) {
 	s := &Server{opts: opts, start: time.Now()}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.draining, s.drain = context.WithCancel(context.Background())
-	s.fresh.freshness = newFreshness(opts)
+	s.latency.writeLatency = newWriteLatency(opts)
 	if opts.Goroutines {
 		return s, nil
 	}

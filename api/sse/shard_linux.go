@@ -14,7 +14,7 @@ type shard struct {
 	server    *Server
 	transport *epollTransport
 	clients   []*client
-	fresh     freshness
+	latency   writeLatency
 	sent      int64 // bytes that the meter has not counted yet
 
 	pacer    pacing.Pacer
@@ -55,7 +55,7 @@ const (
 func newShard(e *epollTransport) *shard {
 	o := e.server.opts
 	return &shard{
-		server: e.server, transport: e, pacer: pacing.NewPacer(len(e.shards)), passTime: o.Schedule.NewPassTime(), fresh: newFreshness(o),
+		server: e.server, transport: e, pacer: pacing.NewPacer(len(e.shards)), passTime: o.Schedule.NewPassTime(), latency: newWriteLatency(o),
 		sweeper: time.NewTicker(pacing.SweepInterval(o.Heartbeat, o.WriteTimeout)), flusher: time.NewTimer(time.Hour),
 		stopped: make(chan struct{}), mail: make(chan struct{}, 1),
 	}
@@ -109,14 +109,14 @@ func (s *shard) run() {
 func (s *shard) pass() <-chan struct{} {
 	watch := startStopwatch()
 	changed := s.server.opts.Feed.Changed() // before the pass, or a change during it would be missed
-	s.fresh.collect()
+	s.latency.collect()
 	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
 	for i := len(s.clients) - 1; i >= 0; i-- { // backwards: remove moves the last client, already served, to i
 		s.clients[i].serve(p)
 	}
 	now := time.Now()
 	if len(s.clients) > 0 {
-		s.fresh.report(now)
+		s.latency.report(now)
 	}
 	s.pacer.Record(watch.began, watch.cost(now), s.eventsPerClient(p))
 	s.meter(p)

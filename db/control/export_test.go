@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Flush writes what is pending at the given time, with a heartbeat.
+// Flush writes the changes up to the given time, with a heartbeat.
 func (p *Presence) Flush(ctx context.Context, now time.Time) error {
 	_, err := p.flush(ctx, now, true)
 	return err

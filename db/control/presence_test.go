@@ -43,7 +43,7 @@ func (w *presenceTest) server() *control.Presence {
 	return control.NewPresence(w.pool, control.PresenceOptions{})
 }
 
-// flush writes the pending changes of a server, as if the given time had passed.
+// flush writes the changes of a server, as if the given time had passed.
 func (w *presenceTest) flush(p *control.Presence, later time.Duration) {
 	w.Helper()
 	if err := p.Flush(w.Context(), time.Now().Add(later)); err != nil {

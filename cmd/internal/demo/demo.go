@@ -91,7 +91,7 @@ func serve(ctx context.Context, config Config, options Options, listener net.Lis
 		case <-simulating.Done():
 			return
 		}
-		explain(options.Stdout, listener.Addr().String(), config.Rate, db)
+		printCommands(options.Stdout, listener.Addr().String(), config.Rate, db)
 		if config.Rate > 0 {
 			simulate(simulating, options.Logger, db.url, config.Rate)
 		}
@@ -99,8 +99,8 @@ func serve(ctx context.Context, config Config, options Options, listener net.Lis
 	return s.Run(ctx)
 }
 
-// explain prints commands that work when pasted into a shell.
-func explain(w io.Writer, addr string, rate float64, db database) {
+// printCommands prints commands that work when pasted into a shell.
+func printCommands(w io.Writer, addr string, rate float64, db database) {
 	fmt.Fprintf(w, `
   Open      http://%[1]s/
   Watch     curl -N http://%[1]s/api/events

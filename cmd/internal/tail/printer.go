@@ -48,7 +48,7 @@ func (p *printer) event(e *envelope) error {
 		_, err = io.WriteString(p.out, eventLine(e, newLine(p.width(), p.color)))
 	}
 	if err != nil {
-		return fmt.Errorf("write event to stdout: %w", err)
+		return fmt.Errorf("write the event to stdout: %w", err)
 	}
 	if p.printed++; p.count > 0 && p.printed >= p.count {
 		return errCountReached
@@ -78,7 +78,7 @@ func (p *printer) control(e *envelope) error {
 	p.status("%s", syncText(syncOf(e)))
 	if p.json && p.syncs {
 		if err := p.envelope(e); err != nil {
-			return fmt.Errorf("write sync event to stdout: %w", err)
+			return fmt.Errorf("write the sync event to stdout: %w", err)
 		}
 	}
 	return nil
