@@ -21,17 +21,17 @@ var orderCommits = flag.Int("order.commits", 300, "transactions of each case of 
 func TestExactlyOnceInOrder(t *testing.T) {
 	commits := *orderCommits
 	for name, c := range map[string]struct {
-		load       judge.Workload
+		table      judge.CounterTable
 		led        bool // enough wake-ups that a leader is elected
 		leaderless bool // no server can become leader; writers send wake-ups
 	}{
-		"a leader":   {load: judge.Counters(), led: true},
-		"activities": {load: judge.ActivityCounters()}, // a leader or not, depending on the machine
-		"no leader":  {load: judge.Counters(), leaderless: true},
+		"a leader":   {table: judge.Counters(), led: true},
+		"activities": {table: judge.ActivityCounters()}, // a leader or not, depending on the machine
+		"no leader":  {table: judge.Counters(), leaderless: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tr := newTrial(t, pgtest.NewDatabase(t), c.load)
+			tr := newTrial(t, pgtest.NewDatabase(t), c.table)
 			if c.leaderless { // writers hold this lock in shared mode for an instant each
 				pgtest.Exec(t, pgtest.Connect(t, tr.url), `select pg_advisory_lock_shared($1)`, int64(notify.LeaderLock))
 			}
@@ -92,7 +92,7 @@ func (tr *trial) subscribeAllKinds(full, small, restarting *node) (start string)
 	reconnecting.leaveAtRandom(40_000)
 
 	filtered := tr.subscriber("filtered, reconnecting at all servers", full, small, restarting)
-	filtered.types = []string{tr.load.UpdateType}
+	filtered.types = []string{tr.table.UpdateType}
 	filtered.leaveAtRandom(30_000)
 
 	roaming := tr.subscriber("reconnecting at all servers", full, small, restarting)

@@ -31,7 +31,7 @@ func TestLeaderFailover(t *testing.T) {
 		tr.subscribe(s)
 	}
 	filtered := tr.subscriber("filtered", p.nodes()...)
-	filtered.types = []string{tr.load.UpdateType}
+	filtered.types = []string{tr.table.UpdateType}
 	reconnecting := tr.subscriber("reconnecting", p.nodes()...)
 	reconnecting.leaveAtRandom(60_000)
 	tr.subscribe(filtered, reconnecting)
@@ -66,7 +66,7 @@ type replicaProcess struct {
 func newReplicaPair(tr *trial) *replicaPair {
 	tr.t.Helper()
 	spec := filepath.Join(tr.t.TempDir(), "spec.yaml")
-	if err := os.WriteFile(spec, []byte(tr.load.Spec), 0o600); err != nil {
+	if err := os.WriteFile(spec, []byte(tr.table.Spec), 0o600); err != nil {
 		tr.t.Fatal(err)
 	}
 	p := &replicaPair{trial: tr, binary: buildProgram(tr.t), args: []string{"--spec=" + spec}}

@@ -51,7 +51,7 @@ func runOutage(t *testing.T, ownCluster bool, fault func(*outage)) {
 	roaming := o.subscriber("reconnecting at both servers", o.node, healthy)
 	roaming.leaveAtRandom(20_000)
 	filtered := o.subscriber("filtered", o.node)
-	filtered.types = []string{o.load.UpdateType}
+	filtered.types = []string{o.table.UpdateType}
 	o.subscribe(o.subscriber("steady", o.node), reconnecting, roaming, filtered)
 	o.write(4, true)
 	o.waitCommits(50)

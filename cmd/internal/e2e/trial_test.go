@@ -25,12 +25,12 @@ import (
 // trial is a database with servers, writers and subscribers. At its end, package judge compares what the
 // subscribers received with what was written.
 type trial struct {
-	t    *testing.T
-	ctx  context.Context // bounds everything
-	url  string          // of the database, without a proxy in between
-	load judge.Workload
-	rows []string // ids of the rows that all writers share
-	last string   // id of the row whose only write is the last of the trial
+	t     *testing.T
+	ctx   context.Context // bounds everything
+	url   string          // of the database, without a proxy in between
+	table judge.CounterTable
+	rows  []string // ids of the rows that all writers share
+	last  string   // id of the row whose only write is the last of the trial
 
 	commits     *counter
 	endWriters  context.CancelFunc
@@ -49,12 +49,12 @@ type trial struct {
 	errs []error // of goroutines
 }
 
-func newTrial(t *testing.T, databaseURL string, load judge.Workload) *trial {
+func newTrial(t *testing.T, databaseURL string, table judge.CounterTable) *trial {
 	t.Helper()
 	ctx, cancel := context.WithCancel(hangContext(t, context.Background()))
 	writersDone, endWriters := context.WithCancel(ctx)
 	tr := &trial{
-		t: t, ctx: ctx, url: databaseURL, load: load, last: rowID(999),
+		t: t, ctx: ctx, url: databaseURL, table: table, last: rowID(999),
 		commits: newCounter(), endWriters: endWriters, writersDone: writersDone, seed: rand.Uint64(), http: newHTTPClient(t),
 	}
 	t.Cleanup(func() {
@@ -69,7 +69,7 @@ func newTrial(t *testing.T, databaseURL string, load judge.Workload) *trial {
 	for n := range 16 {
 		tr.rows = append(tr.rows, rowID(n))
 	}
-	prepare(t, databaseURL, load, append(tr.rows, tr.last))
+	prepare(t, databaseURL, table, append(tr.rows, tr.last))
 	return tr
 }
 
@@ -77,9 +77,9 @@ func newTrial(t *testing.T, databaseURL string, load judge.Workload) *trial {
 func (tr *trial) node(databaseURL string, changes ...func(*server.Config)) *node {
 	tr.t.Helper()
 	n := newNode(databaseURL, changes...)
-	if tr.load.Spec != "" {
+	if tr.table.Spec != "" {
 		n.config.Database.Spec = filepath.Join(tr.t.TempDir(), "spec.yaml")
-		if err := os.WriteFile(n.config.Database.Spec, []byte(tr.load.Spec), 0o600); err != nil {
+		if err := os.WriteFile(n.config.Database.Spec, []byte(tr.table.Spec), 0o600); err != nil {
 			tr.t.Fatal(err)
 		}
 	}
@@ -142,7 +142,7 @@ func (tr *trial) subscribe(subs ...*subscriber) {
 // write starts writers. One in four makes long transactions.
 func (tr *trial) write(n int, toleratesOutages bool) {
 	for i := range n {
-		w := &writer{url: tr.url, load: tr.load, rows: tr.rows, rng: tr.rng(), commits: tr.commits, long: i%4 == 3, toleratesOutages: toleratesOutages}
+		w := &writer{url: tr.url, table: tr.table, rows: tr.rows, rng: tr.rng(), commits: tr.commits, long: i%4 == 3, toleratesOutages: toleratesOutages}
 		tr.writers = append(tr.writers, w)
 		tr.writing.Go(func() { tr.fail(w.run(tr.ctx, tr.writersDone)) })
 	}
@@ -199,7 +199,7 @@ func (tr *trial) finish() {
 func (tr *trial) writeLast(conn *pgx.Conn) {
 	tr.t.Helper()
 	pgtest.Exec(tr.t, conn, `begin`)
-	pgtest.Exec(tr.t, conn, tr.load.Bump, []string{tr.last})
+	pgtest.Exec(tr.t, conn, tr.table.Bump, []string{tr.last})
 	pgtest.Exec(tr.t, conn, judge.JournalInsert, 1, 0)
 	pgtest.Exec(tr.t, conn, `commit`)
 }
@@ -207,7 +207,7 @@ func (tr *trial) writeLast(conn *pgx.Conn) {
 // compare judges what each subscriber received.
 func (tr *trial) compare(conn *pgx.Conn) {
 	tr.t.Helper()
-	truth, err := judge.Read(tr.ctx, conn, tr.load, append(tr.rows, tr.last))
+	truth, err := judge.Read(tr.ctx, conn, tr.table, append(tr.rows, tr.last))
 	if err != nil {
 		tr.t.Fatal(err)
 	}
@@ -229,17 +229,17 @@ func (tr *trial) compare(conn *pgx.Conn) {
 }
 
 // prepare makes the tables and the rows that exist before the servers start.
-func prepare(t testing.TB, databaseURL string, load judge.Workload, ids []string) {
+func prepare(t testing.TB, databaseURL string, table judge.CounterTable, ids []string) {
 	t.Helper()
 	conn := pgtest.Connect(t, databaseURL)
-	if load.DDL != "" {
-		pgtest.Exec(t, conn, load.DDL)
+	if table.DDL != "" {
+		pgtest.Exec(t, conn, table.DDL)
 	} else if err := migrations.Up(t.Context(), databaseURL, migrations.Engine(), migrations.Workload()); err != nil {
 		t.Fatal(err)
 	}
 	pgtest.Exec(t, conn, judge.JournalDDL)
 	for _, id := range ids {
-		pgtest.Exec(t, conn, load.Insert, id, 0)
+		pgtest.Exec(t, conn, table.Insert, id, 0)
 	}
 }
 

@@ -17,10 +17,10 @@ import (
 	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
 )
 
-// writer writes to the workload's table in SQL, in transactions of all shapes. Writers share rows.
+// writer writes to the counter table in SQL, in transactions of all shapes. Writers share rows.
 type writer struct {
 	url              string
-	load             judge.Workload
+	table            judge.CounterTable
 	rows             []string // ascending: all writers lock rows in this order, so there is no deadlock
 	rng              *mathrand.Rand
 	long             bool // its transactions stay open while others commit
@@ -150,16 +150,16 @@ func (w *writer) write(ctx context.Context, tx pgx.Tx, ids []string, n *judge.Ta
 		return w.savepoint(ctx, tx, ids, n, false)
 	case 2: // one statement each, and the first row twice
 		for _, id := range append(ids[:1:1], ids...) {
-			if err := w.change(ctx, tx, w.load.Bump, []string{id}, &n.Updated); err != nil {
+			if err := w.change(ctx, tx, w.table.Bump, []string{id}, &n.Updated); err != nil {
 				return err
 			}
 		}
 		return nil
 	case 3: // an update without a change causes no event
 		var none int
-		return w.change(ctx, tx, w.load.Touch, ids[:1], &none)
+		return w.change(ctx, tx, w.table.Touch, ids[:1], &none)
 	default:
-		return w.change(ctx, tx, w.load.Bump, ids, &n.Updated)
+		return w.change(ctx, tx, w.table.Bump, ids, &n.Updated)
 	}
 }
 
@@ -185,18 +185,18 @@ func (w *writer) writeNewRow(ctx context.Context, tx pgx.Tx, n *judge.Tally) err
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
 	id := hex.EncodeToString(random[:])
-	if _, err := tx.Exec(ctx, w.load.Insert, id, 1); err != nil {
+	if _, err := tx.Exec(ctx, w.table.Insert, id, 1); err != nil {
 		return err
 	}
 	n.Other++
 	steps := w.rng.IntN(3)
 	if steps > 0 {
-		if err := w.change(ctx, tx, w.load.Bump, []string{id}, &n.Updated); err != nil {
+		if err := w.change(ctx, tx, w.table.Bump, []string{id}, &n.Updated); err != nil {
 			return err
 		}
 	}
 	if steps > 1 {
-		return w.change(ctx, tx, w.load.Delete, []string{id}, &n.Other)
+		return w.change(ctx, tx, w.table.Delete, []string{id}, &n.Other)
 	}
 	return nil
 }

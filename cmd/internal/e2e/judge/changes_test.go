@@ -14,7 +14,7 @@ import (
 func writeHistory(transactions int) (*Truth, Received) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	tr := &Truth{
-		Workload: Counters(), Fixed: []string{"a", "b", "c"},
+		Table: Counters(), Fixed: []string{"a", "b", "c"},
 		Journal: make(map[string]Tally), State: map[string]int{"a": 0, "b": 0, "c": 0}, Log: make(map[int64]Logged),
 	}
 	r := Received{Name: "client", Client: &streamtest.Client{}}

@@ -67,7 +67,7 @@ func (tr *Truth) checkTransaction(xid string, events []streamtest.Envelope) erro
 		if err != nil {
 			return err
 		}
-		if tr.Workload.HasXID && p.xid != xid {
+		if tr.Table.HasXID && p.xid != xid {
 			return fmt.Errorf("event %d of transaction %q arrived within transaction %s", e.ID, p.xid, xid)
 		}
 		if i > 0 && e.ID <= events[i-1].ID {

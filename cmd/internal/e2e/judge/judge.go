@@ -25,7 +25,7 @@ import (
 
 // Tally counts the events of one transaction.
 type Tally struct {
-	Updated int // of the type Workload.UpdateType
+	Updated int // of the type CounterTable.UpdateType
 	Other   int
 }
 
@@ -53,19 +53,19 @@ type Logged struct{ XID, Type string }
 
 // Truth holds what happened, by the database's account. It is not safe for concurrent use.
 type Truth struct {
-	Workload Workload
-	Fixed    []string         // ids of the rows that existed before the clients connected, with counter 0
-	Journal  map[string]Tally // by transaction
-	State    map[string]int   // counter by id of the row
-	Log      map[int64]Logged // by id of the event
+	Table   CounterTable
+	Fixed   []string         // ids of the rows that existed before the clients connected, with counter 0
+	Journal map[string]Tally // by transaction
+	State   map[string]int   // counter by id of the row
+	Log     map[int64]Logged // by id of the event
 
 	payloads map[int64]payload // events that some client received
 }
 
 // Read reads the truth from the database, after the last write.
-func Read(ctx context.Context, conn *pgx.Conn, workload Workload, fixed []string) (*Truth, error) {
+func Read(ctx context.Context, conn *pgx.Conn, table CounterTable, fixed []string) (*Truth, error) {
 	tr := &Truth{
-		Workload: workload, Fixed: fixed,
+		Table: table, Fixed: fixed,
 		Journal: make(map[string]Tally), State: make(map[string]int), Log: make(map[int64]Logged),
 	}
 	var id int64
@@ -75,7 +75,7 @@ func Read(ctx context.Context, conn *pgx.Conn, workload Workload, fixed []string
 	return tr, errors.Join(
 		eachRow(ctx, conn, `select xid::text, updated, other from public.journal`,
 			[]any{&text, &n.Updated, &n.Other}, func() { tr.Journal[text] = n }),
-		eachRow(ctx, conn, workload.State, []any{&text, &n.Updated}, func() { tr.State[text] = n.Updated }),
+		eachRow(ctx, conn, table.State, []any{&text, &n.Updated}, func() { tr.State[text] = n.Updated }),
 		eachRow(ctx, conn, `select id, xid::text, type from pgherald.events`,
 			[]any{&id, &e.XID, &e.Type}, func() { tr.Log[id] = e }),
 	)

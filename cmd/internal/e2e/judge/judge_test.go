@@ -12,10 +12,10 @@ import (
 // history is two transactions on the rows a (fixed) and b: 10 updates a and inserts b, 11 updates both.
 func history() *Truth {
 	return &Truth{
-		Workload: Counters(),
-		Fixed:    []string{"a"},
-		Journal:  map[string]Tally{"10": {Updated: 1, Other: 1}, "11": {Updated: 2}},
-		State:    map[string]int{"a": 2, "b": 2},
+		Table:   Counters(),
+		Fixed:   []string{"a"},
+		Journal: map[string]Tally{"10": {Updated: 1, Other: 1}, "11": {Updated: 2}},
+		State:   map[string]int{"a": 2, "b": 2},
 		Log: map[int64]Logged{
 			1: {"10", "row_updated"}, 2: {"10", "row_inserted"}, 3: {"11", "row_updated"}, 4: {"11", "row_updated"},
 		},

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // sseHead is the head of a response and the first bytes of its stream.
@@ -39,11 +39,11 @@ func RunWrite(ctx context.Context, in io.Reader, out io.Writer) error {
 	go p.accept(l)
 	answers := json.NewEncoder(out)
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		var o workload.Offer
+		var o writes.Offer
 		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
 			return fmt.Errorf("read an offer: %w", err)
 		}
-		if err := answers.Encode(workload.Published{Last: p.publish(ctx, o)}); err != nil {
+		if err := answers.Encode(writes.Published{Last: p.publish(ctx, o)}); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func begin(conn net.Conn) (int, error) {
 
 // publish sends each event at its time. If it is late it skips events, so that the measured rate is the
 // highest that it reaches.
-func (p *plainWriter) publish(ctx context.Context, o workload.Offer) (last int64) {
+func (p *plainWriter) publish(ctx context.Context, o writes.Offer) (last int64) {
 	p.mu.Lock()
 	fds := p.fds
 	p.mu.Unlock()
@@ -106,7 +106,7 @@ func (p *plainWriter) publish(ctx context.Context, o workload.Offer) (last int64
 	last = o.First - 1
 	for time.Since(began) < o.Duration && ctx.Err() == nil {
 		if wait := time.Until(next); wait > 0 {
-			workload.Pause(ctx, wait)
+			writes.Pause(ctx, wait)
 		}
 		last++
 		frame := fmt.Appendf(nil, "data: {\"n\":%d,\"sent\":%d,\"pad\":\"%s\"}\n\n", last, time.Now().UnixMicro(), pad)

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 	"github.com/pgherald/pgherald/db"
 )
 
@@ -125,7 +125,7 @@ func (fx *fixture) transactions() (n int64, err error) {
 			return 0, fmt.Errorf("count transactions: %w", err)
 		}
 		if others > 0 {
-			workload.Pause(ctx, 20*time.Millisecond)
+			writes.Pause(ctx, 20*time.Millisecond)
 		}
 	}
 	if fx.conn, err = pgx.Connect(ctx, fx.url); err != nil {

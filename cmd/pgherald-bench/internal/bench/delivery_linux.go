@@ -11,7 +11,7 @@ import (
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/load"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/stats"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // lossPatience is the time without an arrival after which missing events count as lost.
@@ -48,7 +48,7 @@ func (d delivery) spread(q float64) float64 {
 }
 
 // deliver publishes an offer and returns when its clients have received it, or nothing arrives any more.
-func (fx *fixture) deliver(s *subject, clients *load.Group, o workload.Offer) (d delivery, err error) {
+func (fx *fixture) deliver(s *subject, clients *load.Group, o writes.Offer) (d delivery, err error) {
 	ctx, cancel := context.WithTimeout(fx.ctx, 4*o.Duration+time.Minute)
 	defer cancel()
 	if err := clients.Mark(ctx, o.First); err != nil {
@@ -135,14 +135,14 @@ func (r series) measure(fx *fixture, sheet *report.Sheet, name string) error {
 		return err
 	}
 	// A first offer, not measured, takes the costs that occur once.
-	warmup := workload.Offer{First: fx.nextOffer(), Rate: float64(min(r.rates[0], 50)), Duration: min(time.Second, r.duration), Bytes: r.bytes}
+	warmup := writes.Offer{First: fx.nextOffer(), Rate: float64(min(r.rates[0], 50)), Duration: min(time.Second, r.duration), Bytes: r.bytes}
 	if _, err := fx.deliver(s, clients, warmup); err != nil {
 		return err
 	}
 	for _, rate := range r.rates {
 		scenario := fmt.Sprintf(r.scenario, rate)
 		fx.progress.Step("%s, %s", scenario, name)
-		o := workload.Offer{First: fx.nextOffer(), Rate: float64(rate), Duration: r.duration, Bytes: r.bytes}
+		o := writes.Offer{First: fx.nextOffer(), Rate: float64(rate), Duration: r.duration, Bytes: r.bytes}
 		d, err := fx.deliver(s, clients, o)
 		if err != nil {
 			return err
@@ -156,7 +156,7 @@ func (r series) measure(fx *fixture, sheet *report.Sheet, name string) error {
 }
 
 // noteLosses adds notes on events that were not published or not delivered.
-func (fx *fixture) noteLosses(scenario, name string, o workload.Offer, d delivery) {
+func (fx *fixture) noteLosses(scenario, name string, o writes.Offer, d delivery) {
 	if published := float64(d.events) / o.Duration.Seconds(); published < 0.95*o.Rate && name != plainWrites {
 		fx.notes.Add("%s, %s: only %.0f events/s could be published, of %.0f.", scenario, name, published, o.Rate)
 	}
@@ -169,7 +169,7 @@ func (fx *fixture) noteLosses(scenario, name string, o workload.Offer, d deliver
 	}
 }
 
-func (d delivery) figures(o workload.Offer) map[string]float64 {
+func (d delivery) figures(o writes.Offer) map[string]float64 {
 	return map[string]float64{
 		"offered_per_s":      o.Rate * float64(d.clients),
 		"delivered_per_s":    d.rate(),

@@ -12,7 +12,7 @@ import (
 
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/baseline"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/load"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // App is the environment of a command.
@@ -105,7 +105,7 @@ func (c Child) Run(app *App) error {
 	case "write":
 		return baseline.RunWrite(app.Ctx, os.Stdin, app.Stdout)
 	case "writers":
-		return workload.RunWriters(app.Ctx, c.Config, os.Stdin, app.Stdout)
+		return writes.RunWriters(app.Ctx, c.Config, os.Stdin, app.Stdout)
 	default:
 		return baseline.RunListen(app.Ctx, c.Config, os.Stdin, app.Stdout)
 	}

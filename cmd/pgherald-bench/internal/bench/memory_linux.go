@@ -10,7 +10,7 @@ import (
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/load"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // Memory measures the memory of an idle connection.
@@ -203,7 +203,7 @@ func (f *filling) speaksHTTP2() bool {
 
 // fill opens a number of connections to each server and reads the footprint before and after.
 func (f *filling) fill(connections int, settle time.Duration) (err error) {
-	workload.Pause(f.fx.ctx, min(settle, 2*time.Second)) // let the start's garbage go
+	writes.Pause(f.fx.ctx, min(settle, 2*time.Second)) // let the start's garbage go
 	if f.before, err = f.footprint(); err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (f *filling) fill(connections int, settle time.Duration) (err error) {
 		f.took += time.Duration(status.ReadyAt-status.OpenedAt) * time.Microsecond
 		f.streams += connections * max(1, int(f.protocol))
 	}
-	workload.Pause(f.fx.ctx, settle)
+	writes.Pause(f.fx.ctx, settle)
 	if f.after, err = f.footprint(); err != nil {
 		return err
 	}

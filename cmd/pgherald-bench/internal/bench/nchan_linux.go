@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // nchanConfig configures nginx with one worker and nchan, close to the examples of nchan's documentation.
@@ -81,8 +81,8 @@ func (fx *fixture) startNchan() (*subject, error) {
 		return nil, err
 	}
 	s := &subject{name: nchan, addr: addr, path: "/sub", process: p, workers: true, stop: p.Stop}
-	s.publish = func(ctx context.Context, o workload.Offer) (workload.Published, error) {
-		return workload.Publish(ctx, o, s.poster(o.Bytes))
+	s.publish = func(ctx context.Context, o writes.Offer) (writes.Published, error) {
+		return writes.Publish(ctx, o, s.poster(o.Bytes))
 	}
 	if err := s.waitPublishable(fx.ctx); err != nil {
 		p.Stop()
@@ -92,9 +92,9 @@ func (fx *fixture) startNchan() (*subject, error) {
 }
 
 // poster returns a function that opens emitters, each with an HTTP connection of its own.
-func (s *subject) poster(bytes int) func(context.Context) (workload.Emit, func(), error) {
+func (s *subject) poster(bytes int) func(context.Context) (writes.Emit, func(), error) {
 	pad := strings.Repeat("x", max(0, bytes-74)) // without the id line, which nchan adds
-	return func(context.Context) (workload.Emit, func(), error) {
+	return func(context.Context) (writes.Emit, func(), error) {
 		transport := &http.Transport{}
 		client := &http.Client{Transport: transport}
 		return func(ctx context.Context, n int64) error {

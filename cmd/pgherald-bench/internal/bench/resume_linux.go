@@ -11,7 +11,7 @@ import (
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/load"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // Resume measures a restart after which all clients reconnect at once.
@@ -147,7 +147,7 @@ func (r *Resume) miss(fx *fixture, storm storm) (m missed, err error) {
 	if err != nil {
 		return m, err
 	}
-	o := workload.Offer{First: fx.nextOffer(), Rate: 1e6, Bytes: r.EventBytes, Duration: time.Minute, Max: storm.events}
+	o := writes.Offer{First: fx.nextOffer(), Rate: 1e6, Bytes: r.EventBytes, Duration: time.Minute, Max: storm.events}
 	p, err := s.publish(fx.ctx, o)
 	if err == nil && p.Last-o.First+1 != int64(storm.events) {
 		err = fmt.Errorf("publish %d events: Postgres took only %d in 90 s", storm.events, p.Last-o.First+1)

@@ -19,7 +19,7 @@ import (
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/load"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // Names of the subjects in flags and reports.
@@ -38,7 +38,7 @@ type subject struct {
 	awaitFrame bool   // its stream begins with a frame after the head
 	process    *process.Process
 	workers    bool // the server works in child processes
-	publish    func(context.Context, workload.Offer) (workload.Published, error)
+	publish    func(context.Context, writes.Offer) (writes.Published, error)
 	stop       func() // may be called twice
 }
 
@@ -75,7 +75,7 @@ func (fx *fixture) startPlainWriter() (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.publish = func(ctx context.Context, o workload.Offer) (p workload.Published, err error) {
+	s.publish = func(ctx context.Context, o writes.Offer) (p writes.Published, err error) {
 		if err := s.process.Send(o); err != nil {
 			return p, err
 		}
@@ -167,7 +167,7 @@ func (s *subject) retry(ctx context.Context, timeout time.Duration, try func(con
 		case <-ctx.Done():
 			return s.process.Failure("wait for", err)
 		default:
-			workload.Pause(ctx, 10*time.Millisecond)
+			writes.Pause(ctx, 10*time.Millisecond)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // watchedSpec is the spec of the table that pgherald watches.
@@ -66,10 +66,10 @@ func (fx *fixture) createTables() error {
 
 // inserter returns a publisher that inserts one row in one transaction for each event. overhead is the size
 // of a frame without its padding.
-func (fx *fixture) inserter(sql string, overhead int) func(context.Context, workload.Offer) (workload.Published, error) {
-	return func(ctx context.Context, o workload.Offer) (workload.Published, error) {
+func (fx *fixture) inserter(sql string, overhead int) func(context.Context, writes.Offer) (writes.Published, error) {
+	return func(ctx context.Context, o writes.Offer) (writes.Published, error) {
 		pad := strings.Repeat("x", max(0, o.Bytes-overhead))
-		return workload.Publish(ctx, o, func(ctx context.Context) (workload.Emit, func(), error) {
+		return writes.Publish(ctx, o, func(ctx context.Context) (writes.Emit, func(), error) {
 			conn, err := pgx.Connect(ctx, fx.url)
 			if err != nil {
 				return nil, nil, fmt.Errorf("connect to publish: %w", err)

@@ -13,7 +13,7 @@ import (
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/report"
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/stats"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // Writers measures what the triggers cost writers.
@@ -99,7 +99,7 @@ func (w *Writers) Run(app *App) (err error) {
 		return err
 	}
 	return fx.print("writers", sheet, map[string]string{
-		"duration": w.Duration.String(), "rows": strconv.Itoa(w.Rows), "subscribers": strconv.Itoa(w.Subscribers), "transaction": strings.TrimSpace(workload.UpdateSQL),
+		"duration": w.Duration.String(), "rows": strconv.Itoa(w.Rows), "subscribers": strconv.Itoa(w.Subscribers), "transaction": strings.TrimSpace(writes.UpdateSQL),
 	})
 }
 
@@ -143,7 +143,7 @@ func (r *writersRun) start() (err error) {
 	if _, err = r.clients.Open(fx.ctx); err != nil {
 		return err
 	}
-	config, err := json.Marshal(workload.WritersConfig{DatabaseURL: fx.url, Rows: r.Rows})
+	config, err := json.Marshal(writes.WritersConfig{DatabaseURL: fx.url, Rows: r.Rows})
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (r *writersRun) measure(sheet *report.Sheet, variant string, clients int) e
 	}
 	ctx, cancel := context.WithTimeout(fx.ctx, r.Warm+r.Duration+2*time.Minute)
 	defer cancel()
-	o := workload.WritersOrder{Clients: clients, First: fx.nextOffer(), Warmup: r.Warm, Duration: r.Duration}
+	o := writes.WritersOrder{Clients: clients, First: fx.nextOffer(), Warmup: r.Warm, Duration: r.Duration}
 	if err := r.clients.Mark(ctx, o.First); err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (r *writersRun) measure(sheet *report.Sheet, variant string, clients int) e
 		return err
 	}
 	writersAfter, _ := process.CPU(r.writers.PID())
-	if _, err := r.order(ctx, workload.WritersOrder{}); err != nil { // disconnect
+	if _, err := r.order(ctx, writes.WritersOrder{}); err != nil { // disconnect
 		return err
 	}
 	u := after.since(before)
@@ -203,7 +203,7 @@ func (r *writersRun) measure(sheet *report.Sheet, variant string, clients int) e
 }
 
 // order gives the writers an order and waits for its result.
-func (r *writersRun) order(ctx context.Context, o workload.WritersOrder) (result workload.WritersResult, err error) {
+func (r *writersRun) order(ctx context.Context, o writes.WritersOrder) (result writes.WritersResult, err error) {
 	if err := r.writers.Send(o); err != nil {
 		return result, err
 	}
@@ -216,7 +216,7 @@ func (r *writersRun) order(ctx context.Context, o workload.WritersOrder) (result
 	return result, nil
 }
 
-func (r *writersRun) figures(result workload.WritersResult, u usage, writers time.Duration) map[string]float64 {
+func (r *writersRun) figures(result writes.WritersResult, u usage, writers time.Duration) map[string]float64 {
 	var latency stats.Histogram
 	latency.Merge(result.Latency)
 	return map[string]float64{
@@ -242,7 +242,7 @@ func (r *writersRun) bottleneck(scenario, variant string, u usage, writers time.
 }
 
 // addDelivery waits for the deliveries of the written events and adds their figures.
-func (r *writersRun) addDelivery(ctx context.Context, values map[string]float64, o workload.WritersOrder, result workload.WritersResult, before serverStats) error {
+func (r *writersRun) addDelivery(ctx context.Context, values map[string]float64, o writes.WritersOrder, result writes.WritersResult, before serverStats) error {
 	events := result.Last - o.First + 1
 	if err := r.clients.Await(ctx, events*int64(r.Subscribers), lossPatience); err != nil && !errors.Is(err, load.ErrLost) {
 		return err

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/process"
-	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/workload"
+	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
 // maxPerProcess limits the connections of a client process: its open files and the ports of its
@@ -139,7 +139,7 @@ func (g *Group) Open(ctx context.Context) (Status, error) {
 		if s.Failed > 0 {
 			return s, fmt.Errorf("open %d connections: %d failed, the last with: %s", g.Clients, s.Failed, s.Error)
 		}
-		workload.Pause(ctx, 20*time.Millisecond)
+		writes.Pause(ctx, 20*time.Millisecond)
 		s, err = g.Status(ctx)
 	}
 	if err != nil {
@@ -170,7 +170,7 @@ func (g *Group) Await(ctx context.Context, events int64, patience time.Duration)
 		if time.Since(changed) > patience {
 			return ErrLost
 		}
-		workload.Pause(ctx, 10*time.Millisecond)
+		writes.Pause(ctx, 10*time.Millisecond)
 	}
 }
 

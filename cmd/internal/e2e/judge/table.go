@@ -8,9 +8,9 @@ import (
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
-// Workload is a table of counters and the statements on it. Each write to a row adds one to its counter, so
+// CounterTable is a table of counters and the statements on it. Each write to a row adds one to its counter, so
 // the order of the row's events is known without pgherald.
-type Workload struct {
+type CounterTable struct {
 	// Spec is the spec of the watched table. Empty means the activities.
 	Spec string
 	// DDL creates the table. Empty means that migrations do.
@@ -27,9 +27,9 @@ type Workload struct {
 	State  string // selects id and counter of all rows
 }
 
-// Counters returns a workload on a table of its own.
-func Counters() Workload {
-	return Workload{
+// Counters returns a separate counter table.
+func Counters() CounterTable {
+	return CounterTable{
 		Spec: `
 tables:
   - name: public.rows
@@ -49,9 +49,9 @@ where id in (select id from public.rows where id = any($1) order by id for updat
 	}
 }
 
-// ActivityCounters returns a workload that keeps its counters in the activities' column subcategory.
-func ActivityCounters() Workload {
-	return Workload{
+// ActivityCounters returns a counter table that keeps its counters in the activities' column subcategory.
+func ActivityCounters() CounterTable {
+	return CounterTable{
 		UpdateType: "activity_updated",
 		Insert: `
 insert into public.activities (id, category, subcategory, location, reporter)
@@ -80,7 +80,7 @@ type payload struct {
 	row     string
 	counter int
 	deleted bool
-	xid     string // empty if the workload has none
+	xid     string // empty if the payload has none
 	data    string // as it arrived
 }
 
