@@ -162,6 +162,6 @@ func (a *API) Ready() error {
 	return a.config.Ready()
 }
 
-// Stalled returns two numbers of clients: full counts those whose connection accepts no more bytes at the moment, behind
-// those that catch up from the log.
-func (a *API) Stalled() (full, behind int) { return a.streams.Stalled() }
+// Stalled returns two numbers of clients: full counts those whose socket is full, catchingUp those that read the log because
+// the feed no longer covers their position.
+func (a *API) Stalled() (full, catchingUp int) { return a.streams.Stalled() }
