@@ -144,7 +144,7 @@ func eventsQuery(raw string) (url.Values, error) {
 		case name == "since", name == "lastEventId", name == "user", name == auth.URLParam, name == auth.TicketParam,
 			name == "batch", name == "conflate", stream.IsFilterParam(name):
 		default:
-			return nil, problem.InvalidParameter(name, "is not known: since, lastEventId, user, types, key, where.FIELD, batch and conflate are")
+			return nil, problem.InvalidParameter(name, "is unknown: use since, lastEventId, user, types, key, where.FIELD, batch or conflate")
 		}
 	}
 	return query, nil

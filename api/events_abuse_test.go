@@ -53,10 +53,10 @@ func (s *streamServer) expectProblem(status int, text, method, target string, he
 func TestInvalidQueries(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	for query, text := range map[string]string{
-		"type=a":                "query parameter type is not known",
-		"Types=a":               "query parameter Types is not known",
-		"types=a&limit=1":       "query parameter limit is not known",
-		"%00=1":                 "is not known",
+		"type=a":                "query parameter type is unknown",
+		"Types=a":               "query parameter Types is unknown",
+		"types=a&limit=1":       "query parameter limit is unknown",
+		"%00=1":                 "is unknown",
 		"batch=1s&batch=2s":     "query parameter batch is given 2 times",
 		"batch=":                "query parameter batch must be a time from 10ms to 10s, such as 250ms",
 		"batch=9ms":             "query parameter batch must be a time from 10ms to 10s, such as 250ms",
@@ -66,9 +66,9 @@ func TestInvalidQueries(t *testing.T) {
 		"conflate=true":         "query parameter conflate must be 1",
 		"conflate=1&conflate=1": "query parameter conflate must be 1",
 		"key=":                  "query parameter key is empty",
-		"where=HQ":              "query parameter where is not known: since, lastEventId, user, types, key, where.FIELD, batch and conflate are",
+		"where=HQ":              "query parameter where is unknown: use since, lastEventId, user, types, key, where.FIELD, batch or conflate",
 		"where.=HQ":             "query parameter where. names no field",
-		"Key=1":                 "query parameter Key is not known",
+		"Key=1":                 "query parameter Key is unknown",
 		"where." + strings.Repeat("x", 2000) + "=": "x… names a field of more than 1000 bytes",
 		"types=":                               "empty type",
 		"types":                                "empty type",

@@ -50,7 +50,7 @@ func TestPublishRejects(t *testing.T) {
 		`{"type":"note","data":1,"audience":["a",null]}`:      "audience tag 1 must not be null",
 		`{"type":"note","data":1,"audience":[1]}`:             "audience tag 0 must be a string, not a number",
 		`{"type":"note","data":1,"audience":["a\u0000"]}`:     "audience tag 0 must not contain the character U+0000",
-		`{"type":"note","data":1,"who":1}`:                    "who is not known: type, data, key, audience are",
+		`{"type":"note","data":1,"who":1}`:                    "who is unknown: use type, data, key, audience",
 		`{"type":"note","data":1} x`:                          "not valid JSON",
 		"{\"type\":\"note\",\"data\":\"\xff\"}":               "the database cannot store a value",
 	} {

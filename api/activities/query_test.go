@@ -63,8 +63,8 @@ func TestParseQueryRejects(t *testing.T) {
 		"after=a&after=b":        "query parameter after is given twice",
 		"a=%ZZ":                  `the query string is malformed: invalid URL escape "%ZZ"`,
 		"limit=1;after=2":        "the query string is malformed: invalid semicolon separator in query",
-		"zz=1&Limit=2&limit=5":   "query parameter Limit is not known: limit, after are; query parameter zz is not known: limit, after are",
-		"limit=5&" + long(200):   "query parameter " + long(60) + "… is not known: limit, after are",
+		"zz=1&Limit=2&limit=5":   "query parameter Limit is unknown: use limit, after; query parameter zz is unknown: use limit, after",
+		"limit=5&" + long(200):   "query parameter " + long(60) + "… is unknown: use limit, after",
 		"limit=9999999999999999": "query parameter limit must be a number from 1 to 500",
 	} {
 		_, err := parseNoteQuery(raw)
@@ -77,7 +77,7 @@ func TestParseQueryRejects(t *testing.T) {
 		"status=a&status=":  "query parameter status must not be empty: leave it out for all",
 		"q=%00":             "query parameter q must be UTF-8 text without the character U+0000",
 		"reporter=a%FF":     "query parameter reporter must be UTF-8 text without the character U+0000",
-		"assigned_to=x&q=y": "query parameter assigned_to is not known: limit, after, status, category, subcategory, location, reporter, assignedTo, q are",
+		"assigned_to=x&q=y": "query parameter assigned_to is unknown: use limit, after, status, category, subcategory, location, reporter, assignedTo, q",
 	} {
 		_, err := parseActivityQuery(raw)
 		if err == nil || err.Error() != want || problem.Of(err).Status != 400 {

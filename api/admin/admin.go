@@ -25,7 +25,7 @@ func Handler(metrics http.Handler, level *slog.LevelVar, logger *slog.Logger) ht
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		logger.Log(r.Context(), level.Level(), "log level changed", "level", level.Level())
+		logger.Info("log level changed", "log_level", level.Level())
 		writeLevel(w, level)
 	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

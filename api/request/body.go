@@ -99,7 +99,7 @@ func decodeBody(data []byte, members []Member) error {
 func set(given rawMember, members []Member, seen map[string]bool) (detail string) {
 	i := slices.IndexFunc(members, func(m Member) bool { return m.Name == given.name })
 	if i < 0 {
-		return "is not known: " + Names(members) + " are"
+		return "is unknown: use " + Names(members)
 	}
 	if seen[given.name] {
 		return "is given twice"

@@ -66,7 +66,7 @@ func TestDecodeBodyRejects(t *testing.T) {
 		`{"name":"x"}x`:                "the body is not valid JSON at byte 13: invalid character 'x' after top-level value",
 		"{\"name\":\"\n\"}":            `the body is not valid JSON at byte 10: invalid character '\n' in string literal`,
 		`{}`:                           "name is required",
-		`{"Name":"x"}`:                 "Name is not known: name, kind, owner are; name is required",
+		`{"Name":"x"}`:                 "Name is unknown: use name, kind, owner; name is required",
 		`{"name":"x","name":"y"}`:      "name is given twice",
 		`{"name":null}`:                "name must not be null",
 		`{"name":7}`:                   "name must be a string, not a number",
@@ -84,7 +84,7 @@ func TestDecodeBodyRejects(t *testing.T) {
 		`{"name":"\\ufffd\udfff"}`:     "name must be at most 5 characters long, not 7",
 		`{"name":"x","kind":"c"}`:      "kind must be one of a, b",
 		`{"name":"x","kind":null}`:     "kind must not be null",
-		`{"name":1,"kind":2,"more":3}`: "name must be a string, not a number; kind must be a string, not a number; more is not known: name, kind, owner are",
+		`{"name":1,"kind":2,"more":3}`: "name must be a string, not a number; kind must be a string, not a number; more is unknown: use name, kind, owner",
 	} {
 		var s sample
 		err := decodeBody([]byte(body), s.members())

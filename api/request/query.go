@@ -35,7 +35,7 @@ func Query(raw string, known []string) (url.Values, error) {
 		detail := ""
 		switch {
 		case !slices.Contains(known, name):
-			detail = "is not known: " + strings.Join(known, ", ") + " are"
+			detail = "is unknown: use " + strings.Join(known, ", ")
 		case (name == LimitParam || name == AfterParam) && len(list) > 1:
 			detail = "is given twice"
 		case slices.ContainsFunc(list, func(v string) bool { return !utf8.ValidString(v) || strings.ContainsRune(v, 0) }):

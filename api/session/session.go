@@ -103,7 +103,11 @@ func (r *Registry) Serve(re *sse.Response, c Client, sub *stream.Subscription, s
 	}
 	r.opts.Presence.Opened(s.user)
 	r.opts.Metrics.Opened(sync)
-	r.opts.Logger.Debug("stream opened", "remote", s.remote, "user", s.name(), "mode", sync.Mode, "reason", sync.Reason)
+	logger := r.opts.Logger
+	if sync.Reason != "" {
+		logger = logger.With("reason", sync.Reason)
+	}
+	logger.Debug("stream opened", "remote", s.remote, "user", s.name(), "mode", sync.Mode)
 	r.opts.Streams.Serve(re, &sse.Stream{Sub: sub, Sync: sync, Lease: l, Owner: s})
 }
 

@@ -20,18 +20,18 @@ func TestServeRejectsTokenFlags(t *testing.T) {
 	secret := file("secret", strings.Repeat("s", 40)+"\n")
 	jwt := []string{"--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a"}
 	for text, args := range map[string][]string{
-		"read and write everything":                {"--addr=0.0.0.0:0"},
-		"--jwt-issuer has no effect":               {"--jwt-issuer=x"},
-		"--write-role has no effect":               {"--write-role=x"},
-		"must be one of":                           {"--auth=basic"},
-		"an issuer and an audience are required":   {"--auth=jwt", "--jwt-secret-file=" + secret},
-		"give one of a secret, public keys as PEM": jwt,
-		"set --jwt-secret or --jwt-secret-file":    append(jwt, "--jwt-secret=x", "--jwt-secret-file="+secret),
-		"the secret has 1 bytes":                   append(jwt, "--jwt-secret=x"),
-		"there is no block in it":                  append(jwt, "--jwt-keys="+secret),
-		`the method "none" does not fit`:           append(jwt, "--jwt-secret-file="+secret, "--jwt-methods=none"),
-		"no such file":                             append(jwt, "--jwt-keys="+filepath.Join(dir, "absent")),
-		"is not https":                             append(jwt, "--jwt-jwks=http://192.0.2.1/"),
+		"read and write everything":                        {"--addr=0.0.0.0:0"},
+		"--jwt-issuer has no effect":                       {"--jwt-issuer=x"},
+		"--write-role has no effect":                       {"--write-role=x"},
+		"must be one of":                                   {"--auth=basic"},
+		"--auth=jwt needs --jwt-issuer and --jwt-audience": {"--auth=jwt", "--jwt-secret-file=" + secret},
+		"needs one of --jwt-secret":                        jwt,
+		"--auth=jwt needs one of":                          append(jwt, "--jwt-secret=x", "--jwt-secret-file="+secret),
+		"--jwt-secret has 1 bytes":                         append(jwt, "--jwt-secret=x"),
+		"there is no block in it":                          append(jwt, "--jwt-keys="+secret),
+		`the method "none" does not fit`:                   append(jwt, "--jwt-secret-file="+secret, "--jwt-methods=none"),
+		"no such file":                                     append(jwt, "--jwt-keys="+filepath.Join(dir, "absent")),
+		"is not https":                                     append(jwt, "--jwt-jwks=http://192.0.2.1/"),
 	} {
 		var stdout, stderr bytes.Buffer
 		args = append([]string{"serve", "--addr=127.0.0.1:0", "--database-url=postgres://postgres@127.0.0.1:1/x"}, args...)

@@ -189,7 +189,7 @@ func TestPrint(t *testing.T) {
 	want := []string{
 		"# Tuning", "heartbeat: 1h30m # --heartbeat", "count: 7 # f.yaml:1",
 		"rate: 0.0 # default", "origins: [https://a.example, b] # $T_ORIGINS", "h2c: false # default", "# file: # not set",
-		"secret: REDACTED # f.yaml:2", `url: "postgres://u:REDACTED@h/d" # --url`, "log-format: text # default",
+		"# secret: REDACTED # f.yaml:2", `url: "postgres://u:REDACTED@h/d" # --url`, "log-format: text # default",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("printed (-want +got):\n%s", diff)

@@ -41,6 +41,10 @@ func (r *Resolver) Print(w io.Writer, ctx *kong.Context) error {
 			fmt.Fprintf(lines, "# %s:\t# not set\n", flag.Name)
 			continue
 		}
+		if value == Redacted {
+			fmt.Fprintf(lines, "# %s: %s\t# %s\n", flag.Name, value, r.source(ctx, flag))
+			continue
+		}
 		fmt.Fprintf(lines, "%s: %s\t# %s\n", flag.Name, value, r.source(ctx, flag))
 	}
 	return lines.Flush()

@@ -24,7 +24,7 @@ func testStartErrors(t *testing.T, binary string) {
 		want []string
 	}{
 		"port in use":   {[]string{"--database-url=" + database, "--addr=" + taken.Addr().String()}, 1, []string{"pgherald: serve on " + taken.Addr().String(), "address already in use"}},
-		"bad URL":       {[]string{"--database-url=postgres://%zz"}, 1, []string{"pgherald: connect to the database", "cannot parse"}},
+		"bad URL":       {[]string{"--database-url=postgres://%zz"}, 2, []string{"--database-url", "cannot parse"}},
 		"database down": {[]string{"--database-url=postgres://postgres@127.0.0.1:1/x"}, 1, []string{"pgherald: connect to the database", "127.0.0.1:1", "connection refused"}},
 		"no database":   {[]string{}, 2, []string{"--database-url"}},
 		"unknown flag":  {[]string{"--database-url=" + database, "--databse=x"}, 2, []string{"unknown flag --databse"}},

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Config holds the settings of a server. Start from DefaultConfig: the zero value is not valid.
@@ -157,7 +159,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("--heartbeat and --write-timeout must be at most %v together: "+
 			"the system closes a connection after that time without a successful write", maxSilence)
 	}
-	return errors.Join(c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
+	return errors.Join(c.Database.validate(), c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
 }
 
 // CheckFiles checks the address and the files that a valid configuration names. It returns an error if a
@@ -178,4 +180,19 @@ func (c Config) CheckFiles(ctx context.Context, logger *slog.Logger) error {
 	}
 	_, _, err = c.Listen.httpServer(logger)
 	return errors.Join(append(errs, err)...)
+}
+
+// validate returns an error for a URL that PostgreSQL clients cannot parse.
+func (d Database) validate() error {
+	for _, u := range []struct{ flag, url string }{
+		{"database-url", d.URL}, {"listen-database-url", d.ListenURL}, {"activities-database-url", d.ActivitiesURL},
+	} {
+		if u.url == "" {
+			continue
+		}
+		if _, err := pgx.ParseConfig(u.url); err != nil {
+			return fmt.Errorf("--%s: %w", u.flag, err)
+		}
+	}
+	return nil
 }

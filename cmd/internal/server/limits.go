@@ -16,7 +16,10 @@ func (l Limits) validate() error {
 	if _, err := l.proxies(); err != nil {
 		return err
 	}
-	return l.origins().Check()
+	if err := l.origins().Check(); err != nil {
+		return fmt.Errorf("--cors-origins and --cors-credentials: %w", err)
+	}
+	return nil
 }
 
 func (l Limits) origins() api.Origins {

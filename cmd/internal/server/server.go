@@ -105,7 +105,11 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer p.close()
-	return s.serveClients(ctx, p)
+	if err := s.serveClients(ctx, p); err != nil {
+		return err
+	}
+	s.logger.Info("stopped")
+	return nil
 }
 
 // serveClients runs the pipeline and the HTTP server until ctx ends. The pipeline outlives ctx, since

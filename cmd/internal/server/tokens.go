@@ -15,10 +15,14 @@ import (
 	"github.com/pgherald/pgherald/db/control"
 )
 
-// validate returns an error for a setting that has no effect, because an operator may rely on it.
+// minSecret is the least length of a secret in bytes, as package auth checks it.
+const minSecret = 32
+
+// validate returns an error if settings for tokens are missing, contradict each other or are too weak. It also
+// does so for a setting that has no effect, because an operator may rely on it.
 func (t Tokens) validate() error {
 	if t.Auth == "jwt" {
-		return nil
+		return t.validateJWT()
 	}
 	for _, s := range []struct{ flag, value string }{
 		{"jwt-secret", t.Secret}, {"jwt-secret-file", t.SecretFile}, {"jwt-keys", t.KeysFile}, {"jwt-jwks", t.JWKS},
@@ -28,6 +32,24 @@ func (t Tokens) validate() error {
 		if s.value != "" {
 			return fmt.Errorf("--%s has no effect without --auth=jwt", s.flag)
 		}
+	}
+	return nil
+}
+
+func (t Tokens) validateJWT() error {
+	given := 0
+	for _, source := range []string{t.Secret, t.SecretFile, t.KeysFile, t.JWKS} {
+		if source != "" {
+			given++
+		}
+	}
+	switch {
+	case given != 1:
+		return errors.New("--auth=jwt needs one of --jwt-secret, --jwt-secret-file, --jwt-keys and --jwt-jwks")
+	case t.Secret != "" && len(t.Secret) < minSecret:
+		return fmt.Errorf("--jwt-secret has %d bytes: set at least %d random bytes", len(t.Secret), minSecret)
+	case t.Issuer == "" || t.Audience == "":
+		return errors.New("--auth=jwt needs --jwt-issuer and --jwt-audience, or tokens for other services would be valid here")
 	}
 	return nil
 }
@@ -55,19 +77,16 @@ func (t Tokens) checker(ctx context.Context, origins api.Origins, logger *slog.L
 		options.Origins = origins.Allowed
 	}
 	if t.SecretFile != "" {
-		if t.Secret != "" {
-			return nil, errors.New("set --jwt-secret or --jwt-secret-file, not both")
-		}
 		secret, err := os.ReadFile(t.SecretFile)
 		if err != nil {
-			return nil, fmt.Errorf("read the secret: %w", err)
+			return nil, fmt.Errorf("read --jwt-secret-file: %w", err)
 		}
 		options.Secret = bytes.TrimRight(secret, "\r\n")
 	}
 	if t.KeysFile != "" {
 		var err error
 		if options.PEM, err = os.ReadFile(t.KeysFile); err != nil {
-			return nil, fmt.Errorf("read the keys: %w", err)
+			return nil, fmt.Errorf("read --jwt-keys: %w", err)
 		}
 	}
 	return auth.New(ctx, options)
