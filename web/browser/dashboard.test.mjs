@@ -1,11 +1,18 @@
 // Tests what users do and see on the dashboard.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { artefacts, until } from './kit.mjs';
 import { activities, equal, live, open, shown } from './page.mjs';
 import { scenario, world } from './scenario.mjs';
+
+/** Signs a JWT with HS256. */
+function token(secret, claims) {
+  const signed = [{ alg: 'HS256' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
 
 scenario('a row inserted by psql appears', async ({ site, database, context }) => {
   const page = await open(context, site);
@@ -163,12 +170,42 @@ test('a server that watches other tables shows their events, at any width', asyn
   }
 });
 
+test('a server that requires a token asks for it', async () => {
+  const secret = 'a secret of this scenario, 32 bytes';
+  const site = await world.site({ args: ['--auth=jwt', `--jwt-secret=${secret}`, '--jwt-issuer=issuer', '--jwt-audience=pgherald'] });
+  const context = await world.context({ viewport: { width: 1280, height: 800 } });
+  try {
+    await site.database.insert(3);
+    const page = await context.newPage();
+    const signIn = async (seconds) => {
+      await page.getByLabel('Token').fill(token(secret, { iss: 'issuer', aud: 'pgherald', sub: 'ada', exp: Math.floor(Date.now() / 1000) + seconds }));
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    };
+    const asks = async (sentence) => {
+      await page.locator('#state').getByText(sentence).waitFor();
+      assert.equal(await page.locator('#connection-text').textContent(), 'Sign in needed');
+    };
+    await page.goto(site.url);
+    await asks('Sign in to see this page.');
+    await signIn(-60);
+    await asks('Your token has expired.');
+    await signIn(3);
+    await live(page);
+    await equal(page, site.database);
+    await asks('Your token has expired.');
+    assert.deepEqual(context.failures, []);
+  } finally {
+    await context.close();
+    await site.kill();
+  }
+});
+
 test('screenshots', async () => {
   const site = await world.site();
   try {
     await site.database.insert(60);
     await site.database.sql(`update activities set status = (array['open', 'in_progress', 'blocked', 'resolved', 'closed'])[1 + ascii(id::text) % 5]; insert into assignments (activity_id, assignee_id) select id, (array['ada', 'grace', 'ken'])[1 + ascii(id::text) % 3] from activities where id::text < '8'`);
-    for (const [name, width, height] of [['narrow', 360, 760], ['wide', 1440, 900], ['4k', 3840, 2160]]) {
+    for (const [name, width, height] of [['narrow', 360, 760], ['medium', 1280, 800], ['wide', 1440, 900], ['4k', 3840, 2160]]) {
       for (const colorScheme of ['light', 'dark']) {
         const context = await world.context({ viewport: { width, height }, colorScheme });
         const page = await open(context, site);
@@ -177,6 +214,8 @@ test('screenshots', async () => {
         await page.screenshot({ path: `${artefacts}${name}-${colorScheme}.png` });
         const tooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
         assert.equal(tooWide, false, `${name} scrolls sideways`);
+        const cut = await page.evaluate(() => [...document.querySelectorAll('.side-head, .card header')].filter((header) => header.scrollWidth > header.clientWidth).map((header) => header.textContent));
+        assert.deepEqual(cut, [], `${name} cuts headers`);
         await context.close();
       }
     }

@@ -18,7 +18,7 @@ import { MAX, Model } from './model.js';
 import { People } from './people.js';
 import { startPopovers } from './popover.js';
 import { summarize } from './announce.js';
-import { session } from './server.js';
+import { denial, session } from './server.js';
 import { showState } from './state.js';
 import { startThemes } from './themes.js';
 import { Toolbar } from './toolbar.js';
@@ -49,7 +49,6 @@ const create = startCreate({ all, open });
 function data(activities, { loading, error: failure, stale }) {
   const before = known.activities;
   Object.assign(known, { activities, loading, error: failure, stale });
-  if (activities) known.locked = null;
   if (before && activities && before !== activities) {
     const changes = difference(before, activities);
     summarize(changes);
@@ -73,12 +72,15 @@ function sync(message) {
 
 function status(newStatus) {
   connection.status(newStatus);
-  if (newStatus === 'open') people.load(me());
+  if (newStatus === 'open') {
+    known.locked = null;
+    people.load(me());
+  }
   scheduleDraw();
 }
 
 function error(failure) {
-  if (failure.status === 401 || failure.status === 403) known.locked = failure;
+  if (denial(failure)) known.locked = failure;
   connection.error(failure);
   scheduleDraw();
 }

@@ -4,6 +4,7 @@ import { copyButton } from './clipboard.js';
 import { byID, h, setText } from './dom.js';
 import { ago, clock, count, plural, span } from './format.js';
 import { announce, dismiss, toast } from './announce.js';
+import { denial } from './server.js';
 
 /** How many entries the log keeps. */
 const LOG_SIZE = 12;
@@ -11,7 +12,7 @@ const LOG_SIZE = 12;
 /** A loss is announced after this time without a reconnect, in milliseconds. */
 const ANNOUNCE_AFTER = 1500;
 
-const WORDS = { connecting: 'Connecting', open: 'Live', reconnecting: 'Reconnecting', closed: 'Closed', offline: 'Offline' };
+const WORDS = { connecting: 'Connecting', open: 'Live', reconnecting: 'Reconnecting', closed: 'Not connected', locked: 'Sign in needed', offline: 'Offline' };
 
 const REASONS = {
   malformed: 'the cursor of this page was not readable',
@@ -35,6 +36,7 @@ export class Connection {
   #lostTimer = 0;
   #isAnnounced = false; // the loss was announced, so the reconnect is too
   #isDraining = false;
+  #isDenied = false; // the server requires a token, or another one
   #wasOpen = false;
   #resets = 0;
 
@@ -52,13 +54,15 @@ export class Connection {
   }
 
   get shownState() {
-    return !navigator.onLine && this.#status !== 'open' ? 'offline' : this.#status;
+    if (!navigator.onLine && this.#status !== 'open') return 'offline';
+    return this.#status === 'closed' && this.#isDenied ? 'locked' : this.#status;
   }
 
   status(status) {
     if (status === this.#status) return;
     this.#status = status;
     if (status === 'open') this.#onOpen();
+    else if (status === 'closed') this.#hideLoss();
     else if (status === 'reconnecting' && this.#wasOpen && !this.#lostAt) this.#onLost();
     document.body.dataset.stream = status;
     this.#pill();
@@ -74,10 +78,15 @@ export class Connection {
     }, ANNOUNCE_AFTER);
   }
 
-  #onOpen() {
+  #hideLoss() {
     clearTimeout(this.#lostTimer);
     dismiss('connection');
+  }
+
+  #onOpen() {
+    this.#hideLoss();
     this.#wasOpen = true;
+    this.#isDenied = false;
     this.#isDraining = false;
   }
 
@@ -109,8 +118,11 @@ export class Connection {
   }
 
   error(error) {
-    if (error.message === this.#log[0]?.text) return;
-    this.#record(error.message, true);
+    const why = denial(error);
+    if (why) this.#isDenied = true;
+    this.#pill();
+    const text = why ?? error.message;
+    if (text !== this.#log[0]?.text) this.#record(text, true);
   }
 
   #record(text, bad = false) {
@@ -155,11 +167,12 @@ export class Connection {
     ] : [];
     const cursor = stream?.lastEventId ?? '';
     const log = h('ul', { class: 'connection-log' }, this.#log.map(({ at, text, bad }) => h('li', { class: bad ? 'bad' : '' }, h('time', { text: clock(at) }), h('span', { text }))));
-    byID('connection-card').replaceChildren(
+    byID('connection-card').replaceChildren(...[
       h('h2', { text: WORDS[this.shownState] }),
       h('dl', { class: 'facts' }, facts.flatMap(([name, value]) => [h('dt', { text: name }), h('dd', { text: value })])),
       cursor ? h('div', { class: 'cursor' }, h('code', { text: cursor, title: 'The cursor: the transactions that this page has seen' }), copyButton('Copy cursor', () => cursor)) : null,
       log,
-      h('div', { class: 'actions' }, h('button', { type: 'button', class: 'button', text: 'Reconnect now', on: { click: () => stream?.reconnect() } })));
+      stream && h('div', { class: 'actions' }, h('button', { type: 'button', class: 'button', text: 'Reconnect now', on: { click: () => stream.reconnect() } })),
+    ].filter(Boolean));
   }
 }

@@ -17,7 +17,7 @@ export function startKeys(keys) {
   });
   const dialog = byID('help-dialog');
   byID('help').addEventListener('click', () => {
-    const rows = [...keys.map(([key, what]) => [key, what]), ['↑ ↓ Home End', 'from row to row'], ['Enter', 'open the activity or event'], ['Esc', 'close it']];
+    const rows = [...keys.map(([key, what]) => [key, what]), ['↑ ↓ Home End', 'from row to row'], ['PgUp PgDn', 'from page to page'], ['Enter', 'open the activity or event'], ['Esc', 'close it']];
     dialog.replaceChildren(h('h2', { id: 'help-title', text: 'Keyboard' }),
       h('dl', { class: 'facts keys' }, rows.flatMap(([key, what]) => [h('dt', {}, ...key.split(' ').map((one) => h('kbd', { text: one }))), h('dd', { text: what })])),
       h('form', { method: 'dialog', class: 'actions' }, h('button', { class: 'button primary', text: 'Close' })));

@@ -51,7 +51,10 @@ export class Model {
       } catch (error) {
         if (error.status === 404) return 'other tables';
         this.#handlers.error(error);
-        if (error.status === 401 || error.status === 403) return 'locked';
+        if (error.status === 401 || error.status === 403) {
+          this.#handlers.status('closed');
+          return 'locked';
+        }
         this.#handlers.data(undefined, { loading: false, error, stale: false });
         await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(10_000, 1000 * 2 ** attempt) + 200));
       }

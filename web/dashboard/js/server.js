@@ -10,8 +10,18 @@ export class Refused extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || `the server answered ${status}`);
     this.status = status;
+    this.code = problem.code;
     this.fields = problem.errors ?? [];
   }
+}
+
+/** Returns a sentence for the user about a response with the status 401 or 403, or null for other errors and before a retry. */
+export function denial({ status, code, fatal = true }) {
+  if (!fatal) return null;
+  if (status === 403) return 'You are signed in, but without the right to see this page. Ask for the right, or use another token.';
+  if (status !== 401) return null;
+  if (code === 'token_required') return 'Sign in to see this page.';
+  return code === 'token_expired' ? 'Your token has expired. Sign in with a new one.' : 'The server does not accept this token. Check it, or get a new one.';
 }
 
 export const authorization = () => (session.token ? { Authorization: `Bearer ${session.token}` } : {});

@@ -4,7 +4,7 @@ import { copyButton } from './clipboard.js';
 import { byID, h, icon } from './dom.js';
 import { forList } from './commands.js';
 import { defaultView } from './list.js';
-import { session } from './server.js';
+import { denial, session } from './server.js';
 
 let shown = '';
 
@@ -47,7 +47,7 @@ const STATES = {
       session.token = input.value.trim();
       unlock();
     });
-    return [icon('lock', 'art'), h('h3', { text: 'This server requires a token' }), h('p', { text: error?.message ?? '' }),
+    return [icon('lock', 'art'), h('h3', { text: 'This server requires a token' }), h('p', { text: denial(error) }),
       h('p', { text: 'Enter a token. The page keeps it until you close it, and sends it to this server only.' }), form];
   },
 };
