@@ -114,7 +114,7 @@ func Of(err error) *Problem {
 // isDisconnect reports whether an established connection to PostgreSQL was lost.
 func isDisconnect(err error) bool {
 	var network net.Error
-	return errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+	return errors.As(err, &network) || pgconn.SafeToRetry(err) || errors.Is(err, pgconn.ErrConnClosed) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 

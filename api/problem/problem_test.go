@@ -34,6 +34,7 @@ func TestStatusOfErrors(t *testing.T) {
 		{"closed pool", puddle.ErrClosedPool, 503},
 		{"end of connection", io.ErrUnexpectedEOF, 503},
 		{"reset", &net.OpError{Op: "read", Err: syscall.ECONNRESET}, 503},
+		{"closed while it waited for the answer", pgconn.ErrConnClosed, 503},
 		{"unknown", secret, 500},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
