@@ -8,20 +8,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Changes describes what Apply or Drop did, one phrase for each change, in order.
 type Changes []string
-
-// Drift is one difference between the spec and the database.
-type Drift struct {
-	// Message describes the difference, and Remedy how to remove it.
-	Message, Remedy string
-}
-
-// String returns the drift as one line.
-func (d Drift) String() string { return d.Message + "; " + d.Remedy }
 
 // An Option configures Apply and Drop.
 type Option func(*options)
@@ -74,51 +64,6 @@ func Drop(ctx context.Context, conn *pgx.Conn, opts ...Option) (Changes, error) 
 		return nil, fmt.Errorf("drop triggers: %w", err)
 	}
 	return done, nil
-}
-
-// Check reports what Apply would change, and changes nothing. It also reports an expression that no longer
-// fits its table, because a column was dropped for example.
-func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
-	var drifts []Drift
-	err := readOnly(ctx, conn, func(tx pgx.Tx) error {
-		found, err := loadInstalled(ctx, tx)
-		if err != nil {
-			return err
-		}
-		relations, err := loadRelations(ctx, tx, spec)
-		if err != nil {
-			return err
-		}
-		for _, c := range planChanges(generateAll(spec, relations), found) {
-			drifts = append(drifts, Drift{c.drift, "run `pgherald triggers apply`"})
-		}
-		mistakes, err := validate(ctx, tx, spec, relations)
-		for _, mistake := range mistakes {
-			drifts = append(drifts, Drift{mistake.Error(), "writes may fail; correct the spec or the table, then run `pgherald triggers apply`"})
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("check triggers: %w", err)
-	}
-	return drifts, nil
-}
-
-// SQL returns the whole script that the spec generates for this database. It changes nothing.
-func SQL(ctx context.Context, conn *pgx.Conn, spec Spec) (string, error) {
-	var script string
-	err := readOnly(ctx, conn, func(tx pgx.Tx) error {
-		relations, err := loadRelations(ctx, tx, spec)
-		if err != nil {
-			return err
-		}
-		script = generateAll(spec, relations).script()
-		return nil
-	})
-	if err != nil {
-		return "", fmt.Errorf("generate triggers: %w", err)
-	}
-	return script, nil
 }
 
 // plan validates the spec and compares it with the installed objects.
@@ -205,51 +150,4 @@ func prepare(ctx context.Context, tx pgx.Tx, o options) error {
 		return fmt.Errorf("take the lock for changing triggers: %w", err)
 	}
 	return nil
-}
-
-// readOnly runs do in a read-only transaction.
-func readOnly(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return fmt.Errorf("begin the transaction: %w", err)
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	if err := localSettings(ctx, tx); err != nil {
-		return err
-	}
-	return do(tx)
-}
-
-// localSettings gives the transaction the settings of the trigger functions.
-func localSettings(ctx context.Context, tx pgx.Tx) error {
-	for _, s := range settings() {
-		if _, err := tx.Exec(ctx, "set local "+s.name+" = "+s.value); err != nil {
-			return fmt.Errorf("set %s: %w", s.name, err)
-		}
-	}
-	return nil
-}
-
-// postgresError formats an error of PostgreSQL with its message, detail and hint.
-type postgresError struct {
-	err *pgconn.PgError
-}
-
-func (e postgresError) Error() string {
-	text := e.err.Message
-	if e.err.Detail != "" {
-		text += " (detail: " + e.err.Detail + ")"
-	}
-	if e.err.Hint != "" {
-		text += " (hint: " + e.err.Hint + ")"
-	}
-	return text
-}
-
-func (e postgresError) Unwrap() error { return e.err }
-
-// isCode reports whether an error comes from PostgreSQL and has this SQLSTATE.
-func isCode(err error, code string) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == code
 }
