@@ -72,15 +72,14 @@ func plan(ctx context.Context, tx pgx.Tx, spec Spec) ([]change, error) {
 	if err != nil {
 		return nil, err
 	}
-	relations, err := loadRelations(ctx, tx, spec)
+	tables, err := resolve(ctx, tx, spec)
 	if err != nil {
 		return nil, err
 	}
-	mistakes, err := validate(ctx, tx, spec, relations)
-	if err := errors.Join(append(mistakes, err)...); err != nil {
+	if err := mistakesOf(tables); err != nil {
 		return nil, err
 	}
-	return planChanges(generateAll(spec, relations), found), nil
+	return planChanges(objectsOf(tables), found), nil
 }
 
 // execute runs the changes in order and returns their descriptions.

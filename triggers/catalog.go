@@ -46,19 +46,20 @@ func loadRelations(ctx context.Context, tx pgx.Tx, spec Spec) ([]relation, error
 	return relations, errors.Join(errs...)
 }
 
+// loadRelation returns what it found before an error, too.
 func loadRelation(ctx context.Context, tx pgx.Tx, t Table) (relation, error) {
 	oid, kind, err := findTable(ctx, tx, t.Name)
 	if err != nil {
 		return relation{}, err
 	}
 	rel := relation{name: t.Name, partitioned: kind == "p"}
-	if rel.key, err = loadKey(ctx, tx, oid, t.Key); err != nil {
-		return relation{}, err
+	if rel.partitions, err = loadPartitions(ctx, tx, oid); err != nil {
+		return rel, err
 	}
 	if err := loadColumns(ctx, tx, oid, &rel); err != nil {
-		return relation{}, err
+		return rel, err
 	}
-	rel.partitions, err = loadPartitions(ctx, tx, oid)
+	rel.key, err = loadKey(ctx, tx, oid, t.Key)
 	return rel, err
 }
 

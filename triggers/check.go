@@ -3,43 +3,92 @@ package triggers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Drift is one difference between the spec and the database.
-type Drift struct {
-	// Message describes the difference, and Remedy how to remove it.
-	Message, Remedy string
-}
+const runApply = "run `pgherald triggers apply`"
 
-// String returns the drift as one line.
-func (d Drift) String() string { return d.Message + "; " + d.Remedy }
-
-// Check reports what Apply would change, and changes nothing. It also reports an expression that no longer
-// fits its table, because a column was dropped for example.
+// Check reports what Apply would change, and changes nothing. It also reports what Apply would refuse, such as
+// an expression that no longer fits its table because a column was dropped. A mistake in one table does not
+// hide the drift of the others.
+//
+// Check needs no right but USAGE on the schema pgherald: it reads the catalog. It omits mistakes in expressions
+// that its role may not validate, or not in time because a table is locked.
 func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
 	var drifts []Drift
-	err := readOnly(ctx, conn, func(tx pgx.Tx) error {
-		found, err := loadInstalled(ctx, tx)
-		if err != nil {
-			return err
-		}
-		relations, err := loadRelations(ctx, tx, spec)
-		if err != nil {
-			return err
-		}
-		for _, c := range planChanges(generateAll(spec, relations), found) {
-			drifts = append(drifts, Drift{c.drift, "run `pgherald triggers apply`"})
-		}
-		mistakes, err := validate(ctx, tx, spec, relations)
-		for _, mistake := range mistakes {
-			drifts = append(drifts, Drift{mistake.Error(), "writes may fail; correct the spec or the table, then run `pgherald triggers apply`"})
-		}
+	err := readOnly(ctx, conn, func(tx pgx.Tx) (err error) {
+		drifts, err = check(ctx, tx, spec)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("check triggers: %w", err)
 	}
 	return drifts, nil
+}
+
+func check(ctx context.Context, tx pgx.Tx, spec Spec) ([]Drift, error) {
+	found, err := loadInstalled(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	tables, err := resolve(ctx, tx, spec)
+	if err != nil {
+		return nil, err
+	}
+	var drifts []Drift
+	for _, r := range tables {
+		r.mistakes = slices.DeleteFunc(r.mistakes, mistake.isUndecided)
+		drifts = append(drifts, r.drift(found)...)
+	}
+	return append(drifts, extras(tables, found)...), nil
+}
+
+// drift compares what one table should have with what is installed.
+func (r resolved) drift(found installed) []Drift {
+	var drifts []Drift
+	for _, m := range r.mistakes {
+		drifts = append(drifts, Drift{m.kind, r.table.Name, m.err.Error(), remedyOf(m.kind)})
+	}
+	if r.isUnknown() {
+		return drifts
+	}
+	want := r.objects()
+	for _, c := range append(changedFunctions(want, found), missingTriggers(want, found)...) {
+		drifts = append(drifts, Drift{c.kind, r.table.Name, c.drift, runApply})
+	}
+	return drifts
+}
+
+func remedyOf(k Kind) string {
+	if k == KindExpression {
+		return "writes may fail; correct the spec or the table, then " + runApply
+	}
+	return "correct the spec or the table, then " + runApply
+}
+
+// extras reports what is installed and not in the spec. A trigger that a watched table took along when it was
+// renamed reports its writes as those of the watched table.
+func extras(tables []resolved, found installed) []Drift {
+	want := expectedOf(tables)
+	var drifts []Drift
+	for _, t := range found.triggers {
+		table, isWatched := want.watched[t.function]
+		if _, ok := want.trigger(t.table, t.name); ok || isWatched && want.unknown[t.table] {
+			continue
+		}
+		d := Drift{Kind: KindExtra, Message: fmt.Sprintf("trigger %s on %s is not in the spec", quoteIdent(t.name), t.table), Remedy: runApply}
+		if isWatched && t.table != table {
+			d.Kind, d.Table = KindRenamed, table
+			d.Message += fmt.Sprintf(": it logs writes to %s as those to %s", t.table, table)
+		}
+		drifts = append(drifts, d)
+	}
+	for _, f := range found.functions {
+		if _, ok := want.watched[f.name]; !ok {
+			drifts = append(drifts, Drift{Kind: KindExtra, Message: "function " + f.sqlName() + " is not in the spec", Remedy: runApply})
+		}
+	}
+	return drifts
 }

@@ -3,6 +3,7 @@ package triggers_test
 import (
 	"testing"
 
+	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/triggers"
 )
 
@@ -131,13 +132,70 @@ func TestCheckFindsADroppedColumn(t *testing.T) {
 func TestCheckOfADroppedTable(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	b.exec(`drop table public.orders`)
-	_, err := triggers.Check(t.Context(), b.conn, parse(t, ordersSpec))
-	if err == nil {
-		t.Fatal("check succeeded")
-	}
-	contains(t, err.Error(), "check triggers: table public.orders: it does not exist")
+	b.drifts(ordersSpec, "table public.orders: it does not exist")
 	changes := b.apply(triggers.Spec{})
 	if len(changes) != 4 {
 		t.Errorf("apply of an empty spec made the changes %q, want the drop of 4 functions", changes)
 	}
+}
+
+// A table that cannot be watched hides nothing of the others, and what it has of ours is not called extra.
+func TestCheckOfOneBadTable(t *testing.T) {
+	for name, c := range map[string]struct {
+		change string
+		want   []string
+	}{
+		"dropped":     {`drop table public.logs`, []string{"table public.logs: it does not exist"}},
+		"without key": {`alter table public.logs drop constraint logs_pkey`, []string{"table public.logs: it has no primary key (or a deferrable one): add one, or name the columns of another unique index under key"}},
+		"renamed": {`alter table public.logs rename to logs_old`, []string{
+			"table public.logs: it does not exist",
+			"trigger pgherald_delete on public.logs_old is not in the spec: it logs writes to public.logs_old as those to public.logs",
+			"trigger pgherald_insert on public.logs_old is not in the spec: it logs writes to public.logs_old as those to public.logs",
+			"trigger pgherald_truncate on public.logs_old is not in the spec: it logs writes to public.logs_old as those to public.logs",
+			"trigger pgherald_update on public.logs_old is not in the spec: it logs writes to public.logs_old as those to public.logs",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := ordersSpec + `
+  - { name: public.logs, on: { insert: logged, update: relogged, delete: unlogged } }`
+			b := watch(t, orders+`create table public.logs (id int primary key);`, spec)
+			b.exec(c.change)
+			b.exec(`drop trigger pgherald_update on public.orders`)
+			b.drifts(spec, append([]string{"trigger pgherald_update on public.orders is missing"}, c.want...)...)
+		})
+	}
+}
+
+// A server that installs nothing may have a role without rights on the watched tables, and on their schema.
+func TestCheckNeedsNoRightOnTheTables(t *testing.T) {
+	const spec = `
+tables:
+  - name: shop.orders
+    join: shop.clients as c on c.id = n.client
+    payload: { id: n.id, client: c.name }
+    on: { insert: order_created, update: order_updated, delete: order_deleted }
+`
+	const ddl = `
+		create schema shop;
+		create table shop.clients (id int primary key, name text);
+		create table shop.orders (id int primary key, client int);`
+	b := watch(t, ddl, spec)
+	guest := b.role("guest")
+	b.exec(`grant usage on schema pgherald to ` + guest)
+	b.become(guest)
+	b.drifts(spec)
+	b.exec(`reset session authorization; alter table shop.orders disable trigger all`)
+	b.become(guest)
+	if got := b.check(spec); len(got) == 0 {
+		t.Error("a role without rights on the tables finds no disabled trigger")
+	}
+}
+
+// A lock on a table delays Check no longer than its lock_timeout, and is no drift.
+func TestCheckDoesNotWaitForLocks(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	other := pgtest.Connect(t, b.url)
+	pgtest.Exec(t, other, `begin; lock table public.orders in access exclusive mode`)
+	b.drifts(ordersSpec)
+	pgtest.Exec(t, other, `rollback`)
 }

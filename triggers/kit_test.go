@@ -163,15 +163,20 @@ func (b *testBed) refuses(spec string, parts ...string) {
 // drifts compares the messages of Check with the wanted ones.
 func (b *testBed) drifts(spec string, want ...string) {
 	b.t.Helper()
-	drifts, err := triggers.Check(b.t.Context(), b.conn, parse(b.t, spec))
-	if err != nil {
-		b.t.Fatal(err)
-	}
 	var got []string
-	for _, d := range drifts {
+	for _, d := range b.check(spec) {
 		got = append(got, d.Message)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		b.t.Errorf("drift (-want +got):\n%s", diff)
 	}
+}
+
+func (b *testBed) check(spec string) []triggers.Drift {
+	b.t.Helper()
+	drifts, err := triggers.Check(b.t.Context(), b.conn, parse(b.t, spec))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return drifts
 }

@@ -29,3 +29,10 @@ func isCode(err error, code string) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == code
 }
+
+const (
+	// insufficientPrivilege is the SQLSTATE for a missing right.
+	insufficientPrivilege = "42501"
+	// queryCanceled is the SQLSTATE for an expired statement_timeout.
+	queryCanceled = "57014"
+)

@@ -9,6 +9,7 @@ type change struct {
 	action string // describes the remedy, for Apply
 	sql    []string
 	table  Name // the table that the statements lock; empty for a function
+	kind   Kind
 }
 
 // planChanges returns the changes in the order of execution. A trigger depends on its function: so it is
@@ -32,6 +33,7 @@ func staleTriggers(want objects, found installed) []change {
 			action: fmt.Sprintf("drop trigger %s on %s", quoteIdent(have.name), have.table),
 			sql:    []string{have.drop()},
 			table:  have.table,
+			kind:   KindExtra,
 		})
 	}
 	return changes
@@ -52,12 +54,12 @@ func changedFunctions(want objects, found installed) []change {
 		case !ok:
 			changes = append(changes, change{
 				drift:  "function " + f.sqlName() + " is missing",
-				action: "create function " + f.sqlName(), sql: create,
+				action: "create function " + f.sqlName(), sql: create, kind: KindMissing,
 			})
 		case !have.same(f):
 			changes = append(changes, change{
 				drift:  "function " + f.sqlName() + " differs from the spec",
-				action: "replace function " + f.sqlName(), sql: create,
+				action: "replace function " + f.sqlName(), sql: create, kind: KindDiffers,
 			})
 		}
 		if ok {
@@ -75,6 +77,7 @@ func wrongPrivileges(f installedFunction) []change {
 			drift:  "function " + f.sqlName() + " may be executed by every role",
 			action: "revoke function " + f.sqlName() + " from public",
 			sql:    []string{f.revoke()},
+			kind:   KindPrivilege,
 		})
 	}
 	if !f.ownerMayWrite {
@@ -82,6 +85,7 @@ func wrongPrivileges(f installedFunction) []change {
 			drift:  "the owner of function " + f.sqlName() + " may not write to pgherald.events",
 			action: "take over function " + f.sqlName(),
 			sql:    []string{"alter function " + f.sqlName() + "() owner to current_user"},
+			kind:   KindPrivilege,
 		})
 	}
 	return changes
@@ -96,12 +100,12 @@ func missingTriggers(want objects, found installed) []change {
 		have, ok := found.trigger(t.table, t.name())
 		switch {
 		case !ok:
-			c.drift, c.action, c.sql = on+" is missing", "create "+on, []string{t.create()}
+			c.kind, c.drift, c.action, c.sql = KindMissing, on+" is missing", "create "+on, []string{t.create()}
 		case !have.same(t):
-			c.drift, c.action, c.sql = on+" differs from the spec", "replace "+on, []string{have.drop(), t.create()}
+			c.kind, c.drift, c.action, c.sql = KindDiffers, on+" differs from the spec", "replace "+on, []string{have.drop(), t.create()}
 		case !have.enabled:
 			enable := fmt.Sprintf("alter table %s enable trigger %s", t.table, t.name())
-			c.drift, c.action, c.sql = on+" is disabled", "enable "+on, []string{enable}
+			c.kind, c.drift, c.action, c.sql = KindDisabled, on+" is disabled", "enable "+on, []string{enable}
 		default:
 			continue
 		}
@@ -121,6 +125,7 @@ func staleFunctions(want objects, found installed) []change {
 			drift:  "function " + f.sqlName() + " is not in the spec",
 			action: "drop function " + f.sqlName(),
 			sql:    []string{"drop function " + f.sqlName() + "()"},
+			kind:   KindExtra,
 		})
 	}
 	return changes

@@ -17,8 +17,14 @@ func readOnly(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error 
 	if err := localSettings(ctx, tx); err != nil {
 		return err
 	}
+	if _, err := tx.Exec(ctx, readTimeouts); err != nil {
+		return fmt.Errorf("set timeouts: %w", err)
+	}
 	return do(tx)
 }
+
+// readTimeouts bounds a read-only transaction. Validating an expression locks its tables as a SELECT does.
+const readTimeouts = `set local lock_timeout = '100ms'; set local statement_timeout = '10s'`
 
 // localSettings gives the transaction the settings of the trigger functions.
 func localSettings(ctx context.Context, tx pgx.Tx) error {

@@ -24,20 +24,11 @@ type validator struct {
 	// checked holds the expressions already checked: an inherited one is reported once.
 	checked map[string]bool
 	errs    []error
+	// undecided reports that a right or a lock was missing: the next expression would fail in the same way.
+	undecided bool
 }
 
-// validate returns the mistakes in the expressions of a spec. err reports that the validation itself failed.
-func validate(ctx context.Context, tx pgx.Tx, spec Spec, relations []relation) (mistakes []error, err error) {
-	for i, t := range spec.Tables {
-		found, err := validateTable(ctx, tx, t, relations[i])
-		if err != nil {
-			return nil, fmt.Errorf("validate table %s: %w", t.Name, err)
-		}
-		mistakes = append(mistakes, found...)
-	}
-	return mistakes, nil
-}
-
+// validateTable returns the mistakes in the expressions of a table. err reports that the validation itself failed.
 func validateTable(ctx context.Context, tx pgx.Tx, t Table, rel relation) ([]error, error) {
 	v := &validator{tx: tx, table: t, checked: map[string]bool{}}
 	row := "(select " + readable(rel) + " from (select (null::" + rel.name.String() + ").*) as r)"
@@ -165,6 +156,9 @@ func (v *validator) statements(ctx context.Context, rel relation) error {
 
 // inSavepoint runs one check in a savepoint, so that the next one can run after a mistake.
 func (v *validator) inSavepoint(ctx context.Context, what string, check func(pgx.Tx) error) error {
+	if v.undecided {
+		return nil
+	}
 	savepoint, err := v.tx.Begin(ctx)
 	if err != nil {
 		return err
@@ -178,6 +172,7 @@ func (v *validator) inSavepoint(ctx context.Context, what string, check func(pgx
 	switch {
 	case checkErr == nil:
 	case errors.As(checkErr, &pgErr):
+		v.undecided = isUndecided(checkErr)
 		v.errs = append(v.errs, fmt.Errorf("table %s, %s: %w", v.table.Name, what, postgresError{pgErr}))
 	case errors.Is(checkErr, errNotOneValue) || errors.As(checkErr, &typeErr):
 		v.errs = append(v.errs, fmt.Errorf("table %s, %s: %w", v.table.Name, what, checkErr))

@@ -1,0 +1,146 @@
+package triggers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// resolved is one table of a spec as found in the database, with what is wrong with it.
+type resolved struct {
+	table    Table
+	rel      relation
+	mistakes []mistake
+}
+
+// mistake is a reason why a table of the spec cannot be watched.
+type mistake struct {
+	kind Kind
+	err  error
+}
+
+// isUndecided reports that the role lacks a right to validate an expression, or could not lock a table in time.
+func (m mistake) isUndecided() bool { return isUndecided(m.err) }
+
+func isUndecided(err error) bool {
+	return isCode(err, insufficientPrivilege) || isCode(err, lockNotAvailable) || isCode(err, queryCanceled)
+}
+
+// resolve looks up and validates every table of a spec. A mistake in one table does not affect the others.
+// err reports that the look-up itself failed.
+func resolve(ctx context.Context, tx pgx.Tx, spec Spec) ([]resolved, error) {
+	tables := make([]resolved, len(spec.Tables))
+	for i, t := range spec.Tables {
+		var err error
+		if tables[i], err = resolveTable(ctx, tx, t); err != nil {
+			return nil, fmt.Errorf("look up table %s: %w", t.Name, err)
+		}
+	}
+	return tables, nil
+}
+
+func resolveTable(ctx context.Context, tx pgx.Tx, t Table) (resolved, error) {
+	r := resolved{table: t}
+	var err error
+	if r.rel, err = loadRelation(ctx, tx, t); err != nil {
+		if isFault(ctx, tx, err) {
+			return r, err
+		}
+		r.mistakes = []mistake{{KindTable, fmt.Errorf("table %s: %w", t.Name, err)}}
+		return r, nil
+	}
+	found, err := validateTable(ctx, tx, t, r.rel)
+	for _, err := range found {
+		r.mistakes = append(r.mistakes, mistake{KindExpression, err})
+	}
+	return r, err
+}
+
+// isFault reports whether an error comes from PostgreSQL or the connection. Otherwise it says why a table
+// cannot be watched.
+func isFault(ctx context.Context, tx pgx.Tx, err error) bool {
+	var pgErr *pgconn.PgError
+	return ctx.Err() != nil || tx.Conn().IsClosed() || errors.As(err, &pgErr)
+}
+
+// mistakesOf joins the mistakes of all tables.
+func mistakesOf(tables []resolved) error {
+	var errs []error
+	for _, r := range tables {
+		for _, m := range r.mistakes {
+			errs = append(errs, m.err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// objects generates the objects of one table.
+func (r resolved) objects() objects { return generate(r.table, r.rel) }
+
+// objectsOf generates the objects of the tables that can be watched, in the order of the spec.
+func objectsOf(tables []resolved) objects {
+	var objs objects
+	for _, r := range tables {
+		if len(r.mistakes) > 0 {
+			continue
+		}
+		one := r.objects()
+		objs.functions = append(objs.functions, one.functions...)
+		objs.triggers = append(objs.triggers, one.triggers...)
+	}
+	return objs
+}
+
+// mayHave returns the names of all functions that the table may have. It needs no key, so it also answers for a
+// table that cannot be watched.
+func (r resolved) mayHave() []string {
+	var names []string
+	for _, member := range append([]partition{{name: r.table.Name}}, r.rel.partitions...) {
+		for _, op := range []string{opInsert, opUpdate, opDelete, opTruncate} {
+			names = append(names, functionName(member.name, op))
+		}
+	}
+	return names
+}
+
+// isUnknown reports that the table cannot be watched, so that nothing can be generated for it.
+func (r resolved) isUnknown() bool { return len(r.mistakes) > 0 && r.mistakes[0].kind == KindTable }
+
+// expected is what the tables of a spec should have.
+type expected struct {
+	objects
+	// watched holds the watched table of each function that the tables should or may have.
+	watched map[string]Name
+	// unknown holds the tables that cannot be watched and their partitions: what they should have is unknown.
+	unknown map[Name]bool
+}
+
+func expectedOf(tables []resolved) expected {
+	want := expected{watched: make(map[string]Name), unknown: make(map[Name]bool)}
+	for _, r := range tables {
+		if r.isUnknown() {
+			want.addUnknown(r)
+			continue
+		}
+		one := r.objects()
+		want.functions = append(want.functions, one.functions...)
+		want.triggers = append(want.triggers, one.triggers...)
+		for _, f := range one.functions {
+			want.watched[f.name] = r.table.Name
+		}
+	}
+	return want
+}
+
+func (x expected) addUnknown(r resolved) {
+	x.unknown[r.table.Name] = true
+	for _, p := range r.rel.partitions {
+		x.unknown[p.name] = true
+	}
+	for _, name := range r.mayHave() {
+		x.watched[name] = r.table.Name
+	}
+}
