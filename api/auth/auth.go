@@ -35,6 +35,15 @@ type Identity struct {
 	Roles, Grants []string
 	// Expires is the end of the identity's validity; zero means never.
 	Expires time.Time
+	// TokenID is the token's claim jti, empty if it has none. IssuedAt is its claim iat, zero if it has none.
+	// A revocation names one of them.
+	TokenID  string
+	IssuedAt time.Time
+}
+
+// HasExpired reports whether the identity is no longer valid.
+func (id Identity) HasExpired(now time.Time) bool {
+	return !id.Expires.IsZero() && !now.Before(id.Expires)
 }
 
 // Name returns the user, or "anonymous", for logs and statistics.
@@ -63,16 +72,28 @@ type Error struct {
 	Status int    // of HTTP: 401 if another token would succeed, 403 if the user lacks a right
 	Code   string // of the check that failed, for programs
 	Detail string // for people: what is wrong and what to do
+	// RetryAfter is the time after which the same request may succeed; 0 if that is unknown.
+	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string { return e.Detail }
 
 // RoleRequired returns the error for a user without the role that a request needs.
 func RoleRequired() *Error {
-	return &Error{http.StatusForbidden, "role_required", "your token lacks the role for this: have the role added, or send a token that has it"}
+	return &Error{
+		Status: http.StatusForbidden, Code: "role_required",
+		Detail: "your token lacks the role for this: have the role added, or send a token that has it",
+	}
 }
 
-func unauthorized(code, detail string) *Error { return &Error{http.StatusUnauthorized, code, detail} }
+// Expired returns the error for an identity that is no longer valid.
+func Expired() *Error {
+	return unauthorized("token_expired", "the token has expired: send a new one")
+}
+
+func unauthorized(code, detail string) *Error {
+	return &Error{Status: http.StatusUnauthorized, Code: code, Detail: detail}
+}
 
 func tokenRequired() *Error {
 	return unauthorized("token_required", "a token is required: send it as Authorization: Bearer TOKEN")
@@ -90,6 +111,11 @@ func tokenInURL() *Error {
 	return unauthorized("token_in_url", "tokens in URLs are rejected because logs contain URLs: send it as Authorization: Bearer TOKEN, or exchange it for a ticket")
 }
 
+func unsupportedHeader(name string) *Error {
+	return unauthorized("token_header", "the token's header "+name+" has a value that this server does not accept: "+
+		"send an access token, signed, without extensions")
+}
+
 func invalidClaims(detail string) *Error { return unauthorized("token_claims", detail) }
 
 func badSignature() *Error {
@@ -97,11 +123,18 @@ func badSignature() *Error {
 }
 
 func foreignOrigin() *Error {
-	return &Error{http.StatusForbidden, "origin", "the cookie is accepted only from pages of this server's own origin: send the token as Authorization: Bearer TOKEN"}
+	return &Error{
+		Status: http.StatusForbidden, Code: "origin",
+		Detail: "the cookie is accepted only from pages of this server's own origin: send the token as Authorization: Bearer TOKEN",
+	}
 }
 
-func keysUnavailable() *Error {
-	return &Error{http.StatusServiceUnavailable, "keys_unavailable", "the server cannot fetch the keys that verify tokens: try again in a moment"}
+// keysUnavailable returns the error for a token whose key the server may be able to fetch after a time.
+func keysUnavailable(after time.Duration) *Error {
+	return &Error{
+		Status: http.StatusServiceUnavailable, Code: "keys_unavailable", RetryAfter: after,
+		Detail: "the server does not have the key that verifies this token: try again in a moment",
+	}
 }
 
 // tokenErrors maps errors of the JWT library to an *Error; the first match counts. Every fault of a
@@ -114,11 +147,13 @@ var tokenErrors = []struct {
 	{jwt.ErrTokenUnverifiable, badSignature()},
 	{jwt.ErrTokenSignatureInvalid, badSignature()},
 	{jwt.ErrTokenRequiredClaimMissing, invalidClaims("the token must have the claims exp, iss, aud and sub")},
-	{jwt.ErrInvalidType, invalidClaims("a claim of the token has the wrong type: exp and nbf are numbers, iss, aud and sub are strings")},
+	{jwt.ErrInvalidType, invalidClaims("a claim of the token is not valid: exp, nbf and iat are seconds since 1970 and at most " +
+		"100 years ahead; iss, aud and sub are strings")},
 	{jwt.ErrTokenInvalidIssuer, unauthorized("token_issuer", "the token is from an issuer that this server does not trust")},
 	{jwt.ErrTokenInvalidAudience, unauthorized("token_audience", "the token is for the audience of another service")},
 	{jwt.ErrTokenNotValidYet, unauthorized("token_not_yet_valid", "the token is not valid yet: send it later")},
-	{jwt.ErrTokenExpired, unauthorized("token_expired", "the token has expired: send a new one")},
+	{jwt.ErrTokenUsedBeforeIssued, unauthorized("token_not_yet_valid", "the token is not issued yet: its claim iat is ahead of this server's clock")},
+	{jwt.ErrTokenExpired, Expired()},
 }
 
 // errorFor returns the *Error for an error of the JWT library.

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,25 +18,82 @@ const (
 	maxValidity = 100 * 365 * 24 * time.Hour
 )
 
+// claimSet holds the claims of a token. Unlike jwt.MapClaims it rejects times whose conversion would have
+// an arbitrary result, such as 1e308.
+type claimSet struct {
+	jwt.MapClaims
+	latest time.Time // which a time may have
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *claimSet) UnmarshalJSON(text []byte) error { return json.Unmarshal(text, &c.MapClaims) }
+
+// GetExpirationTime implements jwt.Claims, as the next two methods do.
+func (c *claimSet) GetExpirationTime() (*jwt.NumericDate, error) { return c.date("exp") }
+
+// GetNotBefore returns the claim nbf.
+func (c *claimSet) GetNotBefore() (*jwt.NumericDate, error) { return c.date("nbf") }
+
+// GetIssuedAt returns the claim iat.
+func (c *claimSet) GetIssuedAt() (*jwt.NumericDate, error) { return c.date("iat") }
+
+// date returns a claim with a time, nil if the token does not have it.
+func (c *claimSet) date(name string) (*jwt.NumericDate, error) {
+	value, ok := c.MapClaims[name]
+	if !ok {
+		return nil, nil //nolint:nilnil // jwt.Claims demands it
+	}
+	seconds, ok := value.(float64)
+	if !ok || seconds < 0 || seconds > float64(c.latest.Unix()) {
+		return nil, fmt.Errorf("read the claim %s: %w", name, jwt.ErrInvalidType)
+	}
+	return jwt.NewNumericDate(time.Unix(int64(seconds), 0)), nil
+}
+
 // identity reads the claims of a token whose signature, issuer, audience and times are valid.
-func (j *JWT) identity(claims jwt.MapClaims) (Identity, error) {
-	user, _ := claims["sub"].(string)
-	if !isName(user) {
+func (j *JWT) identity(claims *claimSet) (Identity, error) {
+	id := Identity{}
+	id.User, _ = claims.MapClaims["sub"].(string)
+	if !isName(id.User) {
 		return Identity{}, invalidClaims(fmt.Sprintf("the claim sub must be a string of 1 to %d bytes", maxName))
 	}
-	expires, err := j.expiry(claims)
-	if err != nil {
+	if value, ok := claims.MapClaims["jti"]; ok {
+		if id.TokenID, _ = value.(string); !isName(id.TokenID) {
+			return Identity{}, invalidClaims(fmt.Sprintf("the claim jti must be a string of 1 to %d bytes", maxName))
+		}
+	}
+	if err := j.readTimes(claims, &id); err != nil {
 		return Identity{}, err
 	}
-	roles, err := nameList(claims, j.opts.RolesClaim)
-	if err != nil {
+	var err error
+	if id.Roles, err = nameList(claims.MapClaims, j.opts.RolesClaim); err != nil {
 		return Identity{}, err
 	}
-	grants, err := j.grants(claims, user, roles)
-	if err != nil {
+	if id.Grants, err = j.grants(claims.MapClaims, id.User, id.Roles); err != nil {
 		return Identity{}, err
 	}
-	return Identity{User: user, Roles: roles, Grants: grants, Expires: expires}, nil
+	return id, nil
+}
+
+// readTimes sets the times of an identity. Its end includes the leeway. If there is a maximum lifetime, the
+// token must say when it was issued: otherwise it could claim a lifetime that began just now.
+func (j *JWT) readTimes(claims *claimSet, id *Identity) error {
+	expires, err := claims.GetExpirationTime()
+	if err != nil || expires == nil {
+		return errorFor(jwt.ErrTokenRequiredClaimMissing) // the library has checked it
+	}
+	id.Expires = expires.Add(j.opts.Leeway)
+	issued, err := claims.GetIssuedAt()
+	if err != nil {
+		return errorFor(err)
+	}
+	if issued != nil {
+		id.IssuedAt = issued.Time
+	}
+	if limit := j.opts.MaxLifetime; limit > 0 && (issued == nil || expires.Sub(issued.Time) > limit) {
+		return invalidClaims(fmt.Sprintf("the token must have the claim iat, and exp must be at most %v after it", limit))
+	}
+	return nil
 }
 
 func (j *JWT) grants(claims jwt.MapClaims, user string, roles []string) ([]string, error) {
@@ -48,16 +106,6 @@ func (j *JWT) grants(claims jwt.MapClaims, user string, roles []string) ([]strin
 	}
 	slices.Sort(grants)
 	return grants, nil
-}
-
-// expiry returns the end of the token's validity by the server's clock, including the leeway. It rejects
-// numbers that are too large for a time, whose conversion would have an arbitrary result.
-func (j *JWT) expiry(claims jwt.MapClaims) (time.Time, error) {
-	seconds, _ := claims["exp"].(float64)
-	if seconds > float64(j.opts.Now().Add(maxValidity).Unix()) {
-		return time.Time{}, invalidClaims("the claim exp must not be more than 100 years ahead")
-	}
-	return time.Unix(int64(seconds), 0).Add(j.opts.Leeway), nil
 }
 
 // nameList reads a claim with names: an array of strings or, like the claim scope, one string with
@@ -104,7 +152,8 @@ func findClaim(claims map[string]any, path string) any {
 }
 
 // isName reports whether a user, role or grant has a valid length and can be stored as text in
-// PostgreSQL.
+// PostgreSQL. U+FFFD is not valid: it stands for half of a surrogate pair in the token, and so for
+// different names.
 func isName(s string) bool {
-	return s != "" && len(s) <= maxName && utf8.ValidString(s) && !strings.Contains(s, "\x00")
+	return s != "" && len(s) <= maxName && utf8.ValidString(s) && !strings.ContainsAny(s, "\x00\uFFFD")
 }

@@ -30,6 +30,9 @@ type Options struct {
 	Issuer, Audience string
 	// Leeway is the tolerated difference between the clocks of the issuer and the server.
 	Leeway time.Duration
+	// MaxLifetime is the longest time from iat to exp that a token may have; 0 means no limit. With a limit,
+	// tokens must have iat.
+	MaxLifetime time.Duration
 	// RolesClaim names the claim with the user's roles; "roles" if empty. A path with dots selects a
 	// member of nested objects.
 	RolesClaim string
@@ -88,8 +91,8 @@ func New(ctx context.Context, opts Options) (*JWT, error) {
 	if opts.Issuer == "" || opts.Audience == "" {
 		return nil, errors.New("check tokens: an issuer and an audience are required, or tokens for other services would be valid here")
 	}
-	if opts.Leeway < 0 {
-		return nil, errors.New("check tokens: the leeway must not be negative")
+	if opts.Leeway < 0 || opts.MaxLifetime < 0 {
+		return nil, errors.New("check tokens: the leeway must not be negative, nor the maximum lifetime")
 	}
 	keys, supported, err := loadKeys(ctx, opts)
 	if err != nil {
@@ -101,7 +104,7 @@ func New(ctx context.Context, opts Options) (*JWT, error) {
 	}
 	return &JWT{opts: opts, keys: keys, parser: jwt.NewParser(
 		jwt.WithValidMethods(methods), jwt.WithStrictDecoding(), jwt.WithExpirationRequired(), jwt.WithIssuer(opts.Issuer),
-		jwt.WithAudience(opts.Audience), jwt.WithLeeway(opts.Leeway), jwt.WithTimeFunc(opts.Now),
+		jwt.WithAudience(opts.Audience), jwt.WithLeeway(opts.Leeway), jwt.WithTimeFunc(opts.Now), jwt.WithIssuedAt(),
 	)}, nil
 }
 
@@ -133,7 +136,13 @@ func (j *JWT) Authenticate(r *http.Request) (Identity, error) {
 
 // Verify verifies a token and returns its identity. The error is an *Error.
 func (j *JWT) Verify(ctx context.Context, token string) (Identity, error) {
-	claims := jwt.MapClaims{}
+	if len(token) > maxToken {
+		return Identity{}, tooLarge()
+	}
+	if err := checkForm(token); err != nil {
+		return Identity{}, err
+	}
+	claims := &claimSet{latest: j.opts.Now().Add(maxValidity)}
 	_, err := j.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return j.keys.keysFor(ctx, t) })
 	if err != nil {
 		return Identity{}, errorFor(err)

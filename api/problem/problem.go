@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -91,7 +92,7 @@ func Of(err error) *Problem {
 	case errors.As(err, &problem):
 		return problem
 	case errors.As(err, &denied):
-		return &Problem{Status: denied.Status, Code: denied.Code, Detail: denied.Detail}
+		return &Problem{Status: denied.Status, Code: denied.Code, Detail: denied.Detail, RetryAfter: denied.RetryAfter}
 	case errors.As(err, &rejected):
 		return &Problem{Status: rejected.Status, Code: "limit_" + string(rejected.Limit), Detail: rejected.Detail, RetryAfter: rejected.RetryAfter}
 	case errors.As(err, &tooLarge):
@@ -141,7 +142,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Accept-Encoding", "identity")
 	}
 	if p.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // fails only if the client has gone

@@ -52,22 +52,23 @@ type listenFlags struct {
 }
 
 type tokenFlags struct {
-	Auth          string        `enum:"none,jwt" default:"${default_auth}" env:"PGHERALD_AUTH" help:"How clients authenticate (${enum}): none is for loopback, jwt requires a token."`
-	Insecure      bool          `env:"PGHERALD_INSECURE" help:"Serve on an address other than loopback without tokens, behind a proxy that authenticates clients."`
-	JWTSecret     string        `name:"jwt-secret" secret:"text" env:"PGHERALD_JWT_SECRET" placeholder:"TEXT" help:"Secret that signs tokens (HS256, HS384, HS512), at least 32 bytes. Other users can read a command line: use the variable or --jwt-secret-file."`
-	JWTSecretFile string        `name:"jwt-secret-file" type:"existingfile" env:"PGHERALD_JWT_SECRET_FILE" placeholder:"FILE" help:"File that contains the secret. A line break at its end is ignored."`
-	JWTKeys       string        `name:"jwt-keys" type:"existingfile" env:"PGHERALD_JWT_KEYS" placeholder:"FILE" help:"Public keys or certificates of the issuer as PEM: RSA (RS, PS), ECDSA (ES), Ed25519 (EdDSA)."`
-	JWKS          string        `name:"jwt-jwks" secret:"url" env:"PGHERALD_JWT_JWKS" placeholder:"URL" help:"URL of the issuer's JSON Web Key Set. The server reads it every 10 minutes, and when a token names an unknown key."`
-	JWTIssuer     string        `name:"jwt-issuer" env:"PGHERALD_JWT_ISSUER" placeholder:"TEXT" help:"Required value of the claim iss."`
-	JWTAudience   string        `name:"jwt-audience" env:"PGHERALD_JWT_AUDIENCE" placeholder:"TEXT" help:"Value that the claim aud must be or contain."`
-	JWTMethods    []string      `name:"jwt-methods" env:"PGHERALD_JWT_METHODS" placeholder:"NAME" help:"Accepted signing methods, such as RS256. Default: all that fit the keys."`
-	JWTLeeway     time.Duration `name:"jwt-leeway" default:"${default_jwt_leeway}" env:"PGHERALD_JWT_LEEWAY" placeholder:"TIME" help:"Tolerated difference between the issuer's clock and the server's (default ${default})."`
-	RolesClaim    string        `default:"${default_roles_claim}" env:"PGHERALD_ROLES_CLAIM" placeholder:"CLAIM" help:"Claim that lists a user's roles (default ${default}); realm_access.roles means a field of an object."`
-	GrantsClaim   string        `env:"PGHERALD_GRANTS_CLAIM" placeholder:"CLAIM" help:"Claim that lists a user's grants, which audiences are matched against. Default: user:SUB and role:ROLE."`
-	AllowURLToken bool          `name:"allow-url-token" env:"PGHERALD_ALLOW_URL_TOKEN" help:"Accept tokens in ?access_token= too. Proxies write URLs to their logs."`
-	WriteRole     string        `env:"PGHERALD_WRITE_ROLE" placeholder:"ROLE" help:"Role that may change activities with --auth=jwt. Unset denies all users."`
-	PublishRole   string        `env:"PGHERALD_PUBLISH_ROLE" placeholder:"ROLE" help:"Role that may publish events with --auth=jwt. Unset denies all users."`
-	OperatorRole  string        `env:"PGHERALD_OPERATOR_ROLE" placeholder:"ROLE" help:"Role that may read /api/stats with --auth=jwt. Unset denies all users."`
+	Auth           string        `enum:"none,jwt" default:"${default_auth}" env:"PGHERALD_AUTH" help:"How clients authenticate (${enum}): none is for loopback, jwt requires a token."`
+	Insecure       bool          `env:"PGHERALD_INSECURE" help:"Serve on an address other than loopback without tokens, behind a proxy that authenticates clients."`
+	JWTSecret      string        `name:"jwt-secret" secret:"text" env:"PGHERALD_JWT_SECRET" placeholder:"TEXT" help:"Secret that signs tokens (HS256, HS384, HS512), at least 32 bytes. Other users can read a command line: use the variable or --jwt-secret-file."`
+	JWTSecretFile  string        `name:"jwt-secret-file" type:"existingfile" env:"PGHERALD_JWT_SECRET_FILE" placeholder:"FILE" help:"File that contains the secret. A line break at its end is ignored."`
+	JWTKeys        string        `name:"jwt-keys" type:"existingfile" env:"PGHERALD_JWT_KEYS" placeholder:"FILE" help:"Public keys or certificates of the issuer as PEM: RSA (RS, PS), ECDSA (ES), Ed25519 (EdDSA)."`
+	JWKS           string        `name:"jwt-jwks" secret:"url" env:"PGHERALD_JWT_JWKS" placeholder:"URL" help:"URL of the issuer's JSON Web Key Set. The server reads it every 10 minutes, and when a token names an unknown key."`
+	JWTIssuer      string        `name:"jwt-issuer" env:"PGHERALD_JWT_ISSUER" placeholder:"TEXT" help:"Required value of the claim iss."`
+	JWTAudience    string        `name:"jwt-audience" env:"PGHERALD_JWT_AUDIENCE" placeholder:"TEXT" help:"Value that the claim aud must be or contain."`
+	JWTMethods     []string      `name:"jwt-methods" env:"PGHERALD_JWT_METHODS" placeholder:"NAME" help:"Accepted signing methods, such as RS256. Default: all that fit the keys."`
+	JWTLeeway      time.Duration `name:"jwt-leeway" default:"${default_jwt_leeway}" env:"PGHERALD_JWT_LEEWAY" placeholder:"TIME" help:"Tolerated difference between the issuer's clock and the server's (default ${default})."`
+	JWTMaxLifetime time.Duration `name:"jwt-max-lifetime" default:"0s" env:"PGHERALD_JWT_MAX_LIFETIME" placeholder:"TIME" help:"Longest time from iat to exp that a token may have; also for how long the server keeps a revocation without an end. 0 means no limit."`
+	RolesClaim     string        `default:"${default_roles_claim}" env:"PGHERALD_ROLES_CLAIM" placeholder:"CLAIM" help:"Claim that lists a user's roles (default ${default}); realm_access.roles means a field of an object."`
+	GrantsClaim    string        `env:"PGHERALD_GRANTS_CLAIM" placeholder:"CLAIM" help:"Claim that lists a user's grants, which audiences are matched against. Default: user:SUB and role:ROLE."`
+	AllowURLToken  bool          `name:"allow-url-token" env:"PGHERALD_ALLOW_URL_TOKEN" help:"Accept tokens in ?access_token= too. Proxies write URLs to their logs."`
+	WriteRole      string        `env:"PGHERALD_WRITE_ROLE" placeholder:"ROLE" help:"Role that may change activities with --auth=jwt. Unset denies all users."`
+	PublishRole    string        `env:"PGHERALD_PUBLISH_ROLE" placeholder:"ROLE" help:"Role that may publish events with --auth=jwt. Unset denies all users."`
+	OperatorRole   string        `env:"PGHERALD_OPERATOR_ROLE" placeholder:"ROLE" help:"Role that may read /api/stats with --auth=jwt. Unset denies all users."`
 }
 
 type limitFlags struct {
@@ -131,7 +132,7 @@ func (c *serverFlags) config() server.Config {
 		Tokens: server.Tokens{
 			Auth: c.Tokens.Auth, Insecure: c.Tokens.Insecure,
 			Secret: c.Tokens.JWTSecret, SecretFile: c.Tokens.JWTSecretFile, KeysFile: c.Tokens.JWTKeys, JWKS: c.Tokens.JWKS,
-			Issuer: c.Tokens.JWTIssuer, Audience: c.Tokens.JWTAudience, Methods: c.Tokens.JWTMethods, Leeway: c.Tokens.JWTLeeway,
+			Issuer: c.Tokens.JWTIssuer, Audience: c.Tokens.JWTAudience, Methods: c.Tokens.JWTMethods, Leeway: c.Tokens.JWTLeeway, MaxLifetime: c.Tokens.JWTMaxLifetime,
 			RolesClaim: c.Tokens.RolesClaim, GrantsClaim: c.Tokens.GrantsClaim, AllowURLToken: c.Tokens.AllowURLToken,
 			WriteRole: c.Tokens.WriteRole, PublishRole: c.Tokens.PublishRole, OperatorRole: c.Tokens.OperatorRole,
 		},

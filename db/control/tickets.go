@@ -16,6 +16,8 @@ type Identity struct {
 	User          string
 	Roles, Grants []string
 	Expires       time.Time
+	TokenID       string    // of the token for which the ticket was issued, empty if it has none
+	IssuedAt      time.Time // of that token, zero if it does not say
 }
 
 // Tickets keeps single-use tickets in pgherald.tickets, so that every server accepts the tickets of all

@@ -69,6 +69,8 @@ type Tokens struct {
 	Methods []string
 	// Leeway is the tolerated difference between the issuer's clock and the server's.
 	Leeway time.Duration
+	// MaxLifetime is the longest time from iat to exp that a token may have. 0 means no limit.
+	MaxLifetime time.Duration
 	// RolesClaim and GrantsClaim name the claims that list a user's roles and grants.
 	RolesClaim, GrantsClaim string
 	// AllowURLToken accepts tokens in ?access_token= as well.

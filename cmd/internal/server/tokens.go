@@ -24,6 +24,9 @@ func (t Tokens) validate() error {
 	if t.Auth == "jwt" {
 		return t.validateJWT()
 	}
+	if t.MaxLifetime != 0 {
+		return errors.New("--jwt-max-lifetime has no effect without --auth=jwt")
+	}
 	for _, s := range []struct{ flag, value string }{
 		{"jwt-secret", t.Secret}, {"jwt-secret-file", t.SecretFile}, {"jwt-keys", t.KeysFile}, {"jwt-jwks", t.JWKS},
 		{"jwt-issuer", t.Issuer}, {"jwt-audience", t.Audience}, {"grants-claim", t.GrantsClaim},
@@ -48,6 +51,8 @@ func (t Tokens) validateJWT() error {
 		return errors.New("--auth=jwt needs one of --jwt-secret, --jwt-secret-file, --jwt-keys and --jwt-jwks")
 	case t.Secret != "" && len(t.Secret) < minSecret:
 		return fmt.Errorf("--jwt-secret has %d bytes: set at least %d random bytes", len(t.Secret), minSecret)
+	case t.MaxLifetime < 0:
+		return errors.New("--jwt-max-lifetime must be 0 or more")
 	case t.Issuer == "" || t.Audience == "":
 		return errors.New("--auth=jwt needs --jwt-issuer and --jwt-audience, or tokens for other services would be valid here")
 	}
@@ -71,7 +76,7 @@ func (t Tokens) checker(ctx context.Context, origins api.Origins, logger *slog.L
 	}
 	options := auth.Options{
 		Secret: []byte(t.Secret), JWKS: t.JWKS, Methods: t.Methods, Issuer: t.Issuer, Audience: t.Audience,
-		Leeway: t.Leeway, RolesClaim: t.RolesClaim, GrantsClaim: t.GrantsClaim, AllowURLToken: t.AllowURLToken, Logger: logger,
+		Leeway: t.Leeway, MaxLifetime: t.MaxLifetime, RolesClaim: t.RolesClaim, GrantsClaim: t.GrantsClaim, AllowURLToken: t.AllowURLToken, Logger: logger,
 	}
 	if origins.Credentials {
 		options.Origins = origins.Allowed
