@@ -2,191 +2,235 @@ package migrations
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
-	"strconv"
-	"strings"
 
 	"github.com/golang-migrate/migrate/v4"
-	pgxmigrate "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 )
-
-// lockTimeout bounds every wait for a lock, including that for golang-migrate's advisory lock, which would
-// otherwise have no limit.
-const lockTimeout = "30s"
 
 // Status is the version of a set in a database.
 type Status struct {
 	Set     string
 	Version uint // 0 if no migration was applied
 	Latest  uint // the version of this program
-	Dirty   bool // the connection was lost during a migration: see Repair
+	Dirty   bool // an older pgherald stopped half-way: see Repair
+	Unknown bool // the tables exist, and nothing says in which version: see Repair
 }
 
 // Current reports whether the set is at its latest version.
-func (s Status) Current() bool { return s.Version == s.Latest && !s.Dirty }
+func (s Status) Current() bool { return s.Version == s.Latest && !s.Dirty && !s.Unknown }
 
-// ErrDirty reports that the connection was lost during an earlier migration, so it is unknown whether that one
-// was applied.
+// ErrDirty reports that an older pgherald lost its connection during a migration, so it is unknown whether that
+// one was applied.
 var ErrDirty = errors.New("an earlier migration stopped half-way: check the tables, then run pgherald migrate repair")
 
 // Up applies the missing migrations of the sets, in the given order. The workload needs the engine.
 func Up(ctx context.Context, databaseURL string, sets ...Set) error {
 	for _, s := range sets {
-		err := s.run(ctx, databaseURL, (*migrate.Migrate).Up)
-		if err == nil && s.after != "" {
-			err = s.runAfter(ctx, databaseURL)
-		}
-		if err != nil {
-			return fmt.Errorf("migrate %s up: %w", s.Name, err)
+		if err := s.up(ctx, databaseURL); err != nil {
+			return fmt.Errorf("migrate %s up: %w", s.Name, withAdvice(err))
 		}
 	}
 	return nil
 }
 
-// runAfter runs the SQL that follows the set's migrations.
-func (s Set) runAfter(ctx context.Context, databaseURL string) error {
-	conn, err := pgx.Connect(ctx, databaseURL)
-	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, s.after); err != nil {
-		return fmt.Errorf("run the statement that follows: %w", err)
-	}
-	return nil
-}
+// maxAttempts bounds the attempts of Up. Each but the last ends because another process has migrated meanwhile.
+const maxAttempts = 10
 
-// Down removes everything that the sets created, in reverse order: all their tables with their data.
-func Down(ctx context.Context, databaseURL string, sets ...Set) error {
-	for i := len(sets) - 1; i >= 0; i-- {
-		if err := sets[i].run(ctx, databaseURL, (*migrate.Migrate).Down); err != nil {
-			return fmt.Errorf("migrate %s down: %w", sets[i].Name, err)
+// up tries again where another process was faster: before the first migration there is no table to lock.
+func (s Set) up(ctx context.Context, databaseURL string) error {
+	for attempt := 1; ; attempt++ {
+		err := transact(ctx, databaseURL, func(tx pgx.Tx) error { return s.upIn(ctx, tx) })
+		if !errors.As(err, new(conflict)) || attempt == maxAttempts {
+			return err
 		}
 	}
-	return nil
 }
 
-// Repair sets the version of a set that stopped half-way. The caller must have checked which version the tables
-// have. Repair runs no SQL file.
-func Repair(ctx context.Context, databaseURL string, set Set, version uint) error {
-	latest, err := set.latest()
+func (s Set) upIn(ctx context.Context, tx pgx.Tx) error {
+	c, err := s.read(ctx, tx)
 	if err != nil {
 		return err
 	}
-	if version > latest {
-		return fmt.Errorf("repair %s: version %d does not exist, the latest is %d", set.Name, version, latest)
+	if err := s.checkState(c); err != nil {
+		return err
 	}
-	force := int(version)
-	if version == 0 {
-		force = -1 // golang-migrate's value for no version
+	newer, err := s.isNewer(c)
+	if err != nil || newer {
+		return err // an old replica that restarts while a newer one has migrated
 	}
-	return set.run(ctx, databaseURL, func(m *migrate.Migrate) error { return m.Force(force) })
+	if err := s.adopt(ctx, tx); err != nil {
+		return err
+	}
+	if s.Name == Engine().Name {
+		// First of all, so that a process that migrates at the same time waits here.
+		if err := createTable(ctx, tx); err != nil {
+			return err
+		}
+	}
+	if err := s.run(ctx, tx, (*migrate.Migrate).Up); err != nil {
+		return err
+	}
+	after, err := s.after()
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, after); err != nil {
+		return fmt.Errorf("run the statements that follow: %w", err)
+	}
+	return nil
+}
+
+// checkState returns an error that says what to do if the set cannot be migrated from here.
+func (s Set) checkState(c current) error {
+	if c.unknown {
+		return fmt.Errorf("table %s exists, and nothing says in which version, as after a restore of one schema: "+
+			"run pgherald migrate repair %s with the version of the tables; or, if the table is not of pgherald, use --engine-only or --spec", s.probe, s.Name)
+	}
+	if c.row != nil && c.row.dirty {
+		return fmt.Errorf("version %d: %w", c.row.version, ErrDirty)
+	}
+	return nil
+}
+
+// isNewer reports whether a newer pgherald made the tables.
+func (s Set) isNewer(c current) (bool, error) {
+	files, err := s.upFiles()
+	if err != nil {
+		return false, err
+	}
+	return c.row != nil && c.row.version > files[len(files)-1].version, nil
+}
+
+// Down removes everything that the sets created, in reverse order: all their tables with their data. The last set
+// takes the schema pgherald with it. DropRole removes what remains then.
+func Down(ctx context.Context, databaseURL string, sets ...Set) error {
+	for i := len(sets) - 1; i >= 0; i-- {
+		s := sets[i]
+		if err := transact(ctx, databaseURL, func(tx pgx.Tx) error { return s.downIn(ctx, tx) }); err != nil {
+			return fmt.Errorf("migrate %s down: %w", s.Name, withAdvice(err))
+		}
+	}
+	return nil
+}
+
+func (s Set) downIn(ctx context.Context, tx pgx.Tx) error {
+	c, err := s.read(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := s.checkState(c); err != nil {
+		return err
+	}
+	if newer, err := s.isNewer(c); err != nil {
+		return err
+	} else if newer {
+		return errors.New("a newer pgherald made the tables: remove them with that one")
+	}
+	if err := s.adopt(ctx, tx); err != nil {
+		return err
+	}
+	if err := s.dropOwned(ctx, tx); err != nil {
+		return err
+	}
+	return s.run(ctx, tx, (*migrate.Migrate).Down)
+}
+
+// Repair sets the version of a set that stopped half-way or whose version is unknown. The caller must have
+// checked which version the tables have. Repair runs no SQL file, and refuses a set that needs no repair.
+func Repair(ctx context.Context, databaseURL string, s Set, version uint) error {
+	files, err := s.upFiles()
+	if err != nil {
+		return err
+	}
+	if !hasVersion(files, version) {
+		return fmt.Errorf("repair %s: version %d does not exist, the latest is %d", s.Name, version, files[len(files)-1].version)
+	}
+	err = transact(ctx, databaseURL, func(tx pgx.Tx) error {
+		c, err := s.read(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if !c.unknown && (c.row == nil || !c.row.dirty) {
+			return errors.New("nothing stopped half-way, and the version is known: there is nothing to repair")
+		}
+		if version == 0 {
+			return fmt.Errorf("table %s exists, so the version is not 0", s.probe)
+		}
+		if err := s.adopt(ctx, tx); err != nil {
+			return err
+		}
+		return store(ctx, tx, stored{set: s.Name, version: version})
+	})
+	if err != nil {
+		return fmt.Errorf("repair %s: %w", s.Name, withAdvice(err))
+	}
+	return nil
+}
+
+func hasVersion(files []file, version uint) bool {
+	for _, f := range files {
+		if f.version == version {
+			return true
+		}
+	}
+	return version == 0
 }
 
 // StatusOf returns the status of each set. It changes nothing.
-func StatusOf(ctx context.Context, databaseURL string, sets ...Set) ([]Status, error) {
-	conn, err := pgx.Connect(ctx, databaseURL)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the database: %w", err)
-	}
-	defer conn.Close(ctx)
-	var out []Status
-	for _, s := range sets {
-		st, err := s.status(ctx, conn)
-		if err != nil {
-			return nil, fmt.Errorf("read the version of set %s: %w", s.Name, err)
+func StatusOf(ctx context.Context, databaseURL string, sets ...Set) (out []Status, err error) {
+	err = readOnly(ctx, databaseURL, func(tx pgx.Tx) error {
+		if err := checkForeign(ctx, tx, false); err != nil {
+			return err
 		}
-		out = append(out, st)
-	}
-	return out, nil
+		out = nil
+		for _, s := range sets {
+			st, err := s.status(ctx, tx)
+			if err != nil {
+				return fmt.Errorf("read the version of set %s: %w", s.Name, err)
+			}
+			out = append(out, st)
+		}
+		return nil
+	})
+	return out, err
 }
 
 // status reads the version with its own query: golang-migrate would create its table first.
-func (s Set) status(ctx context.Context, conn *pgx.Conn) (Status, error) {
-	latest, err := s.latest()
-	st := Status{Set: s.Name, Latest: latest}
+func (s Set) status(ctx context.Context, tx pgx.Tx) (Status, error) {
+	files, err := s.upFiles()
+	if err != nil {
+		return Status{}, err
+	}
+	st := Status{Set: s.Name, Latest: files[len(files)-1].version}
+	c, err := s.read(ctx, tx)
 	if err != nil {
 		return st, err
 	}
-	var exists bool
-	if err := conn.QueryRow(ctx, `select to_regclass($1) is not null`, s.table).Scan(&exists); err != nil || !exists {
-		return st, err
+	st.Unknown = c.unknown
+	if c.row != nil {
+		st.Version, st.Dirty = c.row.version, c.row.dirty
 	}
-	err = conn.QueryRow(ctx, `select version, dirty from `+pgx.Identifier{s.table}.Sanitize()).Scan(&st.Version, &st.Dirty)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return st, nil
-	}
-	return st, err
+	return st, nil
 }
 
-// latest returns the highest version among the files.
-func (s Set) latest() (uint, error) {
-	names, err := fs.Glob(s.Files(), "*.up.sql")
-	if err != nil || len(names) == 0 {
-		return 0, fmt.Errorf("list the migrations of set %s: %w", s.Name, errors.Join(err, fs.ErrNotExist))
-	}
-	last, _, _ := strings.Cut(names[len(names)-1], "_")
-	version, err := strconv.ParseUint(last, 10, 32)
-	if err != nil {
-		return 0, fmt.Errorf("parse the version of migration %s: %w", names[len(names)-1], err)
-	}
-	return uint(version), nil
-}
-
-// run opens the set, calls do, and closes the set.
-func (s Set) run(ctx context.Context, databaseURL string, do func(*migrate.Migrate) error) (err error) {
-	m, err := s.open(ctx, databaseURL)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		sourceErr, dbErr := m.Close()
-		err = errors.Join(err, sourceErr, dbErr)
-	}()
-	err = do(m)
-	var dirty migrate.ErrDirty
-	if errors.As(err, &dirty) {
-		return fmt.Errorf("version %d: %w", dirty.Version, ErrDirty)
-	}
-	if errors.Is(err, migrate.ErrNoChange) {
-		return nil
-	}
-	return findPostgresError(err)
-}
-
-func (s Set) open(ctx context.Context, databaseURL string) (*migrate.Migrate, error) {
-	config, err := pgx.ParseConfig(databaseURL)
-	if err != nil {
-		return nil, fmt.Errorf("parse the database URL: %w", err)
-	}
-	database := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, `set lock_timeout = '`+lockTimeout+`'`)
-		return err
-	}))
-	m, err := s.openOn(ctx, database)
-	if err != nil {
-		return nil, errors.Join(err, database.Close())
-	}
-	return m, nil
-}
-
-func (s Set) openOn(ctx context.Context, database *sql.DB) (*migrate.Migrate, error) {
-	if err := database.PingContext(ctx); err != nil {
-		return nil, fmt.Errorf("connect to the database: %w", err)
-	}
-	driver, err := pgxmigrate.WithInstance(database, &pgxmigrate.Config{MigrationsTable: s.table})
-	if err != nil {
-		return nil, fmt.Errorf("prepare table %s: %w", s.table, err)
-	}
+// run lets golang-migrate run files in the transaction.
+func (s Set) run(ctx context.Context, tx pgx.Tx, do func(*migrate.Migrate) error) error {
 	source, err := iofs.New(s.Files(), ".")
 	if err != nil {
-		return nil, fmt.Errorf("read the migrations: %w", err)
+		return fmt.Errorf("read the migrations: %w", err)
 	}
-	return migrate.NewWithInstance("iofs", source, "pgx5", &atomicFiles{Driver: driver})
+	files := &driver{ctx: ctx, tx: tx, set: s}
+	m, err := migrate.NewWithInstance("iofs", source, "pgherald", files)
+	if err != nil {
+		return errors.Join(err, source.Close())
+	}
+	err = do(m)
+	if errors.Is(err, migrate.ErrNoChange) {
+		err = nil
+	}
+	sourceErr, _ := m.Close() // the driver has nothing to close
+	return errors.Join(files.err, err, sourceErr)
 }

@@ -7,40 +7,43 @@
 // The trigger functions are not in the migrations: package triggers generates them from a spec and can
 // replace them at any time.
 //
-// Sets are applied in the given order and undone in reverse. Each set stores its version in a table of its
-// own. An advisory lock lets only one process migrate at a time, and each file is applied as a whole or not
-// at all.
+// Sets are applied in the given order and undone in reverse. The table pgherald.migrations stores the version
+// of each set. All files that one call runs for a set, and the new version, are one transaction: an error or a
+// lost connection leaves the set as it was.
+//
+// # What the migrations trust
+//
+// Nothing here depends on search_path: each transaction sets its own. Up, Down and Repair refuse a schema
+// pgherald that belongs to a role whose code must not run with the rights of the connected role, and tables of
+// it with the triggers or rules of others.
 package migrations
 
 import (
 	"embed"
 	"io/fs"
+	"strconv"
+	"strings"
 )
 
-//go:embed engine/*.sql workload/*.sql
+//go:embed engine/*.sql workload/*.sql after/*.sql
 var files embed.FS
 
 // Set is a series of migrations with its own version.
 type Set struct {
-	Name  string // a folder of this package
-	table string // the table in which golang-migrate stores the version
-	after string // SQL that Up runs after the migrations, each time: it must change nothing the second time
+	Name     string // a folder of this package
+	oldTable string // the table in which pgherald stored the version before the schema pgherald had a table for it
+	probe    string // a table that exists if and only if the set is installed
 }
 
 // Engine returns the set with the event log. Every installation needs it.
-func Engine() Set { return Set{Name: "engine", table: "pgherald_engine_migrations"} }
+func Engine() Set {
+	return Set{Name: "engine", oldTable: "pgherald_engine_migrations", probe: "pgherald.events"}
+}
 
 // Workload returns the set with the tables of the Workload Insights dashboard, the example.
 func Workload() Set {
-	return Set{Name: "workload", table: "pgherald_workload_migrations", after: reserveTypesSQL}
+	return Set{Name: "workload", oldTable: "pgherald_workload_migrations", probe: "public.activities"}
 }
-
-// reserveTypesSQL reserves the event types that the triggers of the workload write: pgherald.publish refuses them.
-// It is not a migration, since the engine may be removed and created again while the workload stays.
-const reserveTypesSQL = `
-insert into pgherald.reserved_types (type)
-values ('activity_created'), ('activity_updated'), ('activity_deleted'), ('assignment_changed')
-on conflict do nothing`
 
 // Files returns the set's SQL files.
 func (s Set) Files() fs.FS {
@@ -49,4 +52,35 @@ func (s Set) Files() fs.FS {
 		panic(err) // the name is one of two constants
 	}
 	return sub
+}
+
+// after returns the SQL that Up runs after the set's migrations, each time. It changes nothing where
+// everything is in order.
+func (s Set) after() (string, error) {
+	text, err := files.ReadFile("after/" + s.Name + ".sql")
+	return string(text), err
+}
+
+// file is one migration of a set.
+type file struct {
+	version uint
+	name    string // such as 0001_events.up.sql
+}
+
+// upFiles returns the migrations of the set, in order.
+func (s Set) upFiles() ([]file, error) {
+	names, err := fs.Glob(s.Files(), "*.up.sql")
+	if err != nil {
+		return nil, err
+	}
+	out := make([]file, len(names))
+	for i, name := range names {
+		number, _, _ := strings.Cut(name, "_")
+		version, err := strconv.ParseUint(number, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = file{uint(version), name}
+	}
+	return out, nil
 }

@@ -16,6 +16,7 @@ type migrateCmd struct {
 	Up     migrateUpCmd     `cmd:"" help:"Create the tables or update them."`
 	Down   migrateDownCmd   `cmd:"" help:"Remove the tables with their rows, and all triggers."`
 	Status migrateStatusCmd `cmd:"" help:"Print the version of the tables."`
+	Show   migrateShowCmd   `cmd:"" help:"Print the SQL that up would run, as a script for psql."`
 	Repair migrateRepairCmd `cmd:"" help:"Set the version of the tables after a migration that stopped half-way."`
 }
 
@@ -44,6 +45,14 @@ func (c migrateUpCmd) Run(a *app) error {
 	if err := migrations.Up(a.ctx, c.DatabaseURL, c.sets()...); err != nil {
 		return err
 	}
+	advice, err := migrations.RoleAdvice(a.ctx, c.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	if advice != "" {
+		fmt.Fprintf(a.stderr, "the trigger functions will run with the rights of the role that applies them; to give them few rights, "+
+			"run as a superuser, then migrate up again: %s\n", advice)
+	}
 	return migrateStatusCmd(c).Run(a)
 }
 
@@ -67,6 +76,13 @@ func (c migrateDownCmd) Run(a *app) error {
 	if err := migrations.Down(a.ctx, c.DatabaseURL, c.sets()...); err != nil {
 		return err
 	}
+	remains, err := migrations.DropRole(a.ctx, c.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	if remains {
+		fmt.Fprintln(a.stderr, "the role pgherald_writer remains: another database of the cluster uses it, or this role may not drop it")
+	}
 	return migrateStatusCmd{setFlags: c.setFlags}.Run(a)
 }
 
@@ -82,6 +98,22 @@ func (c migrateStatusCmd) Run(a *app) error {
 		fmt.Fprintf(a.stdout, "%-9s version %d of %d%s\n", s.Set, s.Version, s.Latest, server.MigrationAdvice(s))
 	}
 	return nil
+}
+
+type migrateShowCmd struct {
+	configFlags
+	DatabaseURL string `group:"database" secret:"url" env:"DATABASE_URL" placeholder:"URL" help:"The database, whose version the SQL begins at. Default: an empty database."`
+	EngineOnly  bool   `group:"database" env:"PGHERALD_ENGINE_ONLY" help:"Only the event log, without the tables of the activities."`
+}
+
+// Run prints the SQL.
+func (c migrateShowCmd) Run(a *app) error {
+	script, err := migrations.Script(a.ctx, c.DatabaseURL, setFlags{EngineOnly: c.EngineOnly}.sets()...)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(a.stdout, script)
+	return err
 }
 
 type migrateRepairCmd struct {

@@ -69,7 +69,7 @@ func (d Database) migrate(ctx context.Context, sets []migrations.Set) error {
 	}
 	var outdated []error
 	for _, s := range statuses {
-		if s.Dirty || s.Version < s.Latest {
+		if s.Dirty || s.Unknown || s.Version < s.Latest {
 			outdated = append(outdated, fmt.Errorf("%s is at version %d of %d%s", s.Set, s.Version, s.Latest, MigrationAdvice(s)))
 		}
 	}
@@ -82,6 +82,8 @@ func MigrationAdvice(s migrations.Status) string {
 	switch {
 	case s.Dirty:
 		return fmt.Sprintf(": stopped half-way in version %d; look at the tables, then run pgherald migrate repair", s.Version)
+	case s.Unknown:
+		return fmt.Sprintf(": the tables exist, in an unknown version; look at them, then run pgherald migrate repair %s", s.Set)
 	case s.Version > s.Latest:
 		return ": made by a newer pgherald than this one"
 	case s.Version < s.Latest:

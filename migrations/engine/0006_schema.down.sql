@@ -1,0 +1,1 @@
+drop function pgherald.truncated(text, text);

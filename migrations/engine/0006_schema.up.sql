@@ -1,0 +1,28 @@
+-- Lets the functions of pgherald_writer, which may not read the log, ask one question about it: whether the
+-- last event of the current transaction says that the whole table was truncated. Then the trigger of a
+-- partition, which fires after that of its parent, writes no event of its own.
+create function pgherald.truncated(type text, "table" text) returns boolean
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    select coalesce(
+        (
+            select
+                events.type = truncated.type
+                and events.data ->> 'table' = truncated."table"
+                and events.data ->> 'partition' is null
+            from pgherald.events
+            where events.xid = pg_current_xact_id_if_assigned()
+            order by events.id desc
+            limit 1
+        ),
+        false
+    )
+$$;
+
+comment on function pgherald.truncated(text, text) is
+    'Whether the last event of this transaction reports the table as truncated. For the trigger functions.';
+
+revoke execute on function pgherald.truncated(text, text) from public;
