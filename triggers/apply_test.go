@@ -17,10 +17,8 @@ func TestApplyTwiceChangesNothing(t *testing.T) {
 	b := open(t, orders)
 	spec := parse(t, ordersSpec)
 	want := triggers.Changes{
-		`create function pgherald."public.orders.insert"`, `create function pgherald."public.orders.update"`,
-		`create function pgherald."public.orders.delete"`, `create function pgherald."public.orders.truncate"`,
-		`create trigger pgherald_insert on public.orders`, `create trigger pgherald_update on public.orders`,
-		`create trigger pgherald_delete on public.orders`, `create trigger pgherald_truncate on public.orders`,
+		`create function pgherald."public.orders.row"`, `create function pgherald."public.orders.truncate"`,
+		`create trigger "00_pgherald" on public.orders`, `create trigger pgherald_truncate on public.orders`,
 	}
 	if diff := cmp.Diff(want, b.apply(spec)); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -82,11 +80,9 @@ func TestApplyIsDeclarative(t *testing.T) {
 		ordersSpec)
 	changes := b.apply(parse(t, `tables: [{ name: public.items, on: { insert: item_created } }]`))
 	want := triggers.Changes{
-		`drop trigger pgherald_delete on public.orders`, `drop trigger pgherald_insert on public.orders`,
-		`drop trigger pgherald_truncate on public.orders`, `drop trigger pgherald_update on public.orders`,
-		`create function pgherald."public.items.insert"`, `create trigger pgherald_insert on public.items`,
-		`drop function pgherald."public.orders.delete"`, `drop function pgherald."public.orders.insert"`,
-		`drop function pgherald."public.orders.truncate"`, `drop function pgherald."public.orders.update"`,
+		`drop trigger "00_pgherald" on public.orders`, `drop trigger pgherald_truncate on public.orders`,
+		`create function pgherald."public.items.row"`, `create trigger "00_pgherald" on public.items`,
+		`drop function pgherald."public.orders.row"`, `drop function pgherald."public.orders.truncate"`,
 	}
 	if diff := cmp.Diff(want, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -112,9 +108,7 @@ tables:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := triggers.Changes{ // an update that changes a key writes the insert's event
-		`replace function pgherald."public.orders.insert"`, `replace function pgherald."public.orders.update"`,
-	}
+	want := triggers.Changes{`replace function pgherald."public.orders.row"`}
 	if diff := cmp.Diff(want, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
@@ -140,8 +134,8 @@ func TestConcurrentApplies(t *testing.T) {
 	for _, n := range made {
 		total += n
 	}
-	if total != 8 {
-		t.Errorf("changes of the four applies: %v, want all 8 by one of them", made)
+	if total != 4 {
+		t.Errorf("changes of the four applies: %v, want all 4 by one of them", made)
 	}
 	b.drifts(ordersSpec)
 }
@@ -161,7 +155,7 @@ func TestDrop(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	b.exec(`insert into public.orders values (1, 'logged')`)
 	changes, err := triggers.Drop(t.Context(), b.conn)
-	if err != nil || len(changes) != 8 {
+	if err != nil || len(changes) != 4 {
 		t.Errorf("drop: %v, %v", changes, err)
 	}
 	b.exec(`insert into public.orders values (2, 'not logged')`)
@@ -190,7 +184,7 @@ func TestWithoutTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contains(t, script, "create trigger pgherald_insert")
+	contains(t, script, "create trigger \"00_pgherald\"")
 }
 
 // The script has the same effect as Apply, and running it again is harmless.

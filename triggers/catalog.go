@@ -16,8 +16,10 @@ type relation struct {
 	key         []keyColumn
 	partitioned bool
 	partitions  []partition // at every level, in order of name
+	// children inherit from the table, at every level. Those that the spec lists itself are not among them.
+	children []Name
 	// columns are readable in a trigger. virtual are not: they are virtual generated columns, which
-	// transition tables lack.
+	// PostgreSQL computes on reading.
 	columns, virtual []string
 }
 
@@ -41,9 +43,26 @@ func loadRelations(ctx context.Context, tx pgx.Tx, spec Spec) ([]relation, error
 		if err != nil {
 			errs = append(errs, fmt.Errorf("table %s: %w", t.Name, err))
 		}
+		rel.children = slices.DeleteFunc(rel.children, spec.lists)
 		relations[i] = rel
 	}
-	return relations, errors.Join(errs...)
+	return relations, errors.Join(append(errs, sharedChildren(relations)...)...)
+}
+
+// sharedChildren returns an error for each table that inherits from two watched tables.
+func sharedChildren(relations []relation) []error {
+	var errs []error
+	parents := map[Name]Name{}
+	for _, rel := range relations {
+		for _, child := range rel.children {
+			if other, ok := parents[child]; ok {
+				errs = append(errs, fmt.Errorf("table %s: it inherits from %s and %s, which are both watched: list it in the spec too",
+					child, other, rel.name))
+			}
+			parents[child] = rel.name
+		}
+	}
+	return errs
 }
 
 // loadRelation returns what it found before an error, too.
@@ -53,7 +72,7 @@ func loadRelation(ctx context.Context, tx pgx.Tx, t Table) (relation, error) {
 		return relation{}, err
 	}
 	rel := relation{name: t.Name, partitioned: kind == "p"}
-	if rel.partitions, err = loadPartitions(ctx, tx, oid); err != nil {
+	if rel.partitions, rel.children, err = loadChildren(ctx, tx, oid); err != nil {
 		return rel, err
 	}
 	if err := loadColumns(ctx, tx, oid, &rel); err != nil {
@@ -234,9 +253,9 @@ func loadColumns(ctx context.Context, tx pgx.Tx, oid uint32, rel *relation) erro
 	return err
 }
 
-// loadPartitions returns the partitions of a table at every level. A foreign table among its children, by
-// partition or by inheritance, is an error: it would make every write through the parent fail.
-func loadPartitions(ctx context.Context, tx pgx.Tx, oid uint32) ([]partition, error) {
+// loadChildren returns the partitions of a table and the tables that inherit from it, at every level. A foreign
+// table among them is an error: a write through the parent would give no event for its rows.
+func loadChildren(ctx context.Context, tx pgx.Tx, oid uint32) (partitions []partition, children []Name, err error) {
 	rows, err := tx.Query(ctx, `
 		with recursive tree as (
 			select i.inhrelid as oid from pg_inherits as i where i.inhparent = $1
@@ -249,20 +268,21 @@ func loadPartitions(ctx context.Context, tx pgx.Tx, oid uint32) ([]partition, er
 		join pg_namespace as s on s.oid = c.relnamespace
 		order by s.nspname, c.relname`, oid)
 	if err != nil {
-		return nil, fmt.Errorf("look up its partitions: %w", err)
+		return nil, nil, fmt.Errorf("look up its partitions: %w", err)
 	}
-	var partitions []partition
 	var name Name
 	var kind string
 	var isPartition bool
 	_, err = pgx.ForEachRow(rows, []any{&name.Schema, &name.Table, &kind, &isPartition}, func() error {
 		if kind == "f" {
-			return fmt.Errorf("its child %s is a foreign table, for which Postgres collects no changed rows", name)
+			return fmt.Errorf("its child %s is a foreign table, whose rows change without triggers", name)
 		}
 		if isPartition {
 			partitions = append(partitions, partition{name: name, partitioned: kind == "p"})
+		} else {
+			children = append(children, name)
 		}
 		return nil
 	})
-	return partitions, err
+	return partitions, children, err
 }

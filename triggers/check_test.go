@@ -15,18 +15,18 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 	}{
 		"nothing": {``, nil},
 		"missing trigger": {
-			`drop trigger pgherald_update on public.orders`,
-			[]string{`trigger pgherald_update on public.orders is missing`},
+			`drop trigger "00_pgherald" on public.orders`,
+			[]string{`trigger "00_pgherald" on public.orders is missing`},
 		},
 		"disabled trigger": {
-			`alter table public.orders disable trigger pgherald_update`,
-			[]string{`trigger pgherald_update on public.orders is disabled`},
+			`alter table public.orders disable trigger "00_pgherald"`,
+			[]string{`trigger "00_pgherald" on public.orders is disabled`},
 		},
 		"trigger for replicas only": {
-			`alter table public.orders enable replica trigger pgherald_update`,
-			[]string{`trigger pgherald_update on public.orders is disabled`},
+			`alter table public.orders enable replica trigger "00_pgherald"`,
+			[]string{`trigger "00_pgherald" on public.orders is disabled`},
 		},
-		"trigger that always fires": {`alter table public.orders enable always trigger pgherald_update`, nil},
+		"trigger that always fires": {`alter table public.orders enable always trigger "00_pgherald"`, nil},
 		"trigger of another kind": {
 			`drop trigger pgherald_truncate on public.orders;
 			create trigger pgherald_truncate before truncate on public.orders
@@ -34,29 +34,45 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 			[]string{`trigger pgherald_truncate on public.orders differs from the spec`},
 		},
 		"trigger with a condition": {
-			`drop trigger pgherald_insert on public.orders;
-			create trigger pgherald_insert after insert on public.orders
-			referencing new table as new_rows for each statement when (1 = 2)
-			execute function pgherald."public.orders.insert"()`,
-			[]string{`trigger pgherald_insert on public.orders differs from the spec`},
+			`drop trigger "00_pgherald" on public.orders;
+			create trigger "00_pgherald" after insert or update or delete on public.orders
+			for each row when (1 = 2) execute function pgherald."public.orders.row"()`,
+			[]string{`trigger "00_pgherald" on public.orders differs from the spec`},
+		},
+		"trigger on fewer columns": {
+			`drop trigger "00_pgherald" on public.orders;
+			create trigger "00_pgherald" after insert or update of status or delete on public.orders
+			for each row execute function pgherald."public.orders.row"()`,
+			[]string{`trigger "00_pgherald" on public.orders differs from the spec`},
+		},
+		"trigger for fewer operations": {
+			`drop trigger "00_pgherald" on public.orders;
+			create trigger "00_pgherald" after insert or update on public.orders
+			for each row execute function pgherald."public.orders.row"()`,
+			[]string{`trigger "00_pgherald" on public.orders differs from the spec`},
+		},
+		"trigger for each statement": {
+			`drop trigger "00_pgherald" on public.orders;
+			create trigger "00_pgherald" after insert or update or delete on public.orders
+			for each statement execute function pgherald."public.orders.row"()`,
+			[]string{`trigger "00_pgherald" on public.orders differs from the spec`},
 		},
 		"trigger with the wrong function": {
-			`drop trigger pgherald_insert on public.orders;
-			create trigger pgherald_insert after insert on public.orders
-			referencing new table as new_rows for each statement
-			execute function pgherald."public.orders.delete"()`,
-			[]string{`trigger pgherald_insert on public.orders differs from the spec`},
+			`drop trigger "00_pgherald" on public.orders;
+			create trigger "00_pgherald" after insert or update or delete on public.orders
+			for each row execute function pgherald."public.orders.truncate"()`,
+			[]string{`trigger "00_pgherald" on public.orders differs from the spec`},
 		},
 		"extra trigger": {
 			`create trigger "One More" after insert on public.orders
-			execute function pgherald."public.orders.insert"()`,
+			execute function pgherald."public.orders.row"()`,
 			[]string{`trigger "One More" on public.orders is not in the spec`},
 		},
 		"missing function": {
-			`drop function pgherald."public.orders.delete" cascade`,
+			`drop function pgherald."public.orders.row" cascade`,
 			[]string{
-				`function pgherald."public.orders.delete" is missing`,
-				`trigger pgherald_delete on public.orders is missing`,
+				`function pgherald."public.orders.row" is missing`,
+				`trigger "00_pgherald" on public.orders is missing`,
 			},
 		},
 		"extra function": {
@@ -65,25 +81,25 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 			[]string{`function pgherald.extra is not in the spec`},
 		},
 		"another body": {
-			`create or replace function pgherald."public.orders.delete"() returns trigger language plpgsql
+			`create or replace function pgherald."public.orders.row"() returns trigger language plpgsql
 			security definer set search_path = pg_catalog, pg_temp as 'begin return null; end'`,
-			[]string{`function pgherald."public.orders.delete" differs from the spec`},
+			[]string{`function pgherald."public.orders.row" differs from the spec`},
 		},
 		"not security definer": {
-			`alter function pgherald."public.orders.delete"() security invoker`,
-			[]string{`function pgherald."public.orders.delete" differs from the spec`},
+			`alter function pgherald."public.orders.row"() security invoker`,
+			[]string{`function pgherald."public.orders.row" differs from the spec`},
 		},
 		"another search path": {
-			`alter function pgherald."public.orders.delete"() set search_path = public`,
-			[]string{`function pgherald."public.orders.delete" differs from the spec`},
+			`alter function pgherald."public.orders.row"() set search_path = public`,
+			[]string{`function pgherald."public.orders.row" differs from the spec`},
 		},
 		"extra setting": {
-			`alter function pgherald."public.orders.delete"() set work_mem = '1MB'`,
-			[]string{`function pgherald."public.orders.delete" differs from the spec`},
+			`alter function pgherald."public.orders.row"() set work_mem = '1MB'`,
+			[]string{`function pgherald."public.orders.row" differs from the spec`},
 		},
 		"function executable by every role": {
-			`grant execute on function pgherald."public.orders.delete"() to public`,
-			[]string{`function pgherald."public.orders.delete" may be executed by every role`},
+			`grant execute on function pgherald."public.orders.row"() to public`,
+			[]string{`function pgherald."public.orders.row" may be executed by every role`},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,9 +120,9 @@ func TestCheckFindsAnOwnerWithoutRights(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	owner := b.role("owner")
 	b.exec(`grant create, usage on schema pgherald to ` + owner)
-	b.exec(`alter function pgherald."public.orders.insert"() owner to ` + owner)
+	b.exec(`alter function pgherald."public.orders.row"() owner to ` + owner)
 	contains(t, b.fails(`insert into public.orders values (1)`), "permission denied")
-	b.drifts(ordersSpec, `the owner of function pgherald."public.orders.insert" may not write to pgherald.events`)
+	b.drifts(ordersSpec, `the owner of function pgherald."public.orders.row" may not write to pgherald.events`)
 	b.apply(parse(t, ordersSpec))
 	b.drifts(ordersSpec)
 	b.gives(`insert into public.orders values (1)`, `order_created 1 {"id":1,"status":null,"was":null}`)
@@ -134,8 +150,8 @@ func TestCheckOfADroppedTable(t *testing.T) {
 	b.exec(`drop table public.orders`)
 	b.drifts(ordersSpec, "table public.orders: it does not exist")
 	changes := b.apply(triggers.Spec{})
-	if len(changes) != 4 {
-		t.Errorf("apply of an empty spec made the changes %q, want the drop of 4 functions", changes)
+	if len(changes) != 2 {
+		t.Errorf("apply of an empty spec made the changes %q, want the drop of 2 functions", changes)
 	}
 }
 
@@ -149,10 +165,8 @@ func TestCheckOfOneBadTable(t *testing.T) {
 		"without key": {`alter table public.logs drop constraint logs_pkey`, []string{"table public.logs: it has no primary key (or a deferrable one): add one, or name the columns of another unique index under key"}},
 		"renamed": {`alter table public.logs rename to logs_old`, []string{
 			"table public.logs: it does not exist",
-			"trigger pgherald_delete on public.logs_old is not in the spec: it logs writes to public.logs_old as those to public.logs",
-			"trigger pgherald_insert on public.logs_old is not in the spec: it logs writes to public.logs_old as those to public.logs",
+			`trigger "00_pgherald" on public.logs_old is not in the spec: it logs writes to public.logs_old as those to public.logs`,
 			"trigger pgherald_truncate on public.logs_old is not in the spec: it logs writes to public.logs_old as those to public.logs",
-			"trigger pgherald_update on public.logs_old is not in the spec: it logs writes to public.logs_old as those to public.logs",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,8 +174,8 @@ func TestCheckOfOneBadTable(t *testing.T) {
   - { name: public.logs, on: { insert: logged, update: relogged, delete: unlogged } }`
 			b := watch(t, orders+`create table public.logs (id int primary key);`, spec)
 			b.exec(c.change)
-			b.exec(`drop trigger pgherald_update on public.orders`)
-			b.drifts(spec, append([]string{"trigger pgherald_update on public.orders is missing"}, c.want...)...)
+			b.exec(`drop trigger "00_pgherald" on public.orders`)
+			b.drifts(spec, append([]string{`trigger "00_pgherald" on public.orders is missing`}, c.want...)...)
 		})
 	}
 }

@@ -19,18 +19,19 @@
 //
 // # What a trigger promises
 //
-//   - It writes one event for each event of the spec, each row and each statement, in the transaction
-//     of the write. A rollback, also to a savepoint, removes the events too.
-//   - An UPDATE pairs old and new rows by key. A row that did not change gives no event. A row whose key
-//     changed counts as a delete of the old key and an insert of the new one. Where the spec watches
-//     updates but not inserts, the new key gives the update event, with o all null.
-//   - The cost is linear in the rows of the statement, whatever plan the session has cached.
+//   - It writes one event for each event of the spec and each write to a row, in the transaction of the
+//     write and in the order of the writes. A rollback, also to a savepoint, removes the events too.
+//   - A row that did not change gives no event. A row whose key changed counts as a delete of the old key
+//     and an insert of the new one, in this order. The text of the key decides, not its equality operator.
+//     Where the spec watches updates but not inserts, the new key gives the update event, with o all null.
+//   - The cost is linear in the rows of the statement, whatever plan the session has cached. A change of
+//     the table makes every session plan again.
 //   - A writer needs only the right to write to the table. The functions are SECURITY DEFINER, see only
 //     pg_catalog and what the spec qualifies with a schema, and only their owner may execute them.
 //   - Events do not depend on the writer's settings. The functions fix TimeZone, DateStyle and the like,
 //     so a key always has the same spelling.
-//   - The wake-up (NOTIFY) carries the table, the operation, the number of events and the transaction,
-//     but no row. Writers skip it while the notify leader holds its lock and sends the wake-ups itself.
+//   - The wake-up (NOTIFY) carries the first table and operation of the transaction and its number, but no
+//     row. Writers skip it while the notify leader holds its lock and sends the wake-ups itself.
 //
 // # When a trigger can make a write fail
 //
@@ -50,17 +51,20 @@
 //
 // # What a trigger does not see
 //
-//   - Virtual generated columns (PostgreSQL 18), which transition tables lack. Apply refuses an expression
+//   - Virtual generated columns (PostgreSQL 18), which triggers cannot read. Apply refuses an expression
 //     that reads one.
-//   - Writes that name a child table by inheritance, unless the spec names the child too. Writes that name
-//     the parent fire the parent's triggers, also for rows of the child.
-//   - A partition that was added after Apply, until the next Apply. Check reports it.
+//   - Rows of a table that inherits from a watched one since the last Apply, and a TRUNCATE of such a table
+//     or of a later partition, until the next Apply. Check reports both.
 //   - With `truncate: as-deletes`, rows that are not in the snapshot of a REPEATABLE READ or SERIALIZABLE
 //     transaction: they give no delete event.
 //
 // # Order with an application's own triggers
 //
-// An application's AFTER ROW trigger may write to the same row again. The event of that inner write then
-// precedes the event of the outer write, because PostgreSQL fires statement triggers last, and those of the
-// inner statement first. So the last event shows the row as the outer write left it.
+// PostgreSQL fires the triggers of a row in the order of their names. Ours has a name that sorts before most
+// others, so that a write by an AFTER ROW trigger of the application gives its event after that of the outer
+// write, and the last event shows the row as it is. Two cases remain in which it does not:
+//
+//   - a trigger of the application whose name sorts before "00_pgherald" writes to its own row again.
+//   - a trigger writes to another row that the same statement has already changed, but whose triggers have
+//     not fired yet. PostgreSQL fires those of the inner statement first.
 package triggers

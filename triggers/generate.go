@@ -11,10 +11,11 @@ type function struct {
 	name, body string
 }
 
-// trigger is a generated trigger on one table.
+// trigger is a generated trigger on one table. A row trigger fires for its operations; one with the
+// operation truncate fires for the statement.
 type trigger struct {
 	table    Name
-	op       string
+	ops      []string
 	before   bool
 	function string
 }
@@ -26,29 +27,30 @@ type objects struct {
 }
 
 // generate turns one table of the spec into functions and triggers. It is a pure function of the spec and
-// the catalog. A partition needs its own triggers, since a write that names the partition fires only
-// those; they share the functions of the parent.
+// the catalog. PostgreSQL copies a row trigger to the partitions of its table, also to later ones. It copies
+// none to tables that inherit from it.
 func generate(t Table, rel relation) objects {
 	var objs objects
-	for _, op := range t.watchedOps() {
-		if op == opTruncate {
-			objs.addTruncate(t, rel)
-			continue
+	if ops := t.rowOps(); len(ops) > 0 {
+		name := functionName(t.Name, opRow)
+		objs.functions = append(objs.functions, function{name, rowBody(t, rel)})
+		for _, table := range append([]Name{t.Name}, rel.children...) {
+			objs.triggers = append(objs.triggers, trigger{table: table, ops: ops, function: name})
 		}
-		name := functionName(t.Name, op)
-		objs.functions = append(objs.functions, function{name, rowBody(t, rel, op)})
-		objs.triggers = append(objs.triggers, trigger{table: t.Name, op: op, function: name})
-		for _, p := range rel.partitions {
-			objs.triggers = append(objs.triggers, trigger{table: p.name, op: op, function: name})
-		}
+	}
+	if t.isWatched(opTruncate) {
+		objs.addTruncate(t, rel)
 	}
 	return objs
 }
 
-// addTruncate adds a function for the table and one for each of its partitions. A TRUNCATE of the parent
-// fires the triggers of the parent and of every partition, so each function covers only its own rows.
+// addTruncate adds a function for the table and one for each of its partitions and children. A TRUNCATE of
+// the parent fires the triggers of all of them, so each function covers only its own rows.
 func (objs *objects) addTruncate(t Table, rel relation) {
 	tree := append([]partition{{rel.name, rel.partitioned}}, rel.partitions...)
+	for _, child := range rel.children {
+		tree = append(tree, partition{name: child})
+	}
 	for _, member := range tree {
 		if t.Truncate.AsDeletes && member.partitioned {
 			continue // a partitioned table holds no rows itself
@@ -56,7 +58,7 @@ func (objs *objects) addTruncate(t Table, rel relation) {
 		name := functionName(member.name, opTruncate)
 		objs.functions = append(objs.functions, function{name, truncateBody(t, rel, member.name)})
 		objs.triggers = append(objs.triggers, trigger{
-			table: member.name, op: opTruncate, before: t.Truncate.AsDeletes, function: name,
+			table: member.name, ops: []string{opTruncate}, before: t.Truncate.AsDeletes, function: name,
 		})
 	}
 }
@@ -121,37 +123,38 @@ func (f function) sqlName() string {
 	return Name{"pgherald", f.name}.String()
 }
 
-func (t trigger) name() string { return "pgherald_" + t.op }
+// The names of the triggers. PostgreSQL fires the triggers of a row in the order of their names, as bytes:
+// ours comes before the application's, which may write to the same row again. The event of that inner
+// write then follows that of the outer one, as the writes did.
+const (
+	rowTrigger      = "00_pgherald"
+	truncateTrigger = "pgherald_truncate"
+)
 
-// create generates the statement that creates the trigger. Its transition tables are those that PostgreSQL
-// has for the operation; TRUNCATE has none.
+func (t trigger) isRow() bool { return t.ops[0] != opTruncate }
+
+func (t trigger) name() string {
+	if t.isRow() {
+		return rowTrigger
+	}
+	return truncateTrigger
+}
+
+// create generates the statement that creates the trigger.
 func (t trigger) create() string {
-	var b strings.Builder
-	when := "after"
+	when, level := "after", "row"
 	if t.before {
 		when = "before"
 	}
-	fmt.Fprintf(&b, "create trigger %s\n%s %s on %s\n", t.name(), when, t.op, t.table)
-	if tables := t.transitionTables(); len(tables) > 0 {
-		fmt.Fprintf(&b, "referencing %s\n", strings.Join(tables, " "))
+	if !t.isRow() {
+		level = "statement"
 	}
-	fmt.Fprintf(&b, "for each statement\nexecute function %s()", function{name: t.function}.sqlName())
-	return b.String()
+	return fmt.Sprintf("create trigger %s\n%s %s on %s\nfor each %s\nexecute function %s()", quoteIdent(t.name()),
+		when, strings.Join(t.ops, " or "), t.table, level, function{name: t.function}.sqlName())
 }
 
 func (t trigger) drop() string {
-	return fmt.Sprintf("drop trigger if exists %s on %s", t.name(), t.table)
-}
-
-func (t trigger) transitionTables() []string {
-	var tables []string
-	if t.op == opInsert || t.op == opUpdate {
-		tables = append(tables, "new table as new_rows")
-	}
-	if t.op == opUpdate || t.op == opDelete {
-		tables = append(tables, "old table as old_rows")
-	}
-	return tables
+	return fmt.Sprintf("drop trigger if exists %s on %s", quoteIdent(t.name()), t.table)
 }
 
 // script generates the statements for all objects as one readable script. Running it again is harmless.

@@ -34,11 +34,10 @@ type installedFunction struct {
 
 type installedTrigger struct {
 	trigger
-	name        string
-	kind        int16 // pg_trigger.tgtype
-	transitions [2]string
-	plain       bool // without arguments, columns or condition
-	enabled     bool
+	name    string
+	kind    int16 // pg_trigger.tgtype
+	plain   bool  // without arguments, columns, condition or transition tables
+	enabled bool
 }
 
 func loadInstalled(ctx context.Context, tx pgx.Tx) (installed, error) {
@@ -89,14 +88,15 @@ func loadFunctions(ctx context.Context, tx pgx.Tx) ([]installedFunction, error) 
 func loadTriggers(ctx context.Context, tx pgx.Tx) ([]installedTrigger, error) {
 	rows, err := tx.Query(ctx, `
 		select s.nspname::text, c.relname::text, t.tgname::text, p.proname::text, t.tgtype,
-			coalesce(t.tgoldtable::text, ''), coalesce(t.tgnewtable::text, ''),
-			t.tgnargs = 0 and t.tgqual is null and t.tgattr::text = '',
+			t.tgnargs = 0 and t.tgqual is null and t.tgattr::text = ''
+				and t.tgoldtable is null and t.tgnewtable is null,
 			t.tgenabled in ('O', 'A')
 		from pg_trigger as t
 		join pg_proc as p on p.oid = t.tgfoid
 		join pg_class as c on c.oid = t.tgrelid
 		join pg_namespace as s on s.oid = c.relnamespace
-		where p.pronamespace = 'pgherald'::regnamespace and not t.tgisinternal
+		where p.pronamespace = 'pgherald'::regnamespace
+			and t.tgparentid = 0 -- PostgreSQL keeps the copies on partitions itself
 		order by s.nspname, c.relname, t.tgname`)
 	if err != nil {
 		return nil, err
@@ -104,8 +104,7 @@ func loadTriggers(ctx context.Context, tx pgx.Tx) ([]installedTrigger, error) {
 	var triggers []installedTrigger
 	var t installedTrigger
 	targets := []any{
-		&t.table.Schema, &t.table.Table, &t.name, &t.function, &t.kind,
-		&t.transitions[0], &t.transitions[1], &t.plain, &t.enabled,
+		&t.table.Schema, &t.table.Table, &t.name, &t.function, &t.kind, &t.plain, &t.enabled,
 	}
 	_, err = pgx.ForEachRow(rows, targets, func() error {
 		triggers = append(triggers, t)
@@ -129,27 +128,21 @@ func (f installedFunction) same(want function) bool {
 
 // same reports whether an installed trigger, enabled or not, equals the wanted one.
 func (t installedTrigger) same(want trigger) bool {
-	return t.plain && t.function == want.function && t.kind == want.kind() &&
-		t.transitions == want.transitions()
+	return t.plain && t.function == want.function && t.kind == want.kind()
 }
 
-// kind returns pg_trigger.tgtype, the bits of a trigger. A statement trigger lacks the bit for rows.
+// kind returns pg_trigger.tgtype, the bits of a trigger.
 func (t trigger) kind() int16 {
 	bits := map[string]int16{opInsert: 1 << 2, opDelete: 1 << 3, opUpdate: 1 << 4, opTruncate: 1 << 5}
-	kind := bits[t.op]
+	var kind int16
+	for _, op := range t.ops {
+		kind |= bits[op]
+	}
+	if t.isRow() {
+		kind |= 1 << 0
+	}
 	if t.before {
 		kind |= 1 << 1
 	}
 	return kind
-}
-
-func (t trigger) transitions() [2]string {
-	var names [2]string
-	if t.op == opUpdate || t.op == opDelete {
-		names[0] = "old_rows"
-	}
-	if t.op == opInsert || t.op == opUpdate {
-		names[1] = "new_rows"
-	}
-	return names
 }

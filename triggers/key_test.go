@@ -6,27 +6,20 @@ func TestKeyChange(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	b.exec(`insert into public.orders values (1, 'a'), (2, 'b'), (3, 'c')`)
 	b.events()
-	b.exec(`update public.orders set id = 9, status = 'z' where id = 1`)
-	b.wantsAnyOrder(`order_created 9 {"id":9,"status":"z","was":null}`,
-		`order_deleted 1 {"id":1,"status":"a","was":"a"}`)
+	b.gives(`update public.orders set id = 9, status = 'z' where id = 1`,
+		`order_deleted 1 {"id":1,"status":"a","was":"a"}`,
+		`order_created 9 {"id":9,"status":"z","was":null}`)
 }
 
-// A key that moves from one row to another counts as an update of that key.
+// A key that one row leaves and another one takes in the same statement is deleted before it is created.
 func TestKeyShift(t *testing.T) {
-	b := watch(t, `create table public.orders (id int unique deferrable initially deferred,
-		k int primary key, status text)`, `
-tables:
-  - name: public.orders
-    payload: { status: n.status, was: o.status }
-    on: { insert: created, update: updated, delete: deleted }
-`)
-	b.exec(`insert into public.orders values (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c')`)
+	b := watch(t, orders, ordersSpec)
+	b.exec(`insert into public.orders values (3, 'c'), (2, 'b'), (1, 'a')`)
 	b.events()
-	b.exec(`alter table public.orders drop constraint orders_pkey;
-		update public.orders set k = k + 1;
-		alter table public.orders add primary key (k)`)
-	b.wantsAnyOrder(`deleted 1 {"status":"a","was":"a"}`, `updated 2 {"status":"a","was":"b"}`,
-		`updated 3 {"status":"b","was":"c"}`, `created 4 {"status":"c","was":null}`)
+	b.gives(`update public.orders set id = id + 1`,
+		`order_deleted 3 {"id":3,"status":"c","was":"c"}`, `order_created 4 {"id":4,"status":"c","was":null}`,
+		`order_deleted 2 {"id":2,"status":"b","was":"b"}`, `order_created 3 {"id":3,"status":"b","was":null}`,
+		`order_deleted 1 {"id":1,"status":"a","was":"a"}`, `order_created 2 {"id":2,"status":"a","was":null}`)
 }
 
 func TestKeyChangeWithoutInsertAndDeleteEvents(t *testing.T) {
@@ -52,8 +45,8 @@ tables:
 	b.gives(`insert into public.lines values ('a', 1, 5), ('b"', 1, 6)`,
 		`created [1, "a"] {"qty":5,"was":null}`, `created [1, "b\""] {"qty":6,"was":null}`)
 	b.gives(`update public.lines set qty = qty + 1 where pos = 'a'`, `updated [1, "a"] {"qty":6,"was":5}`)
-	b.exec(`update public.lines set pos = 'c' where pos = 'a'`)
-	b.wantsAnyOrder(`created [1, "c"] {"qty":6,"was":null}`, `deleted [1, "a"] {"qty":6,"was":6}`)
+	b.gives(`update public.lines set pos = 'c' where pos = 'a'`,
+		`deleted [1, "a"] {"qty":6,"was":6}`, `created [1, "c"] {"qty":6,"was":null}`)
 }
 
 func TestKeyFromAnotherUniqueIndex(t *testing.T) {
@@ -83,7 +76,10 @@ tables:
     on: { insert: created, update: updated, delete: deleted }
 `))
 	b.gives(`insert into public.tags values ('Go', 1)`, `created Go {"n":1,"was":null}`)
-	b.gives(`update public.tags set name = 'GO', n = 2`, `updated GO {"n":2,"was":1}`)
+	// citext finds the two texts equal, but clients do not.
+	b.gives(`update public.tags set name = 'GO', n = 2`,
+		`deleted Go {"n":1,"was":1}`, `created GO {"n":2,"was":null}`)
+	b.gives(`update public.tags set name = 'GO', n = 3`, `updated GO {"n":3,"was":2}`)
 }
 
 func TestUnusableKeysAreRefused(t *testing.T) {

@@ -19,6 +19,17 @@ func (n Name) String() string {
 	return quoteIdent(n.Schema) + "." + quoteIdent(n.Table)
 }
 
+// regclass returns the table as a constant of type regclass. Its input knows no U&"" names.
+func (n Name) regclass() string {
+	parts := []string{n.Schema, n.Table}
+	for i, part := range parts {
+		if !isPlainIdent(part) || isKeyword(part) {
+			parts[i] = `"` + strings.ReplaceAll(part, `"`, `""`) + `"`
+		}
+	}
+	return quoteLiteral(strings.Join(parts, ".")) + "::pg_catalog.regclass"
+}
+
 // parseName reads `schema.table` as PostgreSQL would: a part without quotes folds to lower case.
 func parseName(text string) (Name, error) {
 	first, rest, err := parseIdent(text)

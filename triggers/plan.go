@@ -95,7 +95,7 @@ func wrongPrivileges(f installedFunction) []change {
 func missingTriggers(want objects, found installed) []change {
 	var changes []change
 	for _, t := range want.triggers {
-		on := fmt.Sprintf("trigger %s on %s", t.name(), t.table)
+		on := fmt.Sprintf("trigger %s on %s", quoteIdent(t.name()), t.table)
 		c := change{table: t.table}
 		have, ok := found.trigger(t.table, t.name())
 		switch {
@@ -104,7 +104,7 @@ func missingTriggers(want objects, found installed) []change {
 		case !have.same(t):
 			c.kind, c.drift, c.action, c.sql = KindDiffers, on+" differs from the spec", "replace "+on, []string{have.drop(), t.create()}
 		case !have.enabled:
-			enable := fmt.Sprintf("alter table %s enable trigger %s", t.table, t.name())
+			enable := fmt.Sprintf("alter table %s enable trigger %s", t.table, quoteIdent(t.name()))
 			c.kind, c.drift, c.action, c.sql = KindDisabled, on+" is disabled", "enable "+on, []string{enable}
 		default:
 			continue

@@ -39,7 +39,7 @@ func TestWriterNeedsNoRightOnTheLog(t *testing.T) {
 		truncate public.orders`)
 	contains(t, b.fails(`select * from pgherald.events`), "permission denied for schema pgherald")
 	contains(t, b.fails(`insert into pgherald.events (type, data) values ('x', '{}')`), "permission denied for schema pgherald")
-	contains(t, b.fails(`select pgherald."public.orders.insert"()`), "permission denied for schema pgherald")
+	contains(t, b.fails(`select pgherald."public.orders.row"()`), "permission denied for schema pgherald")
 	b.exec(`reset session authorization`)
 	b.wants(`order_created 1 {"id":1,"status":"a","was":null}`,
 		`order_updated 1 {"id":1,"status":"b","was":"a"}`,
@@ -58,9 +58,9 @@ func TestOtherRolesCannotUseTheFunctions(t *testing.T) {
 	b.exec(`create table thieves.orders (id int primary key, status text)`)
 	contains(t, b.fails(`
 		create trigger mine after insert on thieves.orders referencing new table as new_rows
-		for each statement execute function pgherald."public.orders.insert"()`),
-		"permission denied for function", "public.orders.insert")
-	contains(t, b.fails(`select pgherald."public.orders.insert"()`), "permission denied")
+		for each statement execute function pgherald."public.orders.row"()`),
+		"permission denied for function", "public.orders.row")
+	contains(t, b.fails(`select pgherald."public.orders.row"()`), "permission denied")
 	contains(t, b.fails(`select * from pgherald.events`), "permission denied for table events")
 }
 

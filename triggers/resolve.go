@@ -99,7 +99,7 @@ func objectsOf(tables []resolved) objects {
 func (r resolved) mayHave() []string {
 	var names []string
 	for _, member := range append([]partition{{name: r.table.Name}}, r.rel.partitions...) {
-		for _, op := range []string{opInsert, opUpdate, opDelete, opTruncate} {
+		for _, op := range []string{opRow, opInsert, opUpdate, opDelete, opTruncate} {
 			names = append(names, functionName(member.name, op))
 		}
 	}

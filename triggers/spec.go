@@ -1,8 +1,15 @@
 package triggers
 
+import "slices"
+
 // A Spec lists the watched tables and the events that their writes give. [Parse] makes one.
 type Spec struct {
 	Tables []Table
+}
+
+// lists reports whether the spec has an entry for a table.
+func (s Spec) lists(name Name) bool {
+	return slices.ContainsFunc(s.Tables, func(t Table) bool { return t.Name == name })
 }
 
 // A Table is one watched table. Parse has already applied inheritance: each event holds its own key,
@@ -55,18 +62,19 @@ type Truncate struct {
 // rows would disappear without an event.
 const truncatedType = "table_truncated"
 
-// The operations, as spelled in the names of functions and triggers.
+// The operations, as SQL spells them. opRow names the function of a row trigger, which serves the first three.
 const (
+	opRow      = "row"
 	opInsert   = "insert"
 	opUpdate   = "update"
 	opDelete   = "delete"
 	opTruncate = "truncate"
 )
 
-// watchedOps lists the operations that need a trigger on this table.
-func (t Table) watchedOps() []string {
+// rowOps lists the watched operations on rows.
+func (t Table) rowOps() []string {
 	var ops []string
-	for _, op := range []string{opInsert, opUpdate, opDelete, opTruncate} {
+	for _, op := range []string{opInsert, opUpdate, opDelete} {
 		if t.isWatched(op) {
 			ops = append(ops, op)
 		}

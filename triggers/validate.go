@@ -129,29 +129,26 @@ func (v *validator) describe(ctx context.Context, what, sql string, want uint32)
 	})
 }
 
-// statements lets PostgreSQL plan the statements of the triggers. The table itself replaces the transition
-// tables.
+// statements lets PostgreSQL plan the statements of the triggers, with rows of nulls as n and o.
 func (v *validator) statements(ctx context.Context, rel relation) error {
-	rows := fmt.Sprintf("(select %s from %s where false)", readable(rel), rel.name)
-	for _, op := range v.table.watchedOps() {
-		sql := fmt.Sprintf("explain with new_rows as %s, old_rows as %s\n", rows, rows)
-		switch {
-		case op != opTruncate:
-			sql += statement(v.table, rel, op)
-		case v.table.Truncate.AsDeletes:
-			sql = "explain " + truncatedRows(v.table, rel, rel.name)
-		default:
-			sql += truncatedTable(v.table, rel.name)
-		}
-		err := v.inSavepoint(ctx, "on "+op, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, restoreLineBreaks(sql))
-			return err
-		})
-		if err != nil {
-			return err
+	for _, op := range []string{opInsert, opUpdate, opDelete} {
+		for _, event := range v.table.events(op) {
+			if err := v.statement(ctx, op, "explain "+insertInto+eventQuery(rel, event, v.from)); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	if v.table.Truncate.Type == "" {
+		return nil
+	}
+	return v.statement(ctx, opTruncate, "explain "+truncatedTable(v.table, rel.name))
+}
+
+func (v *validator) statement(ctx context.Context, op, sql string) error {
+	return v.inSavepoint(ctx, "on "+op, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, restoreLineBreaks(sql))
+		return err
+	})
 }
 
 // inSavepoint runs one check in a savepoint, so that the next one can run after a mistake.

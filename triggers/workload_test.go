@@ -150,10 +150,10 @@ func TestWorkloadAssignments(t *testing.T) {
 		`activity_updated 1 general status=open assigned=dan`)
 	w.short(`update public.assignments set assigned_by = 'boss'`)
 	w.short(`update public.assignments set activity_id = '`+two+`'`,
-		`assignment_changed 2 status=open assigned=dan new=dan`,
-		`activity_updated 2 assignment status=open assigned=dan`,
 		`assignment_changed 1 status=open old=dan`,
-		`activity_updated 1 assignment status=open`)
+		`activity_updated 1 assignment status=open`,
+		`assignment_changed 2 status=open assigned=dan new=dan`,
+		`activity_updated 2 assignment status=open assigned=dan`)
 	w.short(`delete from public.assignments`,
 		`assignment_changed 2 status=open old=dan`,
 		`activity_updated 2 assignment status=open`)
@@ -226,24 +226,5 @@ func TestWorkloadCascades(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
-	}
-}
-
-// A statement that wrote events sends one wake-up, which carries no row.
-func TestWakeUp(t *testing.T) {
-	w := newWorkload(t)
-	w.exec(`listen pgherald`)
-	w.exec(`update public.activities set location = repeat('x', 200); update public.activities set location = location`)
-	n, err := w.conn.WaitForNotification(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	wakeUp := regexp.MustCompile(`^\{"table" : "public.activities", "op" : "update", "rows" : 2, "xid" : "\d+"\}$`)
-	if !wakeUp.MatchString(n.Payload) {
-		t.Errorf("payload of the wake-up: %s", n.Payload)
-	}
-	w.exec(`notify pgherald, 'end'`)
-	if n, err = w.conn.WaitForNotification(t.Context()); err != nil || n.Payload != "end" {
-		t.Errorf("got %v, %v: a statement without changes sent a wake-up", n, err)
 	}
 }

@@ -62,14 +62,16 @@
 //
 // A writer's transaction T, in this order:
 //
-//  1. inserts its events. From here on T has a transaction number (xid), and no snapshot shows T as ended
+//  1. inserts its first event. From here on T has a transaction number (xid), and no snapshot shows T as ended
 //     until it has.
 //  2. checks the lock (C): it tries to acquire LeaderLock in shared mode, without waiting. If it succeeds,
 //     it unlocks again and calls NOTIFY.
 //  3. commits. At V its events become visible, and its notification, if any, is delivered after V.
 //
-// A transaction that writes several times checks each time. It is silent only if the lock was held each time,
-// and C may be any of these checks.
+// A transaction that writes several times checks once, at its first write, and notes this in a setting that
+// PostgreSQL undoes together with the notification when a savepoint is rolled back. Its next write then checks
+// again. So T either notifies, or it is silent because the lock was held at the check that counts, which is C.
+// Only step 1 has to precede C for the proof, not all of T's events.
 //
 // A leader:
 //

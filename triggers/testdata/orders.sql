@@ -1,4 +1,4 @@
-create or replace function pgherald."public.orders.insert"() returns trigger
+create or replace function pgherald."public.orders.row"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -11,188 +11,96 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+    key_changed pg_catalog.bool = false;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'order_created',
-        n.id::text,
-        coalesce((array['user:' || n.customer_id]), '{}'),
-        to_json(payload.*)
-    from new_rows as n
-    cross join lateral (
-        select
-            n.id as id,
-            n.status as status,
-            n.total as total
-    ) as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.orders',
-            'op', 'insert',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'UPDATE' then
+        -- Skip a row that did not change. *= compares row images, since not every type has an equality
+        -- operator.
+        if new operator(pg_catalog.*=) old then
+            return null;
+        end if;
+        key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+            and 'public.orders'::pg_catalog.regclass is not null;
     end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."public.orders.insert"() from public;
-
-create or replace function pgherald."public.orders.update"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    -- Fast path: one row, and its key did not change.
-    if not exists (select from new_rows offset 1) then
-        insert into pgherald.events (type, key, audience, data)
-        select
-            'order_updated',
-            n.id::text,
-            coalesce((array['user:' || n.customer_id]), '{}'),
-            to_json(payload.*)
-        from new_rows as n
-        cross join old_rows as o
-        cross join lateral (
-            select
-                n.id as id,
-                n.status as status,
-                n.total as total
-        ) as payload
-        where n.id = o.id
-            and n.* *<> o.*;
-        get diagnostics written = row_count;
-    end if;
-    if written = 0 then
-        insert into pgherald.events (type, key, audience, data)
-        select event.type, event.key, event.audience, event.data
-        from new_rows
-        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
-        -- one row is also good for an update of many rows.
-        full join old_rows on new_rows.id = old_rows.id
-        cross join lateral (
-            -- The row changed.
-            select
-                'order_updated',
-                n.id::text,
-                coalesce((array['user:' || n.customer_id]), '{}'),
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join lateral (
-                select
-                    n.id as id,
-                    n.status as status,
-                    n.total as total
-            ) as payload
-            where num_nulls(new_rows.id, old_rows.id) = 0
-            union all
-            -- The key changed: this row has the new key.
-            select
-                'order_created',
-                n.id::text,
-                coalesce((array['user:' || n.customer_id]), '{}'),
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join lateral (
-                select
-                    n.id as id,
-                    n.status as status,
-                    n.total as total
-            ) as payload
-            where old_rows.id is null
-            union all
-            -- The key changed: this row had the old key.
+    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+        declare
+            n alias for old;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
                 'order_deleted',
-                n.id::text,
+                n.id::pg_catalog.text,
                 coalesce((array['user:' || n.customer_id]), '{}'),
-                to_json(payload.*)
-            from (select old_rows.*) as n
-            cross join lateral (
+                pg_catalog.to_json(payload.*)
+            from (
                 select
                     n.id as id,
                     n.status as status,
                     n.total as total
             ) as payload
-            where new_rows.id is null
-        ) as event (type, key, audience, data)
-        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
-        -- operator. A strict condition here would turn the full join into an inner join.
-        where (new_rows.* *<> old_rows.*) is distinct from false;
-        get diagnostics written = row_count;
+            where 'public.orders'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.orders',
-            'op', 'update',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+        declare
+            n alias for new;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'order_created',
+                n.id::pg_catalog.text,
+                coalesce((array['user:' || n.customer_id]), '{}'),
+                pg_catalog.to_json(payload.*)
+            from (
+                select
+                    n.id as id,
+                    n.status as status,
+                    n.total as total
+            ) as payload
+            where 'public.orders'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."public.orders.update"() from public;
-
-create or replace function pgherald."public.orders.delete"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'order_deleted',
-        n.id::text,
-        coalesce((array['user:' || n.customer_id]), '{}'),
-        to_json(payload.*)
-    from old_rows as n
-    cross join lateral (
-        select
-            n.id as id,
-            n.status as status,
-            n.total as total
-    ) as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.orders',
-            'op', 'delete',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+        declare
+            n alias for new;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'order_updated',
+                n.id::pg_catalog.text,
+                coalesce((array['user:' || n.customer_id]), '{}'),
+                pg_catalog.to_json(payload.*)
+            from (
+                select
+                    n.id as id,
+                    n.status as status,
+                    n.total as total
+            ) as payload
+            where 'public.orders'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end if;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.orders',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
-revoke execute on function pgherald."public.orders.delete"() from public;
+revoke execute on function pgherald."public.orders.row"() from public;
 
 create or replace function pgherald."public.orders.truncate"() returns trigger
 language plpgsql
@@ -207,47 +115,37 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'public.orders' as "table") as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.orders',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.orders',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
 revoke execute on function pgherald."public.orders.truncate"() from public;
 
-drop trigger if exists pgherald_insert on public.orders;
-create trigger pgherald_insert
-after insert on public.orders
-referencing new table as new_rows
-for each statement
-execute function pgherald."public.orders.insert"();
-
-drop trigger if exists pgherald_update on public.orders;
-create trigger pgherald_update
-after update on public.orders
-referencing new table as new_rows old table as old_rows
-for each statement
-execute function pgherald."public.orders.update"();
-
-drop trigger if exists pgherald_delete on public.orders;
-create trigger pgherald_delete
-after delete on public.orders
-referencing old table as old_rows
-for each statement
-execute function pgherald."public.orders.delete"();
+drop trigger if exists "00_pgherald" on public.orders;
+create trigger "00_pgherald"
+after insert or update or delete on public.orders
+for each row
+execute function pgherald."public.orders.row"();
 
 drop trigger if exists pgherald_truncate on public.orders;
 create trigger pgherald_truncate

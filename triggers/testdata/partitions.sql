@@ -1,4 +1,4 @@
-create or replace function pgherald."shop.lines.insert"() returns trigger
+create or replace function pgherald."shop.lines.row"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -11,154 +11,78 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+    key_changed pg_catalog.bool = false;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'line_added',
-        json_build_array(n.order_id, n.sku)::text,
-        null::text[],
-        to_json(n.*)
-    from new_rows as n;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.lines',
-            'op', 'insert',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'UPDATE' then
+        -- Skip a row that did not change. *= compares row images, since not every type has an equality
+        -- operator.
+        if new operator(pg_catalog.*=) old then
+            return null;
+        end if;
+        key_changed = pg_catalog.json_build_array(new.order_id, new.sku)::pg_catalog.text operator(pg_catalog.<>) pg_catalog.json_build_array(old.order_id, old.sku)::pg_catalog.text collate pg_catalog."C"
+            and 'shop.lines'::pg_catalog.regclass is not null;
     end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."shop.lines.insert"() from public;
-
-create or replace function pgherald."shop.lines.update"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    -- Fast path: one row, and its key did not change.
-    if not exists (select from new_rows offset 1) then
-        insert into pgherald.events (type, key, audience, data)
-        select
-            'line_changed',
-            json_build_array(n.order_id, n.sku)::text,
-            null::text[],
-            to_json(n.*)
-        from new_rows as n
-        cross join old_rows as o
-        where n.order_id = o.order_id
-            and n.sku operator(public.=) o.sku
-            and n.* *<> o.*;
-        get diagnostics written = row_count;
-    end if;
-    if written = 0 then
-        insert into pgherald.events (type, key, audience, data)
-        select event.type, event.key, event.audience, event.data
-        from new_rows
-        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
-        -- one row is also good for an update of many rows.
-        full join old_rows on new_rows.order_id = old_rows.order_id
-            and new_rows.sku operator(public.=) old_rows.sku
-        cross join lateral (
-            -- The row changed.
-            select
-                'line_changed',
-                json_build_array(n.order_id, n.sku)::text,
-                null::text[],
-                to_json(new_rows.*)
-            from (select new_rows.*) as n
-            where num_nulls(new_rows.order_id, old_rows.order_id) = 0
-            union all
-            -- The key changed: this row has the new key.
-            select
-                'line_added',
-                json_build_array(n.order_id, n.sku)::text,
-                null::text[],
-                to_json(new_rows.*)
-            from (select new_rows.*) as n
-            where old_rows.order_id is null
-            union all
-            -- The key changed: this row had the old key.
+    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+        declare
+            n alias for old;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
                 'line_removed',
-                json_build_array(n.order_id, n.sku)::text,
-                null::text[],
-                to_json(old_rows.*)
-            from (select old_rows.*) as n
-            where new_rows.order_id is null
-        ) as event (type, key, audience, data)
-        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
-        -- operator. A strict condition here would turn the full join into an inner join.
-        where (new_rows.* *<> old_rows.*) is distinct from false;
-        get diagnostics written = row_count;
+                pg_catalog.json_build_array(n.order_id, n.sku)::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(n.*)
+            where 'shop.lines'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.lines',
-            'op', 'update',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+        declare
+            n alias for new;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'line_added',
+                pg_catalog.json_build_array(n.order_id, n.sku)::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(n.*)
+            where 'shop.lines'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."shop.lines.update"() from public;
-
-create or replace function pgherald."shop.lines.delete"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'line_removed',
-        json_build_array(n.order_id, n.sku)::text,
-        null::text[],
-        to_json(n.*)
-    from old_rows as n;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.lines',
-            'op', 'delete',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+        declare
+            n alias for new;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'line_changed',
+                pg_catalog.json_build_array(n.order_id, n.sku)::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(n.*)
+            where 'shop.lines'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end if;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'shop.lines',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
-revoke execute on function pgherald."shop.lines.delete"() from public;
+revoke execute on function pgherald."shop.lines.row"() from public;
 
 create or replace function pgherald."shop.lines.truncate"() returns trigger
 language plpgsql
@@ -173,21 +97,26 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'shop.lines' as "table") as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.lines',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'shop.lines',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
@@ -207,7 +136,8 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -226,16 +156,20 @@ begin
             and last.data ->> 'table' = 'shop.lines'
             and last.data ->> 'partition' is null
     );
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.lines',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'shop.lines',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
@@ -255,7 +189,8 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -274,16 +209,20 @@ begin
             and last.data ->> 'table' = 'shop.lines'
             and last.data ->> 'partition' is null
     );
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.lines',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'shop.lines',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
@@ -303,7 +242,8 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -322,23 +262,27 @@ begin
             and last.data ->> 'table' = 'shop.lines'
             and last.data ->> 'partition' is null
     );
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.lines',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'shop.lines',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
 revoke execute on function pgherald."shop.lines_2026_01.truncate"() from public;
 
-create or replace function pgherald."shop.stock.delete"() returns trigger
+create or replace function pgherald."shop.stock.row"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -351,30 +295,41 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'stock_gone',
-        n.sku::text,
-        null::text[],
-        to_json(n.*)
-    from old_rows as n;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.stock',
-            'op', 'delete',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'DELETE' then
+        declare
+            n alias for old;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'stock_gone',
+                n.sku::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(n.*)
+            where 'shop.stock'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end if;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'shop.stock',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
-revoke execute on function pgherald."shop.stock.delete"() from public;
+revoke execute on function pgherald."shop.stock.row"() from public;
 
 create or replace function pgherald."shop.stock_eu.truncate"() returns trigger
 language plpgsql
@@ -389,26 +344,36 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+    gone shop.stock_eu;
 begin
-    with old_rows as (select * from only shop.stock_eu)
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'stock_gone',
-        n.sku::text,
-        null::text[],
-        to_json(n.*)
-    from old_rows as n;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.stock',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    for gone in select * from only shop.stock_eu loop
+        declare
+            n alias for gone;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'stock_gone',
+                n.sku::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(n.*)
+            where 'shop.stock'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end loop;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'shop.stock',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
@@ -428,52 +393,47 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+    gone shop.stock_us;
 begin
-    with old_rows as (select * from only shop.stock_us)
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'stock_gone',
-        n.sku::text,
-        null::text[],
-        to_json(n.*)
-    from old_rows as n;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'shop.stock',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    for gone in select * from only shop.stock_us loop
+        declare
+            n alias for gone;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'stock_gone',
+                n.sku::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(n.*)
+            where 'shop.stock'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end loop;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'shop.stock',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
 revoke execute on function pgherald."shop.stock_us.truncate"() from public;
 
-drop trigger if exists pgherald_insert on shop.lines;
-create trigger pgherald_insert
-after insert on shop.lines
-referencing new table as new_rows
-for each statement
-execute function pgherald."shop.lines.insert"();
-
-drop trigger if exists pgherald_update on shop.lines;
-create trigger pgherald_update
-after update on shop.lines
-referencing new table as new_rows old table as old_rows
-for each statement
-execute function pgherald."shop.lines.update"();
-
-drop trigger if exists pgherald_delete on shop.lines;
-create trigger pgherald_delete
-after delete on shop.lines
-referencing old table as old_rows
-for each statement
-execute function pgherald."shop.lines.delete"();
+drop trigger if exists "00_pgherald" on shop.lines;
+create trigger "00_pgherald"
+after insert or update or delete on shop.lines
+for each row
+execute function pgherald."shop.lines.row"();
 
 drop trigger if exists pgherald_truncate on shop.lines;
 create trigger pgherald_truncate
@@ -481,53 +441,11 @@ after truncate on shop.lines
 for each statement
 execute function pgherald."shop.lines.truncate"();
 
-drop trigger if exists pgherald_insert on shop.lines_2025;
-create trigger pgherald_insert
-after insert on shop.lines_2025
-referencing new table as new_rows
-for each statement
-execute function pgherald."shop.lines.insert"();
-
-drop trigger if exists pgherald_update on shop.lines_2025;
-create trigger pgherald_update
-after update on shop.lines_2025
-referencing new table as new_rows old table as old_rows
-for each statement
-execute function pgherald."shop.lines.update"();
-
-drop trigger if exists pgherald_delete on shop.lines_2025;
-create trigger pgherald_delete
-after delete on shop.lines_2025
-referencing old table as old_rows
-for each statement
-execute function pgherald."shop.lines.delete"();
-
 drop trigger if exists pgherald_truncate on shop.lines_2025;
 create trigger pgherald_truncate
 after truncate on shop.lines_2025
 for each statement
 execute function pgherald."shop.lines_2025.truncate"();
-
-drop trigger if exists pgherald_insert on shop.lines_2026;
-create trigger pgherald_insert
-after insert on shop.lines_2026
-referencing new table as new_rows
-for each statement
-execute function pgherald."shop.lines.insert"();
-
-drop trigger if exists pgherald_update on shop.lines_2026;
-create trigger pgherald_update
-after update on shop.lines_2026
-referencing new table as new_rows old table as old_rows
-for each statement
-execute function pgherald."shop.lines.update"();
-
-drop trigger if exists pgherald_delete on shop.lines_2026;
-create trigger pgherald_delete
-after delete on shop.lines_2026
-referencing old table as old_rows
-for each statement
-execute function pgherald."shop.lines.delete"();
 
 drop trigger if exists pgherald_truncate on shop.lines_2026;
 create trigger pgherald_truncate
@@ -535,59 +453,23 @@ after truncate on shop.lines_2026
 for each statement
 execute function pgherald."shop.lines_2026.truncate"();
 
-drop trigger if exists pgherald_insert on shop.lines_2026_01;
-create trigger pgherald_insert
-after insert on shop.lines_2026_01
-referencing new table as new_rows
-for each statement
-execute function pgherald."shop.lines.insert"();
-
-drop trigger if exists pgherald_update on shop.lines_2026_01;
-create trigger pgherald_update
-after update on shop.lines_2026_01
-referencing new table as new_rows old table as old_rows
-for each statement
-execute function pgherald."shop.lines.update"();
-
-drop trigger if exists pgherald_delete on shop.lines_2026_01;
-create trigger pgherald_delete
-after delete on shop.lines_2026_01
-referencing old table as old_rows
-for each statement
-execute function pgherald."shop.lines.delete"();
-
 drop trigger if exists pgherald_truncate on shop.lines_2026_01;
 create trigger pgherald_truncate
 after truncate on shop.lines_2026_01
 for each statement
 execute function pgherald."shop.lines_2026_01.truncate"();
 
-drop trigger if exists pgherald_delete on shop.stock;
-create trigger pgherald_delete
+drop trigger if exists "00_pgherald" on shop.stock;
+create trigger "00_pgherald"
 after delete on shop.stock
-referencing old table as old_rows
-for each statement
-execute function pgherald."shop.stock.delete"();
-
-drop trigger if exists pgherald_delete on shop.stock_eu;
-create trigger pgherald_delete
-after delete on shop.stock_eu
-referencing old table as old_rows
-for each statement
-execute function pgherald."shop.stock.delete"();
+for each row
+execute function pgherald."shop.stock.row"();
 
 drop trigger if exists pgherald_truncate on shop.stock_eu;
 create trigger pgherald_truncate
 before truncate on shop.stock_eu
 for each statement
 execute function pgherald."shop.stock_eu.truncate"();
-
-drop trigger if exists pgherald_delete on shop.stock_us;
-create trigger pgherald_delete
-after delete on shop.stock_us
-referencing old table as old_rows
-for each statement
-execute function pgherald."shop.stock.delete"();
 
 drop trigger if exists pgherald_truncate on shop.stock_us;
 create trigger pgherald_truncate

@@ -1,4 +1,4 @@
-create or replace function pgherald."public.users.update"() returns trigger
+create or replace function pgherald."public.users.row"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -11,22 +11,30 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+    key_changed pg_catalog.bool = false;
 begin
-    -- Fast path: one row, and its key did not change.
-    if not exists (select from new_rows offset 1) then
-        insert into pgherald.events (type, key, audience, data)
-        select event.type, event.key, event.audience, event.data
-        from new_rows
-        cross join old_rows
-        cross join lateral (
+    if tg_op operator(pg_catalog.=) 'UPDATE' then
+        -- Skip a row that did not change. *= compares row images, since not every type has an equality
+        -- operator.
+        if new operator(pg_catalog.*=) old then
+            return null;
+        end if;
+        key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+            and 'public.users'::pg_catalog.regclass is not null;
+    end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+        declare
+            n alias for new;
+            o alias for old;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
                 'user.renamed',
-                ('user-' || n.id)::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join (select old_rows.*) as o
+                ('user-' || n.id)::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
             join public.teams as t on t.id = n.team_id
             left join public.users as boss on boss.id = t.boss_id
             cross join lateral (
@@ -41,42 +49,39 @@ begin
                         end
                     ) as boss
             ) as payload
-            where new_rows.id = old_rows.id
-                and (n.name is distinct from o.name)
-            union all
+            where 'public.users'::pg_catalog.regclass is not null
+                and (n.name is distinct from o.name);
+            written = written or found;
+            insert into pgherald.events (type, key, audience, data)
             select
                 'user.seen',
-                n.id::text,
+                n.id::pg_catalog.text,
                 coalesce((array['team:' || t.id]), '{}'),
-                to_json(payload.*)
-            from (select new_rows.*) as n
+                pg_catalog.to_json(payload.*)
+            from (select) as row
             join public.teams as t on t.id = n.team_id
             left join public.users as boss on boss.id = t.boss_id
             cross join lateral (
                 select
                     n.seen_at as at
             ) as payload
-            where new_rows.id = old_rows.id
-        ) as event (type, key, audience, data)
-        where new_rows.* *<> old_rows.*;
-        get diagnostics written = row_count;
+            where 'public.users'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    if written = 0 then
-        insert into pgherald.events (type, key, audience, data)
-        select event.type, event.key, event.audience, event.data
-        from new_rows
-        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
-        -- one row is also good for an update of many rows.
-        full join old_rows on new_rows.id = old_rows.id
-        cross join lateral (
-            -- The row changed, or its key changed (then o is null).
+    if key_changed then
+        -- The key changed, and no event reports the new key.
+        declare
+            n alias for new;
+            o public.users;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
                 'user.renamed',
-                ('user-' || n.id)::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join (select old_rows.*) as o
+                ('user-' || n.id)::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
             join public.teams as t on t.id = n.team_id
             left join public.users as boss on boss.id = t.boss_id
             cross join lateral (
@@ -91,42 +96,44 @@ begin
                         end
                     ) as boss
             ) as payload
-            where num_nulls(new_rows.id) = 0
-                and (n.name is distinct from o.name)
-            union all
+            where 'public.users'::pg_catalog.regclass is not null
+                and (n.name is distinct from o.name);
+            written = written or found;
+            insert into pgherald.events (type, key, audience, data)
             select
                 'user.seen',
-                n.id::text,
+                n.id::pg_catalog.text,
                 coalesce((array['team:' || t.id]), '{}'),
-                to_json(payload.*)
-            from (select new_rows.*) as n
+                pg_catalog.to_json(payload.*)
+            from (select) as row
             join public.teams as t on t.id = n.team_id
             left join public.users as boss on boss.id = t.boss_id
             cross join lateral (
                 select
                     n.seen_at as at
             ) as payload
-            where num_nulls(new_rows.id) = 0
-        ) as event (type, key, audience, data)
-        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
-        -- operator. A strict condition here would turn the full join into an inner join.
-        where (new_rows.* *<> old_rows.*) is distinct from false;
-        get diagnostics written = row_count;
+            where 'public.users'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.users',
-            'op', 'update',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.users',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
-revoke execute on function pgherald."public.users.update"() from public;
+revoke execute on function pgherald."public.users.row"() from public;
 
 create or replace function pgherald."public.users.truncate"() returns trigger
 language plpgsql
@@ -141,33 +148,37 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'users.gone', null, null, to_json(payload.*)
     from (select 'public.users' as "table") as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.users',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.users',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
 revoke execute on function pgherald."public.users.truncate"() from public;
 
-drop trigger if exists pgherald_update on public.users;
-create trigger pgherald_update
+drop trigger if exists "00_pgherald" on public.users;
+create trigger "00_pgherald"
 after update on public.users
-referencing new table as new_rows old table as old_rows
-for each statement
-execute function pgherald."public.users.update"();
+for each row
+execute function pgherald."public.users.row"();
 
 drop trigger if exists pgherald_truncate on public.users;
 create trigger pgherald_truncate

@@ -1,4 +1,4 @@
-create or replace function pgherald."public.activities.insert"() returns trigger
+create or replace function pgherald."public.activities.row"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -11,115 +11,78 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+    key_changed pg_catalog.bool = false;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'activity_created',
-        n.id::text,
-        null::text[],
-        to_json(payload.*)
-    from new_rows as n
-    cross join lateral (
-        select
-            n.id as id,
-            n.category as category,
-            n.subcategory as subcategory,
-            n.location as location,
-            n.status as status,
-            n.reporter as reporter,
-            (
-                select s.assignee_id
-                from public.assignments as s
-                where s.activity_id = n.id
-            ) as "assignedTo",
-            to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-    ) as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.activities',
-            'op', 'insert',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'UPDATE' then
+        -- Skip a row that did not change. *= compares row images, since not every type has an equality
+        -- operator.
+        if new operator(pg_catalog.*=) old then
+            return null;
+        end if;
+        key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+            and 'public.activities'::pg_catalog.regclass is not null;
     end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."public.activities.insert"() from public;
-
-create or replace function pgherald."public.activities.update"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    -- Fast path: one row, and its key did not change.
-    if not exists (select from new_rows offset 1) then
-        insert into pgherald.events (type, key, audience, data)
-        select
-            'activity_updated',
-            n.id::text,
-            null::text[],
-            to_json(payload.*)
-        from new_rows as n
-        cross join old_rows as o
-        cross join lateral (
+    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+        declare
+            n alias for old;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
-                n.id as id,
-                n.category as category,
-                n.subcategory as subcategory,
-                n.location as location,
-                n.status as status,
-                n.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = n.id
-                ) as "assignedTo",
-                (case when n.status is distinct from o.status then 'status' else 'general' end) as "updateType",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = n.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                to_char(n.updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        where n.id = o.id
-            and n.* *<> o.*;
-        get diagnostics written = row_count;
+                'activity_deleted',
+                n.id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (
+                select
+                    n.id as id,
+                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where 'public.activities'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    if written = 0 then
-        insert into pgherald.events (type, key, audience, data)
-        select event.type, event.key, event.audience, event.data
-        from new_rows
-        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
-        -- one row is also good for an update of many rows.
-        full join old_rows on new_rows.id = old_rows.id
-        cross join lateral (
-            -- The row changed.
+    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+        declare
+            n alias for new;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'activity_created',
+                n.id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (
+                select
+                    n.id as id,
+                    n.category as category,
+                    n.subcategory as subcategory,
+                    n.location as location,
+                    n.status as status,
+                    n.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = n.id
+                    ) as "assignedTo",
+                    to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where 'public.activities'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+        declare
+            n alias for new;
+            o alias for old;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
                 'activity_updated',
-                n.id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join (select old_rows.*) as o
-            cross join lateral (
+                n.id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (
                 select
                     n.id as id,
                     n.category as category,
@@ -142,108 +105,28 @@ begin
                     ) as "latestUpdate",
                     to_char(n.updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
             ) as payload
-            where num_nulls(new_rows.id, old_rows.id) = 0
-            union all
-            -- The key changed: this row has the new key.
-            select
-                'activity_created',
-                n.id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join lateral (
-                select
-                    n.id as id,
-                    n.category as category,
-                    n.subcategory as subcategory,
-                    n.location as location,
-                    n.status as status,
-                    n.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = n.id
-                    ) as "assignedTo",
-                    to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where old_rows.id is null
-            union all
-            -- The key changed: this row had the old key.
-            select
-                'activity_deleted',
-                n.id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select old_rows.*) as n
-            cross join lateral (
-                select
-                    n.id as id,
-                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where new_rows.id is null
-        ) as event (type, key, audience, data)
-        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
-        -- operator. A strict condition here would turn the full join into an inner join.
-        where (new_rows.* *<> old_rows.*) is distinct from false;
-        get diagnostics written = row_count;
+            where 'public.activities'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.activities',
-            'op', 'update',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.activities',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
-revoke execute on function pgherald."public.activities.update"() from public;
-
-create or replace function pgherald."public.activities.delete"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'activity_deleted',
-        n.id::text,
-        null::text[],
-        to_json(payload.*)
-    from old_rows as n
-    cross join lateral (
-        select
-            n.id as id,
-            to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-    ) as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.activities',
-            'op', 'delete',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
-    end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."public.activities.delete"() from public;
+revoke execute on function pgherald."public.activities.row"() from public;
 
 create or replace function pgherald."public.activities.truncate"() returns trigger
 language plpgsql
@@ -258,38 +141,48 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+    gone public.activities;
 begin
-    with old_rows as (select * from only public.activities)
-    insert into pgherald.events (type, key, audience, data)
-    select
-        'activity_deleted',
-        n.id::text,
-        null::text[],
-        to_json(payload.*)
-    from old_rows as n
-    cross join lateral (
-        select
-            n.id as id,
-            to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-    ) as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.activities',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    for gone in select * from only public.activities loop
+        declare
+            n alias for gone;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'activity_deleted',
+                n.id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (
+                select
+                    n.id as id,
+                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where 'public.activities'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end loop;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.activities',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
 revoke execute on function pgherald."public.activities.truncate"() from public;
 
-create or replace function pgherald."public.assignments.insert"() returns trigger
+create or replace function pgherald."public.assignments.row"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -302,304 +195,29 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+    key_changed pg_catalog.bool = false;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from new_rows
-    cross join lateral (
-        select
-            'assignment_changed',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
-            select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                n.assignee_id as "newAssigneeId",
-                to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        union all
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
-            select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                'assignment' as "updateType",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-    ) as event (type, key, audience, data);
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.assignments',
-            'op', 'insert',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'UPDATE' then
+        -- Skip a row that did not change. *= compares row images, since not every type has an equality
+        -- operator.
+        if new operator(pg_catalog.*=) old then
+            return null;
+        end if;
+        key_changed = new.activity_id::pg_catalog.text operator(pg_catalog.<>) old.activity_id::pg_catalog.text collate pg_catalog."C"
+            and 'public.assignments'::pg_catalog.regclass is not null;
     end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."public.assignments.insert"() from public;
-
-create or replace function pgherald."public.assignments.update"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    -- Fast path: one row, and its key did not change.
-    if not exists (select from new_rows offset 1) then
-        insert into pgherald.events (type, key, audience, data)
-        select event.type, event.key, event.audience, event.data
-        from new_rows
-        cross join old_rows
-        cross join lateral (
+    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+        declare
+            n alias for old;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
                 'assignment_changed',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join (select old_rows.*) as o
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    o.assignee_id as "oldAssigneeId",
-                    n.assignee_id as "newAssigneeId",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where new_rows.activity_id = old_rows.activity_id
-                and (n.assignee_id is distinct from o.assignee_id)
-            union all
-            select
-                'activity_updated',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join (select old_rows.*) as o
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp",
-                    (case when n.assignee_id is distinct from o.assignee_id then 'assignment' else 'general' end) as "updateType"
-            ) as payload
-            where new_rows.activity_id = old_rows.activity_id
-        ) as event (type, key, audience, data)
-        where new_rows.* *<> old_rows.*;
-        get diagnostics written = row_count;
-    end if;
-    if written = 0 then
-        insert into pgherald.events (type, key, audience, data)
-        select event.type, event.key, event.audience, event.data
-        from new_rows
-        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
-        -- one row is also good for an update of many rows.
-        full join old_rows on new_rows.activity_id = old_rows.activity_id
-        cross join lateral (
-            -- The row changed.
-            select
-                'assignment_changed',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join (select old_rows.*) as o
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    o.assignee_id as "oldAssigneeId",
-                    n.assignee_id as "newAssigneeId",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where num_nulls(new_rows.activity_id, old_rows.activity_id) = 0
-                and (n.assignee_id is distinct from o.assignee_id)
-            union all
-            select
-                'activity_updated',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            cross join (select old_rows.*) as o
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp",
-                    (case when n.assignee_id is distinct from o.assignee_id then 'assignment' else 'general' end) as "updateType"
-            ) as payload
-            where num_nulls(new_rows.activity_id, old_rows.activity_id) = 0
-            union all
-            -- The key changed: this row has the new key.
-            select
-                'assignment_changed',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    n.assignee_id as "newAssigneeId",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where old_rows.activity_id is null
-            union all
-            select
-                'activity_updated',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    'assignment' as "updateType",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where old_rows.activity_id is null
-            union all
-            -- The key changed: this row had the old key.
-            select
-                'assignment_changed',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select old_rows.*) as n
+                n.activity_id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
             join public.activities as a on a.id = n.activity_id
             cross join lateral (
                 select
@@ -617,14 +235,15 @@ begin
                     n.assignee_id as "oldAssigneeId",
                     to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
             ) as payload
-            where new_rows.activity_id is null
-            union all
+            where 'public.assignments'::pg_catalog.regclass is not null;
+            written = written or found;
+            insert into pgherald.events (type, key, audience, data)
             select
                 'activity_updated',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select old_rows.*) as n
+                n.activity_id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
             join public.activities as a on a.id = n.activity_id
             cross join lateral (
                 select
@@ -649,117 +268,161 @@ begin
                     ) as "latestUpdate",
                     to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
             ) as payload
-            where new_rows.activity_id is null
-        ) as event (type, key, audience, data)
-        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
-        -- operator. A strict condition here would turn the full join into an inner join.
-        where (new_rows.* *<> old_rows.*) is distinct from false;
-        get diagnostics written = row_count;
+            where 'public.assignments'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.assignments',
-            'op', 'update',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+        declare
+            n alias for new;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'assignment_changed',
+                n.activity_id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    n.assignee_id as "newAssigneeId",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where 'public.assignments'::pg_catalog.regclass is not null;
+            written = written or found;
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'activity_updated',
+                n.activity_id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    'assignment' as "updateType",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where 'public.assignments'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+        declare
+            n alias for new;
+            o alias for old;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'assignment_changed',
+                n.activity_id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    o.assignee_id as "oldAssigneeId",
+                    n.assignee_id as "newAssigneeId",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+            ) as payload
+            where 'public.assignments'::pg_catalog.regclass is not null
+                and (n.assignee_id is distinct from o.assignee_id);
+            written = written or found;
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'activity_updated',
+                n.activity_id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
+            join public.activities as a on a.id = n.activity_id
+            cross join lateral (
+                select
+                    a.id as id,
+                    a.category as category,
+                    a.subcategory as subcategory,
+                    a.location as location,
+                    a.status as status,
+                    a.reporter as reporter,
+                    (
+                        select s.assignee_id
+                        from public.assignments as s
+                        where s.activity_id = a.id
+                    ) as "assignedTo",
+                    (
+                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                        from public.activity_updates as u
+                        where u.activity_id = a.id
+                        order by u.id desc
+                        limit 1
+                    ) as "latestUpdate",
+                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp",
+                    (case when n.assignee_id is distinct from o.assignee_id then 'assignment' else 'general' end) as "updateType"
+            ) as payload
+            where 'public.assignments'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end if;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.assignments',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
-revoke execute on function pgherald."public.assignments.update"() from public;
-
-create or replace function pgherald."public.assignments.delete"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from old_rows
-    cross join lateral (
-        select
-            'assignment_changed',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select old_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
-            select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                n.assignee_id as "oldAssigneeId",
-                to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        union all
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select old_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
-            select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                'assignment' as "updateType",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-    ) as event (type, key, audience, data);
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.assignments',
-            'op', 'delete',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
-    end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."public.assignments.delete"() from public;
+revoke execute on function pgherald."public.assignments.row"() from public;
 
 create or replace function pgherald."public.assignments.truncate"() returns trigger
 language plpgsql
@@ -774,28 +437,33 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'public.assignments' as "table") as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.assignments',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.assignments',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
 revoke execute on function pgherald."public.assignments.truncate"() from public;
 
-create or replace function pgherald."public.activity_updates.insert"() returns trigger
+create or replace function pgherald."public.activity_updates.row"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -808,89 +476,29 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+    key_changed pg_catalog.bool = false;
 begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from new_rows
-    cross join lateral (
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select new_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
-            select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                n.update_type as "updateType",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        -- An optimization fence: the planner must plan this subquery for one row.
-        offset 0
-    ) as event (type, key, audience, data);
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.activity_updates',
-            'op', 'insert',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    if tg_op operator(pg_catalog.=) 'UPDATE' then
+        -- Skip a row that did not change. *= compares row images, since not every type has an equality
+        -- operator.
+        if new operator(pg_catalog.*=) old then
+            return null;
+        end if;
+        key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+            and 'public.activity_updates'::pg_catalog.regclass is not null;
     end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."public.activity_updates.insert"() from public;
-
-create or replace function pgherald."public.activity_updates.update"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    -- Fast path: one row, and its key did not change.
-    if not exists (select from new_rows offset 1) then
-        insert into pgherald.events (type, key, audience, data)
-        select event.type, event.key, event.audience, event.data
-        from new_rows
-        cross join old_rows
-        cross join lateral (
+    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+        declare
+            n alias for old;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
                 'activity_updated',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
+                n.activity_id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
             join public.activities as a on a.id = n.activity_id
             cross join lateral (
                 select
@@ -915,61 +523,21 @@ begin
                     'general' as "updateType",
                     to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
             ) as payload
-            where new_rows.id = old_rows.id
-            -- An optimization fence: the planner must plan this subquery for one row.
-            offset 0
-        ) as event (type, key, audience, data)
-        where new_rows.* *<> old_rows.*;
-        get diagnostics written = row_count;
+            where 'public.activity_updates'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    if written = 0 then
-        insert into pgherald.events (type, key, audience, data)
-        select event.type, event.key, event.audience, event.data
-        from new_rows
-        -- Postgres can only hash or merge a full join. So the plan that a session caches for an update of
-        -- one row is also good for an update of many rows.
-        full join old_rows on new_rows.id = old_rows.id
-        cross join lateral (
-            -- The row changed.
+    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+        declare
+            n alias for new;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
                 'activity_updated',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    'general' as "updateType",
-                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where num_nulls(new_rows.id, old_rows.id) = 0
-            union all
-            -- The key changed: this row has the new key.
-            select
-                'activity_updated',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select new_rows.*) as n
+                n.activity_id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
             join public.activities as a on a.id = n.activity_id
             cross join lateral (
                 select
@@ -994,15 +562,21 @@ begin
                     ) as "latestUpdate",
                     to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
             ) as payload
-            where old_rows.id is null
-            union all
-            -- The key changed: this row had the old key.
+            where 'public.activity_updates'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+        declare
+            n alias for new;
+        begin
+            insert into pgherald.events (type, key, audience, data)
             select
                 'activity_updated',
-                n.activity_id::text,
-                null::text[],
-                to_json(payload.*)
-            from (select old_rows.*) as n
+                n.activity_id::pg_catalog.text,
+                null::pg_catalog.text[],
+                pg_catalog.to_json(payload.*)
+            from (select) as row
             join public.activities as a on a.id = n.activity_id
             cross join lateral (
                 select
@@ -1027,95 +601,28 @@ begin
                     'general' as "updateType",
                     to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
             ) as payload
-            where new_rows.id is null
-        ) as event (type, key, audience, data)
-        -- Skip rows that did not change. *<> compares row images, since not every type has an equality
-        -- operator. A strict condition here would turn the full join into an inner join.
-        where (new_rows.* *<> old_rows.*) is distinct from false;
-        get diagnostics written = row_count;
+            where 'public.activity_updates'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
     end if;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.activity_updates',
-            'op', 'update',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
-    end if;
-    return null;
-end
-$pgherald$;
-revoke execute on function pgherald."public.activity_updates.update"() from public;
-
-create or replace function pgherald."public.activity_updates.delete"() returns trigger
-language plpgsql
-security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
-as $pgherald$
-#variable_conflict use_column
-declare
-    written bigint = 0;
-begin
-    insert into pgherald.events (type, key, audience, data)
-    select event.type, event.key, event.audience, event.data
-    from old_rows
-    cross join lateral (
-        select
-            'activity_updated',
-            n.activity_id::text,
-            null::text[],
-            to_json(payload.*)
-        from (select old_rows.*) as n
-        join public.activities as a on a.id = n.activity_id
-        cross join lateral (
-            select
-                a.id as id,
-                a.category as category,
-                a.subcategory as subcategory,
-                a.location as location,
-                a.status as status,
-                a.reporter as reporter,
-                (
-                    select s.assignee_id
-                    from public.assignments as s
-                    where s.activity_id = a.id
-                ) as "assignedTo",
-                (
-                    select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                    from public.activity_updates as u
-                    where u.activity_id = a.id
-                    order by u.id desc
-                    limit 1
-                ) as "latestUpdate",
-                'general' as "updateType",
-                to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-        ) as payload
-        -- An optimization fence: the planner must plan this subquery for one row.
-        offset 0
-    ) as event (type, key, audience, data);
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.activity_updates',
-            'op', 'delete',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.activity_updates',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
-revoke execute on function pgherald."public.activity_updates.delete"() from public;
+revoke execute on function pgherald."public.activity_updates.row"() from public;
 
 create or replace function pgherald."public.activity_updates.truncate"() returns trigger
 language plpgsql
@@ -1130,47 +637,37 @@ set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
-    written bigint = 0;
+    written pg_catalog.bool = false;
+
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'public.activity_updates' as "table") as payload;
-    get diagnostics written = row_count;
-    -- A writer skips the NOTIFY while the notify leader holds this advisory lock: the leader finds
-    -- the events and sends the wake-up.
-    if written > 0 and (case when pg_try_advisory_lock_shared(8099557239769099266) then pg_advisory_unlock_shared(8099557239769099266) end) then
-        perform pg_notify('pgherald', json_build_object(
-            'table', 'public.activity_updates',
-            'op', 'truncate',
-            'rows', written,
-            'xid', pg_current_xact_id()::text
-        )::text);
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.activity_updates',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
     end if;
     return null;
 end
 $pgherald$;
 revoke execute on function pgherald."public.activity_updates.truncate"() from public;
 
-drop trigger if exists pgherald_insert on public.activities;
-create trigger pgherald_insert
-after insert on public.activities
-referencing new table as new_rows
-for each statement
-execute function pgherald."public.activities.insert"();
-
-drop trigger if exists pgherald_update on public.activities;
-create trigger pgherald_update
-after update on public.activities
-referencing new table as new_rows old table as old_rows
-for each statement
-execute function pgherald."public.activities.update"();
-
-drop trigger if exists pgherald_delete on public.activities;
-create trigger pgherald_delete
-after delete on public.activities
-referencing old table as old_rows
-for each statement
-execute function pgherald."public.activities.delete"();
+drop trigger if exists "00_pgherald" on public.activities;
+create trigger "00_pgherald"
+after insert or update or delete on public.activities
+for each row
+execute function pgherald."public.activities.row"();
 
 drop trigger if exists pgherald_truncate on public.activities;
 create trigger pgherald_truncate
@@ -1178,26 +675,11 @@ before truncate on public.activities
 for each statement
 execute function pgherald."public.activities.truncate"();
 
-drop trigger if exists pgherald_insert on public.assignments;
-create trigger pgherald_insert
-after insert on public.assignments
-referencing new table as new_rows
-for each statement
-execute function pgherald."public.assignments.insert"();
-
-drop trigger if exists pgherald_update on public.assignments;
-create trigger pgherald_update
-after update on public.assignments
-referencing new table as new_rows old table as old_rows
-for each statement
-execute function pgherald."public.assignments.update"();
-
-drop trigger if exists pgherald_delete on public.assignments;
-create trigger pgherald_delete
-after delete on public.assignments
-referencing old table as old_rows
-for each statement
-execute function pgherald."public.assignments.delete"();
+drop trigger if exists "00_pgherald" on public.assignments;
+create trigger "00_pgherald"
+after insert or update or delete on public.assignments
+for each row
+execute function pgherald."public.assignments.row"();
 
 drop trigger if exists pgherald_truncate on public.assignments;
 create trigger pgherald_truncate
@@ -1205,26 +687,11 @@ after truncate on public.assignments
 for each statement
 execute function pgherald."public.assignments.truncate"();
 
-drop trigger if exists pgherald_insert on public.activity_updates;
-create trigger pgherald_insert
-after insert on public.activity_updates
-referencing new table as new_rows
-for each statement
-execute function pgherald."public.activity_updates.insert"();
-
-drop trigger if exists pgherald_update on public.activity_updates;
-create trigger pgherald_update
-after update on public.activity_updates
-referencing new table as new_rows old table as old_rows
-for each statement
-execute function pgherald."public.activity_updates.update"();
-
-drop trigger if exists pgherald_delete on public.activity_updates;
-create trigger pgherald_delete
-after delete on public.activity_updates
-referencing old table as old_rows
-for each statement
-execute function pgherald."public.activity_updates.delete"();
+drop trigger if exists "00_pgherald" on public.activity_updates;
+create trigger "00_pgherald"
+after insert or update or delete on public.activity_updates
+for each row
+execute function pgherald."public.activity_updates.row"();
 
 drop trigger if exists pgherald_truncate on public.activity_updates;
 create trigger pgherald_truncate

@@ -1,0 +1,67 @@
+package triggers
+
+import (
+	"fmt"
+	"strings"
+)
+
+// truncateBody generates the body of the function for a TRUNCATE of member: t itself or a partition of it.
+func truncateBody(t Table, rel relation, member Name) string {
+	if t.Truncate.AsDeletes {
+		return body(rel.name, "gone "+member.String()+";\n", truncatedRows(t, rel, member))
+	}
+	return body(rel.name, "", truncatedTable(t, member)+";\nwritten = found;")
+}
+
+// truncatedRows generates the loop that writes the delete events. It runs before the TRUNCATE and reads
+// the rows from the table itself.
+func truncatedRows(t Table, rel relation, member Name) string {
+	one := section{events: t.Delete, n: "gone", o: "gone"}
+	return fmt.Sprintf("for gone in select * from only %s loop\n%s\nend loop;", member, indent(one.sql(t, rel), 1))
+}
+
+// truncatedTable generates the statement that writes one event. A TRUNCATE of a parent also fires the
+// triggers of its partitions, after its own: the statement of a partition skips its event if the event
+// for the whole table precedes it.
+func truncatedTable(t Table, member Name) string {
+	typ, table := quoteLiteral(t.Truncate.Type), quoteLiteral(t.Name.String())
+	if member == t.Name {
+		return fmt.Sprintf(`%sselect %s, null, null, to_json(payload.*)
+from (select %s as "table") as payload`, insertInto, typ, table)
+	}
+	return fmt.Sprintf(`%[1]sselect %[2]s, null, null, to_json(payload.*)
+from (select %[3]s as "table", %[4]s as partition) as payload
+-- Skip the event if the last event of this transaction reports the whole table as truncated.
+where not exists (
+    select
+    from (
+        select events.type, events.data
+        from pgherald.events
+        where events.xid = pg_current_xact_id()
+        order by events.id desc
+        limit 1
+    ) as last
+    where last.type = %[2]s
+        and last.data ->> 'table' = %[3]s
+        and last.data ->> 'partition' is null
+)`, insertInto, typ, table, quoteLiteral(member.String()))
+}
+
+// hideLineBreaks replaces line breaks by a byte that SQL cannot contain, so that indent does not change
+// the strings and quoted names of expr.
+func hideLineBreaks(expr string) string { return strings.ReplaceAll(expr, "\n", "\x00") }
+
+// restoreLineBreaks restores the line breaks that hideLineBreaks replaced, in the finished text.
+func restoreLineBreaks(text string) string { return strings.ReplaceAll(text, "\x00", "\n") }
+
+// indent indents every line that is not empty.
+func indent(text string, levels int) string {
+	prefix := strings.Repeat("    ", levels)
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if line != "" {
+			lines[i] = prefix + line
+		}
+	}
+	return strings.Join(lines, "\n")
+}
