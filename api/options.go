@@ -13,8 +13,8 @@ import (
 	"github.com/pgherald/pgherald/stream/status"
 )
 
-// Option adds a feature to an API. The options are the types Auth, Presence, Publishing, Listening, Origins, Routes
-// and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
+// Option adds a feature to an API. The options are the types Auth, Presence, Publishing, Listening, Triggers,
+// Origins, Routes and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
 type Option interface {
 	addTo(f *features) error
 }
@@ -26,6 +26,7 @@ type features struct {
 	presence   Presence
 	publishing Publishing
 	listening  Listening
+	triggers   Triggers
 	origins    Origins
 	routes     []Route
 	page       http.Handler
@@ -127,6 +128,15 @@ type Listening struct {
 
 func (o Listening) addTo(f *features) error {
 	f.listening = o
+	return nil
+}
+
+// Triggers adds what the last check of the triggers found to /api/stats, and a warning to /readyz, which does not
+// become 503: events of other tables still arrive.
+type Triggers struct{ Status func() status.Triggers }
+
+func (o Triggers) addTo(f *features) error {
+	f.triggers = o
 	return nil
 }
 

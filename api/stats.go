@@ -16,6 +16,7 @@ type Stats struct {
 	ConnectionsByUser map[string]int   `json:"connectionsByUser"` // open streams of each user
 	Feed              stream.FeedStats `json:"feed"`
 	Listener          *ListenerStats   `json:"listener,omitempty"`
+	Triggers          *status.Triggers `json:"triggers,omitempty"`
 }
 
 // ListenerStats describes the connection that LISTENs, and the server's notify leader.
@@ -45,8 +46,31 @@ func (a *API) stats(w http.ResponseWriter, _ *http.Request, _ auth.Identity) {
 	sessions := a.sessions.Counts()
 	request.Respond(w, http.StatusOK, Stats{
 		TotalConnections: sessions.Total, ActiveConnections: sessions.Active, ConnectionsByUser: sessions.ByName,
-		Feed: a.config.Feed.Stats(), Listener: a.features.listening.stats(),
+		Feed: a.config.Feed.Stats(), Listener: a.features.listening.stats(), Triggers: a.features.triggers.stats(),
 	})
+}
+
+// stats returns nil if nothing checks the triggers.
+func (o Triggers) stats() *status.Triggers {
+	if o.Status == nil {
+		return nil
+	}
+	s := o.Status()
+	return &s
+}
+
+// warning tells the reader of /readyz that events may be missed. It names no table, because every client may
+// read it.
+func (o Triggers) warning() string {
+	if o.Status == nil {
+		return ""
+	}
+	for _, d := range o.Status().Drift {
+		if !d.Warning {
+			return "triggers differ from the spec: see /api/stats or run pgherald triggers check"
+		}
+	}
+	return ""
 }
 
 // healthz reports that the process answers.
@@ -63,6 +87,10 @@ func (a *API) readyz(w http.ResponseWriter, _ *http.Request) {
 	case err != nil:
 		request.Respond(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
 	default:
-		request.Respond(w, http.StatusOK, map[string]string{"status": "ready"})
+		body := map[string]string{"status": "ready"}
+		if warning := a.features.triggers.warning(); warning != "" {
+			body["warning"] = warning
+		}
+		request.Respond(w, http.StatusOK, body)
 	}
 }

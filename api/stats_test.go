@@ -90,6 +90,35 @@ func TestStatsNames(t *testing.T) {
 	}
 }
 
+// Drift is a warning: the server stays ready, since events of other tables arrive.
+func TestDriftIsAWarning(t *testing.T) {
+	var found status.Triggers
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
+		o.add(api.Triggers{Status: func() status.Triggers { return found }})
+	}})
+	if _, body := s.request(http.MethodGet, "/readyz"); strings.TrimSpace(body) != `{"status":"ready"}` {
+		t.Errorf("without drift: %s", body)
+	}
+	found.Drift = []status.TriggerDrift{{Kind: "unlogged", Warning: true}}
+	if _, body := s.request(http.MethodGet, "/readyz"); strings.TrimSpace(body) != `{"status":"ready"}` {
+		t.Errorf("with drift that loses no event: %s", body)
+	}
+	found = status.Triggers{Checked: time.UnixMilli(0).UTC(), Drift: []status.TriggerDrift{
+		{Table: "public.orders", Kind: "missing", Problem: "p", Remedy: "r", Since: time.UnixMilli(0).UTC()},
+	}}
+	response, body := s.request(http.MethodGet, "/readyz")
+	const warning = `{"status":"ready","warning":"triggers differ from the spec: see /api/stats or run pgherald triggers check"}`
+	if strings.TrimSpace(body) != warning || response.StatusCode != http.StatusOK {
+		t.Errorf("with drift: %d %s", response.StatusCode, body)
+	}
+	_, body = s.request(http.MethodGet, "/api/stats")
+	const want = `"triggers":{"checkedAt":"1970-01-01T00:00:00Z","failures":0,"drift":[{"table":"public.orders","kind":"missing",` +
+		`"problem":"p","remedy":"r","since":"1970-01-01T00:00:00Z"}]}`
+	if !strings.Contains(body, want) {
+		t.Errorf("stats %s, want %s", body, want)
+	}
+}
+
 func TestHealthAndReadiness(t *testing.T) {
 	var reason error
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.Ready = func() error { return reason } }})

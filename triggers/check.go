@@ -42,7 +42,11 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) ([]Drift, error) {
 		r.mistakes = slices.DeleteFunc(r.mistakes, mistake.isUndecided)
 		drifts = append(drifts, r.drift(found)...)
 	}
-	return append(drifts, extras(tables, found)...), nil
+	drifts = append(drifts, extras(tables, found)...)
+	for _, r := range tables {
+		drifts = append(drifts, r.warnings()...)
+	}
+	return drifts, nil
 }
 
 // drift compares what one table should have with what is installed.

@@ -13,6 +13,7 @@ import (
 type resolved struct {
 	table    Table
 	rel      relation
+	traits   traits
 	mistakes []mistake
 }
 
@@ -32,12 +33,16 @@ func isUndecided(err error) bool {
 // resolve looks up and validates every table of a spec. A mistake in one table does not affect the others.
 // err reports that the look-up itself failed.
 func resolve(ctx context.Context, tx pgx.Tx, spec Spec) ([]resolved, error) {
+	all, err := loadTraits(ctx, tx, spec)
+	if err != nil {
+		return nil, err
+	}
 	tables := make([]resolved, len(spec.Tables))
 	for i, t := range spec.Tables {
-		var err error
 		if tables[i], err = resolveTable(ctx, tx, t); err != nil {
 			return nil, fmt.Errorf("look up table %s: %w", t.Name, err)
 		}
+		tables[i].traits = all[t.Name]
 	}
 	return tables, nil
 }

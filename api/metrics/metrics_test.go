@@ -75,7 +75,12 @@ func TestSourcesAreExported(t *testing.T) {
 		},
 		Leader: func() status.Leader { return status.Leader{State: status.Leading, Terms: 3} },
 		Log:    func() (status.Log, bool) { return status.Log{QueueUsage: 0.5, Bytes: 4096}, true },
+		Triggers: func() status.Triggers {
+			return status.Triggers{Checked: time.UnixMilli(1500), Failures: 4, Kinds: map[string]int{"missing": 2, "disabled": 0}}
+		},
 	})
+	checkLines(t, m, `pgherald_trigger_drift{kind="missing"} 2`, `pgherald_trigger_drift{kind="disabled"} 0`,
+		`pgherald_trigger_check_failures_total 4`, `pgherald_trigger_check_last_timestamp_seconds 1.5`)
 	checkLines(t, m, `pgherald_listener_up 1`, `pgherald_listener_round_trip_seconds 0.25`, `pgherald_listener_disconnects_total 2`,
 		`pgherald_leader_state{state="idle"} 0`, `pgherald_leader_state{state="leading"} 1`, `pgherald_leader_state{state="draining"} 0`,
 		`pgherald_leader_terms_total 3`, `pgherald_database_up 1`, `pgherald_notification_queue_usage_ratio 0.5`, `pgherald_log_bytes 4096`)

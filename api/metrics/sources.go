@@ -20,7 +20,8 @@ type Sources struct {
 	Leader   func() status.Leader
 	Pruner   func() status.Pruner
 	// Log returns the figures of the monitor's last query, and false if that query failed.
-	Log func() (status.Log, bool)
+	Log      func() (status.Log, bool)
+	Triggers func() status.Triggers
 	// Pools holds the connection pools by name.
 	Pools map[string]func() Pool
 }
@@ -64,6 +65,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	if s.Log != nil {
 		e.log(s.Log())
+	}
+	if s.Triggers != nil {
+		e.triggers(s.Triggers())
 	}
 	for name, pool := range s.Pools {
 		e.pool(name, pool())
@@ -131,6 +135,17 @@ func (e exporter) log(l status.Log, known bool) {
 	e.gauge("notification_queue_usage_ratio", "Usage of the cluster's notification queue: at 1 every NOTIFY fails.", l.QueueUsage)
 	e.gauge("log_oldest_event_age_seconds", "Age of the oldest event in the log; 0 if the log is empty.", l.OldestAge.Seconds())
 	e.gauge("log_bytes", "Size of the log on disk, with its indexes.", float64(l.Bytes))
+}
+
+func (e exporter) triggers(t status.Triggers) {
+	for kind, n := range t.Kinds {
+		e.gauge("trigger_drift", "Differences between the triggers and the spec, by kind: should stay 0.", float64(n), "kind", kind)
+	}
+	e.counter("trigger_check_failures_total", "Checks of the triggers that failed.", float64(t.Failures))
+	if !t.Checked.IsZero() {
+		e.gauge("trigger_check_last_timestamp_seconds", "Time of this server's last check of the triggers that succeeded, in Unix seconds.",
+			float64(t.Checked.UnixMilli())/1e3)
+	}
 }
 
 func (e exporter) pool(name string, p Pool) {

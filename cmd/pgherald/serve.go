@@ -88,11 +88,12 @@ type eventLogFlags struct {
 }
 
 type tuningFlags struct {
-	FeedBytes     byteSize      `default:"${default_feed_bytes}" env:"PGHERALD_FEED_BYTES" placeholder:"SIZE" help:"Memory for recent events (default ${default})."`
-	Heartbeat     time.Duration `default:"${default_heartbeat}" env:"PGHERALD_HEARTBEAT" placeholder:"TIME" help:"Time between two heartbeats on a stream (default ${default})."`
-	WriteTimeout  time.Duration `default:"${default_write_timeout}" env:"PGHERALD_WRITE_TIMEOUT" placeholder:"TIME" help:"Time that a client may take to accept a write before the server disconnects it (default ${default})."`
-	ProbeInterval time.Duration `default:"${default_probe_interval}" env:"PGHERALD_PROBE_INTERVAL" placeholder:"TIME" help:"Time between two notifications that the listener sends to itself (default ${default})."`
-	Drain         time.Duration `default:"${default_drain}" env:"PGHERALD_DRAIN" placeholder:"TIME" help:"Time that streams may take to end at shutdown (default ${default})."`
+	FeedBytes            byteSize      `default:"${default_feed_bytes}" env:"PGHERALD_FEED_BYTES" placeholder:"SIZE" help:"Memory for recent events (default ${default})."`
+	Heartbeat            time.Duration `default:"${default_heartbeat}" env:"PGHERALD_HEARTBEAT" placeholder:"TIME" help:"Time between two heartbeats on a stream (default ${default})."`
+	WriteTimeout         time.Duration `default:"${default_write_timeout}" env:"PGHERALD_WRITE_TIMEOUT" placeholder:"TIME" help:"Time that a client may take to accept a write before the server disconnects it (default ${default})."`
+	ProbeInterval        time.Duration `default:"${default_probe_interval}" env:"PGHERALD_PROBE_INTERVAL" placeholder:"TIME" help:"Time between two notifications that the listener sends to itself (default ${default})."`
+	TriggerCheckInterval time.Duration `default:"${default_trigger_check_interval}" env:"PGHERALD_TRIGGER_CHECK_INTERVAL" placeholder:"TIME" help:"Time between two comparisons of the triggers with the spec (default ${default})."`
+	Drain                time.Duration `default:"${default_drain}" env:"PGHERALD_DRAIN" placeholder:"TIME" help:"Time that streams may take to end at shutdown (default ${default})."`
 }
 
 // defaults returns the values of the variables in the tags above. All defaults come from
@@ -100,19 +101,20 @@ type tuningFlags struct {
 func defaults() kong.Vars {
 	d := server.DefaultConfig()
 	return kong.Vars{
-		"default_addr":             d.Listen.Addr,
-		"default_auth":             d.Tokens.Auth,
-		"default_jwt_leeway":       configfile.FormatDuration(d.Tokens.Leeway),
-		"default_roles_claim":      d.Tokens.RolesClaim,
-		"default_forwarded_header": d.Limits.ForwardedHeader,
-		"default_cors_origins":     strings.Join(d.Limits.Origins, ","),
-		"default_retain_age":       configfile.FormatDuration(d.EventLog.RetainAge),
-		"default_retain_bytes":     byteSize(d.EventLog.RetainBytes).String(),
-		"default_feed_bytes":       byteSize(d.Tuning.FeedBytes).String(),
-		"default_heartbeat":        configfile.FormatDuration(d.Tuning.Heartbeat),
-		"default_write_timeout":    configfile.FormatDuration(d.Tuning.WriteTimeout),
-		"default_probe_interval":   configfile.FormatDuration(d.Tuning.ProbeInterval),
-		"default_drain":            configfile.FormatDuration(d.Tuning.Drain),
+		"default_addr":                   d.Listen.Addr,
+		"default_auth":                   d.Tokens.Auth,
+		"default_jwt_leeway":             configfile.FormatDuration(d.Tokens.Leeway),
+		"default_roles_claim":            d.Tokens.RolesClaim,
+		"default_forwarded_header":       d.Limits.ForwardedHeader,
+		"default_cors_origins":           strings.Join(d.Limits.Origins, ","),
+		"default_retain_age":             configfile.FormatDuration(d.EventLog.RetainAge),
+		"default_retain_bytes":           byteSize(d.EventLog.RetainBytes).String(),
+		"default_feed_bytes":             byteSize(d.Tuning.FeedBytes).String(),
+		"default_heartbeat":              configfile.FormatDuration(d.Tuning.Heartbeat),
+		"default_write_timeout":          configfile.FormatDuration(d.Tuning.WriteTimeout),
+		"default_probe_interval":         configfile.FormatDuration(d.Tuning.ProbeInterval),
+		"default_trigger_check_interval": configfile.FormatDuration(d.Tuning.TriggerCheckInterval),
+		"default_drain":                  configfile.FormatDuration(d.Tuning.Drain),
 	}
 }
 
@@ -144,7 +146,7 @@ func (c *serverFlags) config() server.Config {
 		EventLog: server.EventLog{RetainAge: c.EventLog.RetainAge, RetainBytes: int64(c.EventLog.RetainBytes)},
 		Tuning: server.Tuning{
 			FeedBytes: int64(c.Tuning.FeedBytes), Heartbeat: c.Tuning.Heartbeat, WriteTimeout: c.Tuning.WriteTimeout,
-			ProbeInterval: c.Tuning.ProbeInterval, Drain: c.Tuning.Drain,
+			ProbeInterval: c.Tuning.ProbeInterval, TriggerCheckInterval: c.Tuning.TriggerCheckInterval, Drain: c.Tuning.Drain,
 		},
 	}
 }

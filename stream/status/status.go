@@ -1,6 +1,7 @@
 // Package status holds the structs in which the background parts of a server report their state: the
-// listener, the notify leader, the pruner and the log. Package db fills them; /api/stats and /metrics
-// serve them. Package status imports nothing of this module, so db and api need not import each other.
+// listener, the notify leader, the pruner, the log and the triggers. Packages db and cmd fill them; /api/stats
+// and /metrics serve them. Package status imports nothing of this module, so db and api need not import each
+// other.
 package status
 
 import "time"
@@ -46,4 +47,25 @@ type Log struct {
 	QueueUsage float64
 	OldestAge  time.Duration // of the oldest event in the log; 0 if the log is empty
 	Bytes      int64         // of the log on disk, with its indexes
+}
+
+// Triggers is what the last check of the triggers found.
+type Triggers struct {
+	// Checked is when a check last succeeded; zero if none has.
+	Checked  time.Time `json:"checkedAt"`
+	Failures uint64    `json:"failures"` // checks that ended with an error
+	// Drift lists the differences from the spec, empty if there are none.
+	Drift []TriggerDrift `json:"drift"`
+	// Kinds counts Drift by kind. It holds every kind that exists.
+	Kinds map[string]int `json:"-"`
+}
+
+// TriggerDrift is one difference between the triggers and their spec.
+type TriggerDrift struct {
+	Table   string    `json:"table,omitempty"` // empty if no table of the spec is concerned
+	Kind    string    `json:"kind"`
+	Problem string    `json:"problem"`
+	Remedy  string    `json:"remedy"`
+	Warning bool      `json:"warning,omitempty"` // the triggers work as the spec says all the same
+	Since   time.Time `json:"since"`             // when this server first saw it
 }

@@ -46,6 +46,7 @@ func TestMetrics(t *testing.T) {
 		`pgherald_database_up 1` + "\n",
 		`pgherald_prune_failures_total 0` + "\n",
 		`pgherald_prune_last`,
+		`pgherald_trigger_check_last`,
 	}
 	var text string
 	var missing []string

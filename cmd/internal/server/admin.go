@@ -52,6 +52,7 @@ func (p *pipeline) sources() metrics.Sources {
 		Leader:   p.leader.Status,
 		Pruner:   p.pruner.Status,
 		Log:      p.monitor.Status,
+		Triggers: p.watcher.Status,
 		Pools:    pools,
 	}
 }

@@ -120,6 +120,8 @@ type Tuning struct {
 	WriteTimeout time.Duration
 	// ProbeInterval is the time between two notifications that the listener sends to itself.
 	ProbeInterval time.Duration
+	// TriggerCheckInterval is the time between two comparisons of the triggers with the spec.
+	TriggerCheckInterval time.Duration
 	// Drain is how long streams may take to end at shutdown.
 	Drain time.Duration
 }
@@ -134,11 +136,12 @@ func DefaultConfig() Config {
 			RetainAge: 24 * time.Hour,
 		},
 		Tuning: Tuning{
-			FeedBytes:     64 << 20,
-			Heartbeat:     30 * time.Second,
-			WriteTimeout:  30 * time.Second,
-			ProbeInterval: 10 * time.Second,
-			Drain:         5 * time.Second,
+			FeedBytes:            64 << 20,
+			Heartbeat:            30 * time.Second,
+			WriteTimeout:         30 * time.Second,
+			ProbeInterval:        10 * time.Second,
+			TriggerCheckInterval: time.Minute,
+			Drain:                5 * time.Second,
 		},
 	}
 }
@@ -151,7 +154,8 @@ func (c Config) Validate() error {
 		value time.Duration
 	}{
 		{"retain-age", c.EventLog.RetainAge}, {"heartbeat", c.Tuning.Heartbeat}, {"write-timeout", c.Tuning.WriteTimeout},
-		{"probe-interval", c.Tuning.ProbeInterval}, {"drain", c.Tuning.Drain},
+		{"probe-interval", c.Tuning.ProbeInterval}, {"trigger-check-interval", c.Tuning.TriggerCheckInterval},
+		{"drain", c.Tuning.Drain},
 	} {
 		if d.value <= 0 {
 			return fmt.Errorf("--%s must be more than 0", d.flag)

@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	// logConns is the number of connections that read the log: one for the feed, one each to prune, to probe
-	// and to monitor, and the others for clients that the feed no longer covers.
+	// logConns is the number of connections that read the log: one for the feed, one each to prune, to probe,
+	// to monitor and to check the triggers, and the others for clients that the feed no longer covers.
 	logConns = 8
 
 	// openTimeout bounds the connections and the first reads at start.
@@ -52,6 +52,7 @@ type pipeline struct {
 	log     *eventlog.Log
 	pruner  *eventlog.Pruner
 	monitor *eventlog.Monitor
+	watcher *watcher // of the triggers that write it
 
 	// Wake-ups, and the schedule of the next writes to clients: feed and leader delay their work for it.
 	listener *notify.Listener
@@ -107,7 +108,9 @@ func (p *pipeline) openLog(ctx context.Context) (err error) {
 		MaxAge: p.config.EventLog.RetainAge, MaxBytes: p.config.EventLog.RetainBytes, Logger: p.logger,
 	})
 	p.monitor = eventlog.NewMonitor(p.logPool, eventlog.MonitorOptions{Logger: p.logger})
-	return nil
+	spec, _, err := LoadSpec(p.config.Database.Spec)
+	p.watcher = newWatcher(p.logPool, spec, p.config.Tuning.TriggerCheckInterval, p.logger)
+	return err
 }
 
 // openWakeUps opens the listener and this server's notify leader. The listener passes renewal requests to the
@@ -131,9 +134,18 @@ func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 // openFeed makes the feed and fills it with the newest part of the log.
 func (p *pipeline) openFeed(ctx context.Context) error {
 	p.feed = stream.NewFeed(p.log, stream.FeedOptions{
-		Bytes: p.config.Tuning.FeedBytes, OnEvent: p.metrics.EventRead, Schedule: p.schedule, Logger: p.logger,
+		Bytes: p.config.Tuning.FeedBytes, OnEvent: p.eventRead, Schedule: p.schedule, Logger: p.logger,
 	})
 	return p.feed.Fill(ctx)
+}
+
+// eventRead observes an event that the feed has read. A collection_reset says that something is wrong with a
+// table or its triggers.
+func (p *pipeline) eventRead(e *stream.Event) {
+	p.metrics.EventRead(e)
+	if e.Type == "collection_reset" {
+		p.watcher.wake()
+	}
 }
 
 // openAPI connects the API to the feed and to the tables.
@@ -145,6 +157,7 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 	options := []api.Option{
 		p.config.Limits.origins(),
 		api.Listening{Listener: p.listener.Status, Leader: p.leader.Status},
+		api.Triggers{Status: p.watcher.Status},
 		api.Presence{Tracker: p.presence, List: control.NewPresenceList(p.apiPool, p.log.SnapshotCursor)},
 		api.Publishing{Publisher: control.NewPublisher(p.apiPool), Role: p.config.Tokens.PublishRole},
 		api.Page{Handler: web.Page()},
@@ -204,6 +217,7 @@ func (p *pipeline) start(ctx context.Context) (stop func()) {
 	running.Go(func() { p.presence.Run(ctx) })
 	running.Go(func() { p.pruner.Run(ctx) })
 	running.Go(func() { p.monitor.Run(ctx) })
+	running.Go(func() { p.watcher.Run(ctx) })
 	running.Go(func() { boundGarbage(ctx, uint64(p.config.Tuning.FeedBytes)) })
 	if p.tokens != nil {
 		running.Go(func() { p.tokens.Run(ctx) })

@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pgherald/pgherald/cmd/internal/server"
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// TestDriftWhileServing disables a trigger under two servers, and enables it again.
+func TestDriftWhileServing(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	url := pgtest.NewDatabase(t)
+	conn := pgtest.Connect(t, url)
+	often := func(c *server.Config) { c.Tuning.TriggerCheckInterval = 50 * time.Millisecond }
+	nodes := []*node{newNode(url, withAdmin, often), newNode(url, often)}
+	startNodes(ctx, t, nodes...)
+	for _, n := range nodes {
+		t.Cleanup(func() { n.end(t) })
+	}
+	n := nodes[0]
+	admin := n.logged(t, "serving operators", "url")
+	resets := func() (count int) {
+		err := conn.QueryRow(ctx, `select count(*) from pgherald.events where type = 'collection_reset' and data ->> 'table' = 'public.activities'`).Scan(&count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return count
+	}
+	for round := range 2 {
+		frames := openFrames(ctx, t, n)
+		pgtest.Exec(t, conn, `alter table public.activities disable trigger user`)
+		checkEvent(t, frames.last(t), "collection_reset", `{"table" : "public.activities"}`)
+		for _, n := range nodes {
+			waitFor(ctx, t, "drift in /api/stats", func() bool {
+				return strings.Contains(get(ctx, t, n.at("/api/stats")), `"table":"public.activities","kind":"disabled"`)
+			})
+			if ready := get(ctx, t, n.at("/readyz")); !strings.Contains(ready, `"status":"ready"`) || !strings.Contains(ready, "differ from the spec") {
+				t.Errorf("/readyz says %s", ready)
+			}
+			waitFor(ctx, t, "drift in the log output", func() bool { return strings.Contains(n.log.String(), `"msg":"triggers differ from the spec"`) })
+		}
+		if metrics := get(ctx, t, admin+"/metrics"); strings.Contains(metrics, `pgherald_trigger_drift{kind="disabled"} 0`) ||
+			!strings.Contains(metrics, `pgherald_trigger_drift{kind="missing"} 0`) {
+			t.Errorf("the metrics are\n%s", metrics)
+		}
+		pgtest.Exec(t, conn, `alter table public.activities enable trigger user`)
+		checkEvent(t, frames.last(t), "collection_reset", `{"table" : "public.activities"}`)
+		for _, n := range nodes {
+			waitFor(ctx, t, "the end of the drift", func() bool {
+				return strings.Contains(get(ctx, t, n.at("/api/stats")), `"drift":[]`)
+			})
+		}
+		if got, want := resets(), 2*(round+1); got != want {
+			t.Errorf("%d resets in the log, want %d", got, want)
+		}
+	}
+	for _, n := range nodes {
+		if lines := strings.Count(n.log.String(), "triggers differ from the spec"); lines > 2*20 {
+			t.Error(fmt.Sprint("the log output has ", lines, " lines of drift"))
+		}
+	}
+}

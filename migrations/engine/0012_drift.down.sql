@@ -1,0 +1,2 @@
+drop table if exists pgherald.since_crash;
+drop table if exists pgherald.drift;
