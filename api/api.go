@@ -162,6 +162,9 @@ func (a *API) Ready() error {
 	return a.config.Ready()
 }
 
+// TakenOver returns the number of open sockets of streams that left net/http, which does not report them as connections any more.
+func (a *API) TakenOver() int { return a.streams.TakenOver() }
+
 // Stalled returns two numbers of clients: full counts those whose socket is full, catchingUp those that read the log because
 // the feed no longer covers their position.
 func (a *API) Stalled() (full, catchingUp int) { return a.streams.Stalled() }

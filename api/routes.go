@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
+	"github.com/pgherald/pgherald/api/request"
 	"github.com/pgherald/pgherald/api/sse"
 )
 
@@ -49,7 +50,7 @@ func (a *API) Handler() http.Handler {
 	if a.features.page != nil {
 		r.PathPrefix("/").Handler(a.features.page).Methods(http.MethodGet, http.MethodHead)
 	}
-	return sse.ServeOutermost(withSecurityHeaders(a.features.origins.protect(r)))
+	return sse.ServeOutermost(withSecurityHeaders(request.Bound(a.features.origins.protect(r))))
 }
 
 // routes returns the routes of the engine that need an identity, except the streams.

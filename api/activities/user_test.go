@@ -81,11 +81,11 @@ func TestActivitiesNeedAToken(t *testing.T) {
 	s.do(401, "POST", path, plain)
 	s.do(401, "GET", path+"/"+unknown, "")
 	s.do(200, "GET", path, "", as(t, "alice")...)
-	for _, change := range [][2]string{
-		{"POST", path}, {"PUT", path + "/" + unknown}, {"DELETE", path + "/" + unknown}, {"POST", path + "/" + unknown + "/notes"},
-		{"PUT", path + "/" + unknown + "/assignment"}, {"DELETE", path + "/" + unknown + "/assignment"},
+	for _, change := range [][3]string{
+		{"POST", path, plain}, {"PUT", path + "/" + unknown, plain}, {"DELETE", path + "/" + unknown}, {"POST", path + "/" + unknown + "/notes", plain},
+		{"PUT", path + "/" + unknown + "/assignment", plain}, {"DELETE", path + "/" + unknown + "/assignment"},
 	} {
-		if a := s.do(403, change[0], change[1], plain, as(t, "alice", "guest")...); a.body["code"] != "role_required" {
+		if a := s.do(403, change[0], change[1], change[2], as(t, "alice", "guest")...); a.body["code"] != "role_required" {
 			t.Errorf("%s %s: %s", change[0], change[1], a.raw)
 		}
 	}

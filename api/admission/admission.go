@@ -76,7 +76,7 @@ func (c *Controller) Admit(r *http.Request) (*Slot, error) {
 	client, forwarded := c.opts.Proxies.Client(r)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := c.address(networkOf(client))
+	a := c.address(NetworkOf(client))
 	switch {
 	case a.limiter != nil && !a.limiter.AllowN(c.opts.Now(), 1):
 		return nil, tooFast()
@@ -119,9 +119,9 @@ func (c *Controller) sweep() {
 	c.sweepAt = max(minSweep, 2*len(c.addresses))
 }
 
-// networkOf returns the key under which an address is counted: an IPv4 address itself, and the /64
+// NetworkOf returns the key under which an address is counted: an IPv4 address itself, and the /64
 // network of an IPv6 address, of which one subscriber usually has all 2^64 addresses.
-func networkOf(a netip.Addr) netip.Addr {
+func NetworkOf(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if !a.Is6() {
 		return a
@@ -183,7 +183,7 @@ func (s *Slot) Release() {
 	}
 	s.released = true
 	c.total--
-	key := networkOf(s.client)
+	key := NetworkOf(s.client)
 	a := c.addresses[key]
 	if a.open--; a.open == 0 && a.limiter == nil {
 		delete(c.addresses, key)

@@ -34,7 +34,7 @@ func (p Proxies) Client(r *http.Request) (client netip.Addr, forwarded bool) {
 		return netip.Addr{}, false
 	}
 	client = connection.Addr().Unmap()
-	if len(p.Trusted) == 0 || !p.trusts(client) {
+	if len(p.Trusted) == 0 || !p.Trusts(client) {
 		return client, false
 	}
 	for _, hop := range p.hops(r.Header) {
@@ -42,14 +42,15 @@ func (p Proxies) Client(r *http.Request) (client netip.Addr, forwarded bool) {
 		if !ok {
 			return client, forwarded // the hops beyond an unreadable one cannot be trusted
 		}
-		if client, forwarded = addr, true; !p.trusts(client) {
+		if client, forwarded = addr, true; !p.Trusts(client) {
 			break
 		}
 	}
 	return client, forwarded
 }
 
-func (p Proxies) trusts(a netip.Addr) bool {
+// Trusts reports whether the address is that of a trusted proxy.
+func (p Proxies) Trusts(a netip.Addr) bool {
 	return slices.ContainsFunc(p.Trusted, func(t netip.Prefix) bool { return t.Contains(a) })
 }
 

@@ -45,6 +45,9 @@ type Metrics struct {
 	closed    *prometheus.CounterVec
 	resets    *prometheus.CounterVec
 	rejected  *prometheus.CounterVec
+	sockets   prometheus.Gauge
+	evicted   *prometheus.CounterVec
+	refused   *prometheus.CounterVec
 	duration  prometheus.Histogram
 	bytes     prometheus.Counter
 	delivered prometheus.Counter
@@ -63,6 +66,11 @@ func New(version string) *Metrics {
 		resets: newCounters("resets_total", "Resets sent to clients whose cursor could not be honoured, by reason.",
 			"reason", stream.ResetReasons()...),
 		rejected: newCounters("connections_rejected_total", "Streams rejected by a limit, by limit.", "limit", admission.Limits()...),
+		sockets:  newGauge("sockets", "Open sockets of clients, except those of streams over plain HTTP/1.1 on Linux."),
+		evicted: newCounters("sockets_evicted_total", "Sockets without a request that were closed to make room for another, by limit.",
+			"limit", SocketLimits()...),
+		refused: newCounters("sockets_refused_total", "New sockets that were closed because all others were busy, by limit.",
+			"limit", SocketLimits()...),
 		duration: newHistogram("connection_duration_seconds", "Durations of closed streams.",
 			[]float64{1, 5, 30, 60, 300, 900, 3600, 14400, 86400}),
 		bytes:     newCounter("sent_bytes_total", "Bytes written to streams."),
@@ -78,7 +86,7 @@ func New(version string) *Metrics {
 	}
 	build := newGauge("build_info", "Always 1; the label is the version of the server.", "version", version)
 	build.Set(1)
-	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.duration, m.bytes, m.delivered,
+	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.sockets, m.evicted, m.refused, m.duration, m.bytes, m.delivered,
 		m.types.vec, m.latency, m.readLag, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -116,6 +124,27 @@ func (m *Metrics) Closed(reason sse.CloseReason, after time.Duration) {
 
 // Rejected counts a stream that a limit rejected.
 func (m *Metrics) Rejected(limit admission.Limit) { m.rejected.WithLabelValues(string(limit)).Inc() }
+
+// SocketLimit names a limit of sockets.
+type SocketLimit string
+
+// The limits of sockets: of the server, and of one address.
+const (
+	SocketsTotal   SocketLimit = "total"
+	SocketsAddress SocketLimit = "address"
+)
+
+// SocketLimits returns all limits of sockets.
+func SocketLimits() []SocketLimit { return []SocketLimit{SocketsTotal, SocketsAddress} }
+
+// SocketsOpen sets the number of open sockets.
+func (m *Metrics) SocketsOpen(n int) { m.sockets.Set(float64(n)) }
+
+// SocketEvicted counts a socket that was closed to make room for another.
+func (m *Metrics) SocketEvicted(limit SocketLimit) { m.evicted.WithLabelValues(string(limit)).Inc() }
+
+// SocketRefused counts a new socket that was closed for lack of room.
+func (m *Metrics) SocketRefused(limit SocketLimit) { m.refused.WithLabelValues(string(limit)).Inc() }
 
 // Reset counts a reset that a client received.
 func (m *Metrics) Reset(reason stream.ResetReason) {

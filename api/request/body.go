@@ -11,14 +11,9 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pgherald/pgherald/api/problem"
 )
-
-// bodyTimeout is the time within which a client must send its body. The server sets no timeout for requests in general,
-// because a request for an event stream does not end.
-const bodyTimeout = 30 * time.Second
 
 // Decode reads the request's body, a JSON object of at most maxBody bytes, into the destinations of the members. Its error
 // is a *problem.Problem.
@@ -50,9 +45,6 @@ func checkMediaType(h http.Header) error {
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, maxBody int64) ([]byte, error) {
-	control := http.NewResponseController(w)
-	// Ignore the error: a writer without deadlines, as in a test, reads from no network.
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -63,8 +55,6 @@ func readBody(w http.ResponseWriter, r *http.Request, maxBody int64) ([]byte, er
 	case err != nil:
 		return nil, BadBody("the body ended early")
 	}
-	// If the deadline expired later, net/http would treat the connection as closed.
-	_ = control.SetReadDeadline(time.Time{})
 	return data, nil
 }
 

@@ -249,5 +249,5 @@ func (g *goroutine) tryWrite(bufs [][]byte) error {
 			return err
 		}
 	}
-	return http.NewResponseController(g.w).Flush()
+	return flush(g.w)
 }

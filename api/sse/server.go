@@ -59,6 +59,8 @@ type transport interface {
 	takeOver(re *Response, st *Stream, began time.Time) bool
 	// stalled returns two numbers of clients: those whose sockets are full, and those that catch up.
 	stalled() (full, catchingUp int)
+	// takenOver returns the number of sockets that it has taken and not closed yet.
+	takenOver() int
 	// drain makes every stream choose a time within the drain at which it ends.
 	drain()
 	// closeStreams ends every stream at once, also those that are taken over later. It does not wait.
@@ -148,6 +150,14 @@ func (s *Server) Stalled() (full, catchingUp int) {
 		return 0, 0
 	}
 	return s.transport.stalled()
+}
+
+// TakenOver returns the number of open sockets that were taken away from net/http.
+func (s *Server) TakenOver() int {
+	if s.transport == nil {
+		return 0
+	}
+	return s.transport.takenOver()
 }
 
 // since returns the nanoseconds from the server's start to the moment, plus 1. It uses the monotonic

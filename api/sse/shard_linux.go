@@ -208,6 +208,7 @@ func (s *shard) remove(c *client) {
 		s.passTime.SetIdle()
 	}
 	s.transport.poller.remove(c)
+	s.transport.sockets.Add(-1)
 }
 
 // closeAll closes every client, except those that catch up: the end of Server.ctx interrupts their

@@ -76,12 +76,22 @@ func (re *Response) Flush() error {
 		return err
 	}
 	re.head = nil
-	return http.NewResponseController(re.w).Flush()
+	return flush(re.w)
 }
 
 // extendDeadline sets the deadline of the next write to WriteTimeout from now.
 func (s *Server) extendDeadline(w http.ResponseWriter) error {
 	return http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.WriteTimeout))
+}
+
+// flush sends what was written, and removes the deadline until the next write: on HTTP/2, net/http resets a stream whose
+// deadline expires, even if nothing is being written.
+func flush(w http.ResponseWriter) error {
+	control := http.NewResponseController(w)
+	if err := control.Flush(); err != nil {
+		return err
+	}
+	return control.SetWriteDeadline(time.Time{})
 }
 
 // Serve serves a stream on a response that has begun. It returns when the stream has ended, or when

@@ -20,6 +20,7 @@ type epollTransport struct {
 	shards  []*shard
 	poller  *poller
 	next    atomic.Uint32 // counts clients, which are distributed evenly among the shards
+	sockets atomic.Int64  // taken over, or about to be
 	running sync.WaitGroup
 }
 
@@ -48,8 +49,10 @@ func (e *epollTransport) takeOver(re *Response, st *Stream, began time.Time) boo
 	if re.r.ProtoMajor != 1 || re.r.TLS != nil {
 		return false
 	}
+	e.sockets.Add(1)
 	conn, buffered, err := hijack(re.w, st.Sub.Sync(re.head, st.Sync, e.server.opts.Now()), e.server.opts.WriteTimeout)
 	if errors.Is(err, http.ErrNotSupported) {
+		e.sockets.Add(-1)
 		return false
 	}
 	c := &client{
@@ -65,12 +68,14 @@ func (e *epollTransport) takeOver(re *Response, st *Stream, began time.Time) boo
 		c.fd, err = detach(conn)
 	}
 	if err != nil {
+		e.sockets.Add(-1)
 		c.reportEnd(err)
 		return true
 	}
 	e.server.opts.Meter.Sent(c.bytes, 0)
 	if err := e.poller.add(c); err != nil {
 		_ = unix.Close(int(c.fd))
+		e.sockets.Add(-1)
 		c.reportEnd(err)
 		return true
 	}
@@ -124,6 +129,8 @@ func (e *epollTransport) stalled() (full, catchingUp int) {
 	}
 	return full, catchingUp
 }
+
+func (e *epollTransport) takenOver() int { return int(e.sockets.Load()) }
 
 func (e *epollTransport) drain() { e.broadcast(drain) }
 

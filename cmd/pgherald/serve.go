@@ -72,10 +72,12 @@ type tokenFlags struct {
 }
 
 type limitFlags struct {
-	MaxConnections           int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS" placeholder:"N" help:"Open streams; 0 means nine tenths of the files that the process may open."`
+	MaxConnections           int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS" placeholder:"N" help:"Open streams; 0 means nine tenths of --max-sockets."`
 	MaxConnectionsPerUser    int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS_PER_USER" placeholder:"N" help:"Open streams of one user; 0 means no limit."`
 	MaxConnectionsPerAddress int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS_PER_ADDRESS" placeholder:"N" help:"Open streams of one address, or of one /64 of IPv6; 0 means no limit. Behind a proxy, set --trusted-proxies."`
 	ConnectionRate           float64  `default:"0" env:"PGHERALD_CONNECTION_RATE" placeholder:"N" help:"New streams of one address per second; 0 means no limit."`
+	MaxSockets               int      `default:"0" env:"PGHERALD_MAX_SOCKETS" placeholder:"N" help:"Open sockets of clients; 0 means the files that the process may open, less 64. At the limit, a new one replaces the one that has been without a request for the longest time."`
+	MaxSocketsPerAddress     int      `default:"0" env:"PGHERALD_MAX_SOCKETS_PER_ADDRESS" placeholder:"N" help:"Open sockets of one address, or of one /64 of IPv6, without streams over plain HTTP/1.1; 0 means half of --max-sockets. Does not apply to --trusted-proxies."`
 	TrustedProxies           []string `env:"PGHERALD_TRUSTED_PROXIES" placeholder:"CIDR" help:"Addresses of proxies whose header names the client, such as 10.0.0.0/8,::1. Default: none."`
 	ForwardedHeader          string   `enum:"X-Forwarded-For,Forwarded" default:"${default_forwarded_header}" env:"PGHERALD_FORWARDED_HEADER" placeholder:"NAME" help:"Header in which trusted proxies name the client (${enum}). They must set it themselves."`
 	CORSOrigins              []string `default:"${default_cors_origins}" env:"PGHERALD_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may read and write, such as https://app.example.com. * lets pages of all origins read (default); none denies all."`
@@ -140,7 +142,8 @@ func (c *serverFlags) config() server.Config {
 		},
 		Limits: server.Limits{
 			Connections: c.Limits.MaxConnections, PerUser: c.Limits.MaxConnectionsPerUser, PerAddress: c.Limits.MaxConnectionsPerAddress,
-			Rate: c.Limits.ConnectionRate, TrustedProxies: c.Limits.TrustedProxies, ForwardedHeader: c.Limits.ForwardedHeader,
+			Rate: c.Limits.ConnectionRate, Sockets: c.Limits.MaxSockets, SocketsPerAddress: c.Limits.MaxSocketsPerAddress,
+			TrustedProxies: c.Limits.TrustedProxies, ForwardedHeader: c.Limits.ForwardedHeader,
 			Origins: c.Limits.CORSOrigins, Credentials: c.Limits.CORSCredentials,
 		},
 		EventLog: server.EventLog{RetainAge: c.EventLog.RetainAge, RetainBytes: int64(c.EventLog.RetainBytes)},

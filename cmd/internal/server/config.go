@@ -80,16 +80,21 @@ type Tokens struct {
 	WriteRole, PublishRole, OperatorRole string
 }
 
-// Limits bounds the streams that clients may open, and names the origins whose pages may use the API.
+// Limits bounds the streams and sockets that clients may open, and names the origins whose pages may use the API.
 type Limits struct {
-	// Connections is the maximum number of open streams. 0 means nine tenths of the files that the process
-	// may open.
+	// Connections is the maximum number of open streams. 0 means nine tenths of Sockets.
 	Connections int
 	// PerUser and PerAddress are the maximum numbers of open streams of one user and of one address (one /64
 	// of IPv6). 0 means no limit.
 	PerUser, PerAddress int
 	// Rate is the number of streams per second that one address may open. 0 means no limit.
 	Rate float64
+	// Sockets is the maximum number of clients' open sockets. 0 means the number of files that the process
+	// may open, less 64.
+	Sockets int
+	// SocketsPerAddress is the maximum number of sockets of one address (one /64 of IPv6), without streams
+	// over plain HTTP/1.1. 0 means half of Sockets. It does not apply to trusted proxies.
+	SocketsPerAddress int
 	// TrustedProxies are addresses or networks in CIDR notation.
 	TrustedProxies []string
 	// ForwardedHeader is the header in which the trusted proxies name the client.

@@ -23,9 +23,21 @@ const (
 	maxStreams = 100
 
 	maxHeaderBytes    = 64 << 10
-	readHeaderTimeout = 10 * time.Second
+	readHeaderTimeout = 10 * time.Second // of TLS handshakes too
 	idleTimeout       = 2 * time.Minute
 	pingTimeout       = 30 * time.Second
+
+	// responseTimeout bounds the time from the end of a request's headers to the end of its response. A stream sets a
+	// deadline of its own for each write.
+	responseTimeout = time.Minute
+
+	// http2Window is how many bytes of bodies a client may send on an HTTP/2 connection before a handler reads
+	// them: the memory that net/http spends on a connection. It is also the protocol's minimum.
+	http2Window = 64<<10 - 1
+
+	// http2Frame is the size of the largest frame that a client may send, also the protocol's minimum. net/http keeps a
+	// buffer of the size of the largest frame so far for each connection.
+	http2Frame = 16 << 10
 )
 
 func (l Listen) validate() error {
@@ -59,15 +71,23 @@ func Socket(ctx context.Context, addr string) (net.Listener, error) {
 func (l Listen) httpServer(logger *slog.Logger) (*http.Server, func(net.Listener) error, error) {
 	s := &http.Server{
 		ReadHeaderTimeout: readHeaderTimeout,
+		WriteTimeout:      responseTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(httpLog{logger.Handler()}, slog.LevelDebug),
-		Protocols:         new(http.Protocols),
+		// net/http's own handler would wait for the body of OPTIONS *, without a deadline.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(httpLog{logger.Handler()}, slog.LevelDebug),
+		Protocols:                    new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams,
 			// A client of a stream sends nothing for hours. A ping shows whether it is still connected.
 			SendPingTimeout: maxSilence / 2,
 			PingTimeout:     pingTimeout,
+			// Unlike a deadline of a stream, this ends a connection whose socket is full.
+			WriteByteTimeout:              pingTimeout,
+			MaxReceiveBufferPerConnection: http2Window,
+			MaxReceiveBufferPerStream:     http2Window,
+			MaxReadFrameSize:              http2Frame,
 		},
 	}
 	s.Protocols.SetHTTP1(true)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -10,8 +9,17 @@ import (
 )
 
 func (l Limits) validate() error {
-	if l.Connections < 0 || l.PerUser < 0 || l.PerAddress < 0 || l.Rate < 0 {
-		return errors.New("--max-connections, --max-connections-per-user, --max-connections-per-address and --connection-rate must be 0 or more")
+	for _, limit := range []struct {
+		flag  string
+		value float64
+	}{
+		{"max-connections", float64(l.Connections)}, {"max-connections-per-user", float64(l.PerUser)},
+		{"max-connections-per-address", float64(l.PerAddress)}, {"connection-rate", l.Rate},
+		{"max-sockets", float64(l.Sockets)}, {"max-sockets-per-address", float64(l.SocketsPerAddress)},
+	} {
+		if limit.value < 0 {
+			return fmt.Errorf("--%s must be 0 or more", limit.flag)
+		}
 	}
 	if _, err := l.proxies(); err != nil {
 		return err
@@ -45,11 +53,28 @@ func (l Limits) proxies() (admission.Proxies, error) {
 	return p, nil
 }
 
+// reservedFiles is how many of the process's files are not for clients: connections to the database and of operators, files,
+// and a stream's second file while it leaves net/http.
+const reservedFiles = 64
+
+// sockets returns the limits of sockets, without the number of streams. The limits must be valid.
+func (l Limits) sockets() socketLimits {
+	limits := socketLimits{total: l.Sockets, perAddress: l.SocketsPerAddress, streams: func() int { return 0 }}
+	if files := MaxFiles(); limits.total == 0 && files > 0 {
+		limits.total = max(files-reservedFiles, files/2)
+	}
+	if limits.perAddress == 0 {
+		limits.perAddress = limits.total / 2
+	}
+	limits.proxies, _ = l.proxies()
+	return limits
+}
+
 // admission returns the admission controller. The limits must be valid.
 func (l Limits) admission() *admission.Controller {
 	total := l.Connections
 	if total == 0 {
-		total = MaxFiles() / 10 * 9
+		total = l.sockets().total / 10 * 9
 	}
 	proxies, _ := l.proxies()
 	return admission.New(admission.Options{

@@ -41,6 +41,7 @@ type Server struct {
 	level  *slog.LevelVar
 
 	listener net.Listener
+	sockets  *sockets
 	http     *http.Server // its handler is set when the API exists
 	serve    func(net.Listener) error
 	tokens   *auth.JWT // nil if clients need no token
@@ -77,8 +78,12 @@ func New(ctx context.Context, config Config, options Options) (_ *Server, err er
 	if s.tokens, err = config.Tokens.checker(ctx, config.Limits.origins(), s.logger); err != nil {
 		return nil, err
 	}
-	s.http, s.serve, err = config.Listen.httpServer(s.logger)
-	return s, err
+	s.sockets = newSockets(config.Limits.sockets(), s.metrics, s.logger)
+	if s.http, s.serve, err = config.Listen.httpServer(s.logger); err != nil {
+		return nil, err
+	}
+	s.http.ConnState = s.sockets.changed
+	return s, nil
 }
 
 // URL returns the base URL for clients.
@@ -121,8 +126,9 @@ func (s *Server) serveClients(ctx context.Context, p *pipeline) error {
 		return err
 	}
 	s.http.Handler = p.api.Handler()
+	s.sockets.limits.streams = p.api.TakenOver
 	served := make(chan error, 1)
-	go func() { served <- s.serve(s.listener) }()
+	go func() { served <- s.serve(s.sockets.listener(s.listener)) }()
 	defer s.http.Close() // first: stop waits for the streams, and one may wait for its client to read
 	s.logger.Info("serving", "url", s.URL(), "version", Version())
 	close(s.ready)

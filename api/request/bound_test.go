@@ -1,0 +1,206 @@
+package request
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// boundServer answers with the method. A handler at /read reads the body first, one at /slow waits for more than the
+// deadline of a body afterwards.
+func boundServer(t *testing.T, b bounds) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(b.handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/ignore" {
+			if _, err := readBody(w, r, 100); err != nil {
+				w.WriteHeader(http.StatusTeapot)
+				return
+			}
+		}
+		if r.URL.Path == "/slow" {
+			select {
+			case <-time.After(2 * b.body):
+			case <-r.Context().Done():
+				w.WriteHeader(http.StatusGone)
+				return
+			}
+		}
+		_, _ = io.WriteString(w, r.Method)
+	})))
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetHTTP1(true)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Config.DisableGeneralOptionsHandler = true
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func dialTest(t *testing.T, s *httptest.Server) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestBodiesThatAreWithheld(t *testing.T) {
+	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: 10 * time.Millisecond})
+	for request, status := range map[string]string{
+		"GET / HTTP/1.1\r\nContent-Length: 5":                                     "413",
+		"GET / HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue":             "413",
+		"GET / HTTP/1.1\r\nContent-Length: 9223372036854775807":                   "413",
+		"GET / HTTP/1.1\r\nTransfer-Encoding: chunked":                            "408",
+		"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue":    "100",
+		"HEAD / HTTP/1.1\r\nContent-Length: 5":                                    "413",
+		"DELETE / HTTP/1.1\r\nContent-Length: 5":                                  "413",
+		"OPTIONS * HTTP/1.1\r\nContent-Length: 5":                                 "413",
+		"QUERY / HTTP/1.1\r\nContent-Length: 5":                                   "413",
+		"GET / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5":           "413",
+		"POST /read HTTP/1.1\r\nContent-Length: 5":                                "418",
+		"POST /read HTTP/1.1\r\nTransfer-Encoding: chunked":                       "418",
+		"POST /ignore HTTP/1.1\r\nContent-Length: 5":                              "200",
+		"POST /ignore HTTP/1.1\r\nContent-Length: 5000000":                        "200",
+		"POST /ignore HTTP/1.1\r\nTransfer-Encoding: chunked":                     "200",
+		"PUT /ignore HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTrailer: X-After":  "200",
+		"PATCH /ignore HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue":     "200",
+		"POST /ignore HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5":    "200",
+		"POST /ignore HTTP/1.1\r\nContent-Length: 5\r\nConnection: close":         "200",
+		"GET / HTTP/1.1\r\nContent-Length: 5\r\nConnection: close":                "413",
+		"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nX:": "408",
+	} {
+		conn := dialTest(t, s)
+		if _, err := io.WriteString(conn, request+"\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn) // until the server closes the connection
+		if err != nil || len(answer) < 9 || !strings.HasPrefix(string(answer[9:]), status) {
+			t.Errorf("%q: %v, answer %q, want %s", request, err, answer, status)
+		}
+	}
+}
+
+// A body that comes in small pieces must still be complete before the deadline.
+func TestBodiesThatTrickle(t *testing.T) {
+	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: 20 * time.Millisecond})
+	for _, method := range []string{"GET /", "POST /read", "POST /ignore"} {
+		for _, form := range []string{"Transfer-Encoding: chunked", "Content-Length: 1000000"} {
+			conn := dialTest(t, s)
+			go func() {
+				_, err := io.WriteString(conn, method+" HTTP/1.1\r\nHost: x\r\n"+form+"\r\n\r\n")
+				for err == nil {
+					_, err = io.WriteString(conn, "1\r\nx\r\n")
+				}
+			}()
+			if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil && !isReset(err) {
+				t.Errorf("%s, %s: %v", method, form, err)
+			}
+			if _, err := io.Copy(io.Discard, conn); err != nil && !isReset(err) {
+				t.Errorf("%s, %s: the connection stays open: %v", method, form, err)
+			}
+		}
+	}
+}
+
+// isReset reports whether the server closed the connection while bytes were on their way to it.
+func isReset(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && !op.Timeout()
+}
+
+// Requests that behave keep their connection.
+func TestConnectionsAreKept(t *testing.T) {
+	s := boundServer(t, bounds{body: time.Minute, rest: time.Minute})
+	conn := dialTest(t, s)
+	in := bufio.NewReader(conn)
+	for _, request := range []string{
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+		"POST /ignore HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+		"POST /ignore HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"POST /read HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", // pipelined
+		"",
+	} {
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(in, nil)
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("%q: %v, %v", request, response, err)
+		}
+		if _, err := io.ReadAll(response.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The deadline of a body ends with the body: the work afterwards may take longer.
+func TestWorkAfterABodyMayTakeLonger(t *testing.T) {
+	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: time.Millisecond})
+	for _, http2 := range []bool{false, true} {
+		client := boundClient(t, http2)
+		for range 2 { // the second request uses the same connection
+			for method, body := range map[string]io.Reader{
+				http.MethodPost: strings.NewReader("x"), http.MethodGet: nil, http.MethodPut: struct{ io.Reader }{strings.NewReader("x")},
+			} {
+				r, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/slow", body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				response, err := client.Do(r)
+				if err != nil || response.StatusCode != http.StatusOK {
+					t.Fatalf("HTTP/2 %v, %s: %v, %v", http2, method, response, err)
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+			}
+		}
+	}
+}
+
+// On HTTP/2 a stream without its body is answered, and the other streams of the connection go on.
+func TestBodiesThatAreWithheldOnHTTP2(t *testing.T) {
+	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: 10 * time.Millisecond})
+	client := boundClient(t, true)
+	for target, want := range map[string]int{"GET /": 408, "DELETE /": 408, "POST /read": 418, "POST /ignore": 200} {
+		method, path, _ := strings.Cut(target, " ")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		withheld, end := io.Pipe()
+		r, err := http.NewRequestWithContext(ctx, method, s.URL+path, withheld)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Do(r)
+		if err != nil || response.StatusCode != want {
+			t.Errorf("%s: %v, %v, want %d", target, response, err, want)
+		} else {
+			_ = response.Body.Close()
+		}
+		_ = end.Close()
+		cancel()
+	}
+}
+
+func boundClient(t *testing.T, http2 bool) *http.Client {
+	t.Helper()
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(!http2)
+	transport.Protocols.SetUnencryptedHTTP2(http2)
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: time.Minute}
+}

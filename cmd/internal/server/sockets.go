@@ -1,0 +1,204 @@
+package server
+
+import (
+	"container/list"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pgherald/pgherald/api/admission"
+	"github.com/pgherald/pgherald/api/metrics"
+)
+
+// socketLimits bound the open sockets of clients. A limit of 0 means no limit.
+type socketLimits struct {
+	total int
+	// perAddress bounds the sockets of one IPv4 address or one /64 network of IPv6, except those of streams that left
+	// net/http. package admission bounds streams.
+	perAddress int
+	// proxies are exempt from perAddress, because their sockets are those of many clients.
+	proxies admission.Proxies
+	// streams returns the number of sockets that left net/http. They count for total.
+	streams func() int
+}
+
+// sockets counts the sockets that net/http serves and applies the limits when it accepts another. At a limit, it closes
+// the socket that has been without a request for the longest time, so that idle keep-alive connections, unfinished headers
+// and unfinished handshakes keep no other client out. It refuses the new socket only if each one is busy with a request.
+type sockets struct {
+	limits  socketLimits
+	metrics *metrics.Metrics
+	logger  *slog.Logger
+
+	mu        sync.Mutex
+	open      map[net.Conn]*socket
+	waiting   *list.List // of *socket without a request, the longest one first
+	addresses map[netip.Addr]*socketsOf
+	loggedAt  time.Time
+}
+
+// socketsOf holds the sockets of one address.
+type socketsOf struct {
+	open    int
+	waiting list.List // as sockets.waiting
+}
+
+// socket is an open socket. Its elements are nil while it is busy with a request.
+type socket struct {
+	conn      net.Conn
+	address   netip.Addr // invalid if the address has no limit
+	inAll     *list.Element
+	inAddress *list.Element
+}
+
+func newSockets(limits socketLimits, m *metrics.Metrics, logger *slog.Logger) *sockets {
+	return &sockets{
+		limits: limits, metrics: m, logger: logger,
+		open: make(map[net.Conn]*socket), waiting: list.New(), addresses: make(map[netip.Addr]*socketsOf),
+	}
+}
+
+// listener returns l with the limits. The server that uses it must call changed for each change of a connection.
+func (s *sockets) listener(l net.Listener) net.Listener { return limitedListener{l, s} }
+
+type limitedListener struct {
+	net.Listener
+	sockets *sockets
+}
+
+// Accept returns the next socket that the limits allow.
+func (l limitedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil || l.sockets.admit(conn) {
+			return conn, err
+		}
+		_ = conn.Close() // the client may already be gone
+	}
+}
+
+// admit counts a socket. It returns false if the limits do not allow it.
+func (s *sockets) admit(conn net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	added := &socket{conn: conn, address: s.addressOf(conn)}
+	if !s.makeRoom(added.address) {
+		return false
+	}
+	s.open[conn] = added
+	if added.address.IsValid() {
+		a, ok := s.addresses[added.address]
+		if !ok {
+			a = new(socketsOf)
+			s.addresses[added.address] = a
+		}
+		a.open++
+	}
+	s.wait(added)
+	s.metrics.SocketsOpen(len(s.open))
+	return true
+}
+
+// addressOf returns the address that is limited, invalid if there is none.
+func (s *sockets) addressOf(conn net.Conn) netip.Addr {
+	remote, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok || s.limits.perAddress == 0 {
+		return netip.Addr{}
+	}
+	addr := remote.AddrPort().Addr().Unmap()
+	if s.limits.proxies.Trusts(addr) {
+		return netip.Addr{}
+	}
+	return admission.NetworkOf(addr)
+}
+
+// makeRoom closes waiting sockets until the limits allow one more of the address. It returns false if that is
+// impossible. The caller must hold mu, as for all methods below that begin in lower case, except changed.
+func (s *sockets) makeRoom(address netip.Addr) bool {
+	if a, ok := s.addresses[address]; ok && a.open >= s.limits.perAddress && !s.evict(&a.waiting, metrics.SocketsAddress) {
+		return false
+	}
+	return s.limits.total == 0 || len(s.open)+s.limits.streams() < s.limits.total || s.evict(s.waiting, metrics.SocketsTotal)
+}
+
+// evict closes the socket that has waited for the longest time. It returns false if none waits.
+func (s *sockets) evict(waiting *list.List, limit metrics.SocketLimit) bool {
+	s.log(limit)
+	oldest := waiting.Front()
+	if oldest == nil {
+		s.metrics.SocketRefused(limit)
+		return false
+	}
+	s.metrics.SocketEvicted(limit)
+	evicted := oldest.Value.(*socket)
+	s.remove(evicted)
+	_ = evicted.conn.Close() // net/http notices
+	return true
+}
+
+// log reports that a limit is reached, at most once a minute.
+func (s *sockets) log(limit metrics.SocketLimit) {
+	if now := time.Now(); now.Sub(s.loggedAt) >= time.Minute {
+		s.loggedAt = now
+		s.logger.Warn("limit of sockets reached, closing those without a request", "limit", limit, "sockets", len(s.open), "streams", s.limits.streams())
+	}
+}
+
+// wait records that a socket has no request.
+func (s *sockets) wait(w *socket) {
+	w.inAll = s.waiting.PushBack(w)
+	if a, ok := s.addresses[w.address]; ok {
+		w.inAddress = a.waiting.PushBack(w)
+	}
+}
+
+// stopWaiting records that a socket has a request or is closed.
+func (s *sockets) stopWaiting(w *socket) {
+	if w.inAll == nil {
+		return
+	}
+	s.waiting.Remove(w.inAll)
+	if w.inAddress != nil {
+		s.addresses[w.address].waiting.Remove(w.inAddress)
+	}
+	w.inAll, w.inAddress = nil, nil
+}
+
+// remove forgets a socket.
+func (s *sockets) remove(w *socket) {
+	s.stopWaiting(w)
+	delete(s.open, w.conn)
+	if a, ok := s.addresses[w.address]; ok {
+		if a.open--; a.open == 0 {
+			delete(s.addresses, w.address)
+		}
+	}
+	s.metrics.SocketsOpen(len(s.open))
+}
+
+// changed implements http.Server.ConnState.
+func (s *sockets) changed(conn net.Conn, state http.ConnState) {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, ok := s.open[conn]
+	if !ok {
+		return // evicted
+	}
+	switch state {
+	case http.StateNew: // admit has counted it
+	case http.StateActive:
+		s.stopWaiting(w)
+	case http.StateIdle:
+		s.stopWaiting(w)
+		s.wait(w)
+	case http.StateHijacked, http.StateClosed:
+		s.remove(w)
+	}
+}
