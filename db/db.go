@@ -1,4 +1,4 @@
-// Package db holds what its sub-packages share: connection pools, session settings, the checks of a
+// Package db holds what its sub-packages share: sessions and pools with their settings, the checks of a
 // server, snapshots, and errors with advice. The sub-packages do the work:
 //
 //   - eventlog reads, prunes and monitors the event log (pgherald.events and pgherald.log).
@@ -11,6 +11,8 @@
 //
 //   - The sessions of the log pool run READ COMMITTED, so they never make a serializable writer fail.
 //     They set every planner setting that they depend on, and PostgreSQL does not end them when idle.
+//   - A Pool works through a pooler in transaction mode, and leaves nothing in a session. Whatever the URL
+//     says, each kind of connection runs its statements in the mode that it needs.
 //   - No package here keeps a snapshot or a lock, or stops reading notifications, because a client is
 //     slow.
 package db
@@ -57,17 +59,6 @@ select set_config(s.name, '0', false)
 from pg_settings as s
 where s.name = 'idle_session_timeout'`
 
-// SetApplicationName sets the name under which the session appears in pg_stat_activity, and its
-// encoding: see UseUTF8.
-func SetApplicationName(config *pgx.ConnConfig, name string) {
-	config.RuntimeParams["application_name"] = name
-	UseUTF8(config)
-}
-
-// UseUTF8 sets the session's encoding, whatever the database's encoding is. Specs, requests and JSON
-// are UTF-8.
-func UseUTF8(config *pgx.ConnConfig) { config.RuntimeParams["client_encoding"] = "UTF8" }
-
 // clusterKey is the key of the connection's custom data under which the name of its cluster and
 // database is stored.
 const clusterKey = "pgherald.cluster"
@@ -85,12 +76,11 @@ func ClusterOf(conn *pgx.Conn) string {
 // It connects once. The error says what to do if the server is too old, is a standby or cannot be
 // reached.
 func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
+	config, err := parseURL(url, "pgherald log", pgx.QueryExecModeCacheStatement)
 	if err != nil {
 		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
 	config.MaxConns = int32(size)
-	SetApplicationName(config.ConnConfig, "pgherald log")
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	config.PingTimeout = 2 * time.Second
 	config.AfterConnect = prepareLogSession

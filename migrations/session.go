@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // lockTimeout bounds every wait for a lock.
@@ -24,10 +25,11 @@ set local row_security = off;
 
 // connect opens a connection whose statements work through any pooler.
 func connect(ctx context.Context, databaseURL string) (*pgx.Conn, error) {
-	config, err := pgx.ParseConfig(databaseURL)
+	pool, err := pgxpool.ParseConfig(databaseURL) // accepts pool_*, which PostgreSQL refuses
 	if err != nil {
 		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
+	config := pool.ConnConfig
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.RuntimeParams["client_encoding"] = "UTF8"
 	conn, err := pgx.ConnectConfig(ctx, config)

@@ -17,7 +17,6 @@ import (
 
 	"github.com/gorilla/mux"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/api/auth"
@@ -29,6 +28,15 @@ import (
 // Head returns the cursor of the snapshot of tx, a REPEATABLE READ transaction. The cursor contains exactly the
 // transactions whose effects tx can read.
 type Head func(ctx context.Context, tx pgx.Tx) (stream.Cursor, error)
+
+// Pool begins transactions.
+type Pool interface {
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
+}
+
+// Pools are the pools of the same database for reads and for changes. They may be the same one, but then slow lists
+// can take all connections.
+type Pools struct{ Lists, Writes Pool }
 
 // Options are the settings of Activities.
 type Options struct {
@@ -47,15 +55,15 @@ type Activities struct {
 	opts  Options
 }
 
-// New returns the activities in the database of the pool. head is required.
-func New(pool *pgxpool.Pool, head Head, opts Options) *Activities {
+// New returns the activities in the database of the pools. head is required.
+func New(pools Pools, head Head, opts Options) *Activities {
 	if opts.MaxBody <= 0 {
 		opts.MaxBody = 1 << 20
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Activities{store: store{pool: pool, head: head}, opts: opts}
+	return &Activities{store: store{pools: pools, head: head}, opts: opts}
 }
 
 // Routes returns the routes for an API. Every identity may read; changes need the write role.

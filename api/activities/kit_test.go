@@ -77,7 +77,7 @@ func (s *server) serve(o activities.Options, options ...api.Option) *httptest.Se
 	if err := feed.Fill(s.Context()); err != nil {
 		s.Fatal(err)
 	}
-	routes := api.Routes(activities.New(s.pool, snapshotCursor, o).Routes())
+	routes := api.Routes(activities.New(activities.Pools{Lists: s.pool, Writes: s.pool}, snapshotCursor, o).Routes())
 	a, err := api.New(api.Config{Feed: feed, Ready: feed.Err, Logger: o.Logger}, append(options, routes)...)
 	if err != nil {
 		s.Fatal(err)

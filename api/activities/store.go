@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api/auth"
 )
@@ -19,9 +18,9 @@ const transactionTimeout = 10 * time.Second
 // store runs the SQL of the package: read.go has the queries, write.go the changes. For a row that does not exist
 // its methods return a *problem.Problem with status 404.
 type store struct {
-	pool *pgxpool.Pool
-	head Head
-	user auth.Identity // the identity for which the transactions act; anonymous without authentication
+	pools Pools
+	head  Head
+	user  auth.Identity // the identity for which the transactions act; anonymous without authentication
 }
 
 // txFunc is the body of a transaction. Its context ends after transactionTimeout.
@@ -31,7 +30,7 @@ type txFunc func(ctx context.Context, tx pgx.Tx) error
 // delivers exactly the changes that f did not see.
 func (s *store) read(ctx context.Context, f txFunc) (cursor string, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = s.transact(ctx, options, func(ctx context.Context, tx pgx.Tx) error {
+	err = s.transact(ctx, s.pools.Lists, options, func(ctx context.Context, tx pgx.Tx) error {
 		if err := f(ctx, tx); err != nil {
 			return err
 		}
@@ -46,7 +45,7 @@ func (s *store) read(ctx context.Context, f txFunc) (cursor string, err error) {
 // then sees what the lock's previous holder committed.
 func (s *store) write(ctx context.Context, f txFunc) error {
 	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
-	return s.transact(ctx, options, f)
+	return s.transact(ctx, s.pools.Writes, options, f)
 }
 
 const lockSQL = `
@@ -71,10 +70,10 @@ func (s *store) writeLocked(ctx context.Context, id string, f txFunc) error {
 	})
 }
 
-func (s *store) transact(ctx context.Context, options pgx.TxOptions, f txFunc) error {
+func (s *store) transact(ctx context.Context, pool Pool, options pgx.TxOptions, f txFunc) error {
 	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
 	defer cancel()
-	return pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, pool, options, func(tx pgx.Tx) error {
 		if err := setUser(ctx, tx, s.user); err != nil {
 			return err
 		}

@@ -10,3 +10,17 @@
 //   - Presence.Opened and Presence.Closed never wait for the database. During an outage of the database
 //     no change of presence is lost.
 package control
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Pool runs statements and transactions: a *db.Pool, or a *pgxpool.Pool in tests.
+type Pool interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error)
+}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/stream"
 )
@@ -16,12 +15,12 @@ type Head func(ctx context.Context, tx pgx.Tx) (stream.Cursor, error)
 
 // PresenceList reads which users are online at any server, from pgherald.presence.
 type PresenceList struct {
-	pool *pgxpool.Pool
+	pool Pool
 	head Head
 }
 
 // NewPresenceList returns the presence list of the pool's database.
-func NewPresenceList(pool *pgxpool.Pool, head Head) *PresenceList {
+func NewPresenceList(pool Pool, head Head) *PresenceList {
 	return &PresenceList{pool: pool, head: head}
 }
 

@@ -3,15 +3,13 @@ package control
 import (
 	"context"
 	"encoding/json"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Publisher appends custom events to the event log with the SQL function pgherald.publish.
-type Publisher struct{ pool *pgxpool.Pool }
+type Publisher struct{ pool Pool }
 
 // NewPublisher returns a publisher for the pool's database.
-func NewPublisher(pool *pgxpool.Pool) *Publisher { return &Publisher{pool: pool} }
+func NewPublisher(pool Pool) *Publisher { return &Publisher{pool: pool} }
 
 const publishSQL = `select pgherald.publish($1, $2, $3, $4)`
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Renewals passes requests to renew a stream's lease, through pgherald.renewals, from the server that
@@ -16,10 +15,10 @@ import (
 //
 // The notification alone renews nothing: the requester's rights (a hash of user, roles and grants) must
 // equal those of the stream.
-type Renewals struct{ pool *pgxpool.Pool }
+type Renewals struct{ pool Pool }
 
 // NewRenewals returns the renewals of the pool's database.
-func NewRenewals(pool *pgxpool.Pool) *Renewals { return &Renewals{pool: pool} }
+func NewRenewals(pool Pool) *Renewals { return &Renewals{pool: pool} }
 
 // requestSQL stores a request and sends the notification. It also deletes requests older than a minute,
 // so that the table stays small.
@@ -85,7 +84,7 @@ returning r.accepted, r.until`
 // stays open. Without an open request, Answer does nothing.
 func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(until time.Time) bool) error {
 	args := pgx.NamedArgs{"connection": connection, "rights": rights, "end": end}
-	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, r.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		var accepted bool
 		var until time.Time
 		err := tx.QueryRow(ctx, answerSQL, args).Scan(&accepted, &until)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Identity holds the rights that a ticket gives to its bearer. They end at Expires, or never if that is
@@ -22,10 +21,10 @@ type Identity struct {
 
 // Tickets keeps single-use tickets in pgherald.tickets, so that every server accepts the tickets of all
 // servers. The table holds only their hashes.
-type Tickets struct{ pool *pgxpool.Pool }
+type Tickets struct{ pool Pool }
 
 // NewTickets returns the tickets of the pool's database.
-func NewTickets(pool *pgxpool.Pool) *Tickets { return &Tickets{pool: pool} }
+func NewTickets(pool Pool) *Tickets { return &Tickets{pool: pool} }
 
 // issueSQL uses the database's clock, because the clocks of servers differ. It also deletes up to ten
 // expired tickets, so that unused ones do not accumulate.

@@ -57,7 +57,25 @@ func (l *Listener) dial(ctx context.Context) (*pgx.Conn, error) {
 	if _, err := conn.Exec(ctx, db.AllowIdleSQL); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up the listener's session: %w", err), conn.Close(ctx))
 	}
+	if err := l.notePooler(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close(ctx))
+	}
 	return conn, nil
+}
+
+// notePooler records whether the connection leads through a pooler: a pooler gives each client a process id of
+// its own invention. In session mode that does no harm. In transaction mode each step of listening may fail
+// with an error that does not name the cause.
+func (l *Listener) notePooler(ctx context.Context, conn *pgx.Conn) error {
+	var backend uint32
+	err := conn.QueryRow(ctx, `select pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&backend)
+	if err != nil {
+		return fmt.Errorf("read the process id of the listener's session: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.throughPooler = backend != conn.PgConn().PID()
+	return nil
 }
 
 // backOff waits before an attempt. The jitter keeps servers from reconnecting at the same time.

@@ -97,11 +97,10 @@ type Leader struct {
 // connects to url, which must lead to the listener's database and not through a transaction-mode
 // pooler.
 func NewLeader(listener *Listener, url string, opts LeaderOptions) (*Leader, error) {
-	config, err := pgx.ParseConfig(url)
+	config, err := db.ParseSession(url, "pgherald leader")
 	if err != nil {
 		return nil, fmt.Errorf("parse the leader's database URL: %w", err)
 	}
-	db.SetApplicationName(config, "pgherald leader")
 	config.ConnectTimeout = connectTimeout
 	return &Leader{config: config, listener: listener, opts: opts.withDefaults(), status: status.Leader{State: status.Idle}}, nil
 }

@@ -86,6 +86,8 @@ type Listener struct {
 	reason       error             // why it is not live; nil while it is
 	disconnects  uint64            // changes from live to not live
 
+	throughPooler bool // the last connection that was made leads through a pooler
+
 	// validate must succeed on each new connection.
 	validate func(context.Context, *pgx.Conn) error
 }
@@ -95,11 +97,10 @@ type Listener struct {
 //
 // url must not lead through a transaction-mode pooler: LISTEN succeeds there and has no effect.
 func OpenListener(ctx context.Context, url string, sender *pgxpool.Pool, opts ListenerOptions) (*Listener, error) {
-	config, err := pgx.ParseConfig(url)
+	config, err := db.ParseSession(url, "pgherald listener")
 	if err != nil {
 		return nil, fmt.Errorf("parse the listener's database URL: %w", err)
 	}
-	db.SetApplicationName(config, "pgherald listener")
 	l := &Listener{
 		config:       config,
 		sender:       sender,
@@ -156,17 +157,26 @@ func (l *Listener) Status() status.Listener {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := status.Listener{Live: l.live, RoundTrip: l.roundTrip, Disconnects: l.disconnects}
-	if !l.live && l.reason != nil {
-		s.Reason = l.reason.Error()
+	if reason := l.explain(); !l.live && reason != nil {
+		s.Reason = reason.Error()
 	}
 	return s
+}
+
+// explain returns the reason, with the advice for a pooler. The caller must hold mu.
+func (l *Listener) explain() error {
+	if l.reason == nil || !l.throughPooler || errors.Is(l.reason, errNoEcho) {
+		return l.reason
+	}
+	return fmt.Errorf("%w; the connection leads through a pooler, which must not be in transaction mode: "+
+		"give a direct URL with --listen-database-url", l.reason)
 }
 
 // WaitLive waits until the listener is live. If ctx ends first, the error contains the reason.
 func (l *Listener) WaitLive(ctx context.Context) error {
 	for {
 		l.mu.Lock()
-		live, changed, reason := l.live, l.changed, l.reason
+		live, changed, reason := l.live, l.changed, l.explain()
 		l.mu.Unlock()
 		if live {
 			return nil

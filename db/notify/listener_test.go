@@ -201,6 +201,28 @@ func TestListenerSuggestsADirectURL(t *testing.T) {
 	waitReason(t, l, "--listen-database-url")
 }
 
+// Through a pooler in transaction mode, each step of listening may fail with an error that does not name the cause.
+func TestListenerNamesThePooler(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	l, err := notify.OpenListener(t.Context(), pgtest.NewPgBouncer(t, url, "transaction", 1), openPool(t, url), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetValidate(func(context.Context, *pgx.Conn) error { return errors.New("any failure") })
+	runUntilEnd(t, l.Run)
+	waitReason(t, l, "leads through a pooler, which must not be in transaction mode: give a direct URL with --listen-database-url")
+}
+
+func TestListenerThroughAPoolerInSessionMode(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	l, err := notify.OpenListener(t.Context(), pgtest.NewPgBouncer(t, url, "session", 1), openPool(t, url), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runUntilEnd(t, l.Run)
+	waitLive(t, l)
+}
+
 func TestOpenListenerFailsWithoutAServer(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool := openPool(t, url)

@@ -40,9 +40,9 @@ func (s *Server) serveAdmin() (stop func(), err error) {
 
 // sources returns what the metrics read from the pipeline at each scrape.
 func (p *pipeline) sources() metrics.Sources {
-	pools := map[string]func() metrics.Pool{"log": poolSource(p.logPool), "api": poolSource(p.apiPool)}
-	if p.activitiesPool != nil {
-		pools["activities"] = poolSource(p.activitiesPool)
+	pools := map[string]func() metrics.Pool{"log": poolSource(p.logPool)}
+	for name, pool := range p.pools {
+		pools[name] = poolSource(pool)
 	}
 	return metrics.Sources{
 		Ready:    p.api.Ready,
@@ -57,7 +57,7 @@ func (p *pipeline) sources() metrics.Sources {
 	}
 }
 
-func poolSource(pool *pgxpool.Pool) func() metrics.Pool {
+func poolSource(pool interface{ Stat() *pgxpool.Stat }) func() metrics.Pool {
 	return func() metrics.Pool {
 		s := pool.Stat()
 		return metrics.Pool{

@@ -8,7 +8,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/pgherald/pgherald/db"
 )
 
 // Config holds the settings of a server. Start from DefaultConfig: the zero value is not valid.
@@ -201,7 +201,7 @@ func (d Database) validate() error {
 		if u.url == "" {
 			continue
 		}
-		if _, err := pgx.ParseConfig(u.url); err != nil {
+		if _, err := db.ParseSession(u.url, ""); err != nil {
 			return fmt.Errorf("--%s: %w", u.flag, err)
 		}
 	}

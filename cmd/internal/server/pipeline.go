@@ -63,16 +63,15 @@ type pipeline struct {
 	feed *stream.Feed
 
 	// The API and the tables that it reads and writes.
-	apiPool        *pgxpool.Pool
-	activitiesPool *pgxpool.Pool // nil if the activities use apiPool
-	presence       *control.Presence
-	api            *api.API
+	pools    pools
+	presence *control.Presence
+	api      *api.API
 }
 
 // openPipeline connects to the database and fills the feed. It starts no goroutine; start does. The caller
 // must close the pipeline.
 func (s *Server) openPipeline(ctx context.Context) (*pipeline, error) {
-	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, tokens: s.tokens, schedule: pacing.NewSchedule()}
+	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, tokens: s.tokens, schedule: pacing.NewSchedule(), pools: make(pools)}
 	err := p.openLog(ctx)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
@@ -151,25 +150,31 @@ func (p *pipeline) eventRead(e *stream.Event) {
 // openAPI connects the API to the feed and to the tables.
 func (p *pipeline) openAPI(ctx context.Context) (err error) {
 	p.presence = control.NewPresence(p.logPool, control.PresenceOptions{Logger: p.logger})
-	if p.apiPool, err = openPool(ctx, p.config.Database.URL); err != nil {
-		return fmt.Errorf("open connections for the API: %w", err)
+	url := p.config.Database.URL
+	controlPool, err := p.pools.open(ctx, "control", url, controlConns, controlTimeout)
+	if err != nil {
+		return err
+	}
+	lists, err := p.pools.open(ctx, "lists", url, listConns, listTimeout)
+	if err != nil {
+		return err
 	}
 	options := []api.Option{
 		p.config.Limits.origins(),
 		api.Listening{Listener: p.listener.Status, Leader: p.leader.Status},
 		api.Triggers{Status: p.watcher.Status},
-		api.Presence{Tracker: p.presence, List: control.NewPresenceList(p.apiPool, p.log.SnapshotCursor)},
-		api.Publishing{Publisher: control.NewPublisher(p.apiPool), Role: p.config.Tokens.PublishRole},
+		api.Presence{Tracker: p.presence, List: control.NewPresenceList(lists, p.log.SnapshotCursor)},
+		api.Publishing{Publisher: control.NewPublisher(controlPool), Role: p.config.Tokens.PublishRole},
 		api.Page{Handler: web.Page()},
 	}
 	if p.tokens != nil {
 		options = append(options, api.Auth{
 			Authenticator: p.tokens, OperatorRole: p.config.Tokens.OperatorRole,
-			Tickets: ticketStore{control.NewTickets(p.apiPool)}, Renewals: control.NewRenewals(p.apiPool),
+			Tickets: ticketStore{control.NewTickets(controlPool)}, Renewals: control.NewRenewals(controlPool),
 		})
 	}
 	if p.config.Database.Spec == "" { // the tables of the activities exist
-		routes, err := p.openActivities(ctx)
+		routes, err := p.openActivities(ctx, lists)
 		if err != nil {
 			return err
 		}
@@ -190,20 +195,25 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 	return err
 }
 
-// openActivities returns the routes of the activities. They use a pool of their own if they have a role of
-// their own.
-func (p *pipeline) openActivities(ctx context.Context) (_ api.Routes, err error) {
-	pool := p.apiPool
-	if url := p.config.Database.ActivitiesURL; url != "" {
-		if p.activitiesPool, err = openPool(ctx, url); err != nil {
-			return nil, fmt.Errorf("open connections for the activities: %w", err)
+// openActivities returns the routes of the activities. They share the pool of the lists unless they have a role
+// of their own.
+func (p *pipeline) openActivities(ctx context.Context, lists *db.Pool) (_ api.Routes, err error) {
+	url := p.config.Database.URL
+	if own := p.config.Database.ActivitiesURL; own != "" {
+		url = own
+		if lists, err = p.pools.open(ctx, "activities_lists", url, listConns, listTimeout); err != nil {
+			return nil, err
 		}
-		if err := p.activitiesPool.Ping(ctx); err != nil {
+		if err := lists.Ping(ctx); err != nil {
 			return nil, fmt.Errorf("connect to the database of the activities: %w", err)
 		}
-		pool = p.activitiesPool
 	}
-	a := activities.New(pool, p.log.SnapshotCursor, activities.Options{WriteRole: p.config.Tokens.WriteRole, Logger: p.logger})
+	writes, err := p.pools.open(ctx, "writes", url, writeConns, writeTimeout)
+	if err != nil {
+		return nil, err
+	}
+	a := activities.New(activities.Pools{Lists: lists, Writes: writes}, p.log.SnapshotCursor,
+		activities.Options{WriteRole: p.config.Tokens.WriteRole, Logger: p.logger})
 	return a.Routes(), nil
 }
 
@@ -269,9 +279,8 @@ func (p *pipeline) closeAll() {
 	if p.listener != nil {
 		p.listener.Close()
 	}
-	for _, pool := range []*pgxpool.Pool{p.apiPool, p.activitiesPool, p.logPool} {
-		if pool != nil {
-			pool.Close()
-		}
+	p.pools.close()
+	if p.logPool != nil {
+		p.logPool.Close()
 	}
 }

@@ -37,7 +37,7 @@ func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	conn, err := Connect(ctx, d.URL)
+	conn, err := Connect(ctx, d.ListenURL)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (d Database) migrate(ctx context.Context, sets []migrations.Set) error {
 	if !d.NoMigrate {
 		return migrations.Up(ctx, d.ListenURL, sets...) // its lock belongs to a session
 	}
-	statuses, err := migrations.StatusOf(ctx, d.URL, sets...)
+	statuses, err := migrations.StatusOf(ctx, d.ListenURL, sets...)
 	if err != nil {
 		return err
 	}
