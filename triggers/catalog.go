@@ -56,13 +56,16 @@ func sharedChildren(relations []relation) []error {
 	for _, rel := range relations {
 		for _, child := range rel.children {
 			if other, ok := parents[child]; ok {
-				errs = append(errs, fmt.Errorf("table %s: it inherits from %s and %s, which are both watched: list it in the spec too",
-					child, other, rel.name))
+				errs = append(errs, sharedChildError(child, other, rel.name))
 			}
 			parents[child] = rel.name
 		}
 	}
 	return errs
+}
+
+func sharedChildError(child, parent, other Name) error {
+	return fmt.Errorf("table %s: it inherits from %s and %s, which are both watched: list it in the spec too", child, parent, other)
 }
 
 // loadRelation returns what it found before an error, too.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -43,8 +44,24 @@ func resolve(ctx context.Context, tx pgx.Tx, spec Spec) ([]resolved, error) {
 			return nil, fmt.Errorf("look up table %s: %w", t.Name, err)
 		}
 		tables[i].traits = all[t.Name]
+		tables[i].rel.children = slices.DeleteFunc(tables[i].rel.children, spec.lists)
 	}
+	refuseSharedChildren(tables)
 	return tables, nil
+}
+
+// refuseSharedChildren refuses each table with a child that also inherits from a watched table before it.
+func refuseSharedChildren(tables []resolved) {
+	parents := map[Name]Name{}
+	for i, r := range tables {
+		for _, child := range r.rel.children {
+			if other, ok := parents[child]; ok {
+				tables[i].mistakes = slices.Insert(r.mistakes, 0, mistake{KindTable, sharedChildError(child, other, r.table.Name)})
+				break
+			}
+			parents[child] = r.table.Name
+		}
+	}
 }
 
 func resolveTable(ctx context.Context, tx pgx.Tx, t Table) (resolved, error) {
@@ -103,12 +120,21 @@ func objectsOf(tables []resolved) objects {
 // table that cannot be watched.
 func (r resolved) mayHave() []string {
 	var names []string
-	for _, member := range append([]partition{{name: r.table.Name}}, r.rel.partitions...) {
+	for _, member := range r.members() {
 		for _, op := range []string{opRow, opInsert, opUpdate, opDelete, opTruncate} {
-			names = append(names, functionName(member.name, op))
+			names = append(names, functionName(member, op))
 		}
 	}
 	return names
+}
+
+// members returns the table, its partitions and its children.
+func (r resolved) members() []Name {
+	names := []Name{r.table.Name}
+	for _, p := range r.rel.partitions {
+		names = append(names, p.name)
+	}
+	return append(names, r.rel.children...)
 }
 
 // isUnknown reports that the table cannot be watched, so that nothing can be generated for it.
@@ -141,9 +167,8 @@ func expectedOf(tables []resolved) expected {
 }
 
 func (x expected) addUnknown(r resolved) {
-	x.unknown[r.table.Name] = true
-	for _, p := range r.rel.partitions {
-		x.unknown[p.name] = true
+	for _, name := range r.members() {
+		x.unknown[name] = true
 	}
 	for _, name := range r.mayHave() {
 		x.watched[name] = r.table.Name
