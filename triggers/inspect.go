@@ -37,7 +37,7 @@ func Inspect(ctx context.Context, conn *pgx.Conn, spec Spec) (Inspection, error)
 	}
 	var done []Name
 	// Another server, or Apply, may have been faster: look again under the lock that Apply takes.
-	err = transact(ctx, conn, []Option{LockTimeout(inspectLockTimeout)}, func(tx pgx.Tx) (err error) {
+	err = transact(ctx, conn, inspectLockTimeout, func(tx pgx.Tx) (err error) {
 		if seen, err = inspect(ctx, tx, spec); err != nil {
 			return err
 		}

@@ -6,6 +6,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+const (
+	// lockNotAvailable is the SQLSTATE for an expired lock_timeout.
+	lockNotAvailable = "55P03"
+	// deadlockDetected is the SQLSTATE for a deadlock: a writer locks the tables in another order.
+	deadlockDetected = "40P01"
+	// queryCanceled is the SQLSTATE for an expired statement_timeout. (The end of a context is no error of
+	// PostgreSQL.)
+	queryCanceled = "57014"
+	// insufficientPrivilege and undefinedTable are the SQLSTATEs for a missing right and a missing table.
+	insufficientPrivilege = "42501"
+	undefinedTable        = "42P01"
+)
+
 // postgresError formats an error of PostgreSQL with its message, detail and hint.
 type postgresError struct {
 	err *pgconn.PgError
@@ -29,10 +42,3 @@ func isCode(err error, code string) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == code
 }
-
-const (
-	// insufficientPrivilege is the SQLSTATE for a missing right.
-	insufficientPrivilege = "42501"
-	// queryCanceled is the SQLSTATE for an expired statement_timeout.
-	queryCanceled = "57014"
-)

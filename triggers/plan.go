@@ -10,13 +10,15 @@ type change struct {
 	sql    []string
 	table  Name // the table that the statements lock; empty for a function
 	kind   Kind
+	// exclusive reports that the lock excludes readers too.
+	exclusive bool
 }
 
 // planChanges returns the changes in the order of execution. A trigger depends on its function: so it is
-// dropped before the function, and created after it.
+// dropped before the function, and created after it. Functions come first, since they need no lock of a table.
 func planChanges(want objects, found installed) []change {
-	changes := staleTriggers(want, found)
-	changes = append(changes, changedFunctions(want, found)...)
+	changes := changedFunctions(want, found)
+	changes = append(changes, staleTriggers(want, found)...)
 	changes = append(changes, missingTriggers(want, found)...)
 	return append(changes, staleFunctions(want, found)...)
 }
@@ -32,8 +34,8 @@ func staleTriggers(want objects, found installed) []change {
 			drift:  fmt.Sprintf("trigger %s on %s is not in the spec", quoteIdent(have.name), have.table),
 			action: fmt.Sprintf("drop trigger %s on %s", quoteIdent(have.name), have.table),
 			sql:    []string{have.drop()},
-			table:  have.table,
-			kind:   KindExtra,
+			table:  have.table, exclusive: true,
+			kind: KindExtra,
 		})
 	}
 	return changes
@@ -103,6 +105,7 @@ func missingTriggers(want objects, found installed) []change {
 			c.kind, c.drift, c.action, c.sql = KindMissing, on+" is missing", "create "+on, []string{t.create()}
 		case !have.same(t):
 			c.kind, c.drift, c.action, c.sql = KindDiffers, on+" differs from the spec", "replace "+on, []string{have.drop(), t.create()}
+			c.exclusive = true
 		case !have.enabled:
 			enable := fmt.Sprintf("alter table %s enable trigger %s", t.table, quoteIdent(t.name()))
 			c.kind, c.drift, c.action, c.sql = KindDisabled, on+" is disabled", "enable "+on, []string{enable}

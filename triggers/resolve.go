@@ -88,13 +88,22 @@ func isFault(ctx context.Context, tx pgx.Tx, err error) bool {
 	return ctx.Err() != nil || tx.Conn().IsClosed() || errors.As(err, &pgErr)
 }
 
-// mistakesOf joins the mistakes of all tables.
+// mistakesOf joins the mistakes of all tables. If a table was only locked by others, it returns a BusyError: a
+// later attempt may find no mistake.
 func mistakesOf(tables []resolved) error {
 	var errs []error
+	var busy error
 	for _, r := range tables {
 		for _, m := range r.mistakes {
+			if isBusy(m.err) {
+				busy = &BusyError{err: m.err}
+				continue
+			}
 			errs = append(errs, m.err)
 		}
+	}
+	if len(errs) == 0 {
+		return busy
 	}
 	return errors.Join(errs...)
 }

@@ -3,9 +3,65 @@ package triggers
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
+
+// applyLock is the advisory lock that serializes changes of triggers: "pgherald" in ASCII.
+const applyLock int64 = 0x70676865_72616c64
+
+// transact runs do in a transaction that excludes every other Apply and Drop. It waits for those, but not
+// longer than left and queueWait.
+func transact(ctx context.Context, conn *pgx.Conn, left time.Duration, do func(pgx.Tx) error) error {
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
+	if err != nil {
+		return fmt.Errorf("begin the transaction: %w", err)
+	}
+	// Does nothing after a commit. After an error, the connection is usable again or lost.
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err := localSettings(ctx, tx); err != nil {
+		return err
+	}
+	if err := queue(ctx, tx, min(left, queueWait)); err != nil {
+		return err
+	}
+	if err := setTimeout(ctx, tx, "lock_timeout", min(left, lockWait)); err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("commit the transaction: %w", err)
+	}
+	return nil
+}
+
+// queue takes applyLock. Later reads see the changes of its previous holder.
+func queue(ctx context.Context, tx pgx.Tx, limit time.Duration) error {
+	if err := setTimeout(ctx, tx, "lock_timeout", limit); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `select pg_advisory_xact_lock($1)`, applyLock)
+	if isBusy(err) {
+		return &BusyError{queued: true, err: err}
+	}
+	if err != nil {
+		return fmt.Errorf("take the lock for changing triggers: %w", err)
+	}
+	return nil
+}
+
+// setTimeout sets a timeout of PostgreSQL for the rest of the transaction. It has a resolution of 1 ms.
+func setTimeout(ctx context.Context, tx pgx.Tx, name string, limit time.Duration) error {
+	text := strconv.FormatInt(max(limit.Milliseconds(), 1), 10)
+	if _, err := tx.Exec(ctx, `select set_config($1, $2, true)`, name, text); err != nil {
+		return fmt.Errorf("set %s: %w", name, err)
+	}
+	return nil
+}
 
 // readOnly runs do in a read-only transaction.
 func readOnly(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/cmd/internal/server"
+	"github.com/pgherald/pgherald/triggers"
 )
 
 // databaseFlags name the database.
@@ -16,6 +18,16 @@ type databaseFlags struct {
 // specFlags name the watched tables.
 type specFlags struct {
 	Spec string `type:"existingfile" env:"PGHERALD_SPEC" placeholder:"FILE" help:"YAML file that names the tables to watch. Default: the tables of the activities."`
+}
+
+// lockFlags say how long to try to lock tables.
+type lockFlags struct {
+	LockTimeout time.Duration `default:"${default_lock_timeout}" env:"PGHERALD_LOCK_TIMEOUT" placeholder:"TIME" help:"How long to try to lock the watched tables for a change of triggers, in total (default ${default}). Nobody waits that long: each attempt takes a tenth of a second."`
+}
+
+// options returns the options for a change of triggers.
+func (f lockFlags) options(a *app) []triggers.Option {
+	return []triggers.Option{triggers.LockTimeout(f.LockTimeout), server.LogWaits(a.logger)}
 }
 
 // connect calls do with a connection and closes the connection.

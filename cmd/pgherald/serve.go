@@ -41,6 +41,7 @@ type serveDatabaseFlags struct {
 	ActivitiesDatabaseURL string `secret:"url" env:"PGHERALD_ACTIVITIES_DATABASE_URL" placeholder:"URL" help:"The same database as the role that the activities API uses, for policies of row-level security. Default: --database-url."`
 	NoMigrate             bool   `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables. The server does not start if they are out of date."`
 	NoApply               bool   `env:"PGHERALD_NO_APPLY" help:"Do not install triggers. The server does not start if they differ from the spec."`
+	lockFlags
 }
 
 type listenFlags struct {
@@ -104,6 +105,7 @@ func defaults() kong.Vars {
 	d := server.DefaultConfig()
 	return kong.Vars{
 		"default_addr":                   d.Listen.Addr,
+		"default_lock_timeout":           configfile.FormatDuration(d.Database.LockTimeout),
 		"default_auth":                   d.Tokens.Auth,
 		"default_jwt_leeway":             configfile.FormatDuration(d.Tokens.Leeway),
 		"default_roles_claim":            d.Tokens.RolesClaim,
@@ -129,6 +131,7 @@ func (c *serverFlags) config() server.Config {
 		Database: server.Database{
 			URL: c.Database.DatabaseURL, ListenURL: c.Database.ListenDatabaseURL, ActivitiesURL: c.Database.ActivitiesDatabaseURL,
 			Spec: c.Database.Spec, NoMigrate: c.Database.NoMigrate, NoApply: c.Database.NoApply,
+			LockTimeout: c.Database.LockTimeout,
 		},
 		Listen: server.Listen{
 			Addr: c.Listen.Addr, AdminAddr: c.Listen.AdminAddr, TLSCert: c.Listen.TLSCert, TLSKey: c.Listen.TLSKey, H2C: c.Listen.H2C,

@@ -46,12 +46,15 @@ func (c triggersShowCmd) Run(a *app) error {
 	})
 }
 
-type triggersApplyCmd struct{ watchFlags }
+type triggersApplyCmd struct {
+	watchFlags
+	lockFlags `group:"database"`
+}
 
 // Run installs the triggers and prints what changed.
 func (c triggersApplyCmd) Run(a *app) error {
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
-		changes, err := triggers.Apply(a.ctx, conn, spec)
+		changes, err := triggers.Apply(a.ctx, conn, spec, c.options(a)...)
 		if err != nil {
 			return err
 		}
@@ -68,12 +71,13 @@ func (c triggersApplyCmd) Run(a *app) error {
 type triggersDropCmd struct {
 	configFlags
 	databaseFlags `group:"database"`
+	lockFlags     `group:"database"`
 }
 
 // Run removes the triggers and prints what changed.
 func (c triggersDropCmd) Run(a *app) error {
 	return c.connect(a.ctx, func(conn *pgx.Conn) error {
-		changes, err := triggers.Drop(a.ctx, conn)
+		changes, err := triggers.Drop(a.ctx, conn, c.options(a)...)
 		for _, change := range changes {
 			fmt.Fprintln(a.stdout, change)
 		}

@@ -72,7 +72,7 @@ func newCluster(inst postgres.Installation, setup func(context.Context, string) 
 	server, err := postgres.Start(ctx, inst, postgres.ClusterOptions{
 		DataDir:  filepath.Join(dir, "data"),
 		Unsafe:   true,
-		Settings: map[string]string{"max_connections": "300", "shared_buffers": "64MB"},
+		Settings: map[string]string{"max_connections": "300", "shared_buffers": "64MB", "max_prepared_transactions": "10"},
 	})
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))

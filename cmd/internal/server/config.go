@@ -36,6 +36,8 @@ type Database struct {
 	NoMigrate bool
 	// NoApply forbids the server to install triggers. It does not start if they differ from the spec.
 	NoApply bool
+	// LockTimeout bounds how long a server tries to lock tables at its start to install triggers, in total.
+	LockTimeout time.Duration
 }
 
 // Listen says where a server listens, and whether it uses TLS and HTTP/2.
@@ -134,9 +136,10 @@ type Tuning struct {
 // DefaultConfig returns the default settings, which are also the defaults of the flags of pgherald serve.
 func DefaultConfig() Config {
 	return Config{
-		Listen: Listen{Addr: "127.0.0.1:8080"},
-		Tokens: Tokens{Auth: "none", Leeway: 10 * time.Second, RolesClaim: "roles"},
-		Limits: Limits{ForwardedHeader: "X-Forwarded-For", Origins: []string{"*"}},
+		Database: Database{LockTimeout: 30 * time.Second},
+		Listen:   Listen{Addr: "127.0.0.1:8080"},
+		Tokens:   Tokens{Auth: "none", Leeway: 10 * time.Second, RolesClaim: "roles"},
+		Limits:   Limits{ForwardedHeader: "X-Forwarded-For", Origins: []string{"*"}},
 		EventLog: EventLog{
 			RetainAge: 24 * time.Hour,
 		},
@@ -158,7 +161,7 @@ func (c Config) Validate() error {
 		flag  string
 		value time.Duration
 	}{
-		{"retain-age", c.EventLog.RetainAge}, {"heartbeat", c.Tuning.Heartbeat}, {"write-timeout", c.Tuning.WriteTimeout},
+		{"lock-timeout", c.Database.LockTimeout}, {"retain-age", c.EventLog.RetainAge}, {"heartbeat", c.Tuning.Heartbeat}, {"write-timeout", c.Tuning.WriteTimeout},
 		{"probe-interval", c.Tuning.ProbeInterval}, {"trigger-check-interval", c.Tuning.TriggerCheckInterval},
 		{"drain", c.Tuning.Drain},
 	} {

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/triggers"
 )
@@ -48,14 +46,7 @@ func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
 	if d.NoApply {
 		return checkTriggers(ctx, conn, spec)
 	}
-	changes, err := triggers.Apply(ctx, conn, spec)
-	for _, change := range changes {
-		logger.Debug("trigger changed", "change", change)
-	}
-	if len(changes) > 0 {
-		logger.Info("triggers applied", "changes", len(changes))
-	}
-	return err
+	return d.applyTriggers(ctx, conn, spec, logger)
 }
 
 // migrate creates or changes the tables, or returns an error if they are out of date and NoMigrate is set.
@@ -90,17 +81,4 @@ func MigrationAdvice(s migrations.Status) string {
 		return ": run pgherald migrate up"
 	}
 	return ""
-}
-
-// checkTriggers returns an error that lists how the triggers differ from the spec.
-func checkTriggers(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) error {
-	drift, err := triggers.Check(ctx, conn, spec)
-	if err != nil || len(drift) == 0 {
-		return err
-	}
-	var errs []error
-	for _, d := range drift {
-		errs = append(errs, errors.New(d.String()))
-	}
-	return errors.Join(append(errs, errors.New("triggers differ from the spec: run pgherald triggers apply"))...)
 }

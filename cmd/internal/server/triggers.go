@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/triggers"
+)
+
+// applyTriggers installs the triggers of the spec.
+func (d Database) applyTriggers(ctx context.Context, conn *pgx.Conn, spec triggers.Spec, logger *slog.Logger) error {
+	changes, err := triggers.Apply(ctx, conn, spec, triggers.LockTimeout(d.LockTimeout), LogWaits(logger))
+	for _, change := range changes {
+		logger.Debug("trigger changed", "change", change)
+	}
+	if len(changes) > 0 {
+		logger.Info("triggers applied", "changes", len(changes))
+	}
+	return err
+}
+
+// waitsLogged is the time between two log lines about the same wait.
+const waitsLogged = 5 * time.Second
+
+// LogWaits returns the option that logs who keeps a change of triggers from the tables: at once, and every 5 s.
+func LogWaits(logger *slog.Logger) triggers.Option {
+	var last time.Time
+	return triggers.OnWait(func(busy *triggers.BusyError) {
+		if time.Since(last) < waitsLogged {
+			return
+		}
+		last = time.Now()
+		holders := make([]string, len(busy.Holders))
+		for i, h := range busy.Holders {
+			holders[i] = h.String()
+		}
+		logger.Info("waiting to lock tables for triggers", "in_use", holders,
+			"waited_ms", busy.Waited.Milliseconds(), "left_ms", busy.Left.Milliseconds())
+	})
+}
+
+// checkTriggers returns an error that lists how the triggers differ from the spec.
+func checkTriggers(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) error {
+	drift, err := triggers.Check(ctx, conn, spec)
+	if err != nil || len(drift) == 0 {
+		return err
+	}
+	var errs []error
+	for _, d := range drift {
+		errs = append(errs, errors.New(d.String()))
+	}
+	return errors.Join(append(errs, errors.New("triggers differ from the spec: run pgherald triggers apply"))...)
+}

@@ -1,0 +1,33 @@
+package triggers
+
+import "time"
+
+// An Option configures Apply and Drop.
+type Option func(*options)
+
+type options struct {
+	lockTimeout time.Duration
+	waiting     func(*BusyError)
+}
+
+// defaultLockTimeout is long enough for most transactions to end.
+const defaultLockTimeout = 30 * time.Second
+
+// LockTimeout bounds how long Apply and Drop try to lock the tables, in total. The default is 30 s. It does
+// not affect others: no writer or reader waits longer for them than an attempt takes.
+func LockTimeout(limit time.Duration) Option {
+	return func(o *options) { o.lockTimeout = limit }
+}
+
+// OnWait calls report after each attempt to lock the tables that failed, before the next one.
+func OnWait(report func(*BusyError)) Option {
+	return func(o *options) { o.waiting = report }
+}
+
+func newOptions(opts []Option) options {
+	o := options{lockTimeout: defaultLockTimeout, waiting: func(*BusyError) {}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
