@@ -43,6 +43,10 @@ fuzz: ## run every fuzz test for FUZZTIME
 lint: ## check formatting, modules and import rules
 	tools/run-lint
 
+.PHONY: audit
+audit: ## look for known weaknesses of the dependencies
+	tools/audit
+
 .PHONY: bench
 bench: ## run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem ./stream ./api/sse

@@ -37,7 +37,7 @@ var exactCase = map[string]bool{"everyone": true}
 // skipped lists the files that are not checked. A trailing slash means a folder; a name without a
 // slash matches in every folder.
 var skipped = []string{
-	"LICENSE", "go.sum", "package-lock.json", // written by others
+	"LICENSE", "NOTICE", "tools/notice/npm/", "go.sum", "package-lock.json", // written by others
 	"tools/lint/",      // the modules of the linter
 	"tools/words/",     // the words themselves
 	"docs/glossary.md", // which old word a term replaces
