@@ -9,6 +9,9 @@
 //
 // # Promises
 //
+//   - No statement uses an object that somebody else put into a schema of the search path. Sessions of our
+//     own begin with PinSQL. Sessions that a pooler may share set the path for each transaction (Pool): a
+//     setting of the session would reach other programs.
 //   - The sessions of the log pool run READ COMMITTED, so they never make a serializable writer fail.
 //     They set every planner setting that they depend on, and PostgreSQL does not end them when idle.
 //   - A Pool works through a pooler in transaction mode, and leaves nothing in a session. Whatever the URL
@@ -37,6 +40,10 @@ const MinVersion = 130000
 // ErrStandby reports a server in recovery. Such a server accepts neither LISTEN nor writes.
 var ErrStandby = errors.New("the server is a standby: connect to the primary")
 
+// PinSQL keeps the objects of other schemas out of a session's statements. It must run before any other
+// statement, and only in a session that no pooler shares.
+const PinSQL = `set search_path = pg_catalog, pg_temp`
+
 // logSessionSettings prepares a session that runs statements on the event log only.
 //
 // The planner settings enforce index scans. The log grows while a session lasts and its statistics lag
@@ -44,7 +51,7 @@ var ErrStandby = errors.New("the server is a standby: connect to the primary")
 //
 // READ COMMITTED overrides the database's default. A serializable reader takes part in the writers'
 // conflicts and can make their transactions fail.
-const logSessionSettings = `
+const logSessionSettings = PinSQL + `;
 set default_transaction_isolation = 'read committed';
 set enable_seqscan = off;
 set plan_cache_mode = force_generic_plan;
@@ -53,10 +60,10 @@ set jit = off;
 set statement_timeout = '60s'`
 
 // AllowIdleSQL keeps the server from ending an idle session. The setting came with PostgreSQL 14;
-// the statement does nothing on 13.
+// the statement does nothing on 13. The session must be pinned.
 const AllowIdleSQL = `
-select set_config(s.name, '0', false)
-from pg_settings as s
+select pg_catalog.set_config(s.name, '0', false)
+from pg_catalog.pg_settings as s
 where s.name = 'idle_session_timeout'`
 
 // clusterKey is the key of the connection's custom data under which the name of its cluster and
@@ -107,15 +114,16 @@ func prepareLogSession(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+// inspectSQL runs before a session is pinned, so it qualifies everything.
 const inspectSQL = `
 select
-    current_setting('server_version_num')::int,
-    current_setting('server_version'),
-    pg_is_in_recovery(),
-    d.oid::text,
-    has_function_privilege('pg_control_system()', 'execute')
-from pg_database as d
-where d.datname = current_database()`
+    pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
+    pg_catalog.current_setting('server_version'),
+    pg_catalog.pg_is_in_recovery(),
+    d.oid::pg_catalog.text,
+    pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')
+from pg_catalog.pg_database as d
+where d.datname operator(pg_catalog.=) pg_catalog.current_database()`
 
 // inspectServer returns the name of the cluster and database: SYSTEM_IDENTIFIER/OID, or the oid alone
 // if the role may not read the system identifier. It returns the same errors as CheckServer.
@@ -137,7 +145,7 @@ func inspectServer(ctx context.Context, conn *pgx.Conn) (string, error) {
 		return database, nil
 	}
 	var system string
-	if err := conn.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&system); err != nil {
+	if err := conn.QueryRow(ctx, `select s.system_identifier::pg_catalog.text from pg_catalog.pg_control_system() as s`).Scan(&system); err != nil {
 		return "", fmt.Errorf("read the server's system identifier: %w", err)
 	}
 	return system + "/" + database, nil

@@ -54,7 +54,7 @@ func (l *Listener) dial(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.Exec(ctx, db.AllowIdleSQL); err != nil {
+	if _, err := conn.Exec(ctx, db.PinSQL+";"+db.AllowIdleSQL); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up the listener's session: %w", err), conn.Close(ctx))
 	}
 	if err := l.notePooler(ctx, conn); err != nil {

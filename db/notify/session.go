@@ -66,7 +66,11 @@ func (l *Leader) openSession(ctx context.Context) (*leaderSession, error) {
 	}
 	s := &leaderSession{conn: conn, timeout: l.opts.SessionTimeout}
 	timeout := strconv.FormatInt(l.opts.SessionTimeout.Milliseconds(), 10)
-	if err := s.exec("set up the leader's session", leaderSettingsSQL, timeout); err != nil {
+	err = s.exec("pin the search path of the leader's session", db.PinSQL)
+	if err == nil {
+		err = s.exec("set up the leader's session", leaderSettingsSQL, timeout)
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}

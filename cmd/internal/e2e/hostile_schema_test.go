@@ -1,0 +1,272 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/cmd/internal/server"
+	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/migrations"
+	"github.com/pgherald/pgherald/triggers"
+)
+
+// shadowSQL gives the schema public a namesake of everything in pg_catalog: functions, operators, tables, views
+// and common types. Whoever uses one of them leaves a row and a number in a sequence, which survives a rollback.
+// The search path puts public first, as a careless owner of a database might do; an attacker who may create
+// objects gets the same effect with arguments that match better.
+const shadowSQL = `
+create table public.trapped (what pg_catalog.text);
+create sequence public.traps;
+grant all on public.trapped, public.traps to public;
+create function public.spy(what pg_catalog.text) returns pg_catalog.bool language plpgsql set search_path = pg_catalog as $$ begin
+	perform nextval('public.traps'); insert into public.trapped values (what); return true;
+end $$;
+do $do$
+declare f record; body text;
+begin
+	for f in
+		select p.proname, p.oid, pg_get_function_identity_arguments(p.oid) as args, format_type(p.prorettype, null) as result, p.proretset
+		from pg_proc as p
+		where p.pronamespace = 'pg_catalog'::regnamespace and p.prokind = 'f'
+			and not exists (
+				select from unnest(p.proargtypes::oid[] || nullif(p.prorettype, 'void'::regtype)) as a
+				join pg_type as t on t.oid = a
+				where t.typtype = 'p'
+			)
+			and p.proargmodes is null
+	loop
+		body := format('begin perform public.spy(%L); return%s; end', f.proname, case when f.result = 'void' or f.proretset then '' else ' null' end);
+		execute format('create function public.%I(%s) returns %s %s language plpgsql as %L', f.proname,
+			(select string_agg(format_type(a, null), ', ' order by i) from pg_proc as p, unnest(p.proargtypes::oid[]) with ordinality as u (a, i) where p.oid = f.oid),
+			case when f.proretset then 'setof' else '' end, f.result, body);
+	end loop;
+	for f in
+		select o.oprname as name, format_type(o.oprleft, null) as l, format_type(o.oprright, null) as r, format_type(o.oprresult, null) as result, o.oprleft = 0 as unary, o.oid
+		from pg_operator as o
+		where o.oprnamespace = 'pg_catalog'::regnamespace
+			and not exists (select from pg_type as t where t.oid in (o.oprleft, o.oprright, o.oprresult) and t.typtype = 'p')
+	loop
+		body := format('begin perform public.spy(%L); return null; end', 'operator ' || f.name || ' ' || f.r);
+		if f.unary then
+			execute format('create function public.op_%s(%s) returns %s language plpgsql as %L', f.oid, f.r, f.result, body);
+			execute format('create operator public.%s (rightarg = %s, function = public.op_%s)', f.name, f.r, f.oid);
+		else
+			execute format('create function public.op_%s(%s, %s) returns %s language plpgsql as %L', f.oid, f.l, f.r, f.result, body);
+			execute format('create operator public.%s (leftarg = %s, rightarg = %s, function = public.op_%s)', f.name, f.l, f.r, f.oid);
+		end if;
+	end loop;
+	for f in
+		select c.relname from pg_class as c
+		where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind in ('r', 'v') and c.relname not like 'pg\_statistic%'
+			and not exists (select from pg_attribute as a join pg_type as t on t.oid = a.atttypid where a.attrelid = c.oid and t.typtype = 'p')
+	loop
+		execute format('create view public.%I as select * from pg_catalog.%I where public.spy(%L)', f.relname, f.relname, 'relation ' || f.relname);
+	end loop;
+	for f in select unnest(array['text', 'uuid', 'json', 'jsonb', 'xid8', 'timestamptz', 'float8', 'int8', 'regclass', 'name', 'oid', 'bytea', 'bool']) as name loop
+		execute format('create domain public.%I as pg_catalog.%I check (public.spy(%L))', f.name, f.name, 'type ' || f.name);
+	end loop;
+end $do$;
+create function public.json_build_object(variadic pg_catalog.text[]) returns pg_catalog.json language plpgsql as $$ begin perform public.spy('json_build_object'); return '{}'; end $$;
+create function public.unnest(pg_catalog.text[]) returns setof pg_catalog.text language plpgsql as $$ begin perform public.spy('unnest'); return; end $$;
+create function public.to_json(record) returns pg_catalog.json language plpgsql as $$ begin perform public.spy('to_json'); return '{}'; end $$;`
+
+// domainTrapsSQL makes operators on the domains of the activities. They match better than those of pg_catalog, so
+// they need no change of the search path.
+const domainTrapsSQL = `
+set search_path = pg_catalog;
+do $do$
+declare d text; o text; r text; n int := 0;
+begin
+	foreach d in array array['category', 'subcategory', 'location', 'status', 'reporter'] loop
+		foreach o in array array['=', '<>', '<', '~~*', '~~'] loop
+			foreach r in array array['pg_catalog.text', 'public.activity_' || d] loop
+				n := n + 1;
+				execute format('create function public.domain_%s(public.activity_%s, %s) returns bool language plpgsql as %L', n, d, r,
+					format('begin perform public.spy(%L); return false; end', 'operator ' || o || ' of ' || d));
+				execute format('create operator public.%s (leftarg = public.activity_%s, rightarg = %s, function = public.domain_%s)', o, d, r, n);
+			end loop;
+		end loop;
+	end loop;
+end $do$`
+
+// checkNotTrapped fails if anything of ours used an object of the schema public that it should not.
+func checkNotTrapped(t *testing.T, conn *pgx.Conn, step string) {
+	t.Helper()
+	var n int
+	var what *string
+	const sql = `
+		select coalesce(pg_catalog.pg_sequence_last_value('public.traps'::pg_catalog.regclass), 0),
+			(select pg_catalog.string_agg(distinct t.what, ', ') from public.trapped as t)`
+	if err := conn.QueryRow(t.Context(), sql).Scan(&n, &what); err != nil {
+		t.Fatal(err)
+	}
+	if n == 0 {
+		return
+	}
+	list := "in transactions that were rolled back"
+	if what != nil {
+		list = *what
+	}
+	t.Errorf("%s used %d objects of others: %s", step, n, list)
+	pgtest.Exec(t, conn, `truncate public.trapped; select pg_catalog.setval('public.traps', 1, false); alter sequence public.traps restart`)
+}
+
+// TestHostilePublicSchema runs everything that connects to the database while the schema public holds a trap for
+// each name of pg_catalog.
+func TestHostilePublicSchema(t *testing.T) {
+	ctx := testContext(t)
+	databaseURL := pgtest.EmptyDatabase(t)
+	conn := pgtest.Connect(t, databaseURL)
+	pgtest.Exec(t, conn, shadowSQL)
+	pgtest.Exec(t, conn, `alter database `+conn.Config().Database+` set search_path = public, pg_catalog`)
+	pgtest.Exec(t, conn, `set search_path = pg_catalog`)
+	hostile := pgtest.Connect(t, databaseURL) // takes the database's search path
+	if _, err := hostile.Exec(ctx, `select now()`); err != nil {
+		t.Fatal(err)
+	}
+	var traps int
+	if err := conn.QueryRow(ctx, `select last_value from public.traps`).Scan(&traps); err != nil || traps != 1 {
+		t.Fatalf("the traps do not work: %d, %v", traps, err)
+	}
+	pgtest.Exec(t, conn, `truncate public.trapped; alter sequence public.traps restart`)
+
+	all := []migrations.Set{migrations.Engine(), migrations.Workload()}
+	if err := migrations.Up(ctx, databaseURL, all...); err != nil {
+		t.Fatal(err)
+	}
+	checkNotTrapped(t, conn, "migrate up")
+	pgtest.Exec(t, conn, domainTrapsSQL)
+	if _, err := migrations.StatusOf(ctx, databaseURL, all...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := migrations.Script(ctx, databaseURL, all...); err != nil {
+		t.Fatal(err)
+	}
+	checkNotTrapped(t, conn, "migrate status and show")
+	applyAndCheck(ctx, t, databaseURL)
+	checkNotTrapped(t, conn, "triggers apply, show and check")
+
+	n := newNode(databaseURL, requireTokens, func(c *server.Config) {
+		c.Tokens.WriteRole, c.Tokens.PublishRole, c.EventLog.RetainBytes = "nurse", "nurse", 1
+	})
+	startNodes(ctx, t, n)
+	defer n.end(t)
+	checkNotTrapped(t, conn, "the start of a server")
+	useAPI(ctx, t, n)
+	checkNotTrapped(t, conn, "the API")
+	n.end(t)
+	checkNotTrapped(t, conn, "the end of a server")
+	checkEvents(ctx, t, conn)
+
+	server, err := server.Connect(ctx, databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close(ctx)
+	if _, err := triggers.Drop(ctx, server); err != nil {
+		t.Fatal(err)
+	}
+	checkNotTrapped(t, conn, "triggers drop")
+	pgtest.Exec(t, conn, `drop operator public.= (public.activity_status, pg_catalog.text), public.= (public.activity_status, public.activity_status)`)
+	dropDomainTraps(ctx, t, conn)
+	if err := migrations.Down(ctx, databaseURL, all...); err != nil {
+		t.Fatal(err)
+	}
+	checkNotTrapped(t, conn, "migrate down")
+}
+
+// dropDomainTraps drops the functions that depend on the domains, which would keep the tables from being removed.
+func dropDomainTraps(ctx context.Context, t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	_, err := conn.Exec(ctx, `do $$ declare f regprocedure; begin
+		for f in select p.oid::regprocedure from pg_proc as p where p.proname like 'domain\_%' loop execute 'drop function ' || f || ' cascade'; end loop;
+	end $$`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func applyAndCheck(ctx context.Context, t *testing.T, databaseURL string) {
+	t.Helper()
+	conn, err := server.Connect(ctx, databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := triggers.SQL(ctx, conn, triggers.Workload()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := triggers.Apply(ctx, conn, triggers.Workload()); err != nil {
+		t.Fatal(err)
+	}
+	if drift, err := triggers.Check(ctx, conn, triggers.Workload()); err != nil || len(drift) > 0 {
+		t.Fatalf("drift %v, %v", drift, err)
+	}
+}
+
+// useAPI sends each kind of request.
+func useAPI(ctx context.Context, t *testing.T, n *node) {
+	t.Helper()
+	nurse := bearer(t, "nina", "nurse")
+	stream := openStream(ctx, t, n.at("/api/events"), "Authorization", nurse)
+	readTo(t, stream, "presence_updated")
+	if status := postJSON(ctx, t, n.at("/api/activities"), activity, "Authorization", nurse); status != http.StatusCreated {
+		t.Fatalf("create: %d", status)
+	}
+	created := readTo(t, stream, "activity_created")
+	_, id, _ := strings.Cut(created[strings.LastIndex(created, `"data":{"id":"`):], `"data":{"id":"`)
+	id = id[:36]
+	for _, path := range []string{
+		"/api/activities", "/api/activities?status=open&category=c&category=x&location=l&reporter=r&subcategory=s&q=c&assignedTo=", "/api/activities/" + id,
+		"/api/activities/" + id + "/updates", "/api/presence", "/api/me",
+	} {
+		if response := send(ctx, t, n.at(path), "Authorization", nurse); response.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, response.Status)
+		}
+	}
+	for _, r := range []struct{ method, path, body string }{
+		{http.MethodPatch, "/api/activities/" + id, `{"status":"closed","assignedTo":"ann","notes":"n"}`},
+		{http.MethodPost, "/api/activities/" + id + "/updates", `{"notes":"more"}`},
+		{http.MethodPatch, "/api/activities/" + id, `{"assignedTo":null}`},
+		{http.MethodPost, "/api/events", `{"type":"note","data":1}`},
+		{http.MethodPost, "/api/tickets", ``},
+		{http.MethodDelete, "/api/activities/" + id, ``},
+	} {
+		request, err := http.NewRequestWithContext(ctx, r.method, n.at(r.path), bytes.NewBufferString(r.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", nurse)
+		if r.body != "" {
+			request.Header.Set("Content-Type", "application/json")
+		}
+		response, err := newHTTPClient(t).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode >= http.StatusBadRequest {
+			t.Errorf("%s %s: %s", r.method, r.path, response.Status)
+		}
+	}
+	readTo(t, stream, "activity_deleted")
+}
+
+// checkEvents fails unless the log holds the events of useAPI. Pruning may have removed none of them yet.
+func checkEvents(ctx context.Context, t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	rows, err := conn.Query(ctx, `select distinct e.type from pgherald.events as e`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	types, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("types in the log: %v", types)
+}
