@@ -114,7 +114,7 @@ func createDatabase(ctx context.Context, url string) error {
 	}
 	defer conn.Close(ctx)
 	var exists bool
-	err = conn.QueryRow(ctx, `select exists (select from pg_database where datname = $1)`, databaseName).Scan(&exists)
+	err = conn.QueryRow(ctx, `select exists (select from pg_catalog.pg_database as d where d.datname operator(pg_catalog.=) $1::pg_catalog.name)`, databaseName).Scan(&exists)
 	if err != nil || exists {
 		return err
 	}

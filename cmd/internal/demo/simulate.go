@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db"
 )
 
 // keptActivities is the number of activities that the simulation keeps. It deletes older ones of its own.
@@ -50,6 +52,9 @@ func (s *simulator) close() {
 func (s *simulator) step(ctx context.Context, url string) error {
 	if s.conn == nil {
 		conn, err := pgx.Connect(ctx, url)
+		if err == nil {
+			_, err = conn.Exec(ctx, db.PinSQL)
+		}
 		if err != nil {
 			return fmt.Errorf("connect for the simulation: %w", err)
 		}

@@ -3,13 +3,17 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/cmd/internal/server"
+	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/db/eventlog"
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/triggers"
@@ -152,16 +156,20 @@ func TestHostilePublicSchema(t *testing.T) {
 	checkNotTrapped(t, conn, "triggers apply, show and check")
 
 	n := newNode(databaseURL, requireTokens, func(c *server.Config) {
-		c.Tokens.WriteRole, c.Tokens.PublishRole, c.EventLog.RetainBytes = "nurse", "nurse", 1
+		c.Tokens.WriteRole, c.Tokens.PublishRole, c.Tokens.Leeway = "nurse", "nurse", 0
 	})
 	startNodes(ctx, t, n)
 	defer n.end(t)
 	checkNotTrapped(t, conn, "the start of a server")
 	useAPI(ctx, t, n)
 	checkNotTrapped(t, conn, "the API")
+	useTicket(ctx, t, n)
+	checkNotTrapped(t, conn, "a ticket")
 	n.end(t)
 	checkNotTrapped(t, conn, "the end of a server")
-	checkEvents(ctx, t, conn)
+	prune(ctx, t, databaseURL)
+	checkNotTrapped(t, conn, "pruning")
+	checkWriter(t, conn)
 
 	server, err := server.Connect(ctx, databaseURL)
 	if err != nil {
@@ -172,7 +180,6 @@ func TestHostilePublicSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkNotTrapped(t, conn, "triggers drop")
-	pgtest.Exec(t, conn, `drop operator public.= (public.activity_status, pg_catalog.text), public.= (public.activity_status, public.activity_status)`)
 	dropDomainTraps(ctx, t, conn)
 	if err := migrations.Down(ctx, databaseURL, all...); err != nil {
 		t.Fatal(err)
@@ -184,7 +191,7 @@ func TestHostilePublicSchema(t *testing.T) {
 func dropDomainTraps(ctx context.Context, t *testing.T, conn *pgx.Conn) {
 	t.Helper()
 	_, err := conn.Exec(ctx, `do $$ declare f regprocedure; begin
-		for f in select p.oid::regprocedure from pg_proc as p where p.proname like 'domain\_%' loop execute 'drop function ' || f || ' cascade'; end loop;
+		for f in select p.oid::regprocedure from pg_proc as p where p.pronamespace = 'public'::regnamespace and p.proname ~ '^domain_[0-9]+$' loop execute 'drop function ' || f || ' cascade'; end loop;
 	end $$`)
 	if err != nil {
 		t.Fatal(err)
@@ -223,18 +230,19 @@ func useAPI(ctx context.Context, t *testing.T, n *node) {
 	id = id[:36]
 	for _, path := range []string{
 		"/api/activities", "/api/activities?status=open&category=c&category=x&location=l&reporter=r&subcategory=s&q=c&assignedTo=", "/api/activities/" + id,
-		"/api/activities/" + id + "/updates", "/api/presence", "/api/me",
+		"/api/activities/" + id + "/notes", "/api/presence",
 	} {
 		if response := send(ctx, t, n.at(path), "Authorization", nurse); response.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s", path, response.Status)
 		}
 	}
 	for _, r := range []struct{ method, path, body string }{
-		{http.MethodPatch, "/api/activities/" + id, `{"status":"closed","assignedTo":"ann","notes":"n"}`},
-		{http.MethodPost, "/api/activities/" + id + "/updates", `{"notes":"more"}`},
-		{http.MethodPatch, "/api/activities/" + id, `{"assignedTo":null}`},
+		{http.MethodPut, "/api/activities/" + id, `{"status":"closed","category":"d"}`},
+		{http.MethodPut, "/api/activities/" + id, `{"status":"open","notes":"n","authorId":"ann"}`},
+		{http.MethodPost, "/api/activities/" + id + "/notes", `{"notes":"more","authorId":"ann"}`},
+		{http.MethodPut, "/api/activities/" + id + "/assignment", `{"assigneeId":"ann"}`},
+		{http.MethodDelete, "/api/activities/" + id + "/assignment", ``},
 		{http.MethodPost, "/api/events", `{"type":"note","data":1}`},
-		{http.MethodPost, "/api/tickets", ``},
 		{http.MethodDelete, "/api/activities/" + id, ``},
 	} {
 		request, err := http.NewRequestWithContext(ctx, r.method, n.at(r.path), bytes.NewBufferString(r.body))
@@ -249,24 +257,55 @@ func useAPI(ctx context.Context, t *testing.T, n *node) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		text, err := io.ReadAll(response.Body)
 		response.Body.Close()
-		if response.StatusCode >= http.StatusBadRequest {
-			t.Errorf("%s %s: %s", r.method, r.path, response.Status)
+		if err != nil || response.StatusCode >= http.StatusBadRequest {
+			t.Errorf("%s %s %s: %s %s %v", r.method, r.path, r.body, response.Status, text, err)
 		}
 	}
 	readTo(t, stream, "activity_deleted")
 }
 
-// checkEvents fails unless the log holds the events of useAPI. Pruning may have removed none of them yet.
-func checkEvents(ctx context.Context, t *testing.T, conn *pgx.Conn) {
+// useTicket takes a ticket and opens a stream with it.
+func useTicket(ctx context.Context, t *testing.T, n *node) {
 	t.Helper()
-	rows, err := conn.Query(ctx, `select distinct e.type from pgherald.events as e`)
+	tt := &tokenTest{T: t, ctx: ctx, first: n, second: n}
+	if tt.renew(time.Hour) == nil {
+		t.Error("the ticket was too late")
+	}
+}
+
+// prune removes all events.
+func prune(ctx context.Context, t *testing.T, databaseURL string) {
+	t.Helper()
+	pool, err := db.OpenLogPool(ctx, databaseURL, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	types, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
+	defer pool.Close()
+	if n, err := eventlog.NewPruner(pool, eventlog.PrunerOptions{MaxBytes: 1}).Prune(ctx); err != nil || n == 0 {
+		t.Errorf("pruned %d events, %v", n, err)
 	}
-	t.Logf("types in the log: %v", types)
+}
+
+// checkWriter writes in a session whose search path leads to the traps. The statement itself has no name that could
+// lead there, so only the triggers could.
+func checkWriter(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	pgtest.Exec(t, conn, `set search_path = public, pg_catalog`)
+	for _, sql := range []string{
+		`insert into public.activities (id, category, subcategory, location, reporter) values ('00000000-0000-0000-0000-000000000001', 'c', 's', 'l', 'r')`,
+		`update public.activities set status = 'closed'`,
+		`insert into public.assignments (activity_id, assignee_id) values ('00000000-0000-0000-0000-000000000001', 'ann')`,
+		`insert into public.activity_updates (activity_id, author_id, notes) values ('00000000-0000-0000-0000-000000000001', 'ann', 'n')`,
+		`delete from public.activity_updates`, `truncate public.assignments`, `delete from public.activities`,
+	} {
+		pgtest.Exec(t, conn, sql)
+	}
+	pgtest.Exec(t, conn, `set search_path = pg_catalog`)
+	checkNotTrapped(t, conn, "the triggers of a writer")
+	var types int
+	if err := conn.QueryRow(t.Context(), `select count(distinct e.type) from pgherald.events as e`).Scan(&types); err != nil || types != 5 {
+		t.Errorf("%d types of events, %v; want 5", types, err)
+	}
 }
