@@ -59,8 +59,15 @@ func (r resolved) drift(found installed) []Drift {
 		return drifts
 	}
 	want := r.objects()
-	for _, c := range append(changedFunctions(want, found), missingTriggers(want, found)...) {
+	for _, c := range slices.Concat(changedFunctions(want, found), missingTriggers(want, found), enabledCopies(want, found)) {
 		drifts = append(drifts, Drift{c.kind, r.table.Name, c.drift, runApply})
+	}
+	if found.silenced {
+		drifts = append(drifts, Drift{
+			KindDisabled, r.table.Name,
+			fmt.Sprintf("triggers on %s do not fire: session_replication_role is replica in every session of the database", r.table.Name),
+			"run `alter database … reset session_replication_role`, or remove it from the configuration",
+		})
 	}
 	return drifts
 }

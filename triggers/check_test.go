@@ -213,3 +213,16 @@ func TestCheckDoesNotWaitForLocks(t *testing.T) {
 	b.drifts(ordersSpec)
 	pgtest.Exec(t, other, `rollback`)
 }
+
+// With the database's default session_replication_role = replica, no trigger of ours fires.
+func TestCheckFindsASilencedDatabase(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	database := b.one(`select quote_ident(current_database())`)
+	b.exec(`alter database ` + database + ` set session_replication_role = replica`)
+	b.conn = pgtest.Connect(t, b.url)
+	b.gives(`insert into public.orders values (1)`)
+	b.drifts(ordersSpec, "triggers on public.orders do not fire: session_replication_role is replica in every session of the database")
+	b.exec(`alter database ` + database + ` reset session_replication_role`)
+	b.conn = pgtest.Connect(t, b.url)
+	b.drifts(ordersSpec)
+}

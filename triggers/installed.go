@@ -19,6 +19,10 @@ func (e constError) Error() string { return string(e) }
 type installed struct {
 	functions []installedFunction
 	triggers  []installedTrigger
+	disabled  []disabledCopy
+	// silenced reports that every session of the database starts with session_replication_role = replica, in
+	// which triggers do not fire.
+	silenced bool
 }
 
 type installedFunction struct {
@@ -56,8 +60,30 @@ func loadInstalled(ctx context.Context, tx pgx.Tx) (installed, error) {
 	if found.triggers, err = loadTriggers(ctx, tx); err != nil {
 		return installed{}, fmt.Errorf("look up the triggers: %w", err)
 	}
+	if found.disabled, err = loadDisabledCopies(ctx, tx); err != nil {
+		return installed{}, fmt.Errorf("look up the triggers of partitions: %w", err)
+	}
+	if err := tx.QueryRow(ctx, silencedSQL).Scan(&found.silenced); err != nil {
+		return installed{}, fmt.Errorf("look up session_replication_role: %w", err)
+	}
 	return found, nil
 }
+
+// silencedSQL looks for a default of all sessions, and not for one of this role. Triggers that are enabled for
+// replicas too (A) fire all the same.
+const silencedSQL = `
+select exists (
+		select
+		from pg_settings as s
+		where s.name = 'session_replication_role' and s.reset_val = 'replica'
+			and s.source in ('configuration file', 'command line', 'global', 'database')
+	)
+	and exists (
+		select
+		from pg_trigger as t
+		join pg_proc as p on p.oid = t.tgfoid
+		where p.pronamespace = 'pgherald'::regnamespace and t.tgenabled = 'O'
+	)`
 
 func loadFunctions(ctx context.Context, tx pgx.Tx) ([]installedFunction, error) {
 	rows, err := tx.Query(ctx, `

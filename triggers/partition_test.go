@@ -132,3 +132,17 @@ func TestForeignChildrenAreRefused(t *testing.T) {
 	}
 	contains(t, err.Error(), "table public.far: its child public.far_child is a foreign table")
 }
+
+// A copy of the row trigger on a partition can be disabled by itself.
+func TestDisabledTriggerOfAPartitionIsDrift(t *testing.T) {
+	b := watch(t, logs, logsSpec)
+	b.exec(`alter table public.logs_1 disable trigger user`)
+	b.exec(`insert into public.logs values (1, 1, 'lost')`)
+	b.wants()
+	b.drifts(logsSpec, `trigger pgherald_truncate on public.logs_1 is disabled`, `trigger "00_pgherald" on public.logs_1 is disabled`)
+	b.inspect(logsSpec)
+	b.wants(`collection_reset - {"table" : "public.logs"}`)
+	b.apply(parse(t, logsSpec))
+	b.drifts(logsSpec)
+	b.gives(`insert into public.logs values (2, 1, 'b')`, `created [2, 1] {"text":"b","was":null}`)
+}

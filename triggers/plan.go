@@ -20,6 +20,7 @@ func planChanges(want objects, found installed) []change {
 	changes := changedFunctions(want, found)
 	changes = append(changes, staleTriggers(want, found)...)
 	changes = append(changes, missingTriggers(want, found)...)
+	changes = append(changes, enabledCopies(want, found)...)
 	return append(changes, staleFunctions(want, found)...)
 }
 

@@ -25,7 +25,7 @@ type mistake struct {
 }
 
 // isUndecided reports that the role lacks a right to validate an expression, or could not lock a table in time.
-func (m mistake) isUndecided() bool { return isUndecided(m.err) }
+func (m mistake) isUndecided() bool { return m.kind == KindExpression && isUndecided(m.err) }
 
 func isUndecided(err error) bool {
 	return isCode(err, insufficientPrivilege) || isCode(err, lockNotAvailable) || isCode(err, queryCanceled)
@@ -47,7 +47,7 @@ func resolve(ctx context.Context, tx pgx.Tx, spec Spec) ([]resolved, error) {
 		tables[i].rel.children = slices.DeleteFunc(tables[i].rel.children, spec.lists)
 	}
 	refuseSharedChildren(tables)
-	return tables, nil
+	return tables, refuseHiddenRows(ctx, tx, tables)
 }
 
 // refuseSharedChildren refuses each table with a child that also inherits from a watched table before it.
