@@ -44,7 +44,7 @@ func (t *tape) ReadTransaction(context.Context, string, uint64, int64) (stream.R
 	return nil, io.ErrUnexpectedEOF
 }
 
-func (t *tape) Tail(context.Context, int) (stream.Cursor, error) { return t.cursor, nil }
+func (t *tape) Tail(context.Context, int, int64) (stream.Cursor, error) { return t.cursor, nil }
 
 func (t *tape) Next(context.Context) (stream.Transaction, error) {
 	if t.left == 0 {

@@ -39,9 +39,12 @@ type selection struct {
 func (s selection) matches(e stream.Event) bool {
 	var data struct{ V string }
 	readable := json.Unmarshal(e.Data, &data) == nil // false for an object as V
+	if e.Loss != "" {
+		return true
+	}
 	return (s.types == nil || slices.Contains(s.types, e.Type)) &&
 		(s.keys == nil || slices.Contains(s.keys, e.Key)) &&
-		(s.values == nil || readable && slices.Contains(s.values, data.V)) &&
+		(s.values == nil || e.Oversized || readable && slices.Contains(s.values, data.V)) &&
 		(e.Audience == nil || slices.ContainsFunc(e.Audience, func(tag string) bool {
 			return tag == "*" || slices.Contains(s.grants, tag)
 		}))
@@ -147,11 +150,18 @@ func (w *world) write(t *rapid.T) {
 	tx := rapid.SampledFrom(w.open).Draw(t, "tx")
 	for range rapid.IntRange(1, 8).Draw(t, "events") {
 		v := rapid.SampledFrom([]string{`"x"`, `"y"`, `null`, `{"v":"x"}`, `"\u0078"`}).Draw(t, "value")
-		tx.Append(stream.Event{
+		e := stream.Event{
 			Type: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "type"), Key: rapid.SampledFrom([]string{fmt.Sprint("tx", tx.XID), fmt.Sprint("tx", tx.XID), "", "shared"}).Draw(t, "key"),
 			Data:     json.RawMessage(`{"v":` + v + `}`),
 			Audience: rapid.SampledFrom([][]string{nil, nil, {}, {"*"}, {"role:a"}, {"user:1"}, {"user:2", "user:1"}, {"user:3"}}).Draw(t, "audience"),
-		})
+		}
+		switch rapid.IntRange(0, 9).Draw(t, "readable") {
+		case 0:
+			e.Oversized, e.Data = true, nil
+		case 1:
+			e = e.Lost(stream.LossUnreadable, "22P05")
+		}
+		tx.Append(e)
 	}
 }
 

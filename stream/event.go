@@ -15,7 +15,37 @@ type Event struct {
 	Audience []string
 	Data     json.RawMessage // valid JSON, as PostgreSQL wrote it
 	At       time.Time       // when the row was written, by PostgreSQL's clock
+
+	// Oversized says that the event is too large: it has no Data, and no Key if that is long.
+	Oversized bool
+	// Loss says why the row could not be read; empty if it could. See Lost.
+	Loss Loss
 }
+
+// Loss says why an event could not be read.
+type Loss string
+
+// The losses.
+const (
+	LossUnreadable Loss = "unreadable"         // PostgreSQL cannot send the row
+	LossTooLarge   Loss = "audience_too_large" // or the type is
+)
+
+// Lost returns the event that stands for one whose row cannot be read: it asks every client to fetch again
+// what that event could have been about. Of the row it shows the type alone, which may be empty if that is
+// not known either, because the audience may be unknown. sqlState is empty if PostgreSQL reported no error.
+func (e Event) Lost(loss Loss, sqlState string) Event {
+	data, _ := json.Marshal(struct { // strings cannot fail
+		Type     string `json:"type,omitempty"`
+		Reason   Loss   `json:"reason"`
+		SQLState string `json:"sqlstate,omitempty"`
+	}{e.Type, loss, sqlState})
+	return Event{ID: e.ID, Type: TypeCollectionReset, Data: data, At: e.At, Loss: loss}
+}
+
+// TypeCollectionReset is the type of an event of the log that asks every client, whatever its filter, to
+// fetch the rows of a table or the events of a type again.
+const TypeCollectionReset = "collection_reset"
 
 // Transaction holds the events of one transaction, in the order in which they were written. A large
 // one comes in parts.

@@ -84,9 +84,12 @@ func (f *Filter) isSelective() bool {
 }
 
 // match reports whether the filter matches the event of frame i. If the filter needs fields, those of
-// the entry must have been parsed.
+// the entry must have been parsed. A collection_reset matches every filter.
 func (f *Filter) match(e *entry, i int) bool {
 	fr := &e.frames[i]
+	if fr.eventType == TypeCollectionReset {
+		return true
+	}
 	return (fr.audience == nil || f.hasGrantIn(fr.audience)) && (f.criteria == nil || f.criteria.match(e, i))
 }
 
@@ -104,6 +107,9 @@ func (c *criteria) match(e *entry, i int) bool {
 	fr := &e.frames[i]
 	if c.types != nil && !contains(c.types, fr.eventType) || c.keys != nil && !contains(c.keys, fr.key) {
 		return false
+	}
+	if fr.isOversized() { // its fields are not known: the client decides
+		return true
 	}
 	for n := range c.where {
 		if !c.where[n].match(e.fields[i]) {

@@ -16,7 +16,8 @@ import (
 //	^     ^                                           ^  ^
 //	start envelope                              payload  payloadEnd
 //
-// The envelope is the JSON object on the data line. The id line is not part of a frame.
+// The envelope is the JSON object on the data line. The id line is not part of a frame. The envelope of an
+// oversized event has "key" and "oversized" in place of "data", and its payload is empty.
 type frame struct {
 	id        int64
 	eventType string
@@ -43,12 +44,29 @@ func appendFrame(b []byte, e *Event) (_ []byte, payload, payloadEnd int) {
 	b = strconv.AppendInt(b, e.ID, 10)
 	b = append(b, `,"type":`...)
 	b = appendJSONString(b, e.Type)
+	if e.Oversized {
+		b = appendOversized(b, e.Key)
+		return appendTimestamp(b, e.At), len(b), len(b)
+	}
 	b = append(b, `,"data":`...)
 	payload = len(b)
 	b = appendOneLine(b, e.Data)
 	payloadEnd = len(b)
 	return appendTimestamp(b, e.At), payload, payloadEnd
 }
+
+// appendOversized appends what the envelope of an oversized event has in place of data. The key may be
+// empty: not known, or too long.
+func appendOversized(b []byte, key string) []byte {
+	if key != "" {
+		b = append(b, `,"key":`...)
+		b = appendJSONString(b, key)
+	}
+	return append(b, `,"oversized":true`...)
+}
+
+// isOversized reports whether the frame has no data.
+func (f *frame) isOversized() bool { return f.payload == f.payloadEnd }
 
 // appendControl appends a frame of a sync or heartbeat event.
 func appendControl(b []byte, eventType string, data any, now time.Time) []byte {
@@ -124,7 +142,7 @@ const (
 	tagOverhead   = 16
 )
 
-// envelopeSize bounds the bytes of a frame without its type and its payload.
+// envelopeSize bounds the bytes of a frame without its type, its key and its payload.
 const envelopeSize = 96
 
 // add encodes further events of the transaction.
@@ -134,7 +152,11 @@ func (e *entry) add(t *Transaction) {
 	}
 	space := 0
 	for i := range t.Events {
-		space += envelopeSize + len(t.Events[i].Type) + len(t.Events[i].Data)
+		ev := &t.Events[i]
+		space += envelopeSize + len(ev.Type) + len(ev.Data)
+		if ev.Oversized {
+			space += len(ev.Key)
+		}
 	}
 	block := make([]byte, 0, space)
 	for i := range t.Events {

@@ -14,9 +14,9 @@ type Log interface {
 	// ReadTransaction begins to read the events of one committed transaction whose ids are above
 	// after, in the log of the given epoch. The Transactions it yields have no Cursor.
 	ReadTransaction(ctx context.Context, epoch string, xid uint64, after int64) (Reading, error)
-	// Tail returns a cursor after which about the given number of events follow. With 0 it returns
-	// the end of the log.
-	Tail(ctx context.Context, events int) (Cursor, error)
+	// Tail returns a cursor after which about the given number of events follow, or fewer if those take
+	// more bytes. With 0 events it returns the end of the log.
+	Tail(ctx context.Context, events int, bytes int64) (Cursor, error)
 }
 
 // Reading yields transactions in the order of their last ids, a large one in parts. Between calls

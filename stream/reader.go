@@ -114,8 +114,12 @@ func (f *Feed) read(ctx context.Context) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if reason := resetReason(err); reason != "" {
-		return n, f.rebuild(ctx, reason)
+	reason := resetReason(err)
+	if reason == "" {
+		return n, err
+	}
+	if err = f.rebuild(ctx, reason); resetReason(err) != "" { // the log was found to be foreign, and is another one now
+		err = f.rebuild(ctx, ResetOtherLog)
 	}
 	return n, err
 }
@@ -138,7 +142,7 @@ func (f *Feed) appendNew(ctx context.Context) (int, error) {
 // rebuild replaces the buffer by one that holds the newest part of the log. With a reason it resets
 // every subscription.
 func (f *Feed) rebuild(ctx context.Context, reason ResetReason) error {
-	floor, err := f.log.Tail(ctx, f.opts.Fill)
+	floor, err := f.log.Tail(ctx, f.opts.Fill, f.opts.Bytes)
 	if err != nil {
 		return fmt.Errorf("find the newest events: %w", err)
 	}

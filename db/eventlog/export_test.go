@@ -1,24 +1,31 @@
 package eventlog
 
 import (
-	"github.com/jackc/pgx/v5/pgtype"
-
 	"github.com/pgherald/pgherald/stream"
 )
 
 // WithSizes returns a log with small pages, so that little data reaches every path.
 func (l *Log) WithSizes(readEvents, planSize, pageBytes int) *Log {
-	return &Log{pool: l.pool, cluster: l.cluster, readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
+	sized := *l
+	sized.readEvents, sized.planSize, sized.pageBytes = readEvents, planSize, pageBytes
+	return &sized
+}
+
+// WithLimits returns a log with small limits of an event and of a page, in bytes.
+func (l *Log) WithLimits(maxEventBytes int64, maxPageBytes int) *Log {
+	limited := *l
+	limited.maxEventBytes, limited.maxPageBytes = maxEventBytes, maxPageBytes
+	return &limited
 }
 
 // PruneLock is the key of the pruner's advisory lock.
 const PruneLock = pruneLock
 
 // ReadSQL is the statement of Log.Read for a cursor with holes.
-const ReadSQL = readSQL
+const ReadSQL = fastSQL
 
 // DecodeRow decodes a row of the log in PostgreSQL's binary format.
 func DecodeRow(columns [][]byte) (stream.Event, error) {
-	e, err := row(columns).event(pgtype.NewMap())
+	e, err := row(columns).event(DefaultMaxEventBytes)
 	return e.Event, err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,13 +16,16 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Limits of a read. A Log holds copies of the first three, which tests set to small values.
+// Limits of a read. A Log holds copies of them, which tests set to small values.
 const (
-	readEvents   = 1000    // a read of more events is planned and fetched in pages
-	planSize     = 20_000  // transactions in one plan
-	pageBytes    = 1 << 20 // target size of a page
-	maxPageBytes = 8 << 20 // a page that exceeds this is truncated and fetched again, smaller
+	readEvents   = 1000      // a read of more events is planned and fetched in pages
+	planSize     = 20_000    // transactions in one plan
+	pageBytes    = 256 << 10 // target size of a page
+	maxPageBytes = 1 << 20   // a page that exceeds this by more than one event is truncated
 )
+
+// DefaultMaxEventBytes is the default of Options.MaxEventBytes.
+const DefaultMaxEventBytes = 4 << 20
 
 // Timeouts of a statement. Without them, a statement on a dead connection would wait forever.
 const (
@@ -28,58 +33,79 @@ const (
 	planTimeout = time.Minute // a plan may count millions of events
 )
 
+// Options configure a Log. Zero values mean the defaults.
+type Options struct {
+	// MaxEventBytes is the size above which an event is not fetched: type, key, audience and data
+	// together; DefaultMaxEventBytes if 0. Clients receive a larger event without its data.
+	MaxEventBytes int64
+	// Logger receives a line when the log was reset; nil discards it.
+	Logger *slog.Logger
+}
+
 // Log reads pgherald.events. It implements stream.Log, and is safe for concurrent use.
 type Log struct {
-	pool       *pgxpool.Pool
-	cluster    *atomic.Pointer[string] // name of the cluster of the last connection used; nil before
-	readEvents int
-	planSize   int
-	pageBytes  int
+	pool   *pgxpool.Pool
+	shared *shared
+	logger *slog.Logger
+	sizes
+}
+
+// shared is the state of a Log.
+type shared struct {
+	cluster  atomic.Pointer[string] // name of the cluster of the last connection used; nil before
+	timeouts atomic.Int32           // reads that timed out since one succeeded, see adaptPages
+	resets   atomic.Uint64          // how often this server has reset the log
+}
+
+// sizes are the limits of a read.
+type sizes struct {
+	readEvents, planSize, pageBytes, maxPageBytes int
+	maxEventBytes                                 int64
 }
 
 var _ stream.Log = (*Log)(nil)
 
 // New returns the log in the database of a pool opened by db.OpenLogPool.
-func New(pool *pgxpool.Pool) *Log {
-	return &Log{pool: pool, cluster: new(atomic.Pointer[string]), readEvents: readEvents, planSize: planSize, pageBytes: pageBytes}
+func New(pool *pgxpool.Pool, opts Options) *Log {
+	if opts.MaxEventBytes <= 0 {
+		opts.MaxEventBytes = DefaultMaxEventBytes
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Log{pool: pool, shared: new(shared), logger: opts.Logger, sizes: sizes{
+		readEvents: readEvents, planSize: planSize, pageBytes: pageBytes, maxPageBytes: maxPageBytes, maxEventBytes: opts.MaxEventBytes,
+	}}
 }
 
-// endedHoles selects the transactions of parameter $3 that have ended. A running one has no visible
-// events, yet a bulk load may have written a million rows that each read would inspect.
-const endedHoles = `array(
-        select h.xid
-        from unnest($3::xid8[]) as h (xid)
-        where pg_visible_in_snapshot(h.xid, pg_current_snapshot())
-    )`
+// maxTimeouts is the number of timeouts after which pages shrink no more.
+const maxTimeouts = 4
 
-// readNewSQL returns the events that a cursor without holes has not seen. It is one statement, so that
-// the events and the snapshot are of the same moment.
-const readNewSQL = eventsSQL + `
-(` + eventsBranch + `
-    where e.xid >= $1
-    limit $2
-)`
+// adaptPages notes whether a read timed out. Each timeout makes the first page of the following reads eight
+// times smaller, down to a single event; each success makes it eight times larger again. So a page that
+// cannot be transferred within the timeout is not requested forever.
+func (l *Log) adaptPages(err error) {
+	n := l.shared.timeouts.Load()
+	switch {
+	case err == nil && n > 0:
+		l.shared.timeouts.CompareAndSwap(n, n-1)
+	case errors.Is(err, errNoAnswer) && n < maxTimeouts:
+		l.shared.timeouts.CompareAndSwap(n, n+1)
+	}
+}
 
-// readSQL returns the events that a cursor with holes has not seen. Cursors without holes use
-// readNewSQL, because PostgreSQL would set up the second look-up for an empty array too, which delays
-// the common read of one event.
-const readSQL = readNewSQL + `
-union all
-(` + eventsBranch + `
-    where e.xid = any(` + endedHoles + `)
-    limit $2
-)`
+// firstPage returns the number of events in the first page of a read.
+func (l *Log) firstPage() int { return max(1, l.readEvents>>(3*l.shared.timeouts.Load())) }
 
 // Read starts to read everything that is visible now and that from has not seen. The error wraps
 // stream.ErrOtherLog, stream.ErrPruned or stream.ErrFuture if the log cannot honour the cursor.
 func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
-	sql, args := readNewSQL, []any{from.Next(), l.readEvents + 1}
-	if holes := from.Holes(); len(holes) > 0 {
-		sql, args = readSQL, append(args, holes)
-	}
-	page, err := l.query(ctx, sql, l.readEvents, maxPageBytes, args...)
+	page, err := l.readFast(ctx, from)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	if page.isForeign() {
+		return nil, l.reset(ctx)
 	}
 	if err := page.state.validateCursor(from); err != nil {
 		return nil, err
@@ -90,62 +116,59 @@ func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, err
 	return l.readAtOnce(from, page), nil
 }
 
+// readFast reads the first page with one statement, if all of its events are small and readable.
+func (l *Log) readFast(ctx context.Context, from stream.Cursor) (*page, error) {
+	n := l.firstPage()
+	args := []any{fastData(l.maxEventBytes), from.Next(), n + 1}
+	sql := fastNewSQL
+	if holes := from.Holes(); len(holes) > 0 {
+		sql, args = fastSQL, append(args, holes)
+	}
+	p, err := l.run(ctx, sql, args, n)
+	l.adaptPages(err)
+	switch {
+	case isUnreadable(err):
+		return l.query(ctx, statement{sql: readSQL, args: []any{from.Next(), n + 1, holesParam(from)}, wants: everything, rows: n})
+	case err != nil || p.truncated:
+		return p, err
+	}
+	return p, l.complete(ctx, p)
+}
+
+// complete reads the events that the page has in part only.
+func (l *Log) complete(ctx context.Context, p *page) error {
+	var partial []event
+	p.events = slices.DeleteFunc(p.events, func(e event) bool {
+		if e.isPartial {
+			partial = append(partial, e)
+		}
+		return e.isPartial
+	})
+	if partial == nil {
+		return nil
+	}
+	rest, err := l.query(ctx, byID(partial))
+	if err != nil {
+		return err
+	}
+	if err := p.append(rest); err != nil {
+		return err
+	}
+	sortByID(p.events)
+	return nil
+}
+
+// everything is the interest in every event.
+var everything = stream.Interest{Everything: true}
+
 // ReadTransaction starts to read the events of one committed transaction with ids above after. The
 // parts that it yields have no cursor.
 func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
 	return &reading{log: l, epoch: epoch, events: -1, size: max(1, l.readEvents/2), partial: partialRead{xid: xid, after: after}}, nil
 }
 
-// tailSQL returns the newest transaction that is not among the last $1 events.
-const tailSQL = `
-select` + stateColumns + `,
-    (
-        select e.xid
-        from pgherald.events as e
-        order by e.xid desc, e.id desc
-        offset $1 limit 1
-    ) as xid
-from pgherald.log as l`
-
-// Tail returns the cursor after which about the given number of events follow. The running
-// transactions are holes of the cursor.
-func (l *Log) Tail(ctx context.Context, events int) (stream.Cursor, error) {
-	var c stream.Cursor
-	err := l.withConn(ctx, planTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
-		c, err = queryTail(ctx, conn, db.ClusterOf(conn), events)
-		return err
-	})
-	return c, err
-}
-
-// SnapshotCursor returns the cursor of the transaction's snapshot. If tx is REPEATABLE READ, the cursor
-// has seen exactly the transactions whose effects can be read in tx. tx may belong to any pool of the
-// same database; this call does not wait for a connection of the log's pool.
-func (l *Log) SnapshotCursor(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
-	cluster := l.cluster.Load()
-	if cluster == nil {
-		return stream.Cursor{}, errors.New("find the end of the log: it was never read")
-	}
-	return queryTail(ctx, tx.Conn(), *cluster, 0)
-}
-
-func queryTail(ctx context.Context, conn *pgx.Conn, cluster string, events int) (stream.Cursor, error) {
-	var raw rawState
-	var newest *uint64
-	err := conn.QueryRow(ctx, tailSQL, events).Scan(&raw.logID, &raw.timeline, &raw.prunedBelow, &raw.snapshot, &newest)
-	if err != nil {
-		return stream.Cursor{}, fmt.Errorf("find the end of the log: %w", db.Explain(err))
-	}
-	st, err := raw.parse(cluster)
-	if err != nil {
-		return stream.Cursor{}, err
-	}
-	next := st.prunedBelow
-	if newest != nil {
-		next = max(next, *newest+1)
-	}
-	return stream.NewCursor(st.epoch, next, st.snapshot.Running), nil
-}
+// errNoAnswer says that a statement timed out.
+var errNoAnswer = errors.New("no answer")
 
 // withConn runs do on a connection of the pool, and adds advice to its error. After a timeout it resets
 // the pool, because the other connections are probably dead too.
@@ -160,13 +183,13 @@ func (l *Log) withConn(ctx context.Context, timeout time.Duration, do func(conte
 	}
 	if limited.Err() != nil && ctx.Err() == nil {
 		l.pool.Reset()
-		return fmt.Errorf("wait for the database: no answer within %v: %w", timeout, err)
+		return fmt.Errorf("wait for the database: %w within %v: %w", errNoAnswer, timeout, err)
 	}
 	return db.Explain(err)
 }
 
 func (l *Log) rememberCluster(cluster string) {
-	if known := l.cluster.Load(); known == nil || *known != cluster {
-		l.cluster.Store(&cluster)
+	if known := l.shared.cluster.Load(); known == nil || *known != cluster {
+		l.shared.cluster.Store(&cluster)
 	}
 }

@@ -22,7 +22,7 @@ with unseen as materialized (
     from (
         select e.xid, e.id, e.audience is not null as restricted from pgherald.events as e where e.xid >= $1
         union all
-        select e.xid, e.id, e.audience is not null from pgherald.events as e where e.xid = any(` + endedHoles + `)
+        select e.xid, e.id, e.audience is not null from pgherald.events as e where e.xid = any(` + endedHolesBegin + `$3` + endedHolesEnd + `)
     ) as u
     group by u.xid
 ),
@@ -78,7 +78,15 @@ func (l *Log) plan(ctx context.Context, from stream.Cursor) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan a read of the log: %w", err)
 	}
+	if p.isForeign() {
+		return nil, l.reset(ctx)
+	}
 	return p, p.state.validateCursor(from)
+}
+
+// isForeign reports whether the plan shows that the log came, at least in part, from another cluster.
+func (p *plan) isForeign() bool {
+	return p.state.isForeign() || slices.ContainsFunc(p.xids(), p.state.isFuture)
 }
 
 // holesParam returns the cursor's holes as a parameter: an empty array, never null.

@@ -53,7 +53,7 @@ func age(t *testing.T, pool *pgxpool.Pool, key string, by time.Duration) {
 func TestPruneByAge(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool := openPool(t, url)
-	log := eventlog.New(pool)
+	log := eventlog.New(pool, eventlog.Options{})
 	start := head(t, log, 0)
 	emit(t, pool, "old 1", 5)
 	emit(t, pool, "old 2", 50) // more than a chunk
@@ -83,7 +83,7 @@ func TestPruneByAge(t *testing.T) {
 // all events.
 func TestPruneOfEverythingKeepsCurrentCursors(t *testing.T) {
 	pool := openPool(t, pgtest.NewDatabase(t))
-	log := eventlog.New(pool)
+	log := eventlog.New(pool, eventlog.Options{})
 	emit(t, pool, "old", 5)
 	cursor := head(t, log, 0)
 	age(t, pool, "old", 25*time.Hour)
@@ -104,7 +104,7 @@ func TestPruneOfEverythingKeepsCurrentCursors(t *testing.T) {
 func TestPruneWaitsForRunningTransactions(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool := openPool(t, url)
-	log := eventlog.New(pool)
+	log := eventlog.New(pool, eventlog.Options{})
 	long := pgtest.Begin(t, url)
 	emit(t, long, "long", 1)
 	emit(t, pool, "old", 5)

@@ -80,7 +80,7 @@ func TestReadOfHugeEventsFetchesThemAboutOnce(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	meter, metered := newMeter(t, url)
 	log := openLog(t, metered)
-	from, err := log.Tail(ctx, 0)
+	from, err := log.Tail(ctx, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

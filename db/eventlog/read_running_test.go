@@ -18,7 +18,7 @@ func TestReadSkipsRunningTransactions(t *testing.T) {
 	log, conn := openLog(t, url), pgtest.Connect(t, url)
 	large := pgtest.Begin(t, url)
 	emit(t, large, "large", 20_000)
-	from, err := log.Tail(t.Context(), 0)
+	from, err := log.Tail(t.Context(), 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,8 @@ func TestReadSkipsRunningTransactions(t *testing.T) {
 // blocksRead returns how many blocks of tables and indexes a read touches.
 func blocksRead(t *testing.T, conn *pgx.Conn, next uint64, holes []uint64) (n int) {
 	t.Helper()
-	rows, err := conn.Query(t.Context(), `explain (analyze, buffers, costs off, timing off, summary off) `+eventlog.ReadSQL, next, 1001, holes)
+	rows, err := conn.Query(t.Context(), `explain (analyze, buffers, costs off, timing off, summary off) `+eventlog.ReadSQL,
+		10_000, next, 1001, holes)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func openLog(t *testing.T, url string) *eventlog.Log {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return eventlog.New(pool)
+	return eventlog.New(pool, eventlog.Options{})
 }
 
 // emit writes n events as one statement of a transaction.
@@ -85,7 +85,7 @@ func tryCollect(ctx context.Context, log *eventlog.Log, from stream.Cursor) ([]s
 
 func head(t *testing.T, log *eventlog.Log, events int) stream.Cursor {
 	t.Helper()
-	c, err := log.Tail(t.Context(), events)
+	c, err := log.Tail(t.Context(), events, 1<<40)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func groupByTransaction(events []event) ([]uint64, map[uint64][]stream.Event) {
 // readInPages returns a reading that exceeds one page. It uses first only to estimate the size of an
 // event.
 func (l *Log) readInPages(ctx context.Context, from stream.Cursor, first *page) (*reading, error) {
-	r := &reading{log: l, epoch: from.Epoch(), size: max(1, l.readEvents/2)}
+	r := &reading{log: l, epoch: from.Epoch(), size: max(1, l.firstPage()/2)}
 	if first.bytes > 0 {
 		r.size = min(r.size, max(1, l.pageBytes*len(first.events)/first.bytes))
 	}
@@ -130,19 +130,16 @@ func (r *reading) startPartial() {
 	r.planned = r.planned[1:]
 }
 
-const partSQL = eventsSQL + `
-(` + eventsBranch + `
-    where e.xid = $1 and e.id > $2
-    order by e.id
-    limit $3
-)`
-
-// fetchPart fetches the next events of a large transaction.
+// fetchPart fetches the next events of a large transaction: at least one, since a page has room for one
+// event of any size.
 func (r *reading) fetchPart(ctx context.Context) error {
-	p, err := r.query(ctx, partSQL, r.partial.xid, r.size, r.partial.xid, r.partial.after, r.size+1)
+	p, err := r.query(ctx, r.partial.xid, statement{
+		sql: partSQL, args: []any{r.partial.xid, r.partial.after, r.size + 1}, wants: everything, rows: r.size,
+	})
 	if err != nil {
 		return err
 	}
+	r.adapt(p, len(p.events))
 	t := stream.Transaction{XID: r.partial.xid, More: p.truncated}
 	for _, e := range p.events {
 		t.Events = append(t.Events, e.Event)
@@ -158,28 +155,32 @@ func (r *reading) fetchPart(ctx context.Context) error {
 	return nil
 }
 
-const pageSQL = eventsSQL + eventsBranch + `
-    where e.xid = any($1)`
-
-// fetchPage fetches the next transactions of the plan, as many as fit in a page. If the events are much
-// larger than those before, it fetches nothing and shrinks the page, down to a part of one transaction.
+// fetchPage fetches the next transactions of the plan, as many as fit in a page. If they do not fit after
+// all, it fetches nothing.
+//
+// It cannot go on like that forever. A page that does not fit has requested n events of several
+// transactions, or all events of one. In the first case, the next page requests at most n/4 events, which
+// is fewer: so sooner or later it requests one transaction, which is the second case. That transaction is
+// then fetched in parts, of which each has at least one event. Only a page that fits makes r.size grow.
 func (r *reading) fetchPage(ctx context.Context) error {
 	var xids []uint64
-	for n := 0; len(xids) < len(r.planned) && n+r.planned[len(xids)].events <= r.size; {
+	n := 0
+	for len(xids) < len(r.planned) && n+r.planned[len(xids)].events <= r.size {
 		t := r.planned[len(xids)]
 		xids, n = append(xids, t.xid), n+t.events
 	}
-	p, err := r.query(ctx, pageSQL, slices.Min(xids), r.size, xids)
+	p, err := r.query(ctx, slices.Min(xids), statement{sql: pageSQL, args: []any{xids}, wants: everything, rows: n})
 	if err != nil {
 		return err
 	}
 	if p.truncated {
+		r.size = max(1, n/4)
 		if len(xids) == 1 {
 			r.startPartial()
 		}
-		r.size = max(1, r.size/8)
 		return nil
 	}
+	r.adapt(p, n)
 	_, grouped := groupByTransaction(p.events)
 	for _, xid := range xids {
 		r.ready = append(r.ready, stream.Transaction{XID: xid, Events: grouped[xid], Cursor: r.walk.deliver(xid)})
@@ -189,9 +190,9 @@ func (r *reading) fetchPage(ctx context.Context) error {
 }
 
 // query fetches events of transactions whose lowest xid is oldest. It checks that the log still holds
-// them, and adapts the size of the next page to their size.
-func (r *reading) query(ctx context.Context, sql string, oldest uint64, rows int, args ...any) (*page, error) {
-	p, err := r.log.query(ctx, sql, rows, maxPageBytes, args...)
+// them.
+func (r *reading) query(ctx context.Context, oldest uint64, st statement) (*page, error) {
+	p, err := r.log.query(ctx, st)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
@@ -201,46 +202,13 @@ func (r *reading) query(ctx context.Context, sql string, oldest uint64, rows int
 	if oldest < p.state.prunedBelow {
 		return nil, fmt.Errorf("%w: events below %d were pruned during the read", stream.ErrPruned, p.state.prunedBelow)
 	}
-	if len(p.events) > 0 && p.bytes > 0 {
-		r.size = min(max(1, r.log.pageBytes*len(p.events)/p.bytes), 2*r.log.readEvents)
-	}
 	return p, nil
 }
 
-// cursorWalk advances a cursor through the transactions of one read. At each step the holes are the
-// running transactions, and the transactions below the cursor's next that this read delivers later. The
-// latter are few, because transactions commit nearly in the order of their xids.
-type cursorWalk struct {
-	cursor  stream.Cursor
-	running []uint64
-	above   []uint64 // undelivered, at or above the cursor's next; ascending
-	below   []uint64 // undelivered, below it
+// adapt sets the size of the next page so that it has about pageBytes, if its events are as large as the n
+// events that this page looked at. It grows at most eightfold.
+func (r *reading) adapt(p *page, n int) {
+	if n > 0 {
+		r.size = min(max(1, r.log.pageBytes*n/max(1, p.bytes)), 8*n, 2*r.log.readEvents)
+	}
 }
-
-// newCursorWalk returns a walk that starts at from. undelivered holds every transaction of the read, in
-// any order.
-func newCursorWalk(from stream.Cursor, running, undelivered []uint64) cursorWalk {
-	above := slices.Clone(undelivered)
-	slices.Sort(above)
-	w := cursorWalk{cursor: from, running: running, above: above}
-	w.advance(from.Next())
-	return w
-}
-
-// advance moves the transactions below next from above to below.
-func (w *cursorWalk) advance(next uint64) {
-	n, _ := slices.BinarySearch(w.above, next)
-	w.below = append(w.below, w.above[:n]...)
-	w.above = w.above[n:]
-}
-
-// deliver returns the cursor after the delivery of xid.
-func (w *cursorWalk) deliver(xid uint64) stream.Cursor {
-	w.advance(xid + 1)
-	w.below = slices.DeleteFunc(w.below, func(x uint64) bool { return x == xid })
-	w.cursor = w.cursor.Deliver(xid, append(slices.Clip(w.below), w.running...))
-	return w.cursor
-}
-
-// end returns the cursor after the whole read. Its holes are the running transactions.
-func (w *cursorWalk) end() stream.Cursor { return w.cursor.CloseHoles(w.running) }

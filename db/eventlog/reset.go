@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/stream"
 )
 
 // isForeignSQL reports whether the log holds a transaction at or above the snapshot's xmax, which this
@@ -34,7 +37,7 @@ const resetTimeout = 10 * time.Minute
 // ResetIfForeign empties a log that came from another cluster, such as with a restored dump, and gives
 // it a new id. The xids in such a log are higher than those of this cluster, so that new events would
 // lie below every cursor. ResetIfForeign reports whether it reset the log. Call it before the first
-// read.
+// read; later, each read recognizes foreign transactions and resets the log by itself.
 func (l *Log) ResetIfForeign(ctx context.Context) (isForeign bool, err error) {
 	err = l.withConn(ctx, resetTimeout, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -57,3 +60,27 @@ func (l *Log) ResetIfForeign(ctx context.Context) (isForeign bool, err error) {
 	}
 	return isForeign, nil
 }
+
+// isForeign reports whether the page shows that the log came, at least in part, from another cluster.
+func (p *page) isForeign() bool {
+	return p.state.isForeign() || slices.ContainsFunc(p.events, func(e event) bool { return p.state.isFuture(e.xid) })
+}
+
+// reset resets a log in which a read has found foreign transactions: somebody has restored a dump into it,
+// or a subscription replicates another log into it. The error wraps stream.ErrOtherLog, since the log is
+// another one now, unless the reset failed.
+func (l *Log) reset(ctx context.Context) error {
+	isForeign, err := l.ResetIfForeign(ctx)
+	if err != nil {
+		return err
+	}
+	if isForeign { // otherwise another server was faster
+		l.shared.resets.Add(1)
+		l.logger.Warn("log reset because it received events of another cluster: " +
+			"exclude the schema pgherald from restores and from logical replication")
+	}
+	return fmt.Errorf("%w: it held transactions that this cluster has not begun", stream.ErrOtherLog)
+}
+
+// Resets returns how often this server has reset the log because of foreign transactions.
+func (l *Log) Resets() uint64 { return l.shared.resets.Load() }

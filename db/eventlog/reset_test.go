@@ -52,3 +52,64 @@ func TestResetIfForeign(t *testing.T) {
 		})
 	}
 }
+
+// TestReadResetsAForeignLog brings events of another cluster into the log while it is read, in each of the
+// ways in which a read can meet them.
+func TestReadResetsAForeignLog(t *testing.T) {
+	for name, sized := range sizesOfReads {
+		for name2, sql := range map[string]string{
+			"one event":      `update pgherald.events set xid = '9000000000' where id = 4`,
+			"several events": `update pgherald.events set xid = (9000000000 + id)::text::xid8 where id > 2`,
+			"a horizon":      `update pgherald.log set pruned_below = '9000000000'`,
+		} {
+			t.Run(name+"/"+name2, func(t *testing.T) {
+				url := pgtest.NewDatabase(t)
+				log := sized(openLog(t, url))
+				start := head(t, log, 0)
+				writer := pgtest.Connect(t, url)
+				for range 3 {
+					emit(t, writer, "own", 5)
+				}
+				pgtest.Exec(t, writer, sql)
+				if _, _, err := tryCollect(t.Context(), log, start); !errors.Is(err, stream.ErrOtherLog) {
+					t.Fatalf("got %v, want ErrOtherLog", err)
+				}
+				if n := log.Resets(); n != 1 {
+					t.Errorf("%d resets are counted", n)
+				}
+				start = head(t, log, 1000)
+				emit(t, writer, "new", 1)
+				got, _ := collect(t, log, start)
+				if diff := cmp.Diff([]string{"new×1"}, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		}
+	}
+}
+
+// TestForeignRowsAreNotStored copies rows of another log into this one, as pg_restore and the worker of a
+// subscription do.
+func TestForeignRowsAreNotStored(t *testing.T) {
+	for _, role := range []string{"origin", "replica"} {
+		t.Run(role, func(t *testing.T) {
+			url := pgtest.NewDatabase(t)
+			log := openLog(t, url)
+			start := head(t, log, 0)
+			writer := pgtest.Connect(t, url)
+			emit(t, writer, "own", 1)
+			pgtest.Exec(t, writer, `set session_replication_role = `+role)
+			pgtest.Exec(t, writer, `insert into pgherald.events (xid, type, data) values ('9000000000', 'a', '1'), ('3', 'a', '1')`)
+			emit(t, writer, "own", 1)
+			if role == "replica" {
+				pgtest.Exec(t, writer, `update pgherald.log set id = gen_random_uuid(), pruned_below = '9000000000'`)
+				pgtest.Exec(t, writer, `delete from pgherald.log`)
+				pgtest.Exec(t, writer, `delete from pgherald.events`)
+			}
+			got, _ := collect(t, log, start)
+			if diff := cmp.Diff([]string{"own×1", "own×1"}, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

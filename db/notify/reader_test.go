@@ -27,7 +27,7 @@ type strictReader struct {
 // newStrictReader returns a reader that starts at the end of the log.
 func newStrictReader(t *testing.T, log *eventlog.Log) *strictReader {
 	t.Helper()
-	from, err := log.Tail(t.Context(), 0)
+	from, err := log.Tail(t.Context(), 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

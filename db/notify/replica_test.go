@@ -70,7 +70,7 @@ func newReplica(t *testing.T, url string, opts replicaOptions) *replica {
 		t.Fatal(err)
 	}
 	r.leader.OnConnect(r.backend.Store)
-	r.follow(eventlog.New(pool))
+	r.follow(eventlog.New(pool, eventlog.Options{}))
 	if !opts.withoutLeader {
 		runUntilEnd(t, r.leader.Run)
 	}

@@ -28,6 +28,19 @@ func EmptyDatabase(t testing.TB) string {
 	return sharedDatabase(t, (*Cluster).copyEmpty)
 }
 
+// EncodedDatabase works like NewDatabase, but the database has the given encoding, such as WIN1252, and the
+// locale C.
+func EncodedDatabase(t testing.TB, encoding string) string {
+	t.Helper()
+	return sharedDatabase(t, func(c *Cluster, ctx context.Context, name string) error {
+		err := c.admin(ctx, "create database "+name+" template template0 encoding '"+encoding+"' locale 'C'")
+		if err != nil || c.setup == nil {
+			return err
+		}
+		return c.setup(ctx, c.server.URL(name))
+	})
+}
+
 // NewDatabase creates a database with the schema on this server.
 func (c *Cluster) NewDatabase(t testing.TB) string {
 	t.Helper()

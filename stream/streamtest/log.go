@@ -219,7 +219,7 @@ func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after
 }
 
 // Tail implements stream.Log.
-func (l *Log) Tail(_ context.Context, events int) (stream.Cursor, error) {
+func (l *Log) Tail(_ context.Context, events int, _ int64) (stream.Cursor, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.Reads++

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/db/eventlog"
 )
 
 // Config holds the settings of a server. Start from DefaultConfig: the zero value is not valid.
@@ -89,6 +90,8 @@ type Limits struct {
 	// PerUser and PerAddress are the maximum numbers of open streams of one user and of one address (one /64
 	// of IPv6). 0 means no limit.
 	PerUser, PerAddress int
+	// EventBytes is the size above which an event reaches clients without its data, in bytes.
+	EventBytes int64
 	// Rate is the number of streams per second that one address may open. 0 means no limit.
 	Rate float64
 	// Sockets is the maximum number of clients' open sockets. 0 means the number of files that the process
@@ -139,7 +142,7 @@ func DefaultConfig() Config {
 		Database: Database{LockTimeout: 30 * time.Second},
 		Listen:   Listen{Addr: "127.0.0.1:8080"},
 		Tokens:   Tokens{Auth: "none", Leeway: 10 * time.Second, RolesClaim: "roles"},
-		Limits:   Limits{ForwardedHeader: "X-Forwarded-For", Origins: []string{"*"}},
+		Limits:   Limits{EventBytes: eventlog.DefaultMaxEventBytes, ForwardedHeader: "X-Forwarded-For", Origins: []string{"*"}},
 		EventLog: EventLog{
 			RetainAge: 24 * time.Hour,
 		},

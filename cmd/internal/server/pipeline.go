@@ -97,7 +97,7 @@ func (p *pipeline) openLog(ctx context.Context) (err error) {
 	if p.logPool, err = db.OpenLogPool(opening, p.config.Database.ListenURL, logConns); err != nil {
 		return err
 	}
-	p.log = eventlog.New(p.logPool)
+	p.log = eventlog.New(p.logPool, eventlog.Options{MaxEventBytes: p.config.Limits.EventBytes, Logger: p.logger})
 	if reset, err := p.log.ResetIfForeign(ctx); err != nil {
 		return err
 	} else if reset {

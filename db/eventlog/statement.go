@@ -1,0 +1,192 @@
+package eventlog
+
+import "github.com/pgherald/pgherald/stream"
+
+// eventsSQL is the beginning of each statement that returns events. It selects one row that holds the
+// state; an eventsBranch or a fastBranch follows.
+const eventsSQL = `
+select` + stateColumns + `,
+    null::bigint as id,
+    null::xid8 as xid,
+    null::timestamptz as at,
+    null::smallint as shape,
+    null::text as type,
+    null::text as key,
+    null::text[] as audience,
+    null::text as data
+from pgherald.log as l
+union all`
+
+// eventsBranch selects events; a condition on e follows. $1 is the largest size of an event in bytes, $2
+// is what to read of the events, and $3 to $6 are an interest: whether it is in everything, its types, its
+// keys and its grants.
+//
+// PostgreSQL decides about each event before it sends any of it: the shape says what of the event fits.
+// The sizes of type and key, and the stored sizes, are known without reading the values. The values
+// themselves are read only if the stored size leaves the question open: PostgreSQL compresses a value to
+// a 255th at best. "offset 0" makes PostgreSQL compute the shape once.
+const eventsBranch = `
+    select
+        null, null, null, null,
+        e.id,
+        e.xid,
+        e.at,
+        s.shape,
+        case when s.shape <= ` + typeOnly + ` and octet_length(e.type) <= ` + maxName + ` then e.type end,
+        case when s.shape = ` + whole + ` or s.shape = ` + oversized + ` and octet_length(e.key) <= ` + maxName + ` then e.key end,
+        case when s.shape <= ` + oversized + ` then e.audience end,
+        case when s.shape = ` + whole + ` then e.data::text end
+    from pgherald.events as e
+    cross join lateral (
+        select
+            octet_length(e.type)::bigint
+            + coalesce(octet_length(e.key), 0)
+            + coalesce(octet_length(array_to_string(e.audience, '')) + 16 * cardinality(e.audience), 0) as bytes
+    ) as other
+    cross join lateral (
+        select
+            case
+                when $2::smallint <> ` + whole + ` then $2
+                when octet_length(e.type) > ` + maxName + ` then ` + typeOnly + `
+                when pg_column_size(e.audience) > ` + maxAudience + ` then ` + typeOnly + `
+                when cardinality(e.audience) > ` + maxTags + ` then ` + typeOnly + `
+                when octet_length(array_to_string(e.audience, '')) > ` + maxAudience + ` then ` + typeOnly + `
+                when pg_column_size(e.data) - 4 + other.bytes > $1::bigint then ` + oversized + `
+                when pg_column_size(e.data)::bigint * 256 + other.bytes <= $1 then ` + whole + `
+                when octet_length(e.data::text) + other.bytes <= $1 then ` + whole + `
+                else ` + oversized + `
+            end::smallint as shape
+        offset 0
+    ) as s
+    where
+        ($3::boolean or e.type = '` + stream.TypeCollectionReset + `' or (
+            ($4::text[] is null or e.type = any($4))
+            and ($5::text[] is null or e.key = any($5))
+            and (e.audience is null or e.audience && $6::text[])
+        ))`
+
+// fastBranch selects events like eventsBranch, and takes half the time to set up, which counts in the common
+// read of one event. It sends the values that are surely small, and calls an event whole only if all of its
+// values are: the others have to be read again. $1 is the largest stored size of such data in bytes.
+const fastBranch = `
+    select
+        null, null, null, null,
+        e.id,
+        e.xid,
+        e.at,
+        case
+            when
+                octet_length(e.type) <= ` + maxName + `
+                and coalesce(octet_length(e.key) <= ` + maxName + `, true)
+                and coalesce(pg_column_size(e.audience) <= ` + maxName + `, true)
+                and pg_column_size(e.data) <= $1
+            then ` + whole + `
+            else ` + identity + `
+        end::smallint,
+        case when octet_length(e.type) <= ` + maxName + ` then e.type end,
+        case when octet_length(e.key) <= ` + maxName + ` then e.key end,
+        case when pg_column_size(e.audience) <= ` + maxName + ` then e.audience end,
+        case when pg_column_size(e.data) <= $1 then e.data::text end
+    from pgherald.events as e
+    where`
+
+// fastData returns the largest stored size of data that is small for fastBranch: even if PostgreSQL has
+// compressed data and audience to a 255th, the event is not oversized.
+func fastData(maxEventBytes int64) int64 { return max(-1, maxEventBytes/256-1200) }
+
+// Bounds of what a read fetches of an event, whatever its size.
+const (
+	maxName     = "1000"    // bytes of a type, and of the key of an oversized event: no filter names a longer one
+	maxAudience = "1048576" // bytes of an audience
+	maxTags     = "20000"   // tags of an audience
+)
+
+// The shapes of an event: what a read fetches of it. As parameter $2, all but whole ask for that shape of
+// every event.
+const (
+	whole     = "0" // everything
+	oversized = "1" // the event is too large: everything but the data, and the key if it is short
+	typeOnly  = "2" // the type or the audience is too large: the type, if it is short
+	identity  = "3" // the id, the transaction and the time
+)
+
+// The columns of a statement that begins with eventsSQL.
+const (
+	logIDColumn = iota
+	timelineColumn
+	prunedBelowColumn
+	snapshotColumn
+	idColumn
+	xidColumn
+	atColumn
+	shapeColumn
+	typeColumn
+	keyColumn
+	audienceColumn
+	dataColumn
+)
+
+// statement is a statement that begins with eventsSQL, and its limits.
+type statement struct {
+	sql   string
+	args  []any // from $7 on
+	wants stream.Interest
+	rows  int // the page keeps at most this many events
+}
+
+// endedHoles selects the transactions of the parameter that have ended. A running one has no visible
+// events, yet a bulk load may have written a million rows that each read would inspect.
+const (
+	endedHolesBegin = `array(
+        select h.xid
+        from unnest(`
+	endedHolesEnd = `::xid8[]) as h (xid)
+        where pg_visible_in_snapshot(h.xid, pg_current_snapshot())
+    )`
+)
+
+// fastNewSQL returns the events that a cursor without holes has not seen. It is one statement, so that
+// the events and the snapshot are of the same moment.
+const fastNewSQL = eventsSQL + `
+(` + fastBranch + `
+        e.xid >= $2
+    limit $3
+)`
+
+// fastSQL returns the events that a cursor with holes has not seen. Cursors without holes use
+// fastNewSQL, because PostgreSQL would set up the second look-up for an empty array too, which delays
+// the common read of one event.
+const fastSQL = fastNewSQL + `
+union all
+(` + fastBranch + `
+        e.xid = any(` + endedHolesBegin + `$4` + endedHolesEnd + `)
+    limit $3
+)`
+
+// readSQL returns what fastSQL returns, but can read every event.
+const readSQL = eventsSQL + `
+(` + eventsBranch + `
+        and e.xid >= $7
+    limit $8
+)
+union all
+(` + eventsBranch + `
+        and e.xid = any(` + endedHolesBegin + `$9` + endedHolesEnd + `)
+    limit $8
+)`
+
+// pageSQL returns the events of transactions.
+const pageSQL = eventsSQL + eventsBranch + `
+        and e.xid = any($7)`
+
+// partSQL returns the next events of one transaction.
+const partSQL = eventsSQL + `
+(` + eventsBranch + `
+        and e.xid = $7 and e.id > $8
+    order by e.id
+    limit $9
+)`
+
+// idsSQL returns single events.
+const idsSQL = eventsSQL + eventsBranch + `
+        and e.xid = any($7) and e.id = any($8)`
