@@ -39,12 +39,12 @@ type selection struct {
 func (s selection) matches(e stream.Event) bool {
 	var data struct{ V string }
 	readable := json.Unmarshal(e.Data, &data) == nil // false for an object as V
-	if e.Loss != "" {
+	if e.Type == stream.TypeCollectionReset {
 		return true
 	}
 	return (s.types == nil || slices.Contains(s.types, e.Type)) &&
 		(s.keys == nil || slices.Contains(s.keys, e.Key)) &&
-		(s.values == nil || e.Oversized || readable && slices.Contains(s.values, data.V)) &&
+		(s.values == nil || e.Incomplete == stream.Oversized || readable && slices.Contains(s.values, data.V)) &&
 		(e.Audience == nil || slices.ContainsFunc(e.Audience, func(tag string) bool {
 			return tag == "*" || slices.Contains(s.grants, tag)
 		}))
@@ -157,9 +157,9 @@ func (w *world) write(t *rapid.T) {
 		}
 		switch rapid.IntRange(0, 9).Draw(t, "readable") {
 		case 0:
-			e.Oversized, e.Data = true, nil
+			e.Incomplete, e.Data = stream.Oversized, nil
 		case 1:
-			e = e.Lost(stream.LossUnreadable, "22P05")
+			e = e.Lost(stream.Unreadable, "22P05")
 		}
 		tx.Append(e)
 	}

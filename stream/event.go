@@ -16,31 +16,36 @@ type Event struct {
 	Data     json.RawMessage // valid JSON, as PostgreSQL wrote it
 	At       time.Time       // when the row was written, by PostgreSQL's clock
 
-	// Oversized says that the event is too large: it has no Data, and no Key if that is long.
-	Oversized bool
-	// Loss says why the row could not be read; empty if it could. See Lost.
-	Loss Loss
+	// Incomplete says why the event has no Data; empty if it has.
+	Incomplete Incomplete
 }
 
-// Loss says why an event could not be read.
-type Loss string
+// Incomplete says why a client receives an event without its data.
+type Incomplete string
 
-// The losses.
+// The reasons. For the last two, Lost makes the event that clients receive.
 const (
-	LossUnreadable Loss = "unreadable"         // PostgreSQL cannot send the row
-	LossTooLarge   Loss = "audience_too_large" // or the type is
+	// Oversized means that the event is too large. It has no Key either if that is long.
+	Oversized Incomplete = "oversized"
+	// Unreadable means that PostgreSQL cannot send the row.
+	Unreadable Incomplete = "unreadable"
+	// AudienceTooLarge means that the server cannot decide who may receive the event.
+	AudienceTooLarge Incomplete = "audience_too_large"
 )
 
-// Lost returns the event that stands for one whose row cannot be read: it asks every client to fetch again
-// what that event could have been about. Of the row it shows the type alone, which may be empty if that is
-// not known either, because the audience may be unknown. sqlState is empty if PostgreSQL reported no error.
-func (e Event) Lost(loss Loss, sqlState string) Event {
+// Incompletes returns every reason.
+func Incompletes() []Incomplete { return []Incomplete{Oversized, Unreadable, AudienceTooLarge} }
+
+// Lost returns the event that stands for one that no client can receive: it asks every client to fetch
+// again what that event could have been about. Of the row it shows the type alone, because the audience may
+// be unknown; the type is empty if it is not known either. sqlState is empty if PostgreSQL reported no error.
+func (e Event) Lost(why Incomplete, sqlState string) Event {
 	data, _ := json.Marshal(struct { // strings cannot fail
-		Type     string `json:"type,omitempty"`
-		Reason   Loss   `json:"reason"`
-		SQLState string `json:"sqlstate,omitempty"`
-	}{e.Type, loss, sqlState})
-	return Event{ID: e.ID, Type: TypeCollectionReset, Data: data, At: e.At, Loss: loss}
+		Type     string     `json:"type,omitempty"`
+		Reason   Incomplete `json:"reason"`
+		SQLState string     `json:"sqlstate,omitempty"`
+	}{e.Type, why, sqlState})
+	return Event{ID: e.ID, Type: TypeCollectionReset, Data: data, At: e.At, Incomplete: why}
 }
 
 // TypeCollectionReset is the type of an event of the log that asks every client, whatever its filter, to

@@ -60,6 +60,8 @@ type Feed struct {
 	started   time.Time
 	queriedAt atomic.Int64 // when Run began to wait for the log, see monotonic; 0 while it does not wait
 
+	incompleteAt time.Time // when Run last logged an incomplete event; owned by Run
+
 	mu          sync.RWMutex // guards the fields below
 	buffer      *ringBuffer
 	generation  uint64 // incremented by each reset

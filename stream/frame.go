@@ -44,7 +44,7 @@ func appendFrame(b []byte, e *Event) (_ []byte, payload, payloadEnd int) {
 	b = strconv.AppendInt(b, e.ID, 10)
 	b = append(b, `,"type":`...)
 	b = appendJSONString(b, e.Type)
-	if e.Oversized {
+	if e.Incomplete == Oversized {
 		b = appendOversized(b, e.Key)
 		return appendTimestamp(b, e.At), len(b), len(b)
 	}
@@ -154,7 +154,7 @@ func (e *entry) add(t *Transaction) {
 	for i := range t.Events {
 		ev := &t.Events[i]
 		space += envelopeSize + len(ev.Type) + len(ev.Data)
-		if ev.Oversized {
+		if ev.Incomplete == Oversized {
 			space += len(ev.Key)
 		}
 	}

@@ -28,11 +28,11 @@ func TestFrameBytes(t *testing.T) {
 			"data: {\"id\":1,\"type\":\"a\\n\\ndata: x\\\"\",\"data\":null,\"timestamp\":1764000000123}\n\n",
 		},
 		"oversized": {
-			Event{ID: 1, Type: "a", Key: "k\"", Oversized: true, At: at},
+			Event{ID: 1, Type: "a", Key: "k\"", Incomplete: Oversized, At: at},
 			"data: {\"id\":1,\"type\":\"a\",\"key\":\"k\\\"\",\"oversized\":true,\"timestamp\":1764000000123}\n\n",
 		},
 		"oversized, without a key": {
-			Event{ID: 1, Type: "a", Oversized: true, At: at},
+			Event{ID: 1, Type: "a", Incomplete: Oversized, At: at},
 			"data: {\"id\":1,\"type\":\"a\",\"oversized\":true,\"timestamp\":1764000000123}\n\n",
 		},
 	} {
@@ -59,7 +59,7 @@ func TestFrameOffsets(t *testing.T) {
 		{ID: 9, Type: "a", Data: json.RawMessage(`{"a":",\"timestamp\":1}"}`), At: time.UnixMilli(7)},
 		{ID: 10, Type: `"data":`, Data: json.RawMessage("[1,\n2]"), At: time.UnixMilli(-1)},
 		{ID: 11, Type: strings.Repeat("x", 100), Data: json.RawMessage(`null`), At: time.UnixMilli(1764000000123)},
-		{ID: 12, Type: "o", Key: "k", Oversized: true, At: time.UnixMilli(8)},
+		{ID: 12, Type: "o", Key: "k", Incomplete: Oversized, At: time.UnixMilli(8)},
 	}
 	e := &entry{}
 	e.add(&Transaction{Events: events[:2]})

@@ -129,7 +129,7 @@ func (f *Feed) appendNew(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := f.encode(ctx, observedReading{r, f.opts.OnEvent}, f.push)
+	n, err := f.encode(ctx, observedReading{r, f.observe}, f.push)
 	if err != nil {
 		return n, err
 	}
@@ -221,6 +221,20 @@ func (f *Feed) addPart(e *entry, t *Transaction) {
 		e.complete(t.Cursor)
 	}
 }
+
+// observe passes an event on, and logs that some are incomplete: at most once per incompleteInterval, since
+// every event of a table may be.
+func (f *Feed) observe(e *Event) {
+	f.opts.OnEvent(e)
+	if e.Incomplete == "" || time.Since(f.incompleteAt) < incompleteInterval {
+		return
+	}
+	f.incompleteAt = time.Now()
+	f.opts.Logger.Warn("clients receive events without their data and have to fetch it: see pgherald_incomplete_events_total",
+		"reason", e.Incomplete, "event", e.ID, "type", e.Type, "data", string(e.Data))
+}
+
+const incompleteInterval = time.Minute
 
 // observedReading calls observe with each event that it yields.
 type observedReading struct {

@@ -51,6 +51,7 @@ type Metrics struct {
 	duration  prometheus.Histogram
 	bytes     prometheus.Counter
 	delivered prometheus.Counter
+	partial   *prometheus.CounterVec
 	latency   prometheus.Histogram
 	readLag   prometheus.Histogram
 }
@@ -75,6 +76,8 @@ func New(version string) *Metrics {
 			[]float64{1, 5, 30, 60, 300, 900, 3600, 14400, 86400}),
 		bytes:     newCounter("sent_bytes_total", "Bytes written to streams."),
 		delivered: newCounter("sent_events_total", "Events written to streams: an event for a thousand clients counts a thousand times."),
+		partial: newCounters("incomplete_events_total", "Events that clients receive without their data, by reason.",
+			"reason", stream.Incompletes()...),
 		latency: newHistogram("commit_to_write_seconds", "Time from the trigger's clock until a shard had written an event to its clients "+
 			"that were ready: one observation per event and shard.", delayBuckets),
 		readLag: newHistogram("read_lag_seconds", "Time from the trigger's clock until the server read an event from the log: "+
@@ -86,7 +89,7 @@ func New(version string) *Metrics {
 	}
 	build := newGauge("build_info", "Always 1; the label is the version of the server.", "version", version)
 	build.Set(1)
-	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.sockets, m.evicted, m.refused, m.duration, m.bytes, m.delivered,
+	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.sockets, m.evicted, m.refused, m.duration, m.bytes, m.delivered, m.partial,
 		m.types.vec, m.latency, m.readLag, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -103,6 +106,9 @@ func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(&collector{sources:
 // EventRead counts an event that the server read from the log.
 func (m *Metrics) EventRead(e *stream.Event) {
 	m.types.counter(e.Type).Inc()
+	if e.Incomplete != "" {
+		m.partial.WithLabelValues(string(e.Incomplete)).Inc()
+	}
 	m.readLag.Observe(secondsSince(e.At.UnixNano(), time.Now()))
 }
 

@@ -22,6 +22,8 @@ type Sources struct {
 	// Log returns the figures of the monitor's last query, and false if that query failed.
 	Log      func() (status.Log, bool)
 	Triggers func() status.Triggers
+	// LogResets returns how often the server has reset the log since its start.
+	LogResets func() uint64
 	// Pools holds the connection pools by name.
 	Pools map[string]func() Pool
 }
@@ -68,6 +70,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	if s.Triggers != nil {
 		e.triggers(s.Triggers())
+	}
+	if s.LogResets != nil {
+		e.counter("log_resets_total", "Times that this server emptied the log because it held events of another cluster.", float64(s.LogResets()))
 	}
 	for name, pool := range s.Pools {
 		e.pool(name, pool())

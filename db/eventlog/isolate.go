@@ -100,7 +100,7 @@ func byID(events []event) statement {
 // type can be read.
 func (l *Log) lost(ctx context.Context, e event, code string) event {
 	if p, err := l.runShaped(ctx, byID([]event{e}), typeOnlyShape); err == nil && len(p.events) == 1 {
-		return event{xid: e.xid, Event: p.events[0].Lost(stream.LossUnreadable, code)}
+		return event{xid: e.xid, Event: p.events[0].Lost(stream.Unreadable, code)}
 	}
-	return event{xid: e.xid, Event: e.Lost(stream.LossUnreadable, code)}
+	return event{xid: e.xid, Event: e.Lost(stream.Unreadable, code)}
 }

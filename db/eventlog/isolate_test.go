@@ -50,8 +50,8 @@ func TestUnreadableEventsAreIsolated(t *testing.T) {
 				}
 				var got []string
 				for _, e := range readAll(t, log, start) {
-					got = append(got, fmt.Sprint(e.Type, " ", e.Loss, " ", strings.Contains(string(e.Data), `{"type":"a",`)))
-					if e.Loss != "" && (e.Key != "" || e.Audience != nil) {
+					got = append(got, fmt.Sprint(e.Type, " ", e.Incomplete, " ", strings.Contains(string(e.Data), `{"type":"a",`)))
+					if e.Incomplete != "" && (e.Key != "" || e.Audience != nil) {
 						t.Errorf("the lost event shows %q %q", e.Key, e.Audience)
 					}
 				}
@@ -82,7 +82,7 @@ func TestUnreadableEventInALargeTransaction(t *testing.T) {
 	pgtest.Exec(t, pgtest.Connect(t, url), `
 		insert into pgherald.events (type, data) select 'a', to_json(case when i = 777 then chr(129) else 'x' end) from generate_series(1, 1000) i`)
 	events := readAll(t, log, start)
-	if len(events) != 1000 || events[776].Loss != stream.LossUnreadable || events[775].Loss != "" || events[777].Loss != "" {
+	if len(events) != 1000 || events[776].Incomplete != stream.Unreadable || events[775].Incomplete != "" || events[777].Incomplete != "" {
 		t.Errorf("got %d events; number 777 is %+v", len(events), events[min(776, len(events))])
 	}
 }

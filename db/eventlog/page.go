@@ -40,8 +40,8 @@ func (l *Log) query(ctx context.Context, st statement) (*page, error) {
 func (l *Log) readWhole(ctx context.Context, st statement) (*page, error) {
 	p, err := l.runShaped(ctx, st, wholeShape)
 	for i, e := range p.events {
-		if e.Loss != "" {
-			p.events[i].Event = e.Lost(e.Loss, "")
+		if e.Incomplete == stream.AudienceTooLarge {
+			p.events[i].Event = e.Lost(e.Incomplete, "")
 		}
 	}
 	return p, err

@@ -69,7 +69,7 @@ func TestReadOfASmallAndAHugeEvent(t *testing.T) {
 			if n := countEvents(t, writer); len(events) != n {
 				t.Fatalf("got %d events of %d", len(events), n)
 			}
-			if e := events[0]; e.Oversized || e.Loss != "" || e.Type != "a" || e.Data == nil && e.Audience == nil {
+			if e := events[0]; e.Incomplete != "" || e.Type != "a" || e.Data == nil && e.Audience == nil {
 				t.Errorf("the small event is %+v", e)
 			}
 			for _, e := range events {
@@ -77,7 +77,7 @@ func TestReadOfASmallAndAHugeEvent(t *testing.T) {
 					t.Errorf("event %d takes %d bytes", e.ID, size)
 				}
 			}
-			if e := events[len(events)-1]; !e.Oversized && e.Loss == "" {
+			if e := events[len(events)-1]; e.Incomplete == "" {
 				t.Errorf("the huge event has %d bytes of data", len(e.Data))
 			}
 		})
@@ -133,7 +133,7 @@ func TestReadOfRandomSizes(t *testing.T) {
 				if got[e.ID] != "" {
 					t.Fatalf("event %d came twice", e.ID)
 				}
-				got[e.ID] = fmt.Sprintf("oversized %v, key %d, tags %d, data %d", e.Oversized, len(e.Key), len(e.Audience), len(e.Data))
+				got[e.ID] = fmt.Sprintf("oversized %v, key %d, tags %d, data %d", e.Incomplete == stream.Oversized, len(e.Key), len(e.Audience), len(e.Data))
 			}
 			if diff := cmp.Diff(expected(t, writer, start, maxEvent), got); diff != "" {
 				t.Fatalf("events up to %d bytes, pages up to %d: %s", maxEvent, maxPage, diff)

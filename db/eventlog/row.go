@@ -34,7 +34,7 @@ func (r row) size() int {
 }
 
 // event returns a copy of the event. One that exceeds max bytes as UTF-8, though not in the encoding of the
-// database, is oversized. If the event has a Loss, only its type was read.
+// database, is oversized. Of one whose audience is too large, only the type was read.
 func (r row) event(max int64) (e event, err error) {
 	id, err := r.uint64(idColumn)
 	if err != nil {
@@ -54,7 +54,7 @@ func (r row) event(max int64) (e event, err error) {
 	e.Event = stream.Event{ID: int64(id), Type: string(r[typeColumn]), At: timestamp(int64(at))}
 	switch shape {
 	case typeOnlyShape:
-		e.Loss = stream.LossTooLarge
+		e.Incomplete = stream.AudienceTooLarge
 		return e, nil
 	case identityShape:
 		e.isPartial = true
@@ -64,11 +64,12 @@ func (r row) event(max int64) (e event, err error) {
 		return e, err
 	}
 	e.Key = string(r[keyColumn])
-	e.Oversized = shape == oversizedShape || int64(r.size()) > max
-	switch {
-	case !e.Oversized:
+	if shape == wholeShape && int64(r.size()) <= max {
 		e.Data = append([]byte{}, r[dataColumn]...)
-	case len(e.Key) > maxNameBytes:
+		return e, nil
+	}
+	e.Incomplete = stream.Oversized
+	if len(e.Key) > maxNameBytes {
 		e.Key = ""
 	}
 	return e, nil

@@ -45,15 +45,16 @@ func (p *pipeline) sources() metrics.Sources {
 		pools[name] = poolSource(pool)
 	}
 	return metrics.Sources{
-		Ready:    p.api.Ready,
-		Stalled:  p.api.Stalled,
-		Feed:     p.feed.Stats,
-		Listener: p.listener.Status,
-		Leader:   p.leader.Status,
-		Pruner:   p.pruner.Status,
-		Log:      p.monitor.Status,
-		Triggers: p.watcher.Status,
-		Pools:    pools,
+		Ready:     p.api.Ready,
+		Stalled:   p.api.Stalled,
+		Feed:      p.feed.Stats,
+		Listener:  p.listener.Status,
+		Leader:    p.leader.Status,
+		Pruner:    p.pruner.Status,
+		Log:       p.monitor.Status,
+		LogResets: p.log.Resets,
+		Triggers:  p.watcher.Status,
+		Pools:     pools,
 	}
 }
 
