@@ -55,6 +55,9 @@ func (u *catchUp) signalRoom() {
 // event, emit writes the heartbeats, because the shard does not own the client.
 func (u *catchUp) emit(bufs [][]byte) error {
 	c := u.client
+	if reason, ended := c.leaseEnded(); ended {
+		return reason
+	}
 	if len(bufs) == 0 {
 		now := time.Now()
 		if c.shard.server.since(now) < c.beatAt {
@@ -117,7 +120,7 @@ func (c *client) finishCatchUp(err error) bool {
 		c.close(err)
 	case errors.As(err, &reset):
 		return c.writeFrame(c.shard.server.resetFrame(&c.sub, reset))
-	case errors.Is(err, CloseDraining), errors.Is(err, CloseExpired):
+	case errors.Is(err, CloseDraining), errors.Is(err, CloseExpired), errors.Is(err, CloseRevoked):
 		c.drain(err)
 	default:
 		c.close(err)

@@ -34,7 +34,7 @@ type client struct {
 	owner        Owner
 	isPeerClosed atomic.Bool // set by the poller
 	isDraining   bool        // its last frame is written or in unsent
-	isExpired    bool        // it drains because its lease ended; otherwise because the server drains
+	isExpired    bool        // it drains because its lease has ended; otherwise because the server drains
 }
 
 // onPeerClosed is called by the poller when the peer has closed the connection.
@@ -65,6 +65,11 @@ func (c *client) serve(p *stream.FanOutPass) {
 	for {
 		before := c.sub
 		data, more, err := p.Pending(&c.sub)
+		if reason, ended := c.leaseEnded(); ended {
+			c.sub = before
+			c.drain(reason)
+			return
+		}
 		if len(data) > 0 && !c.send(p, data, &before) {
 			return
 		}
@@ -153,13 +158,22 @@ func (c *client) resume() bool {
 	return true
 }
 
+// leaseEnded reports whether the client's lease has ended, and why. It reads the clock, because a pass may
+// take long: the pending bytes were chosen before this moment.
+func (c *client) leaseEnded() (CloseReason, bool) {
+	if c.lease == nil {
+		return "", false
+	}
+	return c.lease.ended(time.Now())
+}
+
 // drain writes the last frame, and closes the client once the socket has taken it. The reason is
-// CloseDraining or CloseExpired.
+// CloseDraining, or why the lease has ended.
 func (c *client) drain(reason error) {
 	if c.isDraining {
 		return
 	}
-	c.isDraining, c.isExpired = true, errors.Is(reason, CloseExpired)
+	c.isDraining, c.isExpired = true, !errors.Is(reason, CloseDraining)
 	if frame := c.shard.server.lastFrame(&c.sub, reason); frame != nil && !c.writeFrame(frame) {
 		return
 	}
@@ -170,10 +184,13 @@ func (c *client) drain(reason error) {
 
 // drainReason returns why a draining client drains.
 func (c *client) drainReason() error {
-	if c.isExpired {
-		return CloseExpired
+	if !c.isExpired {
+		return CloseDraining
 	}
-	return CloseDraining
+	if reason, ended := c.leaseEnded(); ended {
+		return reason
+	}
+	return CloseExpired // it was renewed too late
 }
 
 // close removes the client from its shard, closes the socket, and closes the owner.

@@ -67,5 +67,6 @@
 //     which it shares with all clients that stalled in the same place if it is large.
 //   - A client that accepts no bytes for WriteTimeout is closed.
 //   - A stream ends once, with a reason.
+//   - No event that was written after the end of a stream's lease reaches its client.
 //   - Run returns when every goroutine that it started has ended.
 package sse

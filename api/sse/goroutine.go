@@ -24,6 +24,7 @@ type goroutine struct {
 	bytes    int64  // written
 	metered  uint64 // events that the meter has counted
 	writeErr error  // of the last write
+	cancel   context.CancelCauseFunc
 }
 
 // serve writes until the stream ends. serve and run call other functions for work that needs much stack:
@@ -43,6 +44,7 @@ func (g *goroutine) watch(request context.Context) (ctx context.Context, stop fu
 	s.latency.addStream()
 	g.beat = time.NewTicker(s.opts.Heartbeat)
 	ctx, cancel := context.WithCancelCause(request)
+	g.cancel = cancel
 	stopClose := context.AfterFunc(s.ctx, func() { cancel(CloseServerClosed) })
 	stopDrain := context.AfterFunc(s.draining, func() {
 		time.AfterFunc(time.Until(s.drainTime(time.Now())), func() { cancel(CloseDraining) })
@@ -62,8 +64,8 @@ func (g *goroutine) watch(request context.Context) (ctx context.Context, stop fu
 	}
 }
 
-// watchLease calls cancel when the lease ends. If the lease was renewed meanwhile, it waits for the new
-// end.
+// watchLease calls cancel when the lease ends or is revoked. If the lease was renewed meanwhile, it waits
+// for the new end.
 func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
 	lease := g.stream.Lease
 	if lease == nil {
@@ -76,17 +78,36 @@ func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
 	timer = time.AfterFunc(time.Until(lease.Until()), func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if lease.hasExpired(time.Now()) {
-			cancel(CloseExpired)
+		if reason, ended := lease.ended(time.Now()); ended {
+			cancel(reason)
 			return
 		}
 		timer.Reset(time.Until(lease.Until()))
 	})
+	lease.onRevoke(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer.Reset(0)
+	})
+	if _, ended := lease.ended(time.Now()); ended { // revoked before onRevoke
+		timer.Reset(0)
+	}
 	return func() {
+		lease.onRevoke(func() {})
 		mu.Lock()
 		defer mu.Unlock()
 		timer.Stop()
 	}
+}
+
+// leaseEnded reports whether the lease has ended, and ends the stream then. It reads the clock, because the
+// timer of watchLease may be late.
+func (g *goroutine) leaseEnded() bool {
+	reason, ended := g.stream.Lease.ended(time.Now())
+	if ended {
+		g.cancel(reason)
+	}
+	return ended
 }
 
 // end closes the owner of the stream, which err ended.
@@ -178,7 +199,12 @@ func (g *goroutine) waitForWindow(ctx context.Context, window time.Duration) err
 // advance writes pending events, or catches up from the log. It reports whether further events may be
 // pending.
 func (g *goroutine) advance(ctx context.Context) (bool, error) {
+	before := *g.stream.Sub
 	bufs, err := g.stream.Sub.Pending(nil, pacing.MaxWrite)
+	if g.leaseEnded() { // after the bytes were chosen
+		*g.stream.Sub = before
+		return false, nil // the caller checks ctx
+	}
 	if len(bufs) > 0 {
 		if err := g.write(bufs); err != nil {
 			return false, err
@@ -200,6 +226,9 @@ func (g *goroutine) advance(ctx context.Context) (bool, error) {
 // emit writes events of the log during a catch-up. While the filter matches no event, emit writes the
 // heartbeats, because run waits for the catch-up.
 func (g *goroutine) emit(bufs [][]byte) error {
+	if g.leaseEnded() {
+		return CloseExpired // the caller checks ctx, which has the reason
+	}
 	if len(bufs) > 0 {
 		return g.write(bufs)
 	}
@@ -211,7 +240,11 @@ func (g *goroutine) emit(bufs [][]byte) error {
 	}
 }
 
+// heartbeat writes a heartbeat, unless the lease has ended: then ctx has, too.
 func (g *goroutine) heartbeat() error {
+	if g.leaseEnded() {
+		return nil
+	}
 	g.buf = g.stream.Sub.Heartbeat(g.buf[:0], g.server.opts.Now())
 	return g.writeFrame(g.buf)
 }

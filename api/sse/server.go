@@ -207,7 +207,7 @@ func (s *Server) lastFrame(sub *stream.Subscription, reason error) []byte {
 	switch {
 	case errors.Is(reason, CloseDraining):
 		return sub.Sync(s.retryLine("\n"), stream.Sync{Mode: stream.ModeDraining}, s.opts.Now())
-	case errors.Is(reason, CloseExpired):
+	case errors.Is(reason, CloseExpired), errors.Is(reason, CloseRevoked):
 		return sub.Sync(nil, stream.Sync{Mode: stream.ModeExpired}, s.opts.Now())
 	}
 	return nil

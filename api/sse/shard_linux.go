@@ -37,7 +37,7 @@ type shard struct {
 // message is a message to a shard, from the poller, a catch-up or the transport.
 type message struct {
 	kind   messageKind
-	client *client // set for opened, socketChanged and caughtUp
+	client *client // set for opened, socketChanged, caughtUp and leaseRevoked
 	err    error   // of caughtUp: why the catch-up ended early
 }
 
@@ -47,6 +47,7 @@ const (
 	opened        messageKind = iota // a new client
 	socketChanged                    // its socket has room, or its peer closed it
 	caughtUp                         // its catch-up has ended
+	leaseRevoked                     // its lease was revoked
 	drain                            // choose a drain time for each client
 	closeStreams                     // close all clients, including new ones
 	stop                             // return from run; the shard has no clients
@@ -172,6 +173,10 @@ func (s *shard) handle(m message, p *stream.FanOutPass) {
 		}
 	case socketChanged:
 		s.serve(m.client, p)
+	case leaseRevoked:
+		if m.client.index >= 0 {
+			s.checkDeadlines(m.client, time.Now())
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
@@ -25,25 +24,6 @@ type Owner interface {
 	// the stream.
 	Close(End)
 }
-
-// Lease holds the time until which a stream may last. It can be renewed while the stream is open. It is
-// safe for concurrent use.
-type Lease struct{ until atomic.Int64 }
-
-// NewLease returns a lease that ends at the given time.
-func NewLease(until time.Time) *Lease {
-	l := new(Lease)
-	l.Renew(until)
-	return l
-}
-
-// Renew sets the end of the lease.
-func (l *Lease) Renew(until time.Time) { l.until.Store(until.UnixNano()) }
-
-// Until returns the end of the lease.
-func (l *Lease) Until() time.Time { return time.Unix(0, l.until.Load()) }
-
-func (l *Lease) hasExpired(now time.Time) bool { return l != nil && now.UnixNano() >= l.until.Load() }
 
 // Response is a stream's response that has begun.
 type Response struct {
@@ -151,13 +131,14 @@ const (
 	CloseSlow         CloseReason = "slow"          // the client accepted no bytes for the write timeout
 	CloseDraining     CloseReason = "draining"      // the server drains
 	CloseExpired      CloseReason = "expired"       // the lease ended
+	CloseRevoked      CloseReason = "revoked"       // the lease was revoked
 	CloseServerClosed CloseReason = "server_closed" // the server closed before it had drained the stream
 	CloseOther        CloseReason = "other"
 )
 
 // CloseReasons returns every reason.
 func CloseReasons() []CloseReason {
-	return []CloseReason{CloseClientGone, CloseSlow, CloseDraining, CloseExpired, CloseServerClosed, CloseOther}
+	return []CloseReason{CloseClientGone, CloseSlow, CloseDraining, CloseExpired, CloseRevoked, CloseServerClosed, CloseOther}
 }
 
 // Error returns the reason's text.

@@ -28,19 +28,20 @@ func (s *shard) sweep(now time.Time) {
 func (s *shard) checkDeadlines(c *client, now time.Time) {
 	t := s.server.since(now)
 	mustDrain := c.drainAt != 0 && t >= c.drainAt
+	leaseEnd, leaseEnded := c.lease.ended(now)
 	u := c.catchUp.Load()
 	switch {
+	case u != nil && leaseEnded:
+		u.cancel(leaseEnd)
 	case u != nil && mustDrain:
 		u.cancel(CloseDraining)
-	case u != nil && c.lease.hasExpired(now):
-		u.cancel(CloseExpired)
 	case u != nil:
 	case c.stalledSince != 0 && t-c.stalledSince >= int64(s.server.opts.WriteTimeout):
 		c.close(CloseSlow)
+	case leaseEnded:
+		c.drain(leaseEnd)
 	case mustDrain:
 		c.drain(CloseDraining)
-	case c.lease.hasExpired(now):
-		c.drain(CloseExpired)
 	case t >= c.beatAt && c.stalledSince == 0:
 		c.beatAt = s.server.since(now.Add(s.server.opts.Heartbeat))
 		c.writeFrame(c.sub.Heartbeat(nil, s.server.opts.Now()))

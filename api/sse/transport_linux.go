@@ -73,6 +73,7 @@ func (e *epollTransport) takeOver(re *Response, st *Stream, began time.Time) boo
 		return true
 	}
 	e.server.opts.Meter.Sent(c.bytes, 0)
+	c.lease.onRevoke(func() { c.shard.post(message{client: c, kind: leaseRevoked}) })
 	if err := e.poller.add(c); err != nil {
 		_ = unix.Close(int(c.fd))
 		e.sockets.Add(-1)
