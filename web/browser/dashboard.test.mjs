@@ -1,12 +1,16 @@
 // Tests what users do and see on the dashboard.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { artefacts, until } from './kit.mjs';
 import { activities, equal, live, open, shown } from './page.mjs';
 import { scenario, world } from './scenario.mjs';
+
+const run = promisify(execFile);
 
 /** Signs a JWT with HS256. */
 function token(secret, claims) {
@@ -84,8 +88,21 @@ scenario('search, filters and order', async ({ site, database, context }) => {
   await until('it is sorted', async () => (await page.locator('#grid-space .row').first().textContent()).includes('No 12'));
   await page.getByRole('button', { name: 'Copy as …' }).first().click();
   const line = await page.locator('#copy-card pre').first().textContent();
-  assert.match(line, /where a\.status = 'blocked' order by a\.category, a\.subcategory limit 50"$/);
-  assert.equal((await database.sql(line.match(/-c "(.*)"$/)[1])).length, 9);
+  assert.match(line, /where a\.status = \$\$blocked\$\$ order by a\.category, a\.subcategory limit 50'$/);
+  assert.equal((await database.sql(line.match(/-c '(.*)'$/)[1])).length, 9);
+});
+
+scenario('a copied command takes a value literally', async ({ site, database, context }) => {
+  const category = `it's "$(touch x)" !!; \\ ’ $$`;
+  await database.insert(3);
+  await database.sql(`update activities set category = $quoted$${category}$quoted$ where subcategory = 'No 2'`);
+  const page = await open(context, site, `#${new URLSearchParams({ category })}`);
+  await until('it is filtered', async () => (await shown(page)) === '1 of 3');
+  await page.getByRole('button', { name: 'Copy as …' }).first().click();
+  const line = await page.locator('#copy-card pre').first().textContent();
+  const { stdout } = await run('bash', ['--norc', '-ic', line.replace('psql', `'${database.psql}' -At`)], { env: { ...process.env, DATABASE_URL: database.url } });
+  assert.equal(stdout.trim().split('\n').length, 1);
+  assert.ok(stdout.includes(`|${category}|No 2|`), stdout);
 });
 
 scenario('the keyboard reaches everything', async ({ site, database, context }) => {

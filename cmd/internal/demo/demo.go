@@ -7,11 +7,9 @@ package demo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 
 	"github.com/pgherald/pgherald/cmd/internal/server"
@@ -98,29 +96,3 @@ func serve(ctx context.Context, config Config, options Options, listener net.Lis
 	})
 	return s.Run(ctx)
 }
-
-// printCommands prints commands that work when pasted into a shell.
-func printCommands(w io.Writer, addr string, rate float64, db database) {
-	fmt.Fprintf(w, `
-  Open      http://%[1]s/
-  Watch     curl -N http://%[1]s/api/events
-  Write     %[2]s
-  Stop      Ctrl-C
-
-`, addr, writeCommand(addr, db))
-	if rate > 0 {
-		fmt.Fprintf(w, "  The demo simulates %g changes per second; --simulate=0 turns that off.\n\n", rate)
-	}
-}
-
-// writeCommand returns a shell command that creates an activity, with psql if there is one.
-func writeCommand(addr string, db database) string {
-	if db.psql == "" {
-		const body = `{"category":"Maintenance","subcategory":"Pump","location":"HQ","reporter":"you"}`
-		return fmt.Sprintf(`curl -H 'Content-Type: application/json' -d '%s' http://%s/api/activities`, body, addr)
-	}
-	const insert = `insert into activities (category, subcategory, location, reporter) values ('Maintenance', 'Pump', 'HQ', 'you')`
-	return fmt.Sprintf(`%s %s -c "%s"`, db.psql, shellQuote(db.url), insert)
-}
-
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

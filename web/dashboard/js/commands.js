@@ -1,18 +1,13 @@
-// Builds psql and curl commands for what the page shows. Each can be pasted into a shell unchanged.
+// Builds psql and curl commands for what the page shows. Each can be pasted into a shell unchanged; quote.js says into which. A
+// command is null if it cannot be written so.
 
 import { base } from './server.js';
 import { FILTERS } from './list.js';
+import { command, json, literal, shell, url } from './quote.js';
 
-/** Quotes text for a shell, which then expands nothing in it. */
-const single = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
-const double = (text) => `"${String(text).replace(/[\\"$`]/g, '\\$&')}"`;
-
-/** Quotes text for SQL, with standard_conforming_strings on, its default. */
-const literal = (text) => (text === null ? 'null' : `'${String(text).replaceAll("'", "''")}'`);
-
-const psql = (sql) => `psql "$DATABASE_URL" -c ${double(sql)}`;
-const url = (path, params = []) => single(`${new URL(path, base).href}${params.length ? `?${new URLSearchParams(params)}` : ''}`);
-const send = (method, path, body) => `curl -sS -X ${method} ${url(path)} \\\n  -H 'Content-Type: application/json' \\\n  -d ${single(JSON.stringify(body))}`;
+const psql = (sql) => command('psql "$DATABASE_URL" -c', shell(sql));
+const curl = (options, path, params) => command('curl', options, shell(url(base, path, params)));
+const send = (method, path, body) => command(curl(`-sS -X ${method} -H 'Content-Type: application/json'`, path), '-d', shell(json(body)));
 
 const SQL_COLUMN = { status: 'a.status', category: 'a.category', location: 'a.location', assignedTo: 's.assignee_id' };
 const SQL_ORDER = { status: 'a.status', what: 'a.category, a.subcategory', location: 'a.location', assignedTo: 's.assignee_id', reporter: 'a.reporter', created: 'a.created_at', updated: 'a.updated_at' };
@@ -27,9 +22,9 @@ export function forList(view) {
   const select = 'select a.*, s.assignee_id from activities a left join assignments s on s.activity_id = a.id';
   return [
     ['List them with psql', psql(`${select}${where.length ? ` where ${where.join(' and ')}` : ''} order by ${order} limit 50`), q ? 'Without the search, which the API applies to several columns.' : ''],
-    ['List them with curl', `curl -sS ${url('api/activities', [...params, ...(q ? [['q', q]] : [])])}`, /\s/.test(q) ? 'The API searches for the words as one phrase.' : ''],
-    ['Follow them with curl', `curl -N ${url('api/events', active.flatMap((name) => [...view[name]].map((value) => [`where.${name}`, value])))}`, active.length ? 'Only events with these values: the change to another value is not sent.' : ''],
-    ['Write one with psql', psql("insert into activities (category, subcategory, location, reporter) values ('Maintenance', 'HVAC', 'HQ, floor 1', 'psql')")],
+    ['List them with curl', curl('-sS', 'api/activities', [...params, ...(q ? [['q', q]] : [])]), /\s/.test(q) ? 'The API searches for the words as one phrase.' : ''],
+    ['Follow them with curl', curl('-N', 'api/events', active.flatMap((name) => [...view[name]].map((value) => [`where.${name}`, value]))), active.length ? 'Only events with these values: the change to another value is not sent.' : ''],
+    ['Write one with psql', psql(`insert into activities (category, subcategory, location, reporter) values (${['Maintenance', 'HVAC', 'HQ, floor 1', 'psql'].map(literal).join(', ')})`)],
   ];
 }
 
@@ -41,17 +36,17 @@ function condition(column, values) {
 
 /** Returns commands for one activity. */
 export function forActivity({ id, status }, name) {
-  const path = `api/activities/${id}`;
+  const path = `api/activities/${encodeURIComponent(id)}`;
   const user = name || 'you';
   const next = status === 'resolved' ? 'closed' : 'resolved';
   return [
     ['Read it with psql', psql(`select a.*, s.assignee_id from activities a left join assignments s on s.activity_id = a.id where a.id = ${literal(id)}`)],
-    ['Read it with curl', `curl -sS ${url(path)}`],
+    ['Read it with curl', curl('-sS', path)],
     ['Change it with psql', psql(`update activities set status = ${literal(next)} where id = ${literal(id)}`)],
     ['Change it with curl', send('PUT', path, { status: next })],
     ['Assign it with psql', psql(`insert into assignments (activity_id, assignee_id) values (${literal(id)}, ${literal(user)}) on conflict (activity_id) do update set assignee_id = excluded.assignee_id`)],
-    ['Add a note with curl', send('POST', `${path}/notes`, { notes: 'Parts are ordered.', authorId: user })],
-    ['Follow it with curl', `curl -N ${url('api/events', [['key', id]])}`],
+    ['Add a note with curl', send('POST', `${path}/notes`, { notes: 'Ordered', authorId: user })],
+    ['Follow it with curl', curl('-N', 'api/events', [['key', id]])],
   ];
 }
 
@@ -59,9 +54,9 @@ export function forActivity({ id, status }, name) {
 export function forStream(cursor, type) {
   const types = type ? [['types', type]] : [];
   return [
-    ['Resume at this cursor with curl', `curl -N ${url('api/events', [...types, ...(cursor ? [['since', cursor]] : [])])}`],
-    ['Follow new events with curl', `curl -N ${url('api/events', types)}`],
-    ['Follow in colours', `pgherald tail ${single(base.href)}`],
+    ['Resume at this cursor with curl', curl('-N', 'api/events', [...types, ...(cursor ? [['since', cursor]] : [])])],
+    ['Follow new events with curl', curl('-N', 'api/events', types)],
+    ['Follow in colours', command('pgherald tail', shell(url(base, '')))],
     ['Read the log with psql', psql(`select id, at, type, key, data from pgherald.events${type ? ` where type = ${literal(type)}` : ''} order by id desc limit 20`)],
     ['Listen to wake-ups in psql', 'listen pgherald;'],
   ];

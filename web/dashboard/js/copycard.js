@@ -12,7 +12,9 @@ export function copiesFrom(button, title, commands) {
   button.popoverTargetElement = card;
   button.addEventListener('click', () => {
     card.replaceChildren(h('h2', { text: title }), ...commands().map(([name, line, hint]) => h('section', { class: 'command' },
-      h('header', {}, h('h3', { text: name }), copyButton('Copy', () => line)), h('pre', { class: 'mono', tabindex: '0', text: line }), hint ? h('p', { class: 'hint', text: hint }) : null)));
+      h('header', {}, h('h3', { text: name }), line === null ? null : copyButton('Copy', () => line)),
+      line === null ? h('p', { class: 'hint', text: 'A value has characters that no command can contain.' }) : h('pre', { class: 'mono', tabindex: '0', text: line }),
+      hint ? h('p', { class: 'hint', text: hint }) : null)));
   });
   card.addEventListener('toggle', (event) => event.newState === 'open' && event.source !== null && document.activeElement === button && place(card, button));
 }
