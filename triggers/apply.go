@@ -15,8 +15,9 @@ type Changes []string
 // nothing has changed. Apply leaves up-to-date triggers alone: a second Apply takes no lock that delays a
 // writer.
 func Apply(ctx context.Context, conn *pgx.Conn, spec Spec, opts ...Option) (Changes, error) {
-	done, err := makeChanges(ctx, conn, newOptions(opts), func(ctx context.Context, tx pgx.Tx) ([]change, error) {
-		return plan(ctx, tx, spec)
+	o := newOptions(opts)
+	done, err := makeChanges(ctx, conn, o, func(ctx context.Context, tx pgx.Tx) ([]change, error) {
+		return plan(ctx, tx, spec, o)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("apply triggers: %w", err)
@@ -44,7 +45,7 @@ func Drop(ctx context.Context, conn *pgx.Conn, opts ...Option) (Changes, error) 
 }
 
 // plan validates the spec and compares it with the installed objects.
-func plan(ctx context.Context, tx pgx.Tx, spec Spec) ([]change, error) {
+func plan(ctx context.Context, tx pgx.Tx, spec Spec, o options) ([]change, error) {
 	found, err := loadInstalled(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -53,8 +54,13 @@ func plan(ctx context.Context, tx pgx.Tx, spec Spec) ([]change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := mistakesOf(tables); err != nil {
+	if err := mistakesOf(tables); err != nil && !(o.partial && isUsable(tables, found)) {
 		return nil, err
 	}
-	return planChanges(objectsOf(tables), found), nil
+	found = found.without(tables)
+	told, err := loadDrift(ctx, tx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return append(planChanges(objectsOf(tables), found), resets(tables, found, told)...), nil
 }

@@ -88,7 +88,7 @@ tables:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := triggers.Changes{`replace function pgherald."public.orders.row"`}
+	want := triggers.Changes{`replace function pgherald."public.orders.row"`, `tell clients to load public.orders again`}
 	if diff := cmp.Diff(want, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}

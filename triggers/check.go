@@ -58,8 +58,7 @@ func (r resolved) drift(found installed) []Drift {
 	if r.isUnknown() {
 		return drifts
 	}
-	want := r.objects()
-	for _, c := range slices.Concat(changedFunctions(want, found), missingTriggers(want, found), enabledCopies(want, found)) {
+	for _, c := range r.changes(found) {
 		drifts = append(drifts, Drift{c.kind, r.table.Name, c.drift, runApply})
 	}
 	if found.silenced {

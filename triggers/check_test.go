@@ -1,6 +1,8 @@
 package triggers_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pgherald/pgherald/db/pgtest"
@@ -108,7 +110,8 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 				b.exec(c.change)
 			}
 			b.drifts(ordersSpec, c.want...)
-			if changes := b.apply(parse(t, ordersSpec)); len(changes) != len(c.want) {
+			changes := slices.DeleteFunc(b.apply(parse(t, ordersSpec)), func(c string) bool { return strings.HasPrefix(c, "tell ") })
+			if len(changes) != len(c.want) {
 				t.Errorf("apply made the changes %q for the drift %q", changes, c.want)
 			}
 			b.drifts(ordersSpec)

@@ -22,6 +22,8 @@ const (
 	KindRenamed Kind = "renamed"
 	// KindPrivilege is a function with the wrong owner or privileges.
 	KindPrivilege Kind = "privilege"
+	// KindPartition is a partition without the trigger for TRUNCATE. PostgreSQL makes the one for rows itself.
+	KindPartition Kind = "partition"
 	// KindRowSecurity is row-level security that hides rows from a trigger function.
 	KindRowSecurity Kind = "row_security"
 	// KindNoAudience is a table with row-level security whose events reach every client.
@@ -33,12 +35,13 @@ const (
 // Kinds returns all kinds.
 func Kinds() []Kind {
 	return []Kind{
-		KindTable, KindExpression, KindMissing, KindDisabled, KindDiffers, KindExtra, KindRenamed, KindPrivilege,
+		KindTable, KindExpression, KindMissing, KindDisabled, KindDiffers, KindExtra, KindRenamed, KindPartition, KindPrivilege,
 		KindRowSecurity, KindNoAudience, KindUnlogged,
 	}
 }
 
-// MayMiss reports whether writes to the table may have given no event, or the wrong one.
+// MayMiss reports whether writes to the table may have given no event, or the wrong one. KindPartition is not
+// among them: partitions come regularly, and a TRUNCATE of one is rare.
 func (k Kind) MayMiss() bool {
 	switch k {
 	case KindTable, KindMissing, KindDisabled, KindDiffers, KindRenamed, KindRowSecurity:

@@ -8,9 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// typeReset is the type of the event that tells clients to load a table again.
-const typeReset = "collection_reset"
-
 // Inspection is the result of Inspect.
 type Inspection struct {
 	Drift []Drift
@@ -102,18 +99,12 @@ func without(names, others []Name) []Name {
 // record stores what clients are told, and tells them.
 func (seen inspection) record(ctx context.Context, tx pgx.Tx) ([]Name, error) {
 	broken, repaired := seen.broken(), seen.repaired()
-	if err := markDrift(ctx, tx, broken); err != nil {
-		return nil, err
-	}
-	if err := unmarkDrift(ctx, tx, repaired); err != nil {
-		return nil, err
-	}
-	reset := append(broken, repaired...)
+	reset := slices.Concat(broken, repaired)
 	if seen.crashed {
 		if _, err := tx.Exec(ctx, `insert into pgherald.since_crash default values`); err != nil {
 			return nil, fmt.Errorf("write pgherald.since_crash: %w", err)
 		}
 		reset = append(reset, without(seen.unlogged, reset)...)
 	}
-	return reset, logResets(ctx, tx, reset)
+	return reset, tell(ctx, tx, broken, repaired, reset)
 }

@@ -8,6 +8,7 @@ type Option func(*options)
 type options struct {
 	lockTimeout time.Duration
 	waiting     func(*BusyError)
+	partial     bool
 }
 
 // defaultLockTimeout is long enough for most transactions to end.
@@ -22,6 +23,13 @@ func LockTimeout(limit time.Duration) Option {
 // OnWait calls report after each attempt to lock the tables that failed, before the next one.
 func OnWait(report func(*BusyError)) Option {
 	return func(o *options) { o.waiting = report }
+}
+
+// Partial lets Apply change the tables that can be watched although others cannot: these keep what they have, and
+// Check says what is wrong with them. Without it, a mistake in one table is an error, and nothing changes. It is an
+// error all the same if no table can be watched and nothing of the spec is installed.
+func Partial() Option {
+	return func(o *options) { o.partial = true }
 }
 
 func newOptions(opts []Option) options {

@@ -1,6 +1,9 @@
 package triggers
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // change is one step of a plan: a difference between the spec and the database, with the statements that
 // remove it.
@@ -31,10 +34,14 @@ func staleTriggers(want objects, found installed) []change {
 		if _, ok := want.trigger(have.table, have.name); ok {
 			continue
 		}
+		sql := []string{have.drop()}
+		if have.isRow() && !want.watches(have.table) {
+			sql = append(sql, markSQL(have.table))
+		}
 		changes = append(changes, change{
 			drift:  fmt.Sprintf("trigger %s on %s is not in the spec", quoteIdent(have.name), have.table),
 			action: fmt.Sprintf("drop trigger %s on %s", quoteIdent(have.name), have.table),
-			sql:    []string{have.drop()},
+			sql:    sql,
 			table:  have.table, exclusive: true,
 			kind: KindExtra,
 		})
@@ -45,6 +52,13 @@ func staleTriggers(want objects, found installed) []change {
 // drop uses the installed name of the trigger, which may differ from the generated one.
 func (t installedTrigger) drop() string {
 	return fmt.Sprintf("drop trigger %s on %s", quoteIdent(t.name), t.table)
+}
+
+func (t installedTrigger) isRow() bool { return t.kind&1 != 0 }
+
+// watches reports whether a table has a trigger.
+func (objs objects) watches(table Name) bool {
+	return slices.ContainsFunc(objs.triggers, func(t trigger) bool { return t.table == table })
 }
 
 // changedFunctions creates missing functions and replaces those that differ. Neither locks a table.

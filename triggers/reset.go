@@ -3,6 +3,8 @@ package triggers
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,51 +34,67 @@ func loadDrift(ctx context.Context, tx pgx.Tx, spec Spec) ([]Name, error) {
 	return names, err
 }
 
-// markDrift records that events of the tables may be missed from now on.
-func markDrift(ctx context.Context, tx pgx.Tx, tables []Name) error {
-	_, err := tx.Exec(ctx, `
-		insert into pgherald.drift (table_name)
-		select t.name from unnest($1::text[]) as t (name)
-		on conflict do nothing`, texts(tables))
-	if err != nil {
-		return fmt.Errorf("write pgherald.drift: %w", err)
+// resets returns the changes that tell clients to load a table again, for each table that was watched before and
+// whose events may have been missed until now.
+func resets(tables []resolved, found installed, told []Name) []change {
+	var changes []change
+	for _, r := range tables {
+		name := r.table.Name
+		missed := slices.ContainsFunc(r.changes(found), func(c change) bool { return c.kind.MayMiss() })
+		if len(r.mistakes) > 0 || !slices.Contains(told, name) && !(missed && r.wasWatched(found)) {
+			continue
+		}
+		changes = append(changes, change{
+			drift:  "clients have not been told to load " + name.String() + " again",
+			action: "tell clients to load " + name.String() + " again",
+			sql:    []string{unmarkSQL(name), resetSQL(name)},
+			kind:   KindMissing,
+		})
 	}
-	return nil
+	return changes
 }
 
-// unmarkDrift records that no events of the tables are missed from now on.
-func unmarkDrift(ctx context.Context, tx pgx.Tx, tables []Name) error {
-	if _, err := tx.Exec(ctx, `delete from pgherald.drift where table_name = any($1::text[])`, texts(tables)); err != nil {
-		return fmt.Errorf("write pgherald.drift: %w", err)
-	}
-	return nil
+// wasWatched reports whether a function of the table is installed.
+func (r resolved) wasWatched(found installed) bool {
+	return slices.ContainsFunc(r.mayHave(), func(name string) bool {
+		_, ok := found.function(name)
+		return ok
+	})
 }
 
-// logResets tells every client to load the tables again.
-func logResets(ctx context.Context, tx pgx.Tx, tables []Name) error {
-	if len(tables) == 0 {
-		return nil
-	}
-	_, err := tx.Exec(ctx, `
-		insert into pgherald.events (type, key, audience, data)
-		select $1, null, null, json_build_object('table', t.name)
-		from unnest($2::text[]) with ordinality as t (name, place)
-		order by t.place`, typeReset, texts(tables))
-	if err != nil {
-		return fmt.Errorf("log a %s: %w", typeReset, err)
-	}
-	_, err = tx.Exec(ctx, `
-		select pgherald.wake(json_build_object('op', 'drift', 'rows', $1::bigint, 'xid', pg_current_xact_id()::text))`, len(tables))
-	if err != nil {
-		return fmt.Errorf("send a wake-up: %w", err)
-	}
-	return nil
+// markSQL generates the statement that records that events of a table are missed from now on.
+func markSQL(table Name) string {
+	return "insert into pgherald.drift (table_name) values (" + quoteLiteral(table.String()) + ") on conflict do nothing"
 }
 
-func texts(names []Name) []string {
-	texts := make([]string, len(names))
-	for i, n := range names {
-		texts[i] = n.String()
+// unmarkSQL generates the statement that records that events of a table are missed no longer.
+func unmarkSQL(table Name) string {
+	return "delete from pgherald.drift where table_name = " + quoteLiteral(table.String())
+}
+
+// resetSQL generates the statement that tells every client to load a table again.
+func resetSQL(table Name) string {
+	return fmt.Sprintf(`with reset as (
+    insert into pgherald.events (type, key, audience, data)
+    values ('collection_reset', null, null, json_build_object('table', %s))
+)
+select pgherald.wake(json_build_object('op', 'drift', 'rows', 1, 'xid', pg_current_xact_id()::text))`, quoteLiteral(table.String()))
+}
+
+// tell records the tables of whose drift and repair clients are told, and tells them.
+func tell(ctx context.Context, tx pgx.Tx, mark, unmark, reset []Name) error {
+	var statements []string
+	for _, name := range mark {
+		statements = append(statements, markSQL(name))
 	}
-	return texts
+	for _, name := range unmark {
+		statements = append(statements, unmarkSQL(name))
+	}
+	for _, name := range reset {
+		statements = append(statements, resetSQL(name))
+	}
+	if _, err := tx.Exec(ctx, strings.Join(statements, ";\n")); err != nil {
+		return fmt.Errorf("tell clients to load tables again: %w", err)
+	}
+	return nil
 }

@@ -111,6 +111,44 @@ func mistakesOf(tables []resolved) error {
 // objects generates the objects of one table.
 func (r resolved) objects() objects { return generate(r.table, r.rel) }
 
+// changes returns what must change for the table to be as the spec says. It leaves out what the spec does not have.
+func (r resolved) changes(found installed) []change {
+	if r.isUnknown() {
+		return nil
+	}
+	own, partitions := r.split()
+	changes := slices.Concat(changedFunctions(own, found), missingTriggers(own, found))
+	for _, c := range slices.Concat(changedFunctions(partitions, found), missingTriggers(partitions, found)) {
+		if c.kind == KindMissing {
+			c.kind = KindPartition
+		}
+		changes = append(changes, c)
+	}
+	return append(changes, enabledCopies(own, found)...)
+}
+
+// split generates the objects of the table and its children, and those of its partitions.
+func (r resolved) split() (own, partitions objects) {
+	all := r.objects()
+	functions := make(map[string]bool) // of partitions
+	for _, t := range all.triggers {
+		if slices.ContainsFunc(r.rel.partitions, func(p partition) bool { return p.name == t.table }) {
+			functions[t.function] = true
+			partitions.triggers = append(partitions.triggers, t)
+		} else {
+			own.triggers = append(own.triggers, t)
+		}
+	}
+	for _, f := range all.functions {
+		if functions[f.name] {
+			partitions.functions = append(partitions.functions, f)
+		} else {
+			own.functions = append(own.functions, f)
+		}
+	}
+	return own, partitions
+}
+
 // objectsOf generates the objects of the tables that can be watched, in the order of the spec.
 func objectsOf(tables []resolved) objects {
 	var objs objects

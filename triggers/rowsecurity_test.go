@@ -21,6 +21,7 @@ func (b *testBed) ownAsGuest(tables ...string) string {
 	for _, table := range append([]string{"pgherald.events", "pgherald.log", "pgherald.drift", "pgherald.since_crash"}, tables...) {
 		b.exec(`alter table ` + table + ` owner to ` + owner)
 	}
+	b.exec(`alter function pgherald.wake owner to ` + owner)
 	return owner
 }
 
@@ -115,6 +116,7 @@ tables:
 	b.become(owner)
 	b.apply(parse(t, spec))
 	b.drifts(spec)
+	b.wants(`collection_reset - {"table" : "public.orders"}`) // since the drop
 	b.gives(`insert into public.orders values (1, 1)`, `created 1 {"id":1,"client":1} {Ann}`)
 }
 

@@ -1,0 +1,27 @@
+package triggers
+
+import "slices"
+
+// isUsable reports whether it makes sense to go on in spite of mistakes: a table can be watched, or was watched
+// before. Otherwise the spec is probably meant for another database.
+func isUsable(tables []resolved, found installed) bool {
+	return slices.ContainsFunc(tables, func(r resolved) bool { return len(r.mistakes) == 0 || r.wasWatched(found) })
+}
+
+// without leaves out what belongs to tables with mistakes, so that it stays as it is.
+func (found installed) without(tables []resolved) installed {
+	kept := make(map[string]bool)
+	for _, r := range tables {
+		if len(r.mistakes) > 0 {
+			for _, name := range r.mayHave() {
+				kept[name] = true
+			}
+		}
+	}
+	if len(kept) == 0 {
+		return found
+	}
+	found.functions = slices.DeleteFunc(slices.Clone(found.functions), func(f installedFunction) bool { return kept[f.name] })
+	found.triggers = slices.DeleteFunc(slices.Clone(found.triggers), func(t installedTrigger) bool { return kept[t.function] })
+	return found
+}
