@@ -96,6 +96,13 @@ func loadFunctions(ctx context.Context, tx pgx.Tx) ([]installedFunction, error) 
 		join pg_language as l on l.oid = p.prolang
 		where p.pronamespace = 'pgherald'::regnamespace
 			and p.prorettype = 'trigger'::regtype
+			-- Not the functions of triggers on the log itself, which come from migrations.
+			and not exists (
+				select
+				from pg_trigger as t
+				join pg_class as c on c.oid = t.tgrelid
+				where t.tgfoid = p.oid and c.relnamespace = p.pronamespace
+			)
 		order by p.proname`)
 	if err != nil {
 		return nil, err
@@ -122,6 +129,7 @@ func loadTriggers(ctx context.Context, tx pgx.Tx) ([]installedTrigger, error) {
 		join pg_class as c on c.oid = t.tgrelid
 		join pg_namespace as s on s.oid = c.relnamespace
 		where p.pronamespace = 'pgherald'::regnamespace
+			and c.relnamespace <> p.pronamespace -- the log's own triggers come from migrations
 			and t.tgparentid = 0 -- PostgreSQL keeps the copies on partitions itself
 		order by s.nspname, c.relname, t.tgname`)
 	if err != nil {

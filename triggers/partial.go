@@ -1,6 +1,25 @@
 package triggers
 
-import "slices"
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// IsInstalled reports whether a trigger function of any table of the spec is installed.
+func IsInstalled(ctx context.Context, conn *pgx.Conn, spec Spec) (is bool, err error) {
+	err = readOnly(ctx, conn, func(tx pgx.Tx) error {
+		found, err := loadInstalled(ctx, tx)
+		is = slices.ContainsFunc(spec.Tables, func(t Table) bool { return resolved{table: t}.wasWatched(found) })
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for the triggers: %w", err)
+	}
+	return is, nil
+}
 
 // isUsable reports whether it makes sense to go on in spite of mistakes: a table can be watched, or was watched
 // before. Otherwise the spec is probably meant for another database.

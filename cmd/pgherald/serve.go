@@ -40,7 +40,7 @@ type serveDatabaseFlags struct {
 	ListenDatabaseURL     string `secret:"url" env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reads of the log. Default: --database-url."`
 	ActivitiesDatabaseURL string `secret:"url" env:"PGHERALD_ACTIVITIES_DATABASE_URL" placeholder:"URL" help:"The same database as the role that the activities API uses, for policies of row-level security. Default: --database-url."`
 	NoMigrate             bool   `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables. The server does not start if they are out of date."`
-	NoApply               bool   `env:"PGHERALD_NO_APPLY" help:"Do not install triggers. The server does not start if they differ from the spec."`
+	NoApply               bool   `env:"PGHERALD_NO_APPLY" help:"Do not install triggers. The server does not start if nothing of the spec is installed."`
 	lockFlags
 }
 

@@ -14,7 +14,7 @@ type triggersCmd struct {
 	Show  triggersShowCmd  `cmd:"" help:"Print the SQL that apply would run."`
 	Apply triggersApplyCmd `cmd:"" help:"Install the triggers, and remove those of tables that are no longer watched."`
 	Drop  triggersDropCmd  `cmd:"" help:"Remove all triggers. The event log stays."`
-	Check triggersCheckCmd `cmd:"" help:"List how the triggers differ from the spec. Exit code 1 if they do."`
+	Check triggersCheckCmd `cmd:"" help:"List how the triggers differ from the spec, and what is probably a mistake. Exit code 1 if they differ."`
 }
 
 type watchFlags struct {
@@ -64,8 +64,19 @@ func (c triggersApplyCmd) Run(a *app) error {
 		if len(changes) == 0 {
 			fmt.Fprintln(a.stdout, "triggers match the spec: nothing to change")
 		}
-		return nil
+		return warn(a, conn, spec)
 	})
+}
+
+// warn prints what is probably a mistake in a spec that matches.
+func warn(a *app, conn *pgx.Conn, spec triggers.Spec) error {
+	drift, err := triggers.Check(a.ctx, conn, spec)
+	for _, d := range drift {
+		if d.Kind.IsWarning() {
+			fmt.Fprintln(a.stderr, "warning:", d)
+		}
+	}
+	return err
 }
 
 type triggersDropCmd struct {
@@ -87,18 +98,24 @@ func (c triggersDropCmd) Run(a *app) error {
 
 type triggersCheckCmd struct{ watchFlags }
 
-// Run prints each difference, and returns an error if there is one.
+// Run prints each difference and warning, and returns an error if there is a difference.
 func (c triggersCheckCmd) Run(a *app) error {
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
 		drift, err := triggers.Check(a.ctx, conn, spec)
 		if err != nil {
 			return err
 		}
+		differences := 0
 		for _, d := range drift {
+			if d.Kind.IsWarning() {
+				fmt.Fprintln(a.stdout, "warning:", d)
+				continue
+			}
 			fmt.Fprintln(a.stdout, d)
+			differences++
 		}
-		if len(drift) > 0 {
-			return fmt.Errorf("triggers differ from the spec in %d places: run pgherald triggers apply", len(drift))
+		if differences > 0 {
+			return fmt.Errorf("triggers differ from the spec in %d places", differences)
 		}
 		fmt.Fprintln(a.stdout, "triggers match the spec")
 		return nil

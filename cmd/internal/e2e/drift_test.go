@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +64,51 @@ func TestDriftWhileServing(t *testing.T) {
 	for _, n := range nodes {
 		if lines := strings.Count(n.log.String(), "triggers differ from the spec"); lines > 2*20 {
 			t.Error(fmt.Sprint("the log output has ", lines, " lines of drift"))
+		}
+	}
+}
+
+// TestServeWithOneBadTable starts servers whose spec has a table that does not exist, with and without the right to
+// install triggers. They serve the other one, and say what is wrong.
+func TestServeWithOneBadTable(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	url := pgtest.EmptyDatabase(t)
+	conn := pgtest.Connect(t, url)
+	pgtest.Exec(t, conn, `create table public.orders (id int primary key)`)
+	spec := filepath.Join(t.TempDir(), "spec.yaml")
+	const text = `
+tables:
+  - { name: public.orders, on: { insert: order_created } }
+  - { name: public.items, on: { insert: item_created } }
+`
+	if err := os.WriteFile(spec, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, noApply := range []bool{false, true} {
+		n := newNode(url, func(c *server.Config) { c.Database.Spec, c.Database.NoApply = spec, noApply })
+		startNodes(ctx, t, n)
+		frames := openFrames(ctx, t, n)
+		pgtest.Exec(t, conn, `insert into public.orders values ($1)`, i)
+		for { // a collection_reset for the table that is missing may come before it
+			if event := frames.last(t); strings.Contains(event, `"order_created"`) {
+				break
+			}
+		}
+		waitFor(ctx, t, "the error in the log output", func() bool {
+			return strings.Contains(n.log.String(), `"level":"ERROR","msg":"triggers differ from the spec","table":"public.items","kind":"table"`)
+		})
+		n.end(t)
+	}
+	pgtest.Exec(t, conn, `drop table public.orders cascade; drop schema pgherald cascade`)
+	for _, noApply := range []bool{false, true} {
+		n := newNode(url, func(c *server.Config) { c.Database.Spec, c.Database.NoApply = spec, noApply })
+		err := n.start(ctx)
+		if err == nil {
+			n.end(t)
+		}
+		if err == nil || !strings.Contains(err.Error(), "table public.orders: it does not exist") || strings.Contains(err.Error(), "skip_") {
+			t.Errorf("a server that can watch nothing started: %v", err)
 		}
 	}
 }

@@ -35,7 +35,7 @@ type Database struct {
 	Spec string
 	// NoMigrate forbids the server to create or change tables. It does not start if they are out of date.
 	NoMigrate bool
-	// NoApply forbids the server to install triggers. It does not start if they differ from the spec.
+	// NoApply forbids the server to install triggers. It does not start if nothing of the spec is installed.
 	NoApply bool
 	// LockTimeout bounds how long a server tries to lock tables at its start to install triggers, in total.
 	LockTimeout time.Duration

@@ -28,8 +28,8 @@ func LoadSpec(file string) (triggers.Spec, []migrations.Set, error) {
 	return spec, []migrations.Set{migrations.Engine()}, nil
 }
 
-// prepare brings tables and triggers up to date. With NoMigrate or NoApply it changes nothing, and returns an
-// error if they are out of date.
+// prepare brings tables and triggers up to date. With NoMigrate it returns an error if the tables are out of date,
+// and with NoApply if nothing of the spec is installed.
 func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
 	spec, sets, err := LoadSpec(d.Spec)
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// applyTriggers installs the triggers of the spec.
+// applyTriggers installs the triggers of the spec. A table that cannot be watched does not keep the others from
+// being served: the watcher reports it.
 func (d Database) applyTriggers(ctx context.Context, conn *pgx.Conn, spec triggers.Spec, logger *slog.Logger) error {
-	changes, err := triggers.Apply(ctx, conn, spec, triggers.LockTimeout(d.LockTimeout), LogWaits(logger))
+	changes, err := triggers.Apply(ctx, conn, spec, triggers.Partial(), triggers.LockTimeout(d.LockTimeout), LogWaits(logger))
 	for _, change := range changes {
 		logger.Debug("trigger changed", "change", change)
 	}
@@ -43,15 +44,20 @@ func LogWaits(logger *slog.Logger) triggers.Option {
 	})
 }
 
-// checkTriggers returns an error that lists how the triggers differ from the spec.
+// checkTriggers returns an error that lists how the triggers differ from the spec, if nothing of it is installed.
+// Other drift is no reason not to serve what is installed: the watcher reports it.
 func checkTriggers(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) error {
+	installed, err := triggers.IsInstalled(ctx, conn, spec)
+	if err != nil || installed {
+		return err
+	}
 	drift, err := triggers.Check(ctx, conn, spec)
-	if err != nil || len(drift) == 0 {
+	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, d := range drift {
 		errs = append(errs, errors.New(d.String()))
 	}
-	return errors.Join(append(errs, errors.New("triggers differ from the spec: run pgherald triggers apply"))...)
+	return errors.Join(append(errs, errors.New("nothing of the spec is installed: run pgherald triggers apply"))...)
 }

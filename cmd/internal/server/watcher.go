@@ -158,12 +158,12 @@ func (w *watcher) report(found []triggers.Drift, now time.Time) {
 }
 
 func (w *watcher) log(d triggers.Drift) {
-	level := slog.LevelError
+	attrs := []any{"table", tableOf(d), "kind", string(d.Kind), "problem", d.Message, "remedy", d.Remedy}
 	if d.Kind.IsWarning() {
-		level = slog.LevelWarn
+		w.logger.Warn("watched table needs attention", attrs...)
+		return
 	}
-	w.logger.Log(context.Background(), level, "triggers differ from the spec",
-		"table", tableOf(d), "kind", string(d.Kind), "problem", d.Message, "remedy", d.Remedy)
+	w.logger.Error("triggers differ from the spec", attrs...)
 }
 
 func tableOf(d triggers.Drift) string {

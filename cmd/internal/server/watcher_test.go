@@ -34,7 +34,7 @@ func TestWatcherLogsChangesAndReminds(t *testing.T) {
 	missing := triggers.Drift{Kind: triggers.KindMissing, Table: triggers.Name{Schema: "public", Table: "orders"}, Message: "m", Remedy: "r"}
 	unlogged := triggers.Drift{Kind: triggers.KindUnlogged, Message: "u"}
 	logged(0, nil)
-	logged(0, []triggers.Drift{missing, unlogged}, "level=ERROR msg=\"triggers differ from the spec\" table=public.orders kind=missing", "level=WARN")
+	logged(0, []triggers.Drift{missing, unlogged}, "level=ERROR msg=\"triggers differ from the spec\" table=public.orders kind=missing", `level=WARN msg="watched table needs attention"`)
 	logged(time.Minute, []triggers.Drift{missing, unlogged})
 	logged(59*time.Minute, []triggers.Drift{missing}, "trigger drift ended")
 	logged(time.Hour, []triggers.Drift{missing}, "kind=missing")
