@@ -17,21 +17,25 @@ import (
 // writerRole owns the trigger functions, if the migrations could create it.
 const writerRole = "pgherald_writer"
 
-// ownerSQL returns the role that owns the trigger functions or will: the writer's role if it may append events.
-// Otherwise it is the owner of an installed function, or the connected role, which would create them.
+// ownerSQL returns the role that owns the trigger functions or will: the writer's role, if that may append events and
+// the connected role is a member of it. Otherwise it is the owner of an installed function, or the connected role,
+// which would create them.
 const ownerSQL = `
 select coalesce(
 	(
 		select r.rolname
 		from pg_roles as r
 		where r.rolname = $1
+			and pg_has_role(r.oid, 'usage')
 			and has_schema_privilege(r.oid, 'pgherald', 'usage')
 			and has_any_column_privilege(r.oid, 'pgherald.events', 'insert')
 	),
 	(
 		select pg_get_userbyid(p.proowner)
 		from pg_proc as p
-		where p.pronamespace = 'pgherald'::regnamespace and p.prorettype = 'trigger'::regtype
+		join pg_trigger as t on t.tgfoid = p.oid
+		join pg_class as c on c.oid = t.tgrelid
+		where p.pronamespace = 'pgherald'::regnamespace and c.relnamespace <> p.pronamespace
 		order by p.proname
 		limit 1
 	),
