@@ -14,7 +14,7 @@ import (
 )
 
 // Option adds a feature to an API. The options are the types Auth, Presence, Publishing, Listening, Triggers,
-// Origins, Routes and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
+// Pruning, Origins, Routes and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
 type Option interface {
 	addTo(f *features) error
 }
@@ -27,6 +27,7 @@ type features struct {
 	publishing Publishing
 	listening  Listening
 	triggers   Triggers
+	pruning    Pruning
 	origins    Origins
 	routes     []Route
 	page       http.Handler
@@ -137,6 +138,14 @@ type Triggers struct{ Status func() status.Triggers }
 
 func (o Triggers) addTo(f *features) error {
 	f.triggers = o
+	return nil
+}
+
+// Pruning adds what this server has pruned from the log to /api/stats.
+type Pruning struct{ Status func() status.Pruner }
+
+func (o Pruning) addTo(f *features) error {
+	f.pruning = o
 	return nil
 }
 

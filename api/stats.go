@@ -17,6 +17,7 @@ type Stats struct {
 	Feed              stream.FeedStats `json:"feed"`
 	Listener          *ListenerStats   `json:"listener,omitempty"`
 	Triggers          *status.Triggers `json:"triggers,omitempty"`
+	Pruner            *status.Pruner   `json:"pruner,omitempty"`
 }
 
 // ListenerStats describes the connection that LISTENs, and the server's notify leader.
@@ -47,6 +48,7 @@ func (a *API) stats(w http.ResponseWriter, _ *http.Request, _ auth.Identity) {
 	request.Respond(w, http.StatusOK, Stats{
 		TotalConnections: sessions.Total, ActiveConnections: sessions.Active, ConnectionsByUser: sessions.ByName,
 		Feed: a.config.Feed.Stats(), Listener: a.features.listening.stats(), Triggers: a.features.triggers.stats(),
+		Pruner: a.features.pruning.stats(),
 	})
 }
 
@@ -93,4 +95,13 @@ func (a *API) readyz(w http.ResponseWriter, _ *http.Request) {
 		}
 		request.Respond(w, http.StatusOK, body)
 	}
+}
+
+// stats returns nil if nothing prunes the log.
+func (o Pruning) stats() *status.Pruner {
+	if o.Status == nil {
+		return nil
+	}
+	s := o.Status()
+	return &s
 }

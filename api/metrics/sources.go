@@ -121,13 +121,19 @@ func (e exporter) leader(l status.Leader) {
 		e.gauge("leader_state", "1 for the state of this server's notify leader, otherwise 0.", oneIf(l.State == state), "state", string(state))
 	}
 	e.counter("leader_terms_total", "Terms in which this server was the notify leader.", float64(l.Terms))
+	held := 0.0
+	if l.LockHolder != nil {
+		held = time.Since(l.LockHolder.Since).Seconds()
+	}
+	e.gauge("leader_lock_foreign_seconds", "Time for which another program has held the leader's lock; 0 if none does. Should stay 0.", held)
 }
 
 func (e exporter) pruner(p status.Pruner) {
 	e.counter("pruned_events_total", "Events that this server pruned from the log.", float64(p.Pruned))
 	e.counter("prune_failures_total", "Prunes of this server that failed.", float64(p.Failures))
+	e.counter("prunes_skipped_total", "Prunes that this server skipped because another one was pruning.", float64(p.Skipped))
 	if !p.Last.IsZero() {
-		e.gauge("prune_last_timestamp_seconds", "Time of this server's last prune that succeeded, in Unix seconds.", float64(p.Last.UnixMilli())/1e3)
+		e.gauge("prune_last_timestamp_seconds", "Time of this server's last prune that was done, in Unix seconds.", float64(p.Last.UnixMilli())/1e3)
 	}
 }
 

@@ -10,13 +10,12 @@ import (
 	"github.com/pgherald/pgherald/db"
 )
 
-// presenceLock is the key of the advisory lock that serializes writes of presence. Without it, two
-// servers from which a user leaves at the same moment could each see the user online at the other, and
-// neither would append an event.
-const presenceLock = 0x7067686572616c03
-
 // writeTimeout bounds one write of presence.
 const writeTimeout = 10 * time.Second
+
+// lockWait bounds the wait for the other servers, which take turns to write: otherwise, two servers from which a
+// user leaves at the same moment could each see the user online at the other, and neither would append an event.
+const lockWait = 5 * time.Second
 
 // maxUsersPerWrite bounds one transaction.
 const maxUsersPerWrite = 10_000
@@ -45,13 +44,6 @@ func (p *Presence) flush(ctx context.Context, now time.Time, heartbeat bool) (wr
 		}
 	}
 }
-
-// lockSQL takes presenceLock. The timeouts keep a frozen server from blocking the others.
-const lockSQL = `
-select
-    set_config('idle_in_transaction_session_timeout', '5s', true),
-    set_config('lock_timeout', '5s', true),
-    pg_advisory_xact_lock($1)`
 
 // heartbeatSQL inserts a row only if the server's row is missing: other servers have expired it and have
 // appended events that its users left.
@@ -119,7 +111,7 @@ func (p *Presence) write(ctx context.Context, c change) (alive bool, err error) 
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	err = pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, lockSQL, int64(presenceLock)); err != nil {
+		if err := db.Lock(ctx, tx, db.PresenceLock, lockWait); err != nil {
 			return err
 		}
 		inserted, err := tx.Exec(ctx, heartbeatSQL, p.replica)

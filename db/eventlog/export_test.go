@@ -18,9 +18,6 @@ func (l *Log) WithLimits(maxEventBytes int64, maxPageBytes int) *Log {
 	return &limited
 }
 
-// PruneLock is the key of the pruner's advisory lock.
-const PruneLock = pruneLock
-
 // ReadSQL is the statement of Log.Read for a cursor with holes.
 const ReadSQL = fastSQL
 

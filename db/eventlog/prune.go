@@ -14,10 +14,6 @@ import (
 	"github.com/pgherald/pgherald/stream/status"
 )
 
-// pruneLock is the key of the advisory lock that a pruning server holds: "pghera" and "l" in ASCII, and
-// a number.
-const pruneLock = 0x7067686572616c01
-
 // noStatementTimeout disables the session's statement timeout for a delete: all events of one large
 // transaction are deleted at once, which may take long.
 const noStatementTimeout = `set local statement_timeout = 0`
@@ -53,8 +49,8 @@ func (o PrunerOptions) withDefaults() PrunerOptions {
 	return o
 }
 
-// Pruner deletes old events. Any number of servers may run one; the server that holds the advisory lock
-// prunes.
+// Pruner deletes old events. Any number of servers may run one; the server that holds the lock prunes, and the
+// others skip their turn.
 type Pruner struct {
 	pool *pgxpool.Pool
 	opts PrunerOptions
@@ -98,34 +94,39 @@ func (p *Pruner) Run(ctx context.Context) {
 	}
 }
 
-// Prune deletes the events above the limits of age and size, in chunks. It returns their number, which
-// is 0 while another server prunes.
+// Prune deletes the events above the limits of age and size, in chunks. It returns their number. While another
+// server prunes, it skips its turn.
 func (p *Pruner) Prune(ctx context.Context) (int64, error) {
 	for total := int64(0); ; {
-		n, err := p.pruneChunk(ctx)
+		n, locked, err := p.pruneChunk(ctx)
 		total += n
-		p.record(n, err)
-		if err != nil || n == 0 {
+		p.record(n, locked, err)
+		if err != nil || !locked || n == 0 {
 			return total, err
 		}
 	}
 }
 
-func (p *Pruner) record(n int64, err error) {
+// record counts a chunk. Only a chunk that the pruner looked for itself says that the log is pruned: whoever holds
+// the lock may be stuck.
+func (p *Pruner) record(n int64, locked bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status.Pruned += uint64(n)
-	if err != nil {
+	switch {
+	case err != nil:
 		p.status.Failures++
-		return
+	case !locked:
+		p.status.Skipped++
+	default:
+		p.status.Last = time.Now()
 	}
-	p.status.Last = time.Now()
 }
 
-func (p *Pruner) pruneChunk(ctx context.Context) (n int64, err error) {
+// pruneChunk deletes one chunk. locked is false if another server prunes.
+func (p *Pruner) pruneChunk(ctx context.Context) (n int64, locked bool, err error) {
 	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		var locked bool
-		if err := tx.QueryRow(ctx, `select pg_try_advisory_xact_lock($1)`, int64(pruneLock)).Scan(&locked); err != nil || !locked {
+		if locked, err = db.TryLock(ctx, tx, db.PruneLock); err != nil || !locked {
 			return err
 		}
 		excess, err := p.excess(ctx, tx)
@@ -140,9 +141,9 @@ func (p *Pruner) pruneChunk(ctx context.Context) (n int64, err error) {
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("prune the log: %w", db.Explain(err))
+		return 0, false, fmt.Errorf("prune the log: %w", db.Explain(err))
 	}
-	return n, nil
+	return n, locked, nil
 }
 
 // sizeSQL estimates the size of the log from the newest events and the range of ids. The size of the

@@ -3,6 +3,7 @@ package eventlog_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -131,21 +132,38 @@ func TestPruneBySize(t *testing.T) {
 	}
 }
 
+// TestOnlyOneServerPrunes checks also that a turn that was skipped does not count as a prune that is done.
 func TestOnlyOneServerPrunes(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	pool := openPool(t, url)
 	emit(t, pool, "old", 5)
 	age(t, pool, "old", 25*time.Hour)
 	other := pgtest.Begin(t, url)
-	if _, err := other.Exec(t.Context(), `select pg_advisory_xact_lock($1)`, int64(eventlog.PruneLock)); err != nil {
+	if err := db.Lock(t.Context(), other, db.PruneLock, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if n := prune(t, pool, eventlog.PrunerOptions{}); n != 0 {
-		t.Errorf("pruned %d events beside another pruner", n)
+	pruner := eventlog.NewPruner(pool, eventlog.PrunerOptions{})
+	expect := func(want int64, pruned, skipped uint64, done bool) {
+		t.Helper()
+		n, err := pruner.Prune(t.Context())
+		if s := pruner.Status(); err != nil || n != want || s.Pruned != pruned || s.Skipped != skipped || s.Last.IsZero() == done {
+			t.Errorf("pruned %d, %v; status %+v", n, err, s)
+		}
 	}
+	expect(0, 0, 1, false)
+	expect(0, 0, 2, false)
 	pgtest.Rollback(t, other)
-	if n := prune(t, pool, eventlog.PrunerOptions{}); n != 5 {
-		t.Errorf("pruned %d events", n)
+	expect(5, 5, 2, true)
+}
+
+// TestPruneWithoutItsLock checks that a lock that does not exist is an error, not a turn of another server.
+func TestPruneWithoutItsLock(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	pgtest.Exec(t, pgtest.Connect(t, url), `delete from pgherald.locks`)
+	pruner := eventlog.NewPruner(openPool(t, url), eventlog.PrunerOptions{})
+	_, err := pruner.Prune(t.Context())
+	if s := pruner.Status(); err == nil || !strings.Contains(err.Error(), "insert into pgherald.locks values ('prune')") || s.Failures != 1 || s.Skipped != 0 {
+		t.Errorf("%v, status %+v", err, s)
 	}
 }
 

@@ -136,7 +136,8 @@
 //     for [LeaderOptions].SessionTimeout (from version 14 on; version 13 does so only if the network is
 //     gone). A frozen backend keeps the lock until it continues or is killed.
 //   - Lock held by another program: every role may acquire an advisory lock. A session that holds this one
-//     without polling has the effect of a frozen leader.
+//     without polling has the effect of a frozen leader: events are found by the periodic reads. Each server
+//     looks for such a session every few seconds ([Leader.WatchLock]) and reports it.
 //
 // # What a listener promises
 //

@@ -17,6 +17,9 @@ import (
 // connectTimeout bounds each attempt of the leader to connect.
 const connectTimeout = 5 * time.Second
 
+// leaderApplication is the application name of a leader's session.
+const leaderApplication = "pgherald leader"
+
 // LeaderOptions configure a Leader. Zero values mean the defaults.
 type LeaderOptions struct {
 	// MinPoll and MaxPoll bound the time between two polls of a leading server. The time is the delay
@@ -29,6 +32,9 @@ type LeaderOptions struct {
 	// SessionTimeout is how long PostgreSQL keeps the session of a leader that sends nothing, and how
 	// long a statement of the leader may take; 2 s by default. The lock ends with the session.
 	SessionTimeout time.Duration
+	// HolderAfter is how long another program must have held the leader's lock until it is reported; 10 s by
+	// default.
+	HolderAfter time.Duration
 	// Schedule says when this server makes its next fan-out pass, for which polls wait. With nil, they
 	// do not wait.
 	Schedule *pacing.Schedule
@@ -54,6 +60,9 @@ func (o LeaderOptions) withDefaults() LeaderOptions {
 	}
 	if o.SessionTimeout <= 0 {
 		o.SessionTimeout = pacing.SessionTimeout
+	}
+	if o.HolderAfter <= 0 {
+		o.HolderAfter = 10 * time.Second
 	}
 	if o.OnPoll == nil {
 		o.OnPoll = func() {}
@@ -97,7 +106,7 @@ type Leader struct {
 // connects to url, which must lead to the listener's database and not through a transaction-mode
 // pooler.
 func NewLeader(listener *Listener, url string, opts LeaderOptions) (*Leader, error) {
-	config, err := db.ParseSession(url, "pgherald leader")
+	config, err := db.ParseSession(url, leaderApplication)
 	if err != nil {
 		return nil, fmt.Errorf("parse the leader's database URL: %w", err)
 	}

@@ -31,13 +31,25 @@ func LeaderStates() []LeaderState { return []LeaderState{Idle, Leading, Draining
 type Leader struct {
 	State LeaderState `json:"state"`
 	Terms uint64      `json:"terms"` // how often it began to lead
+	// LockHolder is the session of another program that holds the leader's lock; nil if none has for long.
+	LockHolder *LockHolder `json:"lockHolder,omitempty"`
+}
+
+// LockHolder is a session that holds the leader's lock and is no server's.
+type LockHolder struct {
+	PID         int64     `json:"pid"` // of the backend; 0 for a prepared transaction
+	Role        string    `json:"role"`
+	Application string    `json:"application,omitempty"` // empty if the server's role may not see it
+	Mode        string    `json:"mode"`                  // ExclusiveLock: writers send no wake-ups; ShareLock: no server leads
+	Since       time.Time `json:"since"`                 // when this server first saw it
 }
 
 // Pruner counts what a server has deleted from the log.
 type Pruner struct {
-	Pruned   uint64    // events
-	Failures uint64    // runs that ended with an error
-	Last     time.Time // when a run last succeeded; zero if none has
+	Pruned   uint64    `json:"pruned"`        // events
+	Failures uint64    `json:"failures"`      // runs that ended with an error
+	Skipped  uint64    `json:"skipped"`       // runs that ended because another server was pruning
+	Last     time.Time `json:"last,omitzero"` // when a run last found nothing more to delete; zero if none has
 }
 
 // Log holds figures of the log that only the database knows.

@@ -163,6 +163,7 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 		p.config.Limits.origins(),
 		api.Listening{Listener: p.listener.Status, Leader: p.leader.Status},
 		api.Triggers{Status: p.watcher.Status},
+		api.Pruning{Status: p.pruner.Status},
 		api.Presence{Tracker: p.presence, List: control.NewPresenceList(lists, p.log.SnapshotCursor)},
 		api.Publishing{Publisher: control.NewPublisher(controlPool), Role: p.config.Tokens.PublishRole},
 		api.Page{Handler: web.Page()},
@@ -223,6 +224,7 @@ func (p *pipeline) start(ctx context.Context) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() { p.listener.Run(ctx) })
 	running.Go(func() { p.leader.Run(ctx) })
+	running.Go(func() { p.leader.WatchLock(ctx, p.logPool) })
 	running.Go(func() { p.feed.Run(ctx, p.listener.Wake()) })
 	running.Go(func() { p.presence.Run(ctx) })
 	running.Go(func() { p.pruner.Run(ctx) })
