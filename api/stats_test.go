@@ -75,13 +75,18 @@ func TestStatsNames(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
 		o.add(api.Listening{
 			Listener: func() status.Listener { return status.Listener{Live: true, RoundTrip: 250 * time.Microsecond} },
-			Leader:   func() status.Leader { return status.Leader{State: status.Leading, Terms: 3} },
-		})
+			Leader: func() status.Leader {
+				holder := status.LockHolder{PID: 7, Role: "r", Application: "psql", Mode: "ShareLock", Since: time.UnixMilli(0).UTC()}
+				return status.Leader{State: status.Leading, Terms: 3, LockHolder: &holder}
+			},
+		}, api.Pruning{Status: func() status.Pruner { return status.Pruner{Pruned: 1, Failures: 2, Skipped: 3} }})
 	}})
 	response, body := s.request(http.MethodGet, "/api/stats")
 	const want = `{"totalConnections":0,"activeConnections":0,"connectionsByUser":{},"feed":{"cursor":"k3f9-0","floor":"k3f9-0",` +
 		`"transactions":0,"bytes":0,"limit":67108864,"events":0,"withheld":0,"resets":0,"unannounced":0,"catchUps":0},` +
-		`"listener":{"live":true,"roundTripMs":0.25,"leader":{"state":"leading","terms":3}}}` + "\n"
+		`"listener":{"live":true,"roundTripMs":0.25,"leader":{"state":"leading","terms":3,` +
+		`"lockHolder":{"pid":7,"role":"r","application":"psql","mode":"ShareLock","since":"1970-01-01T00:00:00Z"}}},` +
+		`"pruner":{"pruned":1,"failures":2,"skipped":3}}` + "\n"
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
 	}

@@ -123,12 +123,12 @@ func TestConcurrentApplies(t *testing.T) {
 func TestApplyLimitsItsWaitForAnotherApply(t *testing.T) {
 	b := open(t, orders)
 	other := pgtest.Connect(t, b.url)
-	pgtest.Exec(t, other, `select pg_advisory_lock($1)`, int64(0x70676865_72616c64))
+	pgtest.Exec(t, other, `set application_name = 'another apply'; begin; lock table pgherald.locks in share update exclusive mode`)
 	_, err := triggers.Apply(t.Context(), b.conn, parse(t, ordersSpec), triggers.LockTimeout(10*time.Millisecond))
 	if err == nil {
 		t.Fatal("apply ran while another session held its lock")
 	}
-	contains(t, err.Error(), "wait for another process that is changing triggers")
+	contains(t, err.Error(), "wait for another process that is changing triggers", "another apply")
 }
 
 func TestDrop(t *testing.T) {

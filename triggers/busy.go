@@ -103,7 +103,7 @@ func asBusy(err error) error {
 
 // findHolders looks up who holds the locks now.
 func (e *BusyError) findHolders(ctx context.Context, conn *pgx.Conn) error {
-	// The key of an advisory lock is in two halves. Without tables, a look at the catalog waited, and only an
+	// Without tables, a look at the catalog waited, and only an
 	// exclusive lock makes it wait.
 	rows, err := conn.Query(ctx, `
 		select coalesce(s.nspname, '')::text, coalesce(c.relname, '')::text, coalesce(l.pid, 0), coalesce(a.usename, '')::text,
@@ -116,13 +116,13 @@ func (e *BusyError) findHolders(ctx context.Context, conn *pgx.Conn) error {
 		where l.granted and l.pid is distinct from pg_catalog.pg_backend_pid()
 			and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
 			and case
-				when $1 then l.locktype = 'advisory' and l.objsubid = 1 and l.classid::int8 = $2::int8 >> 32 and l.objid::int8 = $2::int8 & 4294967295
 				when l.locktype <> 'relation' then false
+				when $1 then s.nspname = 'pgherald' and c.relname = 'locks' and l.mode in ($2, 'AccessExclusiveLock')
 				when coalesce(cardinality($3::oid[]), 0) + coalesce(cardinality($4::oid[]), 0) = 0 then l.mode = 'AccessExclusiveLock'
 				else l.relation = any($4) or l.relation = any($3) and l.mode not in ('AccessShareLock', 'RowShareLock')
 			end
 		order by a.xact_start nulls last, l.pid, c.relname
-		limit 5`, e.queued, applyLock, e.tables.shared, e.tables.exclusive)
+		limit 5`, e.queued, lockMode, e.tables.shared, e.tables.exclusive)
 	if err != nil {
 		return fmt.Errorf("look up who uses the tables: %w", err)
 	}

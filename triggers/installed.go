@@ -7,8 +7,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// errNoLog reports a database without the engine's migrations.
-const errNoLog = constError("find the log pgherald.events: it does not exist; run `pgherald migrate up` first")
+// errNoLog reports a database without the engine's migrations, errOldEngine one with old ones.
+const (
+	errNoLog     = constError("find the log pgherald.events: it does not exist; run `pgherald migrate up` first")
+	errOldEngine = constError("take the lock for changing triggers: the table pgherald.locks does not exist; run `pgherald migrate up` first")
+)
 
 // constError is an error that no other package can change.
 type constError string

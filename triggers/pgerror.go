@@ -17,6 +17,8 @@ const (
 	// insufficientPrivilege and undefinedTable are the SQLSTATEs for a missing right and a missing table.
 	insufficientPrivilege = "42501"
 	undefinedTable        = "42P01"
+	// invalidSchema is the SQLSTATE for a missing schema.
+	invalidSchema = "3F000"
 )
 
 // postgresError formats an error of PostgreSQL with its message, detail and hint.

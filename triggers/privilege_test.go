@@ -97,7 +97,8 @@ func TestOwnerAppliesWithoutSuperuser(t *testing.T) {
 		alter schema pgherald owner to ` + owner + `;
 		alter table pgherald.events owner to ` + owner + `;
 		alter table pgherald.log owner to ` + owner + `;
-		alter table pgherald.drift owner to ` + owner)
+		alter table pgherald.drift owner to ` + owner + `;
+		alter table pgherald.locks owner to ` + owner)
 	b.become(owner)
 	b.apply(parse(t, ordersSpec))
 	b.gives(`insert into public.orders values (1, 'a')`, `order_created 1 {"id":1,"status":"a","was":null}`)

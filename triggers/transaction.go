@@ -9,8 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// applyLock is the advisory lock that serializes changes of triggers: "pgherald" in ASCII.
-const applyLock int64 = 0x70676865_72616c64
+// lockSQL serializes changes of triggers. Only a role with rights on the table can hold this lock. The mode leaves
+// the rows free, which servers lock.
+const (
+	lockSQL  = `lock table pgherald.locks in share update exclusive mode`
+	lockMode = "ShareUpdateExclusiveLock"
+)
 
 // transact runs do in a transaction that excludes every other Apply and Drop. It waits for those, but not
 // longer than left and queueWait.
@@ -39,16 +43,20 @@ func transact(ctx context.Context, conn *pgx.Conn, left time.Duration, do func(p
 	return nil
 }
 
-// queue takes applyLock. Later reads see the changes of its previous holder.
+// queue takes the lock for changing triggers. Later reads see the changes of its previous holder.
 func queue(ctx context.Context, tx pgx.Tx, limit time.Duration) error {
 	if err := setTimeout(ctx, tx, "lock_timeout", limit); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `select pg_advisory_xact_lock($1)`, applyLock)
-	if isBusy(err) {
+	_, err := tx.Exec(ctx, lockSQL)
+	switch {
+	case isBusy(err):
 		return &BusyError{queued: true, err: err}
-	}
-	if err != nil {
+	case isCode(err, invalidSchema):
+		return errNoLog
+	case isCode(err, undefinedTable):
+		return errOldEngine
+	case err != nil:
 		return fmt.Errorf("take the lock for changing triggers: %w", err)
 	}
 	return nil
