@@ -68,7 +68,7 @@ func (l *Listener) dial(ctx context.Context) (*pgx.Conn, error) {
 // with an error that does not name the cause.
 func (l *Listener) notePooler(ctx context.Context, conn *pgx.Conn) error {
 	var backend uint32
-	err := conn.QueryRow(ctx, `select pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&backend)
+	err := conn.QueryRow(ctx, `select pg_catalog.pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&backend)
 	if err != nil {
 		return fmt.Errorf("read the process id of the listener's session: %w", err)
 	}
