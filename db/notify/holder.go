@@ -84,7 +84,9 @@ func (l *Leader) findHolder(ctx context.Context, pool *pgxpool.Pool, seen *statu
 	return &found, nil
 }
 
-func isSame(a, b status.LockHolder) bool { return a.PID == b.PID && a.Role == b.Role && a.Mode == b.Mode }
+func isSame(a, b status.LockHolder) bool {
+	return a.PID == b.PID && a.Role == b.Role && a.Mode == b.Mode
+}
 
 // report puts a holder into the status, and logs when one has appeared there or has gone.
 func (l *Leader) report(found *status.LockHolder) {
