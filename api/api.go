@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/api/admission"
+	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/api/session"
 	"github.com/pgherald/pgherald/api/sse"
@@ -88,6 +89,8 @@ type API struct {
 	streams  *sse.Server
 	sessions *session.Registry
 
+	revocations *revocations
+
 	renewals       chan string   // connections with an open renewal request
 	renewalTimeout time.Duration // for another server's answer; the constant, except in tests
 
@@ -117,7 +120,9 @@ func New(config Config, options ...Option) (*API, error) {
 	}
 	a.sessions = session.NewRegistry(session.Options{
 		Streams: a.streams, Presence: a.features.presence.Tracker, Metrics: a.config.Metrics, Logger: a.config.Logger,
+		Revoked: func(id auth.Identity) bool { return a.revocations.isRevoked(id) },
 	})
+	a.revocations = newRevocations(a.features.auth.Revocations, a.sessions.EndRevoked)
 	return a, nil
 }
 
@@ -128,7 +133,7 @@ func newStreams(c Config) (*sse.Server, error) {
 	})
 }
 
-// Run serves streams and answers the renewal requests of other servers until ctx ends or Close is called. It returns when
+// Run serves streams, answers the renewal requests of other servers and ends the streams of revoked tokens until ctx ends or Close is called. It returns when
 // every stream has ended. It must be called at most once.
 func (a *API) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -137,6 +142,7 @@ func (a *API) Run(ctx context.Context) {
 		defer cancel()
 		a.streams.Run(ctx)
 	})
+	running.Go(func() { a.runRevocations(ctx) })
 	a.runRenewals(ctx)
 	running.Wait()
 }

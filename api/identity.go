@@ -2,8 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/url"
+	"time"
 	"unicode/utf8"
 
 	"github.com/pgherald/pgherald/api/auth"
@@ -26,8 +29,37 @@ func (a *API) identifiedBy(identify func(*http.Request) (auth.Identity, error), 
 			a.refuse(w, r, err)
 			return
 		}
+		if !id.Expires.IsZero() && r.Body != nil && r.Body != http.NoBody {
+			r.Body = &identifiedBody{ReadCloser: r.Body, check: func() error { return a.checkIdentity(id) }}
+		}
 		handle(w, r, id)
 	}
+}
+
+// identifiedBody is the body of a request whose client is identified. A client can send the body long after the headers, so
+// its end is an error if the identity has ended by then.
+type identifiedBody struct {
+	io.ReadCloser
+	check func() error
+}
+
+// Read reads the body, and checks the identity at its end.
+func (b *identifiedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		if ended := b.check(); ended != nil {
+			return n, ended
+		}
+	}
+	return n, err
+}
+
+// checkIdentity returns an *auth.Error if an identity has expired or was revoked.
+func (a *API) checkIdentity(id auth.Identity) error {
+	if id.HasExpired(time.Now()) {
+		return auth.Expired()
+	}
+	return a.revocations.check(id)
 }
 
 // permitted calls handle if the identity has access, or refuses the request.
@@ -50,7 +82,11 @@ func (a *API) identify(r *http.Request) (auth.Identity, error) {
 	if a.features.auth.Authenticator == nil {
 		return auth.Identity{}, nil
 	}
-	return a.features.auth.Authenticator.Authenticate(r)
+	id, err := a.features.auth.Authenticator.Authenticate(r)
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	return id, a.revocations.check(id)
 }
 
 // identifyStream returns the identity of a client that opens a stream, which may send a ticket in place of a token. If there
@@ -68,7 +104,11 @@ func (a *API) identifyStream(r *http.Request) (auth.Identity, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), databaseTimeout)
 	defer cancel()
-	return a.features.tickets.Redeem(ctx, given[0])
+	id, err := a.features.tickets.Redeem(ctx, given[0])
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	return id, a.revocations.check(id)
 }
 
 // refuse answers a request that the client has no right to make.

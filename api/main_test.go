@@ -122,6 +122,35 @@ func snapshotCursor(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
 	return stream.NewCursor("test", next, nil), err
 }
 
+// renewals implements api.Renewals with the table of a database.
+type renewals struct{ *control.Renewals }
+
+func (s renewals) Request(ctx context.Context, connection string, rights []byte, id auth.Identity) error {
+	return s.Renewals.Request(ctx, connection, rights, control.Identity(id))
+}
+
+func (s renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(auth.Identity) bool) error {
+	return s.Renewals.Answer(ctx, connection, rights, end, func(id control.Identity) bool { return renew(auth.Identity(id)) })
+}
+
+// revocationStore implements auth.RevocationStore with the table of a database.
+type revocationStore struct{ revocations *control.Revocations }
+
+func (s revocationStore) Revoke(ctx context.Context, v auth.Revocation, expires time.Time) error {
+	return s.revocations.Revoke(ctx, control.Revocation(v), expires)
+}
+
+func (s revocationStore) Read(ctx context.Context, since uint64) ([]auth.Revocation, uint64, error) {
+	rows, next, err := s.revocations.Read(ctx, since)
+	list := make([]auth.Revocation, len(rows))
+	for i, row := range rows {
+		list[i] = auth.Revocation(row)
+	}
+	return list, next, err
+}
+
+func (s revocationStore) Prune(ctx context.Context) error { return s.revocations.Prune(ctx, 0) }
+
 // ticketStore implements auth.TicketStore with the tickets of a database.
 type ticketStore struct{ tickets *control.Tickets }
 

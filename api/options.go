@@ -53,19 +53,23 @@ type Auth struct {
 	Tickets auth.TicketStore
 	// Renewals lets a client renew a lease at any server; nil allows it only at the server that has the stream.
 	Renewals Renewals
+	// Revocations adds POST /api/revocations, and refuses the tokens that the store names; nil leaves both out. Streams end
+	// with the revocation only if their identities expire.
+	Revocations auth.RevocationStore
 }
 
 // Renewals passes requests to renew a lease to the server that has the stream.
 type Renewals interface {
-	// Request stores a request to renew the lease of a connection, and notifies all servers, which then call
+	// Request stores a request to renew the lease of a connection with the token of an identity, and notifies all servers, which then call
 	// API.RenewalRequested.
-	Request(ctx context.Context, connection string, rights []byte, until time.Time) error
+	Request(ctx context.Context, connection string, rights []byte, id auth.Identity) error
 	// Result returns the answer to a request. answered is false while no server has answered. accepted is false if the
 	// stream has other rights; otherwise until is the new end of the lease.
 	Result(ctx context.Context, connection string, rights []byte) (until time.Time, accepted, answered bool, err error)
 	// Answer answers an open request for a stream with the given rights, whose lease ends at end. If the rights are those of
-	// the request, it calls renew before the requester can read the answer. Without an open request it does nothing.
-	Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(until time.Time) bool) error
+	// the request, it calls renew before the requester can read the answer, with the part of the identity that says when its token ends, and
+	// which token it is. Without an open request it does nothing.
+	Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(auth.Identity) bool) error
 }
 
 func (o Auth) addTo(f *features) error {

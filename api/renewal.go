@@ -55,7 +55,7 @@ func (a *API) renewHere(connection string, id auth.Identity) (time.Time, error) 
 	if ok && has != session.RightsOf(id) {
 		return time.Time{}, errOtherRights
 	}
-	until, ok := a.sessions.Renew(connection, id.Expires)
+	until, ok := a.sessions.Renew(connection, id)
 	if !ok {
 		return time.Time{}, errNoConnection
 	}
@@ -70,7 +70,7 @@ func (a *API) renewElsewhere(ctx context.Context, connection string, id auth.Ide
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
 	rights := session.RightsOf(id)
-	if err := a.features.auth.Renewals.Request(ctx, connection, rights[:], id.Expires); err != nil {
+	if err := a.features.auth.Renewals.Request(ctx, connection, rights[:], id); err != nil {
 		return time.Time{}, err
 	}
 	deadline := time.Now().Add(a.renewalTimeout)
@@ -136,8 +136,8 @@ func (a *API) answerRenewal(ctx context.Context, connection string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.renewalTimeout)
 	defer cancel()
-	return a.features.auth.Renewals.Answer(ctx, connection, rights[:], end, func(until time.Time) bool {
-		_, ok := a.sessions.Renew(connection, until)
+	return a.features.auth.Renewals.Answer(ctx, connection, rights[:], end, func(token auth.Identity) bool {
+		_, ok := a.sessions.Renew(connection, token)
 		return ok
 	})
 }

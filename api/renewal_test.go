@@ -21,7 +21,7 @@ func newRenewalServer(t *testing.T, databaseURL string) *streamServer {
 	t.Helper()
 	pool := newPool(t, databaseURL)
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
-		o.add(api.Auth{Authenticator: newJWT(t), Renewals: control.NewRenewals(pool)})
+		o.add(api.Auth{Authenticator: newJWT(t), Renewals: renewals{control.NewRenewals(pool)}})
 	}})
 	s.api.SetRenewalTimeout(waitLimit)
 	conn := pgtest.Connect(t, databaseURL)

@@ -66,6 +66,9 @@ func (a *API) routes() []Route {
 	if a.features.auth.Authenticator != nil {
 		routes = append(routes, Route{"/api/events/{connection}/token", post, AnyIdentity(), a.renew})
 	}
+	if a.revocations.store != nil {
+		routes = append(routes, Route{"/api/revocations", post, RequireRole(a.features.auth.OperatorRole), a.revoke})
+	}
 	if a.features.tickets != nil {
 		routes = append(routes, Route{"/api/tickets", post, AnyIdentity(), a.issueTicket})
 	}

@@ -24,6 +24,8 @@ type TicketStore interface {
 
 // Tickets issues single-use tickets in exchange for tokens. Clients that can send only a URL need them, such as a browser's
 // EventSource. A ticket that a log contains is useless: it was redeemed or has expired.
+//
+// A ticket ends with the token for which it was issued.
 type Tickets struct{ store TicketStore }
 
 // NewTickets returns tickets in the store.
@@ -32,7 +34,11 @@ func NewTickets(store TicketStore) *Tickets { return &Tickets{store: store} }
 // Issue returns a new ticket for an identity, and when it expires.
 func (t *Tickets) Issue(ctx context.Context, id Identity) (ticket string, expires time.Time, err error) {
 	ticket = rand.Text()
-	expires, err = t.store.Issue(ctx, hashOf(ticket), id, TicketLifetime)
+	lifetime := TicketLifetime
+	if !id.Expires.IsZero() {
+		lifetime = min(lifetime, time.Until(id.Expires))
+	}
+	expires, err = t.store.Issue(ctx, hashOf(ticket), id, lifetime)
 	return ticket, expires, err
 }
 
@@ -42,6 +48,9 @@ func (t *Tickets) Redeem(ctx context.Context, ticket string) (Identity, error) {
 	id, valid, err := t.store.Redeem(ctx, hashOf(ticket))
 	if err == nil && !valid {
 		err = unauthorized("ticket", "the ticket is not valid: each is for one use within 30 seconds. Get another one at /api/tickets")
+	}
+	if err == nil && id.HasExpired(time.Now()) {
+		err = Expired() // by the server's clock, as for the token itself: the store's may differ
 	}
 	if err != nil {
 		return Identity{}, err

@@ -16,12 +16,9 @@ package session
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/json"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/auth"
@@ -30,12 +27,14 @@ import (
 	"github.com/pgherald/pgherald/stream"
 )
 
-// Options configure a Registry. All fields are required, except Presence.
+// Options configure a Registry. All fields are required, except Presence and Revoked.
 type Options struct {
 	// Streams writes the streams of the sessions.
 	Streams *sse.Server
 	// Presence tracks which users have sessions; nil tracks none.
 	Presence PresenceTracker
+	// Revoked reports whether the token of an identity was revoked. It must not block. nil: none was.
+	Revoked func(auth.Identity) bool
 	// Metrics counts the sessions.
 	Metrics *metrics.Metrics
 	// Logger receives a line for each session that opens, at level debug, or closes.
@@ -63,6 +62,9 @@ type Registry struct {
 func NewRegistry(opts Options) *Registry {
 	if opts.Presence == nil {
 		opts.Presence = noPresence{}
+	}
+	if opts.Revoked == nil {
+		opts.Revoked = func(auth.Identity) bool { return false }
 	}
 	return &Registry{opts: opts, leases: make(map[string]*lease), byName: make(map[string]int)}
 }
@@ -124,8 +126,9 @@ func (r *Registry) open(s *Session, id auth.Identity) *sse.Lease {
 	if s.connection == "" {
 		return nil
 	}
-	l := &lease{Lease: sse.NewLease(id.Expires), rights: RightsOf(id)}
+	l := &lease{Lease: sse.NewLease(id.Expires), rights: RightsOf(id), user: id.User, tokenID: id.TokenID, issuedAt: id.IssuedAt}
 	r.leases[s.connection] = l
+	r.endIfRevoked(l) // since the identity was checked
 	return l.Lease
 }
 
@@ -178,50 +181,4 @@ func (r *Registry) Counts() Counts {
 		c.Active += n
 	}
 	return c
-}
-
-// ConnectionLength is the length of a connection id.
-const ConnectionLength = 26
-
-// lease is the lease of a session, and the rights of the token that opened it.
-type lease struct {
-	*sse.Lease
-	rights Rights
-}
-
-// Rights is a hash of an identity's user and grants. Only a token with the same rights renews a lease,
-// because the stream keeps the grants with which it was opened.
-type Rights [sha256.Size]byte
-
-// RightsOf returns the rights of an identity.
-func RightsOf(id auth.Identity) Rights {
-	text, _ := json.Marshal([]any{id.User, append([]string{}, id.Grants...)}) // strings cannot fail
-	return sha256.Sum256(text)
-}
-
-// Lease returns the rights and the end of a connection's lease. It returns false if no session of this
-// server has the connection.
-func (r *Registry) Lease(connection string) (rights Rights, end time.Time, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	l, ok := r.leases[connection]
-	if !ok {
-		return Rights{}, time.Time{}, false
-	}
-	return l.rights, l.Until(), true
-}
-
-// Renew extends a connection's lease to until, and returns its end. It never shortens a lease: the
-// earlier token is still valid. It returns false if no session of this server has the connection.
-func (r *Registry) Renew(connection string, until time.Time) (end time.Time, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	l, ok := r.leases[connection]
-	if !ok {
-		return time.Time{}, false
-	}
-	if until.After(l.Until()) {
-		l.Renew(until)
-	}
-	return l.Until(), true
 }

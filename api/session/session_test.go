@@ -240,7 +240,7 @@ func TestRenewNeverShortensALease(t *testing.T) {
 		{now.Add(2 * time.Hour), now.Add(2 * time.Hour)},
 		{now.Add(time.Minute), now.Add(2 * time.Hour)},
 	} {
-		if got, ok := k.registry.Renew(s.connection, test.until); !ok || !got.Equal(test.want) {
+		if got, ok := k.registry.Renew(s.connection, auth.Identity{Expires: test.until}); !ok || !got.Equal(test.want) {
 			t.Errorf("renew until %v: got %v, %t, want %v", test.until, got, ok, test.want)
 		}
 	}
@@ -250,7 +250,7 @@ func TestRenewNeverShortensALease(t *testing.T) {
 	k.presence.Opened("alice")
 	k.metrics.Opened(stream.Sync{Mode: stream.ModeLive})
 	s.Close(sse.End{Reason: sse.CloseExpired})
-	if _, ok := k.registry.Renew(s.connection, now.Add(3*time.Hour)); ok {
+	if _, ok := k.registry.Renew(s.connection, auth.Identity{Expires: now.Add(3 * time.Hour)}); ok {
 		t.Error("a closed session was renewed")
 	}
 }

@@ -1,5 +1,5 @@
-// Package control owns the tables with which servers coordinate: presence and replicas, tickets, and
-// renewals. It also publishes custom events.
+// Package control owns the tables with which servers coordinate: presence and replicas, tickets,
+// renewals, and revocations. It also publishes custom events.
 //
 // # Promises
 //

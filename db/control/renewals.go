@@ -29,19 +29,21 @@ with pruned as (
         and r.connection <> @connection
 ),
 requested as (
-    insert into pgherald.renewals as r (connection, rights_hash, until)
-    values (@connection, @rights, @until)
+    insert into pgherald.renewals as r (connection, rights_hash, until, jti, issued_at)
+    values (@connection, @rights, @until, @jti, @issued_at)
     on conflict (connection) do update
-    set rights_hash = excluded.rights_hash, until = excluded.until, requested_at = excluded.requested_at, accepted = null
+    set rights_hash = excluded.rights_hash, until = excluded.until, jti = excluded.jti, issued_at = excluded.issued_at, requested_at = excluded.requested_at, accepted = null
     returning r.connection
 )
 select pg_notify('pgherald_control', q.connection)
 from requested as q`
 
-// Request stores a request to renew the connection's lease until the given time, and notifies all
+// Request stores a request to renew the connection's lease with the token of an identity, and notifies all
 // servers. It replaces an earlier request for the same connection.
-func (r *Renewals) Request(ctx context.Context, connection string, rights []byte, until time.Time) error {
-	args := pgx.NamedArgs{"connection": connection, "rights": rights, "until": until}
+func (r *Renewals) Request(ctx context.Context, connection string, rights []byte, id Identity) error {
+	args := pgx.NamedArgs{
+		"connection": connection, "rights": rights, "until": id.Expires, "jti": id.TokenID, "issued_at": nullIfZero(id.IssuedAt),
+	}
 	if _, err := r.pool.Exec(ctx, requestSQL, args); err != nil {
 		return fmt.Errorf("request the renewal of a lease: %w", err)
 	}
@@ -76,22 +78,26 @@ set accepted = (r.rights_hash = @rights),
     until = greatest(r.until, @end)
 where r.connection = @connection
     and r.accepted is null
-returning r.accepted, r.until`
+returning r.accepted, r.until, coalesce(r.jti, ''), r.issued_at`
 
 // Answer answers an open request for a connection whose stream has the given rights and whose lease ends
-// at end. If the rights are the same, it calls renew before it commits, so that the requester never reads
-// an end that the lease does not have. If renew returns false, the stream has ended, and the request
+// at end. If the rights are the same, it calls renew before it commits, with the token's part of an
+// identity, so that the requester never reads an end that the lease does not have. If renew returns false, the stream has ended, and the request
 // stays open. Without an open request, Answer does nothing.
-func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(until time.Time) bool) error {
+func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(Identity) bool) error {
 	args := pgx.NamedArgs{"connection": connection, "rights": rights, "end": end}
 	err := pgx.BeginTxFunc(ctx, r.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		var accepted bool
-		var until time.Time
-		err := tx.QueryRow(ctx, answerSQL, args).Scan(&accepted, &until)
+		var token Identity
+		var issued *time.Time
+		err := tx.QueryRow(ctx, answerSQL, args).Scan(&accepted, &token.Expires, &token.TokenID, &issued)
+		if issued != nil {
+			token.IssuedAt = *issued
+		}
 		if err != nil || !accepted {
 			return err
 		}
-		if !renew(until) {
+		if !renew(token) {
 			return pgx.ErrNoRows // roll back
 		}
 		return nil

@@ -18,6 +18,7 @@ func TestRenewal(t *testing.T) {
 	pgtest.Exec(t, listener, `listen `+pgx.Identifier{notify.ControlChannel}.Sanitize())
 	end := time.Now().Truncate(time.Second)
 	rights, other := []byte("rights"), []byte("other")
+	token := control.Identity{Expires: end.Add(time.Hour), TokenID: "t1", IssuedAt: end.Add(-time.Minute)}
 	for name, test := range map[string]struct {
 		has      []byte    // rights of the stream
 		end      time.Time // of its lease
@@ -33,7 +34,7 @@ func TestRenewal(t *testing.T) {
 		"requested before": {has: rights, end: end, answered: true, accepted: true, until: end.Add(time.Hour)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := renewals.Request(t.Context(), "connection", rights, end.Add(time.Hour)); err != nil {
+			if err := renewals.Request(t.Context(), "connection", rights, token); err != nil {
 				t.Fatal(err)
 			}
 			if n, err := listener.WaitForNotification(t.Context()); err != nil || n.Payload != "connection" {
@@ -42,9 +43,9 @@ func TestRenewal(t *testing.T) {
 			if _, _, answered, err := renewals.Result(t.Context(), "connection", rights); answered || err != nil {
 				t.Errorf("before the answer: %v, %v", answered, err)
 			}
-			err := renewals.Answer(t.Context(), "connection", test.has, test.end, func(until time.Time) bool {
-				if !test.ended && !until.Equal(test.until) {
-					t.Errorf("renewed until %v, want %v", until, test.until)
+			err := renewals.Answer(t.Context(), "connection", test.has, test.end, func(got control.Identity) bool {
+				if !test.ended && !got.Expires.Equal(test.until) || got.TokenID != token.TokenID || !got.IssuedAt.Equal(token.IssuedAt) {
+					t.Errorf("renewed with %+v, want %v", got, test.until)
 				}
 				return !test.ended
 			})
@@ -61,7 +62,7 @@ func TestRenewal(t *testing.T) {
 
 func TestAnswerWithoutARequest(t *testing.T) {
 	renewals := control.NewRenewals(newPool(t, pgtest.NewDatabase(t)))
-	err := renewals.Answer(t.Context(), "connection", []byte("rights"), time.Now(), func(time.Time) bool {
+	err := renewals.Answer(t.Context(), "connection", []byte("rights"), time.Now(), func(control.Identity) bool {
 		t.Error("renewed without a request")
 		return true
 	})
@@ -78,7 +79,7 @@ func TestRequestDeletesOldOnes(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
-	if err := renewals.Request(t.Context(), "1", []byte("rights"), time.Now()); err != nil {
+	if err := renewals.Request(t.Context(), "1", []byte("rights"), control.Identity{Expires: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	var n int

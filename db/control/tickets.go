@@ -40,15 +40,15 @@ with pruned as (
         for update skip locked
     )
 )
-insert into pgherald.tickets as t (hash, user_id, roles, grants, until, expires)
-values (@hash, @user, @roles::text[], @grants::text[], @until, clock_timestamp() + make_interval(secs => @lifetime))
+insert into pgherald.tickets as t (hash, user_id, roles, grants, until, jti, issued_at, expires)
+values (@hash, @user, @roles::text[], @grants::text[], @until, @jti, @issued_at, clock_timestamp() + make_interval(secs => @lifetime))
 returning t.expires`
 
 // Issue stores a ticket by its hash and returns when it expires.
 func (t *Tickets) Issue(ctx context.Context, hash []byte, id Identity, lifetime time.Duration) (expires time.Time, err error) {
 	err = t.pool.QueryRow(ctx, issueSQL, pgx.NamedArgs{
 		"hash": hash, "user": id.User, "roles": notNull(id.Roles), "grants": notNull(id.Grants), "until": id.Expires,
-		"lifetime": lifetime.Seconds(),
+		"jti": id.TokenID, "issued_at": nullIfZero(id.IssuedAt), "lifetime": lifetime.Seconds(),
 	}).Scan(&expires)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("issue a ticket: %w", err)
@@ -61,13 +61,17 @@ func (t *Tickets) Issue(ctx context.Context, hash []byte, id Identity, lifetime 
 const redeemSQL = `
 delete from pgherald.tickets as t
 where t.hash = @hash
-returning t.user_id, t.roles, t.grants, t.until, t.expires > clock_timestamp()`
+returning t.user_id, t.roles, t.grants, t.until, coalesce(t.jti, ''), t.issued_at, t.expires > clock_timestamp()`
 
 // Redeem deletes the ticket and returns its identity. valid is false if there is no such ticket or if it
 // has expired.
 func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id Identity, valid bool, err error) {
+	var issued *time.Time
 	err = t.pool.QueryRow(ctx, redeemSQL, pgx.NamedArgs{"hash": hash}).
-		Scan(&id.User, &id.Roles, &id.Grants, &id.Expires, &valid)
+		Scan(&id.User, &id.Roles, &id.Grants, &id.Expires, &id.TokenID, &issued, &valid)
+	if issued != nil {
+		id.IssuedAt = *issued
+	}
 	switch {
 	case errors.Is(err, pgx.ErrNoRows), err == nil && !valid:
 		return Identity{}, false, nil

@@ -33,7 +33,7 @@ func hash(ticket string) []byte {
 func TestTicketIsRedeemedOnce(t *testing.T) {
 	tickets := control.NewTickets(newPool(t, pgtest.NewDatabase(t)))
 	for _, id := range []control.Identity{
-		{User: "ann", Roles: []string{"nurse", "a,b"}, Grants: []string{`user:"ann"`}, Expires: time.Now().Truncate(time.Millisecond)},
+		{User: "ann", Roles: []string{"nurse", "a,b"}, Grants: []string{`user:"ann"`}, Expires: time.Now().Truncate(time.Millisecond), TokenID: "t1", IssuedAt: time.UnixMilli(0)},
 		{User: "bob", Roles: []string{}, Grants: []string{}, Expires: time.UnixMilli(0)},
 	} {
 		expires, err := tickets.Issue(t.Context(), hash(id.User), id, time.Minute)

@@ -112,12 +112,12 @@ func (p *pipeline) openLog(ctx context.Context) (err error) {
 	return err
 }
 
-// openWakeUps opens the listener and this server's notify leader. The listener passes renewal requests to the
-// API, which must exist before the listener runs.
+// openWakeUps opens the listener and this server's notify leader. The listener passes notifications of other
+// servers to the API, which must exist before the listener runs.
 func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 	p.listener, err = notify.OpenListener(ctx, p.config.Database.ListenURL, p.logPool, notify.ListenerOptions{
 		ProbeInterval: p.config.Tuning.ProbeInterval,
-		OnControl:     func(connection string) { p.api.RenewalRequested(connection) },
+		OnControl:     p.controlNotified,
 		Logger:        p.logger,
 	})
 	if err != nil {
@@ -128,6 +128,16 @@ func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 		Logger:   p.logger,
 	})
 	return err
+}
+
+// controlNotified passes on a notification of the control channel: new revocations, or the connection whose
+// renewal a server requests.
+func (p *pipeline) controlNotified(payload string) {
+	if payload == control.RevocationsPayload {
+		p.api.RevocationsChanged()
+		return
+	}
+	p.api.RenewalRequested(payload)
 }
 
 // openFeed makes the feed and fills it with the newest part of the log.
@@ -171,7 +181,8 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 	if p.tokens != nil {
 		options = append(options, api.Auth{
 			Authenticator: p.tokens, OperatorRole: p.config.Tokens.OperatorRole,
-			Tickets: ticketStore{control.NewTickets(controlPool)}, Renewals: control.NewRenewals(controlPool),
+			Tickets: ticketStore{control.NewTickets(controlPool)}, Renewals: renewals{control.NewRenewals(controlPool)},
+			Revocations: revocationStore{control.NewRevocations(p.logPool), p.config.Tokens.MaxLifetime},
 		})
 	}
 	if p.config.Database.Spec == "" { // the tables of the activities exist
@@ -193,7 +204,10 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 		Metrics: p.metrics,
 		Logger:  p.logger,
 	}, options...)
-	return err
+	if err != nil {
+		return err
+	}
+	return p.api.ReadRevocations(ctx)
 }
 
 // openActivities returns the routes of the activities. They share the pool of the lists unless they have a role

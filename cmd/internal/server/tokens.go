@@ -97,6 +97,40 @@ func (t Tokens) checker(ctx context.Context, origins api.Origins, logger *slog.L
 	return auth.New(ctx, options)
 }
 
+// renewals implements api.Renewals with the table of the database, as ticketStore does for tickets.
+type renewals struct{ *control.Renewals }
+
+func (s renewals) Request(ctx context.Context, connection string, rights []byte, id auth.Identity) error {
+	return s.Renewals.Request(ctx, connection, rights, control.Identity(id))
+}
+
+func (s renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(auth.Identity) bool) error {
+	return s.Renewals.Answer(ctx, connection, rights, end, func(id control.Identity) bool { return renew(auth.Identity(id)) })
+}
+
+// revocationStore implements auth.RevocationStore with the table of the database.
+type revocationStore struct {
+	revocations *control.Revocations
+	lifetime    time.Duration // of a token; 0 if that is not limited
+}
+
+func (s revocationStore) Revoke(ctx context.Context, v auth.Revocation, expires time.Time) error {
+	return s.revocations.Revoke(ctx, control.Revocation(v), expires)
+}
+
+func (s revocationStore) Read(ctx context.Context, since uint64) ([]auth.Revocation, uint64, error) {
+	rows, next, err := s.revocations.Read(ctx, since)
+	list := make([]auth.Revocation, len(rows))
+	for i, row := range rows {
+		list[i] = auth.Revocation(row)
+	}
+	return list, next, err
+}
+
+func (s revocationStore) Prune(ctx context.Context) error {
+	return s.revocations.Prune(ctx, s.lifetime)
+}
+
 // ticketStore implements auth.TicketStore with the tickets of the database. It converts between the Identity
 // types of packages auth and control, which do not import each other.
 type ticketStore struct{ tickets *control.Tickets }

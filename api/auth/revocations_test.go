@@ -1,0 +1,44 @@
+package auth_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pgherald/pgherald/api/auth"
+)
+
+func TestRevocations(t *testing.T) {
+	at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
+	r := auth.NewRevocations()
+	if code := codeOf(t, r.Check(auth.Identity{User: "alice"})); code != "revocations_unavailable" {
+		t.Errorf("before the set is loaded: code %q", code)
+	}
+	r.Replace([]auth.Revocation{{TokenID: "t1"}, {User: "alice", IssuedBefore: at(10)}})
+	r.Add([]auth.Revocation{{User: "alice", IssuedBefore: at(5)}, {IssuedBefore: at(-100)}, {TokenID: "t2"}})
+	for name, c := range map[string]struct {
+		id      auth.Identity
+		revoked bool
+	}{
+		"by id":                 {auth.Identity{User: "bob", TokenID: "t1", IssuedAt: at(100)}, true},
+		"by another id":         {auth.Identity{User: "bob", TokenID: "t2", IssuedAt: at(100)}, true},
+		"other id":              {auth.Identity{User: "bob", TokenID: "t3", IssuedAt: at(100)}, false},
+		"no id":                 {auth.Identity{User: "bob", IssuedAt: at(100)}, false},
+		"by user":               {auth.Identity{User: "alice", IssuedAt: at(9)}, true},
+		"issued at that time":   {auth.Identity{User: "alice", IssuedAt: at(10)}, false},
+		"by user, without iat":  {auth.Identity{User: "alice"}, true},
+		"by time":               {auth.Identity{User: "bob", IssuedAt: at(-101)}, true},
+		"by time, without iat":  {auth.Identity{User: "bob"}, true},
+		"issued after the time": {auth.Identity{User: "bob", IssuedAt: at(-100)}, false},
+	} {
+		if got := r.Contains(c.id); got != c.revoked {
+			t.Errorf("%s: revoked %v, want %v", name, got, c.revoked)
+		}
+		if code := codeOf(t, r.Check(c.id)); (code == "token_revoked") != c.revoked {
+			t.Errorf("%s: code %q", name, code)
+		}
+	}
+	r.Replace(nil)
+	if r.Contains(auth.Identity{User: "alice", TokenID: "t1"}) {
+		t.Error("a revocation is left after the set was replaced")
+	}
+}

@@ -1,0 +1,196 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/problem"
+	"github.com/pgherald/pgherald/api/request"
+)
+
+// Times of the reads of the revocations.
+const (
+	// revocationInterval is the time between two reads without a notification. A revocation whose notification was lost is
+	// in effect after it.
+	revocationInterval = 500 * time.Millisecond
+	// minRevocationInterval is the shortest time between two reads: every role of the database may send notifications.
+	minRevocationInterval = 20 * time.Millisecond
+	// fullRevocationInterval is the time between two reads of all revocations, which notice the rows that were deleted.
+	fullRevocationInterval = time.Minute
+	revocationTimeout      = 5 * time.Second
+	maxTokenID             = 255 // characters
+)
+
+// revocations keeps a set of revocations equal to the store, and ends the streams of revoked tokens.
+type revocations struct {
+	store   auth.RevocationStore // nil: no token can be revoked
+	set     *auth.Revocations
+	changed chan struct{} // signalled by a notification
+	end     func()        // ends the streams of the tokens in the set
+
+	mu     sync.Mutex // held during a read
+	since  uint64     // for the next read; 0 reads all
+	fullAt time.Time  // of the last read of all
+}
+
+func newRevocations(store auth.RevocationStore, end func()) *revocations {
+	return &revocations{store: store, set: auth.NewRevocations(), changed: make(chan struct{}, 1), end: end}
+}
+
+// check returns an error if the token of an identity was revoked.
+func (v *revocations) check(id auth.Identity) error {
+	if v.store == nil {
+		return nil
+	}
+	return v.set.Check(id)
+}
+
+// isRevoked reports whether the token of an identity was revoked.
+func (v *revocations) isRevoked(id auth.Identity) bool { return v.set.Contains(id) }
+
+// RevocationsChanged tells the API that there are new revocations in the store. It does not block.
+func (a *API) RevocationsChanged() {
+	select {
+	case a.revocations.changed <- struct{}{}:
+	default:
+	}
+}
+
+// ReadRevocations reads the new revocations and ends the streams of their tokens. Until the first read, the API refuses
+// every token; Run calls it, too.
+func (a *API) ReadRevocations(ctx context.Context) error { return a.revocations.read(ctx) }
+
+func (v *revocations) read(ctx context.Context) error {
+	if v.store == nil {
+		return nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, revocationTimeout)
+	defer cancel()
+	now := time.Now()
+	if now.Sub(v.fullAt) >= fullRevocationInterval {
+		v.since = 0
+	}
+	list, next, err := v.store.Read(ctx, v.since)
+	if err == nil && next < v.since { // the database was replaced by an earlier state or another one
+		v.since = 0
+		list, next, err = v.store.Read(ctx, 0)
+	}
+	if err != nil {
+		return err
+	}
+	if v.since == 0 {
+		v.set.Replace(list)
+		v.fullAt = now
+	} else {
+		v.set.Add(list)
+	}
+	v.since = next
+	if len(list) > 0 {
+		v.end()
+	}
+	return nil
+}
+
+// runRevocations reads the revocations until ctx ends, and prunes them after each read of all.
+func (a *API) runRevocations(ctx context.Context) {
+	v := a.revocations
+	if v.store == nil {
+		return
+	}
+	var outage error
+	for prunedAt := (time.Time{}); ; {
+		err := v.read(ctx)
+		if err == nil && v.fullAt.After(prunedAt) {
+			prunedAt = v.fullAt
+			err = v.store.Prune(ctx)
+		}
+		if err != nil && outage == nil && ctx.Err() == nil {
+			a.config.Logger.Warn("revocations not read, retrying", "error", err)
+		}
+		outage = err
+		if !v.wait(ctx) {
+			return
+		}
+	}
+}
+
+// wait waits until the next read is due. It returns false if ctx ends first.
+func (v *revocations) wait(ctx context.Context) bool {
+	if sleep(ctx, minRevocationInterval) != nil {
+		return false
+	}
+	timer := time.NewTimer(revocationInterval - minRevocationInterval)
+	defer timer.Stop()
+	select {
+	case <-v.changed:
+	case <-timer.C:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// revoke serves POST /api/revocations. When it answers, the revocation is in effect at this server.
+func (a *API) revoke(w http.ResponseWriter, r *http.Request, _ auth.Identity) {
+	if err := a.storeRevocation(w, r); err != nil {
+		problem.Fail(a.config.Logger, w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (a *API) storeRevocation(w http.ResponseWriter, r *http.Request) error {
+	revocation, expires, err := decodeRevocation(w, r, a.config.MaxBody)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), databaseTimeout)
+	defer cancel()
+	if err := a.revocations.store.Revoke(ctx, revocation, expires); err != nil {
+		return describeInvalidEvent(err)
+	}
+	return a.revocations.read(ctx)
+}
+
+func decodeRevocation(w http.ResponseWriter, r *http.Request, maxBody int64) (v auth.Revocation, expires time.Time, err error) {
+	var jti, user, before, end *string
+	err = request.Decode(w, r, maxBody, []request.Member{
+		{Name: "jti", Text: &jti, Length: maxTokenID},
+		{Name: "user", Text: &user, Length: maxTokenID},
+		request.Label("issuedBefore", &before),
+		request.Label("expires", &end),
+	})
+	if err != nil {
+		return v, expires, err
+	}
+	if v.IssuedBefore, err = parseTime("issuedBefore", before); err != nil {
+		return v, expires, err
+	}
+	if expires, err = parseTime("expires", end); err != nil {
+		return v, expires, err
+	}
+	if jti != nil {
+		v.TokenID = *jti
+	}
+	if user != nil {
+		v.User = *user
+	}
+	return v, expires, nil
+}
+
+// parseTime parses a member with a time. It returns the zero time for nil.
+func parseTime(field string, text *string) (time.Time, error) {
+	if text == nil {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, *text)
+	if err != nil {
+		return t, problem.InvalidFields(problem.FieldError{Field: field, Detail: "must be a time such as 2026-01-02T03:04:05Z"})
+	}
+	return t, nil
+}
