@@ -8,69 +8,41 @@ import (
 // rowBody generates the body of the function that runs for each row. PostgreSQL calls it in the order in
 // which the statement touched the rows.
 func rowBody(t Table, rel relation) string {
-	var steps []string
-	if t.isWatched(opUpdate) {
-		steps = append(steps, updatePreamble(t, rel))
+	if t.AbortOnError {
+		return body(rel.name, keyVariable(t), directSteps(t, rel))
 	}
-	steps = append(steps, sections(t, rel)...)
-	return body(rel.name, rowVariables(t), strings.Join(steps, "\n"))
+	return body(rel.name, keyVariable(t)+guardVariables(rowSections(t), t), guardedSteps(t, rel))
 }
 
-func rowVariables(t Table) string {
+func keyVariable(t Table) string {
 	if t.isWatched(opUpdate) {
 		return "key_changed pg_catalog.bool = false;\n"
 	}
 	return ""
 }
 
-// updatePreamble generates what an update does first: it skips unchanged rows and looks at the key.
-func updatePreamble(t Table, rel relation) string {
-	return fmt.Sprintf(`if tg_op operator(pg_catalog.=) 'UPDATE' then
-    -- Skip a row that did not change. *= compares row images, since not every type has an equality
-    -- operator.
-    if new operator(pg_catalog.*=) old then
-        return null;
-    end if;
-    key_changed = %s;
-end if;`, strings.ReplaceAll(keyChanged(rel), "\n", "\n    "))
+// directSteps generates the steps of a function in which an error fails the application's write.
+func directSteps(t Table, rel relation) string {
+	var steps []string
+	if t.isWatched(opUpdate) {
+		steps = append(steps, skipUnchanged, lookAtKey(rel))
+	}
+	for _, s := range rowSections(t) {
+		steps = append(steps, s.direct(t, rel))
+	}
+	return strings.Join(steps, "\n")
 }
 
-// sections generates the sections of the watched operations. A changed key counts as a delete of the old
-// key and an insert of the new one, in this order. If inserts are not watched, the new key gives the
-// update event, with o all null.
-func sections(t Table, rel relation) []string {
-	var list []string
-	add := func(when string, s section) {
-		list = append(list, fmt.Sprintf("if %s then\n%s\nend if;", when, indent(s.sql(t, rel), 1)))
-	}
-	is := func(op string) string { return "tg_op operator(pg_catalog.=) '" + strings.ToUpper(op) + "'" }
-	or := func(op string) string {
-		if t.isWatched(opUpdate) {
-			return is(op) + " or key_changed"
-		}
-		return is(op)
-	}
-	if t.isWatched(opDelete) {
-		add(or(opDelete), section{events: t.Delete, n: "old", o: "old"})
-	}
-	if t.isWatched(opInsert) {
-		add(or(opInsert), section{events: t.Insert, n: "new"})
-	}
-	if !t.isWatched(opUpdate) {
-		return list
-	}
-	changed := section{events: t.Update, n: "new", o: "old"}
-	switch moved := (section{events: t.Update, n: "new"}); {
-	case t.isWatched(opInsert):
-		add(is(opUpdate)+" and not key_changed", changed)
-	case changed.usesOld(t):
-		add(is(opUpdate)+" and not key_changed", changed)
-		moved.comment = "The key changed, and no event reports the new key."
-		add("key_changed", moved)
-	default:
-		add(is(opUpdate), changed)
-	}
-	return list
+const skipUnchanged = `-- A row that did not change gives no event. *= compares row images, since not every type has an
+-- equality operator.
+if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
+    return null;
+end if;`
+
+// lookAtKey generates the statement that sets key_changed.
+func lookAtKey(rel relation) string {
+	return fmt.Sprintf("if tg_op operator(pg_catalog.=) 'UPDATE' then\n    key_changed = %s;\nend if;",
+		strings.ReplaceAll(keyChanged(rel), "\n", "\n    "))
 }
 
 // body wraps the steps that write events into plpgsql. If a column of the spec has the name of a variable,
@@ -85,8 +57,5 @@ begin
 %s
     return null;
 end
-`, indent("written pg_catalog.bool = false;\n"+strings.TrimSuffix(variables, "\n"), 1), indent(steps, 1), indent(wakeUp(table), 1)))
+`, indent(strings.TrimSuffix("written pg_catalog.bool = false;\n"+variables, "\n"), 1), indent(steps, 1), indent(wakeUp(table), 1)))
 }
-
-// insertInto begins every statement.
-const insertInto = "insert into pgherald.events (type, key, audience, data)\n"

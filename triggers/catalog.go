@@ -13,19 +13,18 @@ import (
 // relation describes a watched table as the catalog knows it, as far as the generated SQL needs it.
 type relation struct {
 	name        Name
-	key         []keyColumn
+	key         []string
 	partitioned bool
 	partitions  []partition // at every level, in order of name
 	// children inherit from the table, at every level. Those that the spec lists itself are not among them.
 	children []Name
+	// spelling holds, for each column, the settings on which the spelling of its values depends. mentioned are
+	// those of everything else that the spec's SQL for the table names.
+	spelling  map[string]spelling
+	mentioned needs
 	// columns are readable in a trigger. virtual are not: they are virtual generated columns, which
 	// PostgreSQL computes on reading.
 	columns, virtual []string
-}
-
-// keyColumn is a column of the key, with the equality operator of its unique index.
-type keyColumn struct {
-	name, equals string
 }
 
 type partition struct {
@@ -79,6 +78,9 @@ func loadRelation(ctx context.Context, tx pgx.Tx, t Table) (relation, error) {
 		return rel, err
 	}
 	if err := loadColumns(ctx, tx, oid, &rel); err != nil {
+		return rel, err
+	}
+	if rel.mentioned, err = loadMentioned(ctx, tx, t); err != nil {
 		return rel, err
 	}
 	rel.key, err = loadKey(ctx, tx, oid, t.Key)
@@ -140,13 +142,13 @@ func kindName(kind string) string {
 // expressions, not deferrable.
 type uniqueIndex struct {
 	primary  bool
-	columns  []keyColumn
+	columns  []string
 	nullable []string
 }
 
 // loadKey returns the key columns: the wanted ones, or else those of the primary key. Both need a unique
 // index.
-func loadKey(ctx context.Context, tx pgx.Tx, oid uint32, want []string) ([]keyColumn, error) {
+func loadKey(ctx context.Context, tx pgx.Tx, oid uint32, want []string) ([]string, error) {
 	indexes, err := loadUniqueIndexes(ctx, tx, oid)
 	if err != nil {
 		return nil, err
@@ -170,37 +172,26 @@ func loadKey(ctx context.Context, tx pgx.Tx, oid uint32, want []string) ([]keyCo
 }
 
 // inOrder returns the columns of an index in the wanted order. ok is false if they are not the same.
-func (x uniqueIndex) inOrder(want []string) (key []keyColumn, ok bool) {
+func (x uniqueIndex) inOrder(want []string) (key []string, ok bool) {
 	if len(want) != len(x.columns) {
 		return nil, false
 	}
 	for _, name := range want {
-		i := slices.IndexFunc(x.columns, func(k keyColumn) bool { return k.name == name })
-		if i < 0 || slices.Contains(key, x.columns[i]) {
+		if !slices.Contains(x.columns, name) || slices.Contains(key, name) {
 			return nil, false
 		}
-		key = append(key, x.columns[i])
+		key = append(key, name)
 	}
 	return key, true
 }
 
-// loadUniqueIndexes reads the unique indexes of a table, the primary key first. It also reads the equality
-// operator of each column, which need not be in the search path of a trigger.
+// loadUniqueIndexes reads the unique indexes of a table, the primary key first.
 func loadUniqueIndexes(ctx context.Context, tx pgx.Tx, oid uint32) ([]uniqueIndex, error) {
 	rows, err := tx.Query(ctx, `
-		select i.indexrelid, i.indisprimary, a.attname::text, a.attnotnull,
-			o.oprname::text, s.nspname::text
+		select i.indexrelid, i.indisprimary, a.attname::text, a.attnotnull
 		from pg_index as i
 		cross join lateral generate_series(0, i.indnkeyatts - 1) as k
 		join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[k]
-		join pg_opclass as c on c.oid = i.indclass[k]
-		join pg_amop as m on m.amopfamily = c.opcfamily
-			and m.amoplefttype = c.opcintype
-			and m.amoprighttype = c.opcintype
-			and m.amopstrategy = 3 -- equality in a btree
-		join pg_am as am on am.oid = m.amopmethod and am.amname = 'btree'
-		join pg_operator as o on o.oid = m.amopopr
-		join pg_namespace as s on s.oid = o.oprnamespace
 		where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indimmediate
 			and i.indpred is null and i.indexprs is null
 		order by i.indisprimary desc, i.indexrelid, k`, oid)
@@ -210,14 +201,14 @@ func loadUniqueIndexes(ctx context.Context, tx pgx.Tx, oid uint32) ([]uniqueInde
 	var indexes []uniqueIndex
 	var last, id uint32
 	var primary, notNull bool
-	var column, operator, schema string
-	_, err = pgx.ForEachRow(rows, []any{&id, &primary, &column, &notNull, &operator, &schema}, func() error {
+	var column string
+	_, err = pgx.ForEachRow(rows, []any{&id, &primary, &column, &notNull}, func() error {
 		if id != last {
 			indexes = append(indexes, uniqueIndex{primary: primary})
 			last = id
 		}
 		index := &indexes[len(indexes)-1]
-		index.columns = append(index.columns, keyColumn{column, operatorSQL(schema, operator)})
+		index.columns = append(index.columns, column)
 		if !notNull {
 			index.nullable = append(index.nullable, quoteIdent(column))
 		}
@@ -226,17 +217,14 @@ func loadUniqueIndexes(ctx context.Context, tx pgx.Tx, oid uint32) ([]uniqueInde
 	return indexes, err
 }
 
-// operatorSQL returns an operator as SQL that does not depend on the search path.
-func operatorSQL(schema, operator string) string {
-	if schema == "pg_catalog" {
-		return operator
-	}
-	return "operator(" + quoteIdent(schema) + "." + operator + ")"
-}
-
 func loadColumns(ctx context.Context, tx pgx.Tx, oid uint32, rel *relation) error {
+	types, err := loadTypes(ctx, tx, oid)
+	if err != nil {
+		return err
+	}
+	rel.spelling = make(map[string]spelling)
 	rows, err := tx.Query(ctx, `
-		select a.attname::text, a.attgenerated = 'v'
+		select a.attname::text, a.atttypid, a.attgenerated = 'v'
 		from pg_attribute as a
 		where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
 		order by a.attnum`, oid)
@@ -244,8 +232,10 @@ func loadColumns(ctx context.Context, tx pgx.Tx, oid uint32, rel *relation) erro
 		return fmt.Errorf("look up its columns: %w", err)
 	}
 	var column string
+	var id uint32
 	var virtual bool
-	_, err = pgx.ForEachRow(rows, []any{&column, &virtual}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&column, &id, &virtual}, func() error {
+		rel.spelling[column] = types.spelling(id)
 		if virtual {
 			rel.virtual = append(rel.virtual, column)
 		} else {

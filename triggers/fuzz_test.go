@@ -20,7 +20,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, table := range spec.Tables {
-			generate(table, relation{name: table.Name, key: []keyColumn{{"id", "="}}})
+			generate(table, relation{name: table.Name, key: []string{"id"}})
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 // function is a generated trigger function. Its name is unique in the schema pgherald.
 type function struct {
 	name, body string
+	settings   []setting
 }
 
 // trigger is a generated trigger on one table. A row trigger fires for its operations; one with the
@@ -33,7 +34,7 @@ func generate(t Table, rel relation) objects {
 	var objs objects
 	if ops := t.rowOps(); len(ops) > 0 {
 		name := functionName(t.Name, opRow)
-		objs.functions = append(objs.functions, function{name, rowBody(t, rel)})
+		objs.functions = append(objs.functions, function{name, rowBody(t, rel), needsOf(t, rel).settings()})
 		for _, table := range append([]Name{t.Name}, rel.children...) {
 			objs.triggers = append(objs.triggers, trigger{table: table, ops: ops, function: name})
 		}
@@ -56,7 +57,7 @@ func (objs *objects) addTruncate(t Table, rel relation) {
 			continue // a partitioned table holds no rows itself
 		}
 		name := functionName(member.name, opTruncate)
-		objs.functions = append(objs.functions, function{name, truncateBody(t, rel, member.name)})
+		objs.functions = append(objs.functions, function{name, truncateBody(t, rel, member.name), (needsOf(t, rel) | needPath).settings()})
 		objs.triggers = append(objs.triggers, trigger{
 			table: member.name, ops: []string{opTruncate}, before: t.Truncate.AsDeletes, function: name,
 		})
@@ -74,35 +75,11 @@ func generateAll(spec Spec, relations []relation) objects {
 	return objs
 }
 
-// settings returns the parameters that a trigger function sets for its run. search_path prevents a writer
-// from substituting tables or functions; the others fix the spelling of keys and payloads.
-func settings() []setting {
-	return []setting{
-		{"search_path", "pg_catalog, pg_temp"},
-		{"TimeZone", "'UTC'"},
-		{"DateStyle", "'ISO, YMD'"},
-		{"IntervalStyle", "'postgres'"},
-		{"extra_float_digits", "1"},
-		{"bytea_output", "'hex'"},
-		{"standard_conforming_strings", "on"},
-	}
-}
-
-// setting is a parameter and its value as SQL.
-type setting struct {
-	name, value string
-}
-
-// stored returns the setting as the catalog (pg_proc.proconfig) stores it.
-func (s setting) stored() string {
-	return s.name + "=" + strings.Trim(s.value, "'")
-}
-
 // create generates the statement that creates or replaces the function.
 func (f function) create() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "create or replace function %s() returns trigger\nlanguage plpgsql\nsecurity definer\n", f.sqlName())
-	for _, s := range settings() {
+	for _, s := range f.settings {
 		fmt.Fprintf(&b, "set %s = %s\n", s.name, s.value)
 	}
 	tag := "$pgherald$"

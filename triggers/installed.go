@@ -152,10 +152,10 @@ func loadTriggers(ctx context.Context, tx pgx.Tx) ([]installedTrigger, error) {
 
 // same reports whether an installed function equals the wanted one.
 func (f installedFunction) same(want function) bool {
-	if f.body != want.body || !f.definer || !f.plpgsql || len(f.settings) != len(settings()) {
+	if f.body != want.body || !f.definer || !f.plpgsql || len(f.settings) != len(want.settings) {
 		return false
 	}
-	for i, s := range settings() {
+	for i, s := range want.settings {
 		if f.settings[i] != s.stored() {
 			return false
 		}

@@ -39,10 +39,11 @@ func (d *document) spec() Spec {
 		switch {
 		case e.key == "tables":
 			found = true
-			spec.Tables = d.tables(e.value)
+			spec.Tables = d.tables(e.value, d.defaults(entries))
+		case e.key == "on_error", e.key == "bigint": // read as defaults of the tables
 		case strings.HasPrefix(e.key, "x-"): // for anchors
 		default:
-			d.unknown(e, "tables, and keys that begin with x-")
+			d.unknown(e, "tables, on_error, bigint, and keys that begin with x-")
 		}
 	}
 	if !found {
@@ -51,7 +52,7 @@ func (d *document) spec() Spec {
 	return spec
 }
 
-func (d *document) tables(n ast.Node) []Table {
+func (d *document) tables(n ast.Node, defaults Table) []Table {
 	list, ok := d.resolve(n).(*ast.SequenceNode)
 	if !ok {
 		d.problem(n, "tables must be a list")
@@ -60,7 +61,7 @@ func (d *document) tables(n ast.Node) []Table {
 	var tables []Table
 	seen := map[Name]bool{}
 	for _, item := range list.Values {
-		t := d.table(item)
+		t := d.table(item, defaults)
 		if seen[t.Name] && t.Name != (Name{}) {
 			d.problem(item, "table %s is listed twice", t.Name)
 		}
@@ -71,13 +72,13 @@ func (d *document) tables(n ast.Node) []Table {
 }
 
 // table reads one table. Its events inherit from the other fields, so it reads them last.
-func (d *document) table(n ast.Node) Table {
+func (d *document) table(n ast.Node, defaults Table) Table {
 	entries, ok := d.mapping(n)
 	if !ok {
 		d.problem(n, "a table is a mapping with a name and its events under on")
 		return Table{}
 	}
-	var t Table
+	t := defaults
 	var inherited Event
 	var on *entry
 	var inner, left []Join
@@ -95,10 +96,14 @@ func (d *document) table(n ast.Node) Table {
 			inherited.Payload = d.payload(e.value)
 		case "audience":
 			inherited.Audience = d.expr(e.value, "audience", true)
+		case "on_error":
+			t.AbortOnError = d.onError(e.value)
+		case "bigint":
+			t.BigintAsText = d.bigint(e.value)
 		case "on":
 			on = &e
 		default:
-			d.unknown(e, "name, key, join, left_join, payload, audience, on")
+			d.unknown(e, "name, key, join, left_join, payload, audience, on_error, bigint, on")
 		}
 	}
 	t.Joins = append(inner, left...)
@@ -289,7 +294,7 @@ func (d *document) eventType(n ast.Node) string {
 		d.problem(n, "an event is a type, such as order_created, or a mapping with a type")
 	case !isEventType(text):
 		d.problem(n, "event type %q must be a lower-case letter and then up to 62 of a-z, 0-9, _ . : -", text)
-	case slices.Contains([]string{"sync", "heartbeat", "presence_updated", "batch"}, text):
+	case slices.Contains([]string{"sync", "heartbeat", "presence_updated", "batch", typeReset}, text):
 		d.problem(n, "event type %q belongs to the stream itself; choose another", text)
 	}
 	return text

@@ -77,18 +77,21 @@ func TestParseTruncate(t *testing.T) {
 // Every mistake has its line and column.
 func TestParseErrors(t *testing.T) {
 	for spec, want := range map[string]string{
-		"":                               "1:1: the spec is empty",
-		"# nothing":                      "1:1: the spec is empty",
-		"- a":                            "1:1: a spec is a mapping",
-		"{}":                             "1:1: the list named tables is missing",
-		"tables: 1":                      "1:9: tables must be a list",
-		"tables: [1]":                    "1:10: a table is a mapping",
-		"tables: []\ntabels: []":         `2:1: unknown field "tabels" (known here: tables, and keys that begin with x-)`,
-		"tables: []\n---\ntables: ":      "3:1: a spec is one YAML document",
-		"tables: [":                      "1:9: read YAML: ",
-		"tables: []\ntables: []":         `2:1: read YAML: mapping key "tables" already defined`,
-		"tables:\n  - on: { insert: a }": "2:5: a table needs a name",
-		"tables:\n  - name: a.b":         "2:5: a table needs events, under on",
+		"":                           "1:1: the spec is empty",
+		"# nothing":                  "1:1: the spec is empty",
+		"- a":                        "1:1: a spec is a mapping",
+		"{}":                         "1:1: the list named tables is missing",
+		"tables: 1":                  "1:9: tables must be a list",
+		"tables: [1]":                "1:10: a table is a mapping",
+		"tables: []\ntabels: []":     `2:1: unknown field "tabels" (known here: tables, on_error, bigint, and keys that begin with x-)`,
+		"tables: []\n---\ntables: ":  "3:1: a spec is one YAML document",
+		"tables: [":                  "1:9: read YAML: ",
+		"on_error: no\ntables: []":   "1:11: on_error must be reset or abort",
+		"bigint: [text]\ntables: []": "1:9: bigint must be number or text",
+		"tables:\n  - name: a.b\n    on: { insert: collection_reset }": `3:19: event type "collection_reset" belongs to the stream itself`,
+		"tables: []\ntables: []":                                                 `2:1: read YAML: mapping key "tables" already defined`,
+		"tables:\n  - on: { insert: a }":                                         "2:5: a table needs a name",
+		"tables:\n  - name: a.b":                                                 "2:5: a table needs events, under on",
 		"tables:\n  - name: b\n    on: { insert: a }":                            "2:11: name the schema too, as in public.b",
 		"tables:\n  - name: [a]\n    on: { insert: a }":                          "2:11: name must be a table",
 		"tables:\n  - name: a.b\n    on: insert":                                 "3:9: on must be a mapping",
@@ -128,7 +131,7 @@ func TestParseErrors(t *testing.T) {
 func TestParseFindsAllMistakes(t *testing.T) {
 	_, err := Parse([]byte("tables:\n  - name: orders\n    colour: red\n    on: { insert: Bad, update: sync }\n  - 7\n"))
 	want := `2:11: name the schema too, as in public.orders
-3:5: unknown field "colour" (known here: name, key, join, left_join, payload, audience, on)
+3:5: unknown field "colour" (known here: name, key, join, left_join, payload, audience, on_error, bigint, on)
 4:19: event type "Bad" must be a lower-case letter and then up to 62 of a-z, 0-9, _ . : -
 4:32: event type "sync" belongs to the stream itself; choose another
 5:5: a table is a mapping with a name and its events under on`

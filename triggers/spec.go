@@ -23,6 +23,11 @@ type Table struct {
 	// Insert, Update and Delete are the events of one row, in the order of writing.
 	Insert, Update, Delete []Event
 	Truncate               Truncate
+	// AbortOnError makes an error in the SQL of an event fail the application's write. Otherwise the trigger
+	// writes a collection_reset instead of the row's events.
+	AbortOnError bool
+	// BigintAsText makes payloads show bigint columns as strings, which JavaScript reads without loss.
+	BigintAsText bool
 }
 
 // A Join brings another table into scope, such as `public.activities a on a.id = n.activity_id`.

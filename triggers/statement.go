@@ -5,53 +5,41 @@ import (
 	"strings"
 )
 
-// section is the part of a row function that writes the events of one operation.
-type section struct {
-	comment string
-	events  []Event
-	// n and o name the records of plpgsql that the expressions call n and o. An empty o is a row of nulls.
-	n, o string
+// insertInto begins every statement.
+const insertInto = "insert into pgherald.events (type, key, audience, data)\n"
+
+// values are the SQL of what an event consists of, besides its type.
+type values struct {
+	key, audience, data string
 }
 
-// sql generates the section: a block that names the rows, and one statement for each event.
-func (s section) sql(t Table, rel relation) string {
-	var names, steps strings.Builder
-	names.WriteString("n alias for " + s.n + ";\n")
-	if s.usesOld(t) {
-		names.WriteString(s.oldRow(rel))
+// eventValues generates the values of an event. In its SQL, n and o are the rows, and payload is the row of
+// the payload's fields.
+func eventValues(rel relation, event Event) values {
+	v := values{key: rowKey(rel, "n"), audience: "null::pg_catalog.text[]", data: "pg_catalog.to_json(n.*)"}
+	if event.Key != "" {
+		v.key = embed(event.Key) + "::pg_catalog.text"
 	}
-	for _, event := range s.events {
-		steps.WriteString(insertInto + eventQuery(rel, event, joined(t)) + ";\n")
-		steps.WriteString("written = written or found;\n")
+	if event.Audience != "" {
+		// A null audience would mean every client: an expression that yields null denies every client instead.
+		v.audience = "coalesce(" + embed(event.Audience) + ", '{}')"
 	}
-	text := "declare\n" + indent(strings.TrimSuffix(names.String(), "\n"), 1) +
-		"\nbegin\n" + indent(strings.TrimSuffix(steps.String(), "\n"), 1) + "\nend;"
-	if s.comment != "" {
-		text = "-- " + s.comment + "\n" + text
+	if len(event.Payload) > 0 {
+		v.data = "pg_catalog.to_json(payload.*)" // the .* makes it a row, even if a column has the same name
 	}
-	return text
+	return v
 }
 
-func (s section) usesOld(t Table) bool {
-	for _, event := range s.events {
-		if usesOld(t, event) {
-			return true
-		}
-	}
-	return false
+// insertEvent generates the statement that computes an event and writes it.
+func insertEvent(rel relation, event Event, from string) string {
+	v := eventValues(rel, event)
+	list := "select\n" + indent(strings.Join([]string{quoteLiteral(event.Type), v.key, v.audience, v.data}, ",\n"), 1) + "\n"
+	return insertInto + list + sources(rel, event, from)
 }
 
-// oldRow declares o. A variable without a value is a row of nulls.
-func (s section) oldRow(rel relation) string {
-	if s.o == "" {
-		return "o " + rel.name.String() + ";\n"
-	}
-	return "o alias for " + s.o + ";\n"
-}
-
-// eventQuery generates the SELECT of one event. from is its FROM clause without the payload, or empty: then
-// the names n and o mean variables of plpgsql.
-func eventQuery(rel relation, event Event, from string) string {
+// sources generates the FROM and WHERE clauses of an event. from is its FROM clause without the payload, or
+// empty: then the names n and o mean variables of plpgsql.
+func sources(rel relation, event Event, from string) string {
 	if len(event.Payload) > 0 {
 		payload := "(\n" + indent(payloadRow(event), 1) + "\n) as payload\n"
 		if from == "" {
@@ -60,7 +48,7 @@ func eventQuery(rel relation, event Event, from string) string {
 			from += "cross join lateral " + payload
 		}
 	}
-	return strings.TrimSuffix(selectList(rel, event)+from+conditions(rel, event), "\n")
+	return strings.TrimSuffix(from+conditions(rel, event), "\n")
 }
 
 // joined generates the FROM clause of the joins, which follow a row without columns.
@@ -71,34 +59,11 @@ func joined(t Table) string {
 	return "from (select) as row\n" + joinsSQL(t.Joins)
 }
 
-// selectList generates the values of an event: type, key, audience and data.
-func selectList(rel relation, event Event) string {
-	// The .* makes these rows, even if a column has the same name.
-	data := "pg_catalog.to_json(payload.*)"
-	if len(event.Payload) == 0 {
-		data = "pg_catalog.to_json(n.*)"
-	}
-	audience := "null::pg_catalog.text[]"
-	if event.Audience != "" {
-		// A null audience would mean every client: an expression that yields null denies every client instead.
-		audience = "coalesce(" + embed(event.Audience) + ", '{}')"
-	}
-	items := []string{quoteLiteral(event.Type), eventKey(rel, event), audience, data}
-	return "select\n" + indent(strings.Join(items, ",\n"), 1) + "\n"
-}
-
-func eventKey(rel relation, event Event) string {
-	if event.Key != "" {
-		return embed(event.Key) + "::pg_catalog.text"
-	}
-	return rowKey(rel, "n")
-}
-
 // rowKey generates the key of a row as text.
 func rowKey(rel relation, row string) string {
 	columns := make([]string, len(rel.key))
 	for i, k := range rel.key {
-		columns[i] = row + "." + quoteIdent(k.name)
+		columns[i] = row + "." + quoteIdent(k)
 	}
 	if len(columns) == 1 {
 		return columns[0] + "::pg_catalog.text"

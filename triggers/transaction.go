@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -92,10 +93,12 @@ const readTimeouts = `set local lock_timeout = '100ms'; set local statement_time
 
 // localSettings gives the transaction the settings of the trigger functions.
 func localSettings(ctx context.Context, tx pgx.Tx) error {
-	for _, s := range settings() {
-		if _, err := tx.Exec(ctx, "set local "+s.name+" = "+s.value); err != nil {
-			return fmt.Errorf("set %s: %w", s.name, err)
-		}
+	var sql strings.Builder
+	for _, s := range allSettings() {
+		fmt.Fprintf(&sql, "set local %s = %s; ", s.name, s.value)
+	}
+	if _, err := tx.Exec(ctx, sql.String()); err != nil {
+		return fmt.Errorf("set the parameters of the trigger functions: %w", err)
 	}
 	return nil
 }

@@ -8,7 +8,11 @@ import (
 // truncateBody generates the body of the function for a TRUNCATE of member: t itself or a partition of it.
 func truncateBody(t Table, rel relation, member Name) string {
 	if t.Truncate.AsDeletes {
-		return body(rel.name, "gone "+member.String()+";\n", truncatedRows(t, rel, member))
+		variables := "gone " + member.String() + ";\n"
+		if !t.AbortOnError {
+			variables += guardVariables([]section{{op: opDelete, events: t.Delete}}, t)
+		}
+		return body(rel.name, variables, truncatedRows(t, rel, member))
 	}
 	return body(rel.name, "", truncatedTable(t, member)+";\nwritten = found;")
 }
@@ -16,8 +20,17 @@ func truncateBody(t Table, rel relation, member Name) string {
 // truncatedRows generates the loop that writes the delete events. It runs before the TRUNCATE and reads
 // the rows from the table itself.
 func truncatedRows(t Table, rel relation, member Name) string {
-	one := section{events: t.Delete, n: "gone", o: "gone"}
-	return fmt.Sprintf("for gone in select * from only %s loop\n%s\nend loop;", member, indent(one.sql(t, rel), 1))
+	one := section{op: opDelete, events: t.Delete, n: "gone", o: "gone"}
+	steps := one.direct(t, rel)
+	if !t.AbortOnError {
+		key := ""
+		if t.showsKey() {
+			key = rowKey(rel, "gone")
+		}
+		inside := []string{one.guarded(t, rel)}
+		steps = "failed = null;\n" + guard(inside) + "\n" + outcome(t, []section{one}, key)
+	}
+	return fmt.Sprintf("for gone in select * from only %s loop\n%s\nend loop;", member, indent(steps, 1))
 }
 
 // truncatedTable generates the statement that writes one event. A TRUNCATE of a parent also fires the

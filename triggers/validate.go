@@ -133,7 +133,7 @@ func (v *validator) describe(ctx context.Context, what, sql string, want uint32)
 func (v *validator) statements(ctx context.Context, rel relation) error {
 	for _, op := range []string{opInsert, opUpdate, opDelete} {
 		for _, event := range v.table.events(op) {
-			if err := v.statement(ctx, op, "explain "+insertInto+eventQuery(rel, event, v.from)); err != nil {
+			if err := v.statement(ctx, op, "explain "+insertEvent(rel, event, v.from)); err != nil {
 				return err
 			}
 		}

@@ -63,6 +63,9 @@ begin
     if not pg_catalog.has_function_privilege(writer, 'pgherald.truncated(text, text)', 'execute') then
         grant execute on function pgherald.truncated(text, text) to pgherald_writer;
     end if;
+    if not pg_catalog.has_function_privilege(writer, 'pgherald.reset_collection(text, text, text)', 'execute') then
+        grant execute on function pgherald.reset_collection(text, text, text) to pgherald_writer;
+    end if;
 
     for procedure in
         select p.oid::pg_catalog.regprocedure

@@ -7,83 +7,119 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
+    deleted_key pg_catalog.text;
+    deleted_data pg_catalog.json;
+    deleted2_key pg_catalog.text;
+    deleted2_data pg_catalog.json;
+    inserted_key pg_catalog.text;
+    inserted_data pg_catalog.json;
+    failed pg_catalog.text;
+    failed_key pg_catalog.text;
 begin
-    if tg_op operator(pg_catalog.=) 'DELETE' then
-        declare
-            n alias for old;
-            o alias for old;
+    -- An expression that raises an error must not fail the write. Nothing is written in this block.
+    begin
+        if tg_op operator(pg_catalog.=) 'DELETE' then
+            declare
+                n alias for old;
+                o alias for old;
+            begin
+                select
+                    pg_catalog.json_build_array(n."Größe", n."it's ""it""")::pg_catalog.text,
+                    pg_catalog.to_json(payload.*)
+                into deleted_key, deleted_data
+                from (
+                    select
+                        (n."Größe" * 2.5) as "Größe in cm",
+                        o."user" as "user",
+                        (
+                            n.text -- unchanged
+                        ) as comment,
+                        'two
+
+lines' as multi
+                ) as payload
+                where '"Order Items"."select.from"'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+                select
+                    pg_catalog.json_build_array(n."Größe", n."it's ""it""")::pg_catalog.text,
+                    pg_catalog.to_json(payload.*)
+                into deleted2_key, deleted2_data
+                from (
+                    select
+                        (n."Größe" * 2.5) as "Größe in cm",
+                        o."user" as "user",
+                        (
+                            n.text -- unchanged
+                        ) as comment,
+                        'two
+
+lines' as multi
+                ) as payload
+                where '"Order Items"."select.from"'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(deleted2_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'INSERT' then
+            declare
+                n alias for new;
+                o "Order Items"."select.from";
+            begin
+                select
+                    pg_catalog.json_build_array(n."Größe", n."it's ""it""")::pg_catalog.text,
+                    pg_catalog.to_json(payload.*)
+                into inserted_key, inserted_data
+                from (
+                    select
+                        (n."Größe" * 2.5) as "Größe in cm",
+                        o."user" as "user",
+                        (
+                            n.text -- unchanged
+                        ) as comment,
+                        'two
+
+lines' as multi
+                ) as payload
+                where '"Order Items"."select.from"'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(inserted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+    exception when others then
+        failed = sqlstate;
+    end;
+    if failed is not null then
         begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'deleted',
-                pg_catalog.json_build_array(n."Größe", n."it's ""it""")::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (
-                select
-                    (n."Größe" * 2.5) as "Größe in cm",
-                    o."user" as "user",
-                    (
-                        n.text -- unchanged
-                    ) as comment,
-                    'two
-
-lines' as multi
-            ) as payload
-            where '"Order Items"."select.from"'::pg_catalog.regclass is not null;
-            written = written or found;
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'gone',
-                pg_catalog.json_build_array(n."Größe", n."it's ""it""")::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (
-                select
-                    (n."Größe" * 2.5) as "Größe in cm",
-                    o."user" as "user",
-                    (
-                        n.text -- unchanged
-                    ) as comment,
-                    'two
-
-lines' as multi
-            ) as payload
-            where '"Order Items"."select.from"'::pg_catalog.regclass is not null;
-            written = written or found;
+            failed_key = case when tg_op operator(pg_catalog.=) 'DELETE' then pg_catalog.json_build_array(old."Größe", old."it's ""it""")::pg_catalog.text else pg_catalog.json_build_array(new."Größe", new."it's ""it""")::pg_catalog.text end;
+        exception when others then
+            failed_key = null;
         end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'INSERT' then
-        declare
-            n alias for new;
-            o "Order Items"."select.from";
-        begin
+        perform pgherald.reset_collection('"Order Items"."select.from"', failed_key, failed);
+        written = true;
+    else
+        if deleted_data is not null then
             insert into pgherald.events (type, key, audience, data)
-            select
-                'created',
-                pg_catalog.json_build_array(n."Größe", n."it's ""it""")::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (
-                select
-                    (n."Größe" * 2.5) as "Größe in cm",
-                    o."user" as "user",
-                    (
-                        n.text -- unchanged
-                    ) as comment,
-                    'two
-
-lines' as multi
-            ) as payload
-            where '"Order Items"."select.from"'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
+            values ('deleted', deleted_key, null, deleted_data);
+            written = true;
+        end if;
+        if deleted2_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('gone', deleted2_key, null, deleted2_data);
+            written = true;
+        end if;
+        if inserted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('created', inserted_key, null, inserted_data);
+            written = true;
+        end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -113,12 +149,10 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)

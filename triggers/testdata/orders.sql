@@ -7,81 +7,121 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
     key_changed pg_catalog.bool = false;
+    deleted_key pg_catalog.text;
+    deleted_audience pg_catalog.text[];
+    deleted_data pg_catalog.json;
+    inserted_key pg_catalog.text;
+    inserted_audience pg_catalog.text[];
+    inserted_data pg_catalog.json;
+    updated_key pg_catalog.text;
+    updated_audience pg_catalog.text[];
+    updated_data pg_catalog.json;
+    failed pg_catalog.text;
 begin
-    if tg_op operator(pg_catalog.=) 'UPDATE' then
-        -- Skip a row that did not change. *= compares row images, since not every type has an equality
-        -- operator.
-        if new operator(pg_catalog.*=) old then
-            return null;
+    -- A row that did not change gives no event. *= compares row images, since not every type has an
+    -- equality operator.
+    if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
+        return null;
+    end if;
+    -- An expression that raises an error must not fail the write. Nothing is written in this block.
+    begin
+        if tg_op operator(pg_catalog.=) 'UPDATE' then
+            key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+                and 'public.orders'::pg_catalog.regclass is not null;
         end if;
-        key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
-            and 'public.orders'::pg_catalog.regclass is not null;
-    end if;
-    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
-        declare
-            n alias for old;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'order_deleted',
-                n.id::pg_catalog.text,
-                coalesce((array['user:' || n.customer_id]), '{}'),
-                pg_catalog.to_json(payload.*)
-            from (
+        if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+            declare
+                n alias for old;
+            begin
                 select
-                    n.id as id,
-                    n.status as status,
-                    n.total as total
-            ) as payload
-            where 'public.orders'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
-        declare
-            n alias for new;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'order_created',
-                n.id::pg_catalog.text,
-                coalesce((array['user:' || n.customer_id]), '{}'),
-                pg_catalog.to_json(payload.*)
-            from (
+                    n.id::pg_catalog.text,
+                    coalesce((array['user:' || n.customer_id]), '{}'),
+                    pg_catalog.to_json(payload.*)
+                into deleted_key, deleted_audience, deleted_data
+                from (
+                    select
+                        n.id as id,
+                        n.status as status,
+                        n.total as total
+                ) as payload
+                where 'public.orders'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(deleted_audience) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+            declare
+                n alias for new;
+            begin
                 select
-                    n.id as id,
-                    n.status as status,
-                    n.total as total
-            ) as payload
-            where 'public.orders'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
-        declare
-            n alias for new;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'order_updated',
-                n.id::pg_catalog.text,
-                coalesce((array['user:' || n.customer_id]), '{}'),
-                pg_catalog.to_json(payload.*)
-            from (
+                    n.id::pg_catalog.text,
+                    coalesce((array['user:' || n.customer_id]), '{}'),
+                    pg_catalog.to_json(payload.*)
+                into inserted_key, inserted_audience, inserted_data
+                from (
+                    select
+                        n.id as id,
+                        n.status as status,
+                        n.total as total
+                ) as payload
+                where 'public.orders'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(inserted_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(inserted_audience) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+            declare
+                n alias for new;
+            begin
                 select
-                    n.id as id,
-                    n.status as status,
-                    n.total as total
-            ) as payload
-            where 'public.orders'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
+                    n.id::pg_catalog.text,
+                    coalesce((array['user:' || n.customer_id]), '{}'),
+                    pg_catalog.to_json(payload.*)
+                into updated_key, updated_audience, updated_data
+                from (
+                    select
+                        n.id as id,
+                        n.status as status,
+                        n.total as total
+                ) as payload
+                where 'public.orders'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(updated_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(updated_audience) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+    exception when others then
+        failed = sqlstate;
+    end;
+    if failed is not null then
+        perform pgherald.reset_collection('public.orders', null, failed);
+        written = true;
+    else
+        if deleted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('order_deleted', deleted_key, deleted_audience, deleted_data);
+            written = true;
+        end if;
+        if inserted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('order_created', inserted_key, inserted_audience, inserted_data);
+            written = true;
+        end if;
+        if updated_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('order_updated', updated_key, updated_audience, updated_data);
+            written = true;
+        end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -111,12 +151,10 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)

@@ -1,69 +1,95 @@
 create or replace function pgherald."shop.lines.row"() returns trigger
 language plpgsql
 security definer
-set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
     key_changed pg_catalog.bool = false;
+    deleted_key pg_catalog.text;
+    deleted_data pg_catalog.json;
+    inserted_key pg_catalog.text;
+    inserted_data pg_catalog.json;
+    updated_key pg_catalog.text;
+    updated_data pg_catalog.json;
+    failed pg_catalog.text;
+    failed_key pg_catalog.text;
 begin
-    if tg_op operator(pg_catalog.=) 'UPDATE' then
-        -- Skip a row that did not change. *= compares row images, since not every type has an equality
-        -- operator.
-        if new operator(pg_catalog.*=) old then
-            return null;
+    -- A row that did not change gives no event. *= compares row images, since not every type has an
+    -- equality operator.
+    if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
+        return null;
+    end if;
+    -- An expression that raises an error must not fail the write. Nothing is written in this block.
+    begin
+        if tg_op operator(pg_catalog.=) 'UPDATE' then
+            key_changed = pg_catalog.json_build_array(new.order_id, new.sku)::pg_catalog.text operator(pg_catalog.<>) pg_catalog.json_build_array(old.order_id, old.sku)::pg_catalog.text collate pg_catalog."C"
+                and 'shop.lines'::pg_catalog.regclass is not null;
         end if;
-        key_changed = pg_catalog.json_build_array(new.order_id, new.sku)::pg_catalog.text operator(pg_catalog.<>) pg_catalog.json_build_array(old.order_id, old.sku)::pg_catalog.text collate pg_catalog."C"
-            and 'shop.lines'::pg_catalog.regclass is not null;
-    end if;
-    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
-        declare
-            n alias for old;
+        if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+            declare
+                n alias for old;
+            begin
+                deleted_key = case when 'shop.lines'::pg_catalog.regclass is not null then pg_catalog.json_build_array(n.order_id, n.sku)::pg_catalog.text end;
+                deleted_data = pg_catalog.to_json(n.*);
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+            declare
+                n alias for new;
+            begin
+                inserted_key = case when 'shop.lines'::pg_catalog.regclass is not null then pg_catalog.json_build_array(n.order_id, n.sku)::pg_catalog.text end;
+                inserted_data = pg_catalog.to_json(n.*);
+                if pg_catalog.pg_column_size(inserted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+            declare
+                n alias for new;
+            begin
+                updated_key = case when 'shop.lines'::pg_catalog.regclass is not null then pg_catalog.json_build_array(n.order_id, n.sku)::pg_catalog.text end;
+                updated_data = pg_catalog.to_json(n.*);
+                if pg_catalog.pg_column_size(updated_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+    exception when others then
+        failed = sqlstate;
+    end;
+    if failed is not null then
         begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'line_removed',
-                pg_catalog.json_build_array(n.order_id, n.sku)::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(n.*)
-            where 'shop.lines'::pg_catalog.regclass is not null;
-            written = written or found;
+            failed_key = case
+                when key_changed then null
+                when tg_op operator(pg_catalog.=) 'DELETE' then pg_catalog.json_build_array(old.order_id, old.sku)::pg_catalog.text
+                else pg_catalog.json_build_array(new.order_id, new.sku)::pg_catalog.text
+            end;
+        exception when others then
+            failed_key = null;
         end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
-        declare
-            n alias for new;
-        begin
+        perform pgherald.reset_collection('shop.lines', failed_key, failed);
+        written = true;
+    else
+        if deleted_data is not null then
             insert into pgherald.events (type, key, audience, data)
-            select
-                'line_added',
-                pg_catalog.json_build_array(n.order_id, n.sku)::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(n.*)
-            where 'shop.lines'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
-        declare
-            n alias for new;
-        begin
+            values ('line_removed', deleted_key, null, deleted_data);
+            written = true;
+        end if;
+        if inserted_data is not null then
             insert into pgherald.events (type, key, audience, data)
-            select
-                'line_changed',
-                pg_catalog.json_build_array(n.order_id, n.sku)::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(n.*)
-            where 'shop.lines'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
+            values ('line_added', inserted_key, null, inserted_data);
+            written = true;
+        end if;
+        if updated_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('line_changed', updated_key, null, updated_data);
+            written = true;
+        end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -88,17 +114,10 @@ create or replace function pgherald."shop.lines.truncate"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -127,17 +146,10 @@ create or replace function pgherald."shop.lines_2025.truncate"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -180,17 +192,10 @@ create or replace function pgherald."shop.lines_2026.truncate"() returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -233,17 +238,10 @@ create or replace function pgherald."shop.lines_2026_01.truncate"() returns trig
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -285,32 +283,46 @@ revoke execute on function pgherald."shop.lines_2026_01.truncate"() from public;
 create or replace function pgherald."shop.stock.row"() returns trigger
 language plpgsql
 security definer
-set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
+    deleted_key pg_catalog.text;
+    deleted_data pg_catalog.json;
+    failed pg_catalog.text;
+    failed_key pg_catalog.text;
 begin
-    if tg_op operator(pg_catalog.=) 'DELETE' then
-        declare
-            n alias for old;
+    -- An expression that raises an error must not fail the write. Nothing is written in this block.
+    begin
+        if tg_op operator(pg_catalog.=) 'DELETE' then
+            declare
+                n alias for old;
+            begin
+                deleted_key = case when 'shop.stock'::pg_catalog.regclass is not null then n.sku::pg_catalog.text end;
+                deleted_data = pg_catalog.to_json(n.*);
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+    exception when others then
+        failed = sqlstate;
+    end;
+    if failed is not null then
         begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'stock_gone',
-                n.sku::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(n.*)
-            where 'shop.stock'::pg_catalog.regclass is not null;
-            written = written or found;
+            failed_key = case when tg_op operator(pg_catalog.=) 'DELETE' then old.sku::pg_catalog.text else new.sku::pg_catalog.text end;
+        exception when others then
+            failed_key = null;
         end;
+        perform pgherald.reset_collection('shop.stock', failed_key, failed);
+        written = true;
+    else
+        if deleted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('stock_gone', deleted_key, null, deleted_data);
+            written = true;
+        end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -336,30 +348,47 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
     gone shop.stock_eu;
+    deleted_key pg_catalog.text;
+    deleted_data pg_catalog.json;
+    failed pg_catalog.text;
+    failed_key pg_catalog.text;
 begin
     for gone in select * from only shop.stock_eu loop
-        declare
-            n alias for gone;
+        failed = null;
+        -- An expression that raises an error must not fail the write. Nothing is written in this block.
         begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'stock_gone',
-                n.sku::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(n.*)
-            where 'shop.stock'::pg_catalog.regclass is not null;
-            written = written or found;
+            declare
+                n alias for gone;
+            begin
+                deleted_key = case when 'shop.stock'::pg_catalog.regclass is not null then n.sku::pg_catalog.text end;
+                deleted_data = pg_catalog.to_json(n.*);
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        exception when others then
+            failed = sqlstate;
         end;
+        if failed is not null then
+            begin
+                failed_key = gone.sku::pg_catalog.text;
+            exception when others then
+                failed_key = null;
+            end;
+            perform pgherald.reset_collection('shop.stock', failed_key, failed);
+            written = true;
+        else
+            if deleted_data is not null then
+                insert into pgherald.events (type, key, audience, data)
+                values ('stock_gone', deleted_key, null, deleted_data);
+                written = true;
+            end if;
+        end if;
     end loop;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -385,30 +414,47 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
-set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
     gone shop.stock_us;
+    deleted_key pg_catalog.text;
+    deleted_data pg_catalog.json;
+    failed pg_catalog.text;
+    failed_key pg_catalog.text;
 begin
     for gone in select * from only shop.stock_us loop
-        declare
-            n alias for gone;
+        failed = null;
+        -- An expression that raises an error must not fail the write. Nothing is written in this block.
         begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'stock_gone',
-                n.sku::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(n.*)
-            where 'shop.stock'::pg_catalog.regclass is not null;
-            written = written or found;
+            declare
+                n alias for gone;
+            begin
+                deleted_key = case when 'shop.stock'::pg_catalog.regclass is not null then n.sku::pg_catalog.text end;
+                deleted_data = pg_catalog.to_json(n.*);
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        exception when others then
+            failed = sqlstate;
         end;
+        if failed is not null then
+            begin
+                failed_key = gone.sku::pg_catalog.text;
+            exception when others then
+                failed_key = null;
+            end;
+            perform pgherald.reset_collection('shop.stock', failed_key, failed);
+            written = true;
+        else
+            if deleted_data is not null then
+                insert into pgherald.events (type, key, audience, data)
+                values ('stock_gone', deleted_key, null, deleted_data);
+                written = true;
+            end if;
+        end if;
     end loop;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.

@@ -7,114 +7,147 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
     key_changed pg_catalog.bool = false;
+    updated_key pg_catalog.text[];
+    updated_data pg_catalog.json[];
+    updated2_key pg_catalog.text[];
+    updated2_audience pg_catalog.text[];
+    updated2_data pg_catalog.json[];
+    failed pg_catalog.text;
 begin
-    if tg_op operator(pg_catalog.=) 'UPDATE' then
-        -- Skip a row that did not change. *= compares row images, since not every type has an equality
-        -- operator.
-        if new operator(pg_catalog.*=) old then
-            return null;
+    -- A row that did not change gives no event. *= compares row images, since not every type has an
+    -- equality operator.
+    if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
+        return null;
+    end if;
+    -- An expression that raises an error must not fail the write. Nothing is written in this block.
+    begin
+        if tg_op operator(pg_catalog.=) 'UPDATE' then
+            key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+                and 'public.users'::pg_catalog.regclass is not null;
         end if;
-        key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
-            and 'public.users'::pg_catalog.regclass is not null;
-    end if;
-    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
-        declare
-            n alias for new;
-            o alias for old;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'user.renamed',
-                ('user-' || n.id)::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.teams as t on t.id = n.team_id
-            left join public.users as boss on boss.id = t.boss_id
-            cross join lateral (
+        if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+            declare
+                n alias for new;
+                o alias for old;
+            begin
                 select
-                    o.name as "old",
-                    n.name as "new",
-                    t.name as team,
-                    (
-                        case
-                            when boss.id is null then 'none'
-                            else boss.name
-                        end
-                    ) as boss
-            ) as payload
-            where 'public.users'::pg_catalog.regclass is not null
-                and (n.name is distinct from o.name);
-            written = written or found;
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'user.seen',
-                n.id::pg_catalog.text,
-                coalesce((array['team:' || t.id]), '{}'),
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.teams as t on t.id = n.team_id
-            left join public.users as boss on boss.id = t.boss_id
-            cross join lateral (
+                    array_agg(('user-' || n.id)::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into updated_key, updated_data
+                from (select) as row
+                join public.teams as t on t.id = n.team_id
+                left join public.users as boss on boss.id = t.boss_id
+                cross join lateral (
+                    select
+                        o.name as "old",
+                        n.name as "new",
+                        t.name as team,
+                        (
+                            case
+                                when boss.id is null then 'none'
+                                else boss.name
+                            end
+                        ) as boss
+                ) as payload
+                where 'public.users'::pg_catalog.regclass is not null
+                    and (n.name is distinct from o.name);
+                if pg_catalog.pg_column_size(updated_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(updated_key) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
                 select
-                    n.seen_at as at
-            ) as payload
-            where 'public.users'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
-    end if;
-    if key_changed then
-        -- The key changed, and no event reports the new key.
-        declare
-            n alias for new;
-            o public.users;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'user.renamed',
-                ('user-' || n.id)::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.teams as t on t.id = n.team_id
-            left join public.users as boss on boss.id = t.boss_id
-            cross join lateral (
+                    array_agg(n.id::pg_catalog.text),
+                    array_agg(coalesce((array['team:' || t.id]), '{}')::text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into updated2_key, updated2_audience, updated2_data
+                from (select) as row
+                join public.teams as t on t.id = n.team_id
+                left join public.users as boss on boss.id = t.boss_id
+                cross join lateral (
+                    select
+                        n.seen_at as at
+                ) as payload
+                where 'public.users'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(updated2_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(updated2_audience) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if key_changed then
+            -- The key changed, and no event reports the new key.
+            declare
+                n alias for new;
+                o public.users;
+            begin
                 select
-                    o.name as "old",
-                    n.name as "new",
-                    t.name as team,
-                    (
-                        case
-                            when boss.id is null then 'none'
-                            else boss.name
-                        end
-                    ) as boss
-            ) as payload
-            where 'public.users'::pg_catalog.regclass is not null
-                and (n.name is distinct from o.name);
-            written = written or found;
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'user.seen',
-                n.id::pg_catalog.text,
-                coalesce((array['team:' || t.id]), '{}'),
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.teams as t on t.id = n.team_id
-            left join public.users as boss on boss.id = t.boss_id
-            cross join lateral (
+                    array_agg(('user-' || n.id)::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into updated_key, updated_data
+                from (select) as row
+                join public.teams as t on t.id = n.team_id
+                left join public.users as boss on boss.id = t.boss_id
+                cross join lateral (
+                    select
+                        o.name as "old",
+                        n.name as "new",
+                        t.name as team,
+                        (
+                            case
+                                when boss.id is null then 'none'
+                                else boss.name
+                            end
+                        ) as boss
+                ) as payload
+                where 'public.users'::pg_catalog.regclass is not null
+                    and (n.name is distinct from o.name);
+                if pg_catalog.pg_column_size(updated_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(updated_key) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
                 select
-                    n.seen_at as at
-            ) as payload
-            where 'public.users'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
+                    array_agg(n.id::pg_catalog.text),
+                    array_agg(coalesce((array['team:' || t.id]), '{}')::text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into updated2_key, updated2_audience, updated2_data
+                from (select) as row
+                join public.teams as t on t.id = n.team_id
+                left join public.users as boss on boss.id = t.boss_id
+                cross join lateral (
+                    select
+                        n.seen_at as at
+                ) as payload
+                where 'public.users'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(updated2_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(updated2_audience) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+    exception when others then
+        failed = sqlstate;
+    end;
+    if failed is not null then
+        perform pgherald.reset_collection('public.users', null, failed);
+        written = true;
+    else
+        if updated_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            select 'user.renamed', event.key, null, event.data
+            from unnest(updated_key, updated_data) as event (key, data);
+            written = true;
+        end if;
+        if updated2_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            select 'user.seen', event.key, event.audience::text[], event.data
+            from unnest(updated2_key, updated2_audience, updated2_data) as event (key, audience, data);
+            written = true;
+        end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -144,12 +177,10 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'users.gone', null, null, to_json(payload.*)

@@ -7,107 +7,148 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
     key_changed pg_catalog.bool = false;
+    deleted_key pg_catalog.text;
+    deleted_data pg_catalog.json;
+    inserted_key pg_catalog.text;
+    inserted_data pg_catalog.json;
+    updated_key pg_catalog.text;
+    updated_data pg_catalog.json;
+    failed pg_catalog.text;
+    failed_key pg_catalog.text;
 begin
-    if tg_op operator(pg_catalog.=) 'UPDATE' then
-        -- Skip a row that did not change. *= compares row images, since not every type has an equality
-        -- operator.
-        if new operator(pg_catalog.*=) old then
-            return null;
+    -- A row that did not change gives no event. *= compares row images, since not every type has an
+    -- equality operator.
+    if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
+        return null;
+    end if;
+    -- An expression that raises an error must not fail the write. Nothing is written in this block.
+    begin
+        if tg_op operator(pg_catalog.=) 'UPDATE' then
+            key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+                and 'public.activities'::pg_catalog.regclass is not null;
         end if;
-        key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
-            and 'public.activities'::pg_catalog.regclass is not null;
-    end if;
-    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
-        declare
-            n alias for old;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_deleted',
-                n.id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (
+        if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+            declare
+                n alias for old;
+            begin
                 select
-                    n.id as id,
-                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.activities'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
-        declare
-            n alias for new;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_created',
-                n.id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (
+                    n.id::pg_catalog.text,
+                    pg_catalog.to_json(payload.*)
+                into deleted_key, deleted_data
+                from (
+                    select
+                        n.id as id,
+                        to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.activities'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+            declare
+                n alias for new;
+            begin
                 select
-                    n.id as id,
-                    n.category as category,
-                    n.subcategory as subcategory,
-                    n.location as location,
-                    n.status as status,
-                    n.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = n.id
-                    ) as "assignedTo",
-                    to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.activities'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
-        declare
-            n alias for new;
-            o alias for old;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_updated',
-                n.id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (
+                    n.id::pg_catalog.text,
+                    pg_catalog.to_json(payload.*)
+                into inserted_key, inserted_data
+                from (
+                    select
+                        n.id as id,
+                        n.category as category,
+                        n.subcategory as subcategory,
+                        n.location as location,
+                        n.status as status,
+                        n.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = n.id
+                        ) as "assignedTo",
+                        to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.activities'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(inserted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+            declare
+                n alias for new;
+                o alias for old;
+            begin
                 select
-                    n.id as id,
-                    n.category as category,
-                    n.subcategory as subcategory,
-                    n.location as location,
-                    n.status as status,
-                    n.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = n.id
-                    ) as "assignedTo",
-                    (case when n.status is distinct from o.status then 'status' else 'general' end) as "updateType",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = n.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    to_char(n.updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.activities'::pg_catalog.regclass is not null;
-            written = written or found;
+                    n.id::pg_catalog.text,
+                    pg_catalog.to_json(payload.*)
+                into updated_key, updated_data
+                from (
+                    select
+                        n.id as id,
+                        n.category as category,
+                        n.subcategory as subcategory,
+                        n.location as location,
+                        n.status as status,
+                        n.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = n.id
+                        ) as "assignedTo",
+                        (case when n.status is distinct from o.status then 'status' else 'general' end) as "updateType",
+                        (
+                            select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                            from public.activity_updates as u
+                            where u.activity_id = n.id
+                            order by u.id desc
+                            limit 1
+                        ) as "latestUpdate",
+                        to_char(n.updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.activities'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(updated_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+    exception when others then
+        failed = sqlstate;
+    end;
+    if failed is not null then
+        begin
+            failed_key = case
+                when key_changed then null
+                when tg_op operator(pg_catalog.=) 'DELETE' then old.id::pg_catalog.text
+                else new.id::pg_catalog.text
+            end;
+        exception when others then
+            failed_key = null;
         end;
+        perform pgherald.reset_collection('public.activities', failed_key, failed);
+        written = true;
+    else
+        if deleted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('activity_deleted', deleted_key, null, deleted_data);
+            written = true;
+        end if;
+        if inserted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('activity_created', inserted_key, null, inserted_data);
+            written = true;
+        end if;
+        if updated_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            values ('activity_updated', updated_key, null, updated_data);
+            written = true;
+        end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -137,31 +178,55 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
     gone public.activities;
+    deleted_key pg_catalog.text;
+    deleted_data pg_catalog.json;
+    failed pg_catalog.text;
+    failed_key pg_catalog.text;
 begin
     for gone in select * from only public.activities loop
-        declare
-            n alias for gone;
+        failed = null;
+        -- An expression that raises an error must not fail the write. Nothing is written in this block.
         begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_deleted',
-                n.id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (
+            declare
+                n alias for gone;
+            begin
                 select
-                    n.id as id,
-                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.activities'::pg_catalog.regclass is not null;
-            written = written or found;
+                    n.id::pg_catalog.text,
+                    pg_catalog.to_json(payload.*)
+                into deleted_key, deleted_data
+                from (
+                    select
+                        n.id as id,
+                        to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.activities'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        exception when others then
+            failed = sqlstate;
         end;
+        if failed is not null then
+            begin
+                failed_key = gone.id::pg_catalog.text;
+            exception when others then
+                failed_key = null;
+            end;
+            perform pgherald.reset_collection('public.activities', failed_key, failed);
+            written = true;
+        else
+            if deleted_data is not null then
+                insert into pgherald.events (type, key, audience, data)
+                values ('activity_deleted', deleted_key, null, deleted_data);
+                written = true;
+            end if;
+        end if;
     end loop;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -191,219 +256,287 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
     key_changed pg_catalog.bool = false;
+    deleted_key pg_catalog.text[];
+    deleted_data pg_catalog.json[];
+    deleted2_key pg_catalog.text[];
+    deleted2_data pg_catalog.json[];
+    inserted_key pg_catalog.text[];
+    inserted_data pg_catalog.json[];
+    inserted2_key pg_catalog.text[];
+    inserted2_data pg_catalog.json[];
+    updated_key pg_catalog.text[];
+    updated_data pg_catalog.json[];
+    updated2_key pg_catalog.text[];
+    updated2_data pg_catalog.json[];
+    failed pg_catalog.text;
+    failed_key pg_catalog.text;
 begin
-    if tg_op operator(pg_catalog.=) 'UPDATE' then
-        -- Skip a row that did not change. *= compares row images, since not every type has an equality
-        -- operator.
-        if new operator(pg_catalog.*=) old then
-            return null;
+    -- A row that did not change gives no event. *= compares row images, since not every type has an
+    -- equality operator.
+    if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
+        return null;
+    end if;
+    -- An expression that raises an error must not fail the write. Nothing is written in this block.
+    begin
+        if tg_op operator(pg_catalog.=) 'UPDATE' then
+            key_changed = new.activity_id::pg_catalog.text operator(pg_catalog.<>) old.activity_id::pg_catalog.text collate pg_catalog."C"
+                and 'public.assignments'::pg_catalog.regclass is not null;
         end if;
-        key_changed = new.activity_id::pg_catalog.text operator(pg_catalog.<>) old.activity_id::pg_catalog.text collate pg_catalog."C"
-            and 'public.assignments'::pg_catalog.regclass is not null;
-    end if;
-    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
-        declare
-            n alias for old;
+        if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+            declare
+                n alias for old;
+            begin
+                select
+                    array_agg(n.activity_id::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into deleted_key, deleted_data
+                from (select) as row
+                join public.activities as a on a.id = n.activity_id
+                cross join lateral (
+                    select
+                        a.id as id,
+                        a.category as category,
+                        a.subcategory as subcategory,
+                        a.location as location,
+                        a.status as status,
+                        a.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = a.id
+                        ) as "assignedTo",
+                        n.assignee_id as "oldAssigneeId",
+                        to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.assignments'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+                select
+                    array_agg(n.activity_id::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into deleted2_key, deleted2_data
+                from (select) as row
+                join public.activities as a on a.id = n.activity_id
+                cross join lateral (
+                    select
+                        a.id as id,
+                        a.category as category,
+                        a.subcategory as subcategory,
+                        a.location as location,
+                        a.status as status,
+                        a.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = a.id
+                        ) as "assignedTo",
+                        'assignment' as "updateType",
+                        (
+                            select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                            from public.activity_updates as u
+                            where u.activity_id = a.id
+                            order by u.id desc
+                            limit 1
+                        ) as "latestUpdate",
+                        to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.assignments'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(deleted2_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+            declare
+                n alias for new;
+            begin
+                select
+                    array_agg(n.activity_id::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into inserted_key, inserted_data
+                from (select) as row
+                join public.activities as a on a.id = n.activity_id
+                cross join lateral (
+                    select
+                        a.id as id,
+                        a.category as category,
+                        a.subcategory as subcategory,
+                        a.location as location,
+                        a.status as status,
+                        a.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = a.id
+                        ) as "assignedTo",
+                        n.assignee_id as "newAssigneeId",
+                        to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.assignments'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(inserted_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+                select
+                    array_agg(n.activity_id::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into inserted2_key, inserted2_data
+                from (select) as row
+                join public.activities as a on a.id = n.activity_id
+                cross join lateral (
+                    select
+                        a.id as id,
+                        a.category as category,
+                        a.subcategory as subcategory,
+                        a.location as location,
+                        a.status as status,
+                        a.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = a.id
+                        ) as "assignedTo",
+                        'assignment' as "updateType",
+                        (
+                            select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                            from public.activity_updates as u
+                            where u.activity_id = a.id
+                            order by u.id desc
+                            limit 1
+                        ) as "latestUpdate",
+                        to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.assignments'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(inserted2_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+            declare
+                n alias for new;
+                o alias for old;
+            begin
+                select
+                    array_agg(n.activity_id::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into updated_key, updated_data
+                from (select) as row
+                join public.activities as a on a.id = n.activity_id
+                cross join lateral (
+                    select
+                        a.id as id,
+                        a.category as category,
+                        a.subcategory as subcategory,
+                        a.location as location,
+                        a.status as status,
+                        a.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = a.id
+                        ) as "assignedTo",
+                        o.assignee_id as "oldAssigneeId",
+                        n.assignee_id as "newAssigneeId",
+                        to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.assignments'::pg_catalog.regclass is not null
+                    and (n.assignee_id is distinct from o.assignee_id);
+                if pg_catalog.pg_column_size(updated_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+                select
+                    array_agg(n.activity_id::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into updated2_key, updated2_data
+                from (select) as row
+                join public.activities as a on a.id = n.activity_id
+                cross join lateral (
+                    select
+                        a.id as id,
+                        a.category as category,
+                        a.subcategory as subcategory,
+                        a.location as location,
+                        a.status as status,
+                        a.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = a.id
+                        ) as "assignedTo",
+                        (
+                            select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                            from public.activity_updates as u
+                            where u.activity_id = a.id
+                            order by u.id desc
+                            limit 1
+                        ) as "latestUpdate",
+                        to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp",
+                        (case when n.assignee_id is distinct from o.assignee_id then 'assignment' else 'general' end) as "updateType"
+                ) as payload
+                where 'public.assignments'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(updated2_data) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+    exception when others then
+        failed = sqlstate;
+    end;
+    if failed is not null then
         begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'assignment_changed',
-                n.activity_id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    n.assignee_id as "oldAssigneeId",
-                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.assignments'::pg_catalog.regclass is not null;
-            written = written or found;
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_updated',
-                n.activity_id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    'assignment' as "updateType",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.assignments'::pg_catalog.regclass is not null;
-            written = written or found;
+            failed_key = case
+                when key_changed then null
+                when tg_op operator(pg_catalog.=) 'DELETE' then old.activity_id::pg_catalog.text
+                else new.activity_id::pg_catalog.text
+            end;
+        exception when others then
+            failed_key = null;
         end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
-        declare
-            n alias for new;
-        begin
+        perform pgherald.reset_collection('public.assignments', failed_key, failed);
+        written = true;
+    else
+        if deleted_data is not null then
             insert into pgherald.events (type, key, audience, data)
-            select
-                'assignment_changed',
-                n.activity_id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    n.assignee_id as "newAssigneeId",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.assignments'::pg_catalog.regclass is not null;
-            written = written or found;
+            select 'assignment_changed', event.key, null, event.data
+            from unnest(deleted_key, deleted_data) as event (key, data);
+            written = true;
+        end if;
+        if deleted2_data is not null then
             insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_updated',
-                n.activity_id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    'assignment' as "updateType",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.assignments'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
-        declare
-            n alias for new;
-            o alias for old;
-        begin
+            select 'activity_updated', event.key, null, event.data
+            from unnest(deleted2_key, deleted2_data) as event (key, data);
+            written = true;
+        end if;
+        if inserted_data is not null then
             insert into pgherald.events (type, key, audience, data)
-            select
-                'assignment_changed',
-                n.activity_id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    o.assignee_id as "oldAssigneeId",
-                    n.assignee_id as "newAssigneeId",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.assignments'::pg_catalog.regclass is not null
-                and (n.assignee_id is distinct from o.assignee_id);
-            written = written or found;
+            select 'assignment_changed', event.key, null, event.data
+            from unnest(inserted_key, inserted_data) as event (key, data);
+            written = true;
+        end if;
+        if inserted2_data is not null then
             insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_updated',
-                n.activity_id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
-                select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    to_char(n.assigned_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp",
-                    (case when n.assignee_id is distinct from o.assignee_id then 'assignment' else 'general' end) as "updateType"
-            ) as payload
-            where 'public.assignments'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
+            select 'activity_updated', event.key, null, event.data
+            from unnest(inserted2_key, inserted2_data) as event (key, data);
+            written = true;
+        end if;
+        if updated_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            select 'assignment_changed', event.key, null, event.data
+            from unnest(updated_key, updated_data) as event (key, data);
+            written = true;
+        end if;
+        if updated2_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            select 'activity_updated', event.key, null, event.data
+            from unnest(updated2_key, updated2_data) as event (key, data);
+            written = true;
+        end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -433,12 +566,10 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
@@ -472,138 +603,175 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
     key_changed pg_catalog.bool = false;
+    deleted_key pg_catalog.text[];
+    deleted_data pg_catalog.json[];
+    inserted_key pg_catalog.text[];
+    inserted_data pg_catalog.json[];
+    updated_key pg_catalog.text[];
+    updated_data pg_catalog.json[];
+    failed pg_catalog.text;
 begin
-    if tg_op operator(pg_catalog.=) 'UPDATE' then
-        -- Skip a row that did not change. *= compares row images, since not every type has an equality
-        -- operator.
-        if new operator(pg_catalog.*=) old then
-            return null;
+    -- A row that did not change gives no event. *= compares row images, since not every type has an
+    -- equality operator.
+    if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
+        return null;
+    end if;
+    -- An expression that raises an error must not fail the write. Nothing is written in this block.
+    begin
+        if tg_op operator(pg_catalog.=) 'UPDATE' then
+            key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+                and 'public.activity_updates'::pg_catalog.regclass is not null;
         end if;
-        key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
-            and 'public.activity_updates'::pg_catalog.regclass is not null;
-    end if;
-    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
-        declare
-            n alias for old;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_updated',
-                n.activity_id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
+        if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+            declare
+                n alias for old;
+            begin
                 select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    'general' as "updateType",
-                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.activity_updates'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
-        declare
-            n alias for new;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_updated',
-                n.activity_id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
+                    array_agg(n.activity_id::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into deleted_key, deleted_data
+                from (select) as row
+                join public.activities as a on a.id = n.activity_id
+                cross join lateral (
+                    select
+                        a.id as id,
+                        a.category as category,
+                        a.subcategory as subcategory,
+                        a.location as location,
+                        a.status as status,
+                        a.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = a.id
+                        ) as "assignedTo",
+                        (
+                            select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                            from public.activity_updates as u
+                            where u.activity_id = a.id
+                            order by u.id desc
+                            limit 1
+                        ) as "latestUpdate",
+                        'general' as "updateType",
+                        to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.activity_updates'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(deleted_key) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+            declare
+                n alias for new;
+            begin
                 select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    n.update_type as "updateType",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.activity_updates'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
-    end if;
-    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
-        declare
-            n alias for new;
-        begin
-            insert into pgherald.events (type, key, audience, data)
-            select
-                'activity_updated',
-                n.activity_id::pg_catalog.text,
-                null::pg_catalog.text[],
-                pg_catalog.to_json(payload.*)
-            from (select) as row
-            join public.activities as a on a.id = n.activity_id
-            cross join lateral (
+                    array_agg(n.activity_id::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into inserted_key, inserted_data
+                from (select) as row
+                join public.activities as a on a.id = n.activity_id
+                cross join lateral (
+                    select
+                        a.id as id,
+                        a.category as category,
+                        a.subcategory as subcategory,
+                        a.location as location,
+                        a.status as status,
+                        a.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = a.id
+                        ) as "assignedTo",
+                        n.update_type as "updateType",
+                        (
+                            select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                            from public.activity_updates as u
+                            where u.activity_id = a.id
+                            order by u.id desc
+                            limit 1
+                        ) as "latestUpdate",
+                        to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.activity_updates'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(inserted_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(inserted_key) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+            declare
+                n alias for new;
+            begin
                 select
-                    a.id as id,
-                    a.category as category,
-                    a.subcategory as subcategory,
-                    a.location as location,
-                    a.status as status,
-                    a.reporter as reporter,
-                    (
-                        select s.assignee_id
-                        from public.assignments as s
-                        where s.activity_id = a.id
-                    ) as "assignedTo",
-                    (
-                        select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
-                        from public.activity_updates as u
-                        where u.activity_id = a.id
-                        order by u.id desc
-                        limit 1
-                    ) as "latestUpdate",
-                    'general' as "updateType",
-                    to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
-            ) as payload
-            where 'public.activity_updates'::pg_catalog.regclass is not null;
-            written = written or found;
-        end;
+                    array_agg(n.activity_id::pg_catalog.text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into updated_key, updated_data
+                from (select) as row
+                join public.activities as a on a.id = n.activity_id
+                cross join lateral (
+                    select
+                        a.id as id,
+                        a.category as category,
+                        a.subcategory as subcategory,
+                        a.location as location,
+                        a.status as status,
+                        a.reporter as reporter,
+                        (
+                            select s.assignee_id
+                            from public.assignments as s
+                            where s.activity_id = a.id
+                        ) as "assignedTo",
+                        (
+                            select json_build_object('notes', u.notes, 'authorId', u.author_id, 'updateType', u.update_type)
+                            from public.activity_updates as u
+                            where u.activity_id = a.id
+                            order by u.id desc
+                            limit 1
+                        ) as "latestUpdate",
+                        'general' as "updateType",
+                        to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "timestamp"
+                ) as payload
+                where 'public.activity_updates'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(updated_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(updated_key) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+    exception when others then
+        failed = sqlstate;
+    end;
+    if failed is not null then
+        perform pgherald.reset_collection('public.activity_updates', null, failed);
+        written = true;
+    else
+        if deleted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            select 'activity_updated', event.key, null, event.data
+            from unnest(deleted_key, deleted_data) as event (key, data);
+            written = true;
+        end if;
+        if inserted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            select 'activity_updated', event.key, null, event.data
+            from unnest(inserted_key, inserted_data) as event (key, data);
+            written = true;
+        end if;
+        if updated_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            select 'activity_updated', event.key, null, event.data
+            from unnest(updated_key, updated_data) as event (key, data);
+            written = true;
+        end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -633,12 +801,10 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set standard_conforming_strings = on
 as $pgherald$
 #variable_conflict use_column
 declare
     written pg_catalog.bool = false;
-
 begin
     insert into pgherald.events (type, key, audience, data)
     select 'table_truncated', null, null, to_json(payload.*)
