@@ -67,6 +67,9 @@ type Truncate struct {
 // rows would disappear without an event.
 const truncatedType = "table_truncated"
 
+// typeReset is the type of the event that tells clients to load a table again.
+const typeReset = "collection_reset"
+
 // The operations, as SQL spells them. opRow names the function of a row trigger, which serves the first three.
 const (
 	opRow      = "row"
