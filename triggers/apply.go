@@ -33,7 +33,7 @@ func Drop(ctx context.Context, conn *pgx.Conn, opts ...Option) (Changes, error) 
 		if err != nil {
 			return nil, err
 		}
-		return planChanges(objects{}, found), nil
+		return withGrants(ctx, tx, nil, found, planChanges(objects{}, found))
 	})
 	if errors.Is(err, errNoLog) {
 		return nil, nil
@@ -62,5 +62,6 @@ func plan(ctx context.Context, tx pgx.Tx, spec Spec, o options) ([]change, error
 	if err != nil {
 		return nil, err
 	}
-	return append(planChanges(objectsOf(tables), found), resets(tables, found, told)...), nil
+	changes := append(planChanges(objectsOf(tables), found), resets(tables, found, told)...)
+	return withGrants(ctx, tx, tables, found, changes)
 }

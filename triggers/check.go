@@ -43,6 +43,9 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) ([]Drift, error) {
 		drifts = append(drifts, r.drift(found)...)
 	}
 	drifts = append(drifts, extras(tables, found)...)
+	for _, c := range missingGrants(found.grants) {
+		drifts = append(drifts, Drift{Kind: c.kind, Message: c.drift, Remedy: runApply})
+	}
 	for _, r := range tables {
 		drifts = append(drifts, r.warnings()...)
 	}

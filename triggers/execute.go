@@ -31,7 +31,9 @@ func execute(ctx context.Context, tx pgx.Tx, changes []change, limit time.Durati
 	}
 	var done Changes
 	for _, c := range changes {
-		done = append(done, c.action)
+		if !c.silent {
+			done = append(done, c.action)
+		}
 	}
 	return done, nil
 }

@@ -135,10 +135,14 @@ func (t trigger) drop() string {
 }
 
 // script generates the statements for all objects as one readable script. Running it again is harmless.
-func (objs objects) script() string {
+func (objs objects) script(w writer) string {
 	var b strings.Builder
 	for _, f := range objs.functions {
-		fmt.Fprintf(&b, "%s;\n%s;\n\n", f.create(), f.revoke())
+		statements := []string{f.create(), f.revoke()}
+		if w.inUse {
+			statements = append(statements, f.giveAway()...)
+		}
+		b.WriteString(strings.Join(statements, ";\n") + ";\n\n")
 	}
 	for _, table := range objs.tables() {
 		for _, t := range objs.triggers {

@@ -78,7 +78,7 @@ func TestGolden(t *testing.T) {
 				relations[i] = goldenRelations()[table.Name]
 				spellAlike(table, relations[i])
 			}
-			compareGolden(t, filepath.Join("testdata", name+".sql"), generateAll(spec, relations).script())
+			compareGolden(t, filepath.Join("testdata", name+".sql"), generateAll(spec, relations).script(writer{}))
 		})
 	}
 }

@@ -22,6 +22,8 @@ func (e constError) Error() string { return string(e) }
 type installed struct {
 	functions []installedFunction
 	triggers  []installedTrigger
+	writer    writer
+	grants    []granted // the rights that the functions need
 	disabled  []disabledCopy
 	// silenced reports that every session of the database starts with session_replication_role = replica, in
 	// which triggers do not fire.
@@ -35,6 +37,7 @@ type installedFunction struct {
 	settings []string
 	// publicMayExecute reports that every role may execute the function.
 	publicMayExecute bool
+	owner            string
 	// ownerMayWrite reports that the owner of the function may insert into the log.
 	ownerMayWrite bool
 }
@@ -59,6 +62,14 @@ func loadInstalled(ctx context.Context, tx pgx.Tx) (installed, error) {
 	var found installed
 	if found.functions, err = loadFunctions(ctx, tx); err != nil {
 		return installed{}, fmt.Errorf("look up the trigger functions: %w", err)
+	}
+	if found.writer, err = loadWriter(ctx, tx); err != nil {
+		return installed{}, err
+	}
+	if found.writer.inUse {
+		if found.grants, err = loadGrants(ctx, tx); err != nil {
+			return installed{}, err
+		}
 	}
 	if found.triggers, err = loadTriggers(ctx, tx); err != nil {
 		return installed{}, fmt.Errorf("look up the triggers: %w", err)
@@ -93,7 +104,8 @@ func loadFunctions(ctx context.Context, tx pgx.Tx) ([]installedFunction, error) 
 		select p.proname::text, p.prosrc, p.prosecdef, l.lanname = 'plpgsql',
 			coalesce(p.proconfig, '{}'),
 			has_function_privilege('public', p.oid, 'execute'),
-			has_table_privilege(p.proowner, 'pgherald.events', 'insert')
+			pg_get_userbyid(p.proowner)::text,
+			has_column_privilege(p.proowner, 'pgherald.events', 'data', 'insert')
 				and has_schema_privilege(p.proowner, 'pgherald', 'usage')
 		from pg_proc as p
 		join pg_language as l on l.oid = p.prolang
@@ -112,7 +124,7 @@ func loadFunctions(ctx context.Context, tx pgx.Tx) ([]installedFunction, error) 
 	}
 	var functions []installedFunction
 	var f installedFunction
-	targets := []any{&f.name, &f.body, &f.definer, &f.plpgsql, &f.settings, &f.publicMayExecute, &f.ownerMayWrite}
+	targets := []any{&f.name, &f.body, &f.definer, &f.plpgsql, &f.settings, &f.publicMayExecute, &f.owner, &f.ownerMayWrite}
 	_, err = pgx.ForEachRow(rows, targets, func() error {
 		functions = append(functions, f)
 		f.settings = nil // or the next row would overwrite this slice

@@ -209,7 +209,8 @@ func TestApplyWithTheRightToCreateTriggersOnly(t *testing.T) {
 	b.exec(`
 		grant select, trigger on public.a to ` + role + `;
 		alter schema pgherald owner to ` + role + `;
-		grant all on all tables in schema pgherald to ` + role)
+		grant all on all tables in schema pgherald to ` + role + `;
+		grant pgherald_writer to ` + role)
 	long := pgtest.Connect(t, b.url)
 	pgtest.Exec(t, long, `begin; insert into public.a default values`)
 	b.become(role)

@@ -13,6 +13,10 @@ type change struct {
 	sql    []string
 	table  Name // the table that the statements lock; empty for a function
 	kind   Kind
+	// created and dropped name a function whose needs change.
+	created, dropped string
+	// silent changes are not worth a line in the result of Apply.
+	silent bool
 	// exclusive reports that the lock excludes readers too.
 	exclusive bool
 }
@@ -67,27 +71,30 @@ func changedFunctions(want objects, found installed) []change {
 	for _, f := range want.functions {
 		have, ok := found.function(f.name)
 		create := []string{f.create(), f.revoke()}
+		if !ok && found.writer.inUse {
+			create = append(create, f.giveAway()...)
+		}
 		switch {
 		case !ok:
 			changes = append(changes, change{
 				drift:  "function " + f.sqlName() + " is missing",
-				action: "create function " + f.sqlName(), sql: create, kind: KindMissing,
+				action: "create function " + f.sqlName(), sql: create, kind: KindMissing, created: f.name,
 			})
 		case !have.same(f):
 			changes = append(changes, change{
 				drift:  "function " + f.sqlName() + " differs from the spec",
-				action: "replace function " + f.sqlName(), sql: create, kind: KindDiffers,
+				action: "replace function " + f.sqlName(), sql: create, kind: KindDiffers, created: f.name,
 			})
 		}
 		if ok {
-			changes = append(changes, wrongPrivileges(have)...)
+			changes = append(changes, wrongPrivileges(have, found.writer)...)
 		}
 	}
 	return changes
 }
 
 // wrongPrivileges finds a function that every role may execute, or whose owner may not write to the log.
-func wrongPrivileges(f installedFunction) []change {
+func wrongPrivileges(f installedFunction, w writer) []change {
 	var changes []change
 	if f.publicMayExecute {
 		changes = append(changes, change{
@@ -97,7 +104,16 @@ func wrongPrivileges(f installedFunction) []change {
 			kind:   KindPrivilege,
 		})
 	}
-	if !f.ownerMayWrite {
+	switch {
+	case w.inUse && f.owner != writerRole:
+		changes = append(changes, change{
+			drift:   fmt.Sprintf("function %s belongs to %s, with whose rights it may run code of the table's owner", f.sqlName(), quoteIdent(f.owner)),
+			action:  "give function " + f.sqlName() + " to " + writerRole,
+			sql:     f.giveAway(),
+			kind:    KindPrivilege,
+			created: f.name,
+		})
+	case !f.ownerMayWrite:
 		changes = append(changes, change{
 			drift:  "the owner of function " + f.sqlName() + " may not write to pgherald.events",
 			action: "take over function " + f.sqlName(),
@@ -143,7 +159,7 @@ func staleFunctions(want objects, found installed) []change {
 			drift:  "function " + f.sqlName() + " is not in the spec",
 			action: "drop function " + f.sqlName(),
 			sql:    []string{"drop function " + f.sqlName() + "()"},
-			kind:   KindExtra,
+			kind:   KindExtra, dropped: f.name,
 		})
 	}
 	return changes

@@ -1,6 +1,7 @@
 package triggers_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -19,6 +20,12 @@ func (b *testBed) role(suffix string) string {
 		b.exec(`reset session authorization; drop owned by ` + quoted + ` cascade; drop role ` + quoted)
 	})
 	return quoted
+}
+
+// withoutWriter makes the database one in which the migrations could not create the role of the trigger functions.
+func (b *testBed) withoutWriter() {
+	b.t.Helper()
+	b.exec(`revoke all on pgherald.events from pgherald_writer; revoke insert (type, key, audience, data) on pgherald.events from pgherald_writer`)
 }
 
 // become switches the session to another role.
@@ -91,6 +98,7 @@ func TestTemporaryObjectsDoNotAffectTheTrigger(t *testing.T) {
 // Apply needs the owner of the tables and the log, not a superuser.
 func TestOwnerAppliesWithoutSuperuser(t *testing.T) {
 	b := open(t, orders)
+	b.withoutWriter()
 	owner := b.role("owner")
 	b.exec(`
 		alter table public.orders owner to ` + owner + `;
@@ -116,4 +124,58 @@ func TestApplyWithoutRights(t *testing.T) {
 		t.Fatal("a role without rights installed triggers")
 	}
 	contains(t, err.Error(), "permission denied for schema pgherald")
+}
+
+// The owner of a watched table chooses code that runs when the trigger reads a row, such as a cast of a column's type
+// to json. It runs as the owner of the trigger function, who must have no right that is worth having.
+const attackSQL = `
+	create type thieves.evil as enum ('a');
+	create table thieves.loot (attempt text, result text);
+	grant insert on thieves.loot to public;
+	grant usage on schema thieves to public;
+	create function thieves.run() returns void language plpgsql as $$
+	declare sql text; got text;
+	begin
+		insert into thieves.loot values ('user', current_user);
+		foreach sql in array array[
+			'select string_agg(secret, '','') from public.secrets',
+			'select string_agg(e.data::text, '','') from pgherald.events as e',
+			'select string_agg(user_id, '','') from pgherald.tickets',
+			'alter role ROLE superuser',
+			'create function pgherald.mine() returns void language sql as ''select''',
+			'update pgherald.log set pruned_below = ''9''',
+			'delete from pgherald.events',
+			'insert into pgherald.events (xid, type, data) values (''1'', ''forged'', ''1'')',
+			'set role ROLE', 'reset role', 'set session authorization default',
+			'drop table public.secrets', 'grant pgherald_writer to ROLE'
+		] loop
+			begin
+				if sql like 'select%' then execute sql into got; else execute sql; end if;
+				insert into thieves.loot values (sql, coalesce(got, 'done'));
+			exception when others then null;
+			end;
+		end loop;
+	end $$;
+	create function thieves.to_json(thieves.evil) returns json language plpgsql as $$ begin perform thieves.run(); return '1'; end $$;
+	create cast (thieves.evil as json) with function thieves.to_json(thieves.evil);
+	create table thieves.orders (id int primary key, v thieves.evil)`
+
+func TestOwnerOfAWatchedTableGainsNoRights(t *testing.T) {
+	b := open(t, `create table public.secrets (secret text); insert into public.secrets values ('gold')`)
+	thief := b.role("thief")
+	b.exec(`create schema thieves authorization ` + thief)
+	b.become(thief)
+	b.exec(strings.ReplaceAll(attackSQL, "ROLE", thief))
+	b.exec(`reset session authorization`)
+	b.apply(parse(t, `tables: [{name: thieves.orders, on: {insert: order_created}}]`))
+	b.become(thief)
+	b.exec(`insert into thieves.orders values (1, 'a')`)
+	b.exec(`reset session authorization`)
+	if user := b.one(`select string_agg(result, ',') from thieves.loot where attempt = $1`, "user"); user != "pgherald_writer" {
+		t.Errorf("the code of the table's owner runs as %s", user)
+	}
+	if loot := b.one(`select coalesce(string_agg(attempt || ': ' || result, '; '), '') from thieves.loot where attempt <> $1`, "user"); loot != "" {
+		t.Errorf("it succeeds with %s", loot)
+	}
+	b.wants(`order_created 1 {"id":1,"v":1}`)
 }

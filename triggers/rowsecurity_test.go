@@ -17,6 +17,7 @@ const shop = `
 func (b *testBed) ownAsGuest(tables ...string) string {
 	b.t.Helper()
 	owner := b.role("owner")
+	b.withoutWriter()
 	b.exec(`alter schema pgherald owner to ` + owner + `; alter table pgherald.locks owner to ` + owner)
 	for _, table := range append([]string{"pgherald.events", "pgherald.log", "pgherald.drift", "pgherald.since_crash"}, tables...) {
 		b.exec(`alter table ` + table + ` owner to ` + owner)

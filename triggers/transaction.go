@@ -88,6 +88,22 @@ func readOnly(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error 
 	return do(tx)
 }
 
+// rolledBack runs do in a transaction that may write, and rolls it back.
+func rolledBack(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
+	if err != nil {
+		return fmt.Errorf("begin the transaction: %w", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err := localSettings(ctx, tx); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, readTimeouts); err != nil {
+		return fmt.Errorf("set timeouts: %w", err)
+	}
+	return do(tx)
+}
+
 // readTimeouts bounds a read-only transaction. Validating an expression locks its tables as a SELECT does.
 const readTimeouts = `set local lock_timeout = '100ms'; set local statement_timeout = '10s'`
 

@@ -45,19 +45,7 @@ from (select %s as "table") as payload`, insertInto, typ, table)
 	return fmt.Sprintf(`%[1]sselect %[2]s, null, null, to_json(payload.*)
 from (select %[3]s as "table", %[4]s as partition) as payload
 -- Skip the event if the last event of this transaction reports the whole table as truncated.
-where not exists (
-    select
-    from (
-        select events.type, events.data
-        from pgherald.events
-        where events.xid = pg_current_xact_id()
-        order by events.id desc
-        limit 1
-    ) as last
-    where last.type = %[2]s
-        and last.data ->> 'table' = %[3]s
-        and last.data ->> 'partition' is null
-)`, insertInto, typ, table, quoteLiteral(member.String()))
+where not pgherald.truncated(%[2]s, %[3]s)`, insertInto, typ, table, quoteLiteral(member.String()))
 }
 
 // hideLineBreaks replaces line breaks by a byte that SQL cannot contain, so that indent does not change

@@ -1,1 +1,2 @@
+drop table pgherald.grants;
 drop function pgherald.truncated(text, text);

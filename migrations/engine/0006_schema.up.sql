@@ -26,3 +26,17 @@ comment on function pgherald.truncated(text, text) is
     'Whether the last event of this transaction reports the table as truncated. For the trigger functions.';
 
 revoke execute on function pgherald.truncated(text, text) from public;
+
+-- Which rights on other objects the trigger functions need, so that apply can give them to pgherald_writer and take
+-- them back.
+create table pgherald.grants (
+    function_name text,
+    -- schema (USAGE), table (SELECT) or function (EXECUTE).
+    kind text check (kind in ('schema', 'table', 'function')),
+    -- The object, as SQL.
+    object text,
+    primary key (function_name, kind, object)
+);
+
+comment on table pgherald.grants is
+    'The rights that each trigger function needs on objects outside this schema. Apply grants and revokes them.';

@@ -155,19 +155,7 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'shop.lines' as "table", 'shop.lines_2025' as partition) as payload
     -- Skip the event if the last event of this transaction reports the whole table as truncated.
-    where not exists (
-        select
-        from (
-            select events.type, events.data
-            from pgherald.events
-            where events.xid = pg_current_xact_id()
-            order by events.id desc
-            limit 1
-        ) as last
-        where last.type = 'table_truncated'
-            and last.data ->> 'table' = 'shop.lines'
-            and last.data ->> 'partition' is null
-    );
+    where not pgherald.truncated('table_truncated', 'shop.lines');
     written = found;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -201,19 +189,7 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'shop.lines' as "table", 'shop.lines_2026' as partition) as payload
     -- Skip the event if the last event of this transaction reports the whole table as truncated.
-    where not exists (
-        select
-        from (
-            select events.type, events.data
-            from pgherald.events
-            where events.xid = pg_current_xact_id()
-            order by events.id desc
-            limit 1
-        ) as last
-        where last.type = 'table_truncated'
-            and last.data ->> 'table' = 'shop.lines'
-            and last.data ->> 'partition' is null
-    );
+    where not pgherald.truncated('table_truncated', 'shop.lines');
     written = found;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.
@@ -247,19 +223,7 @@ begin
     select 'table_truncated', null, null, to_json(payload.*)
     from (select 'shop.lines' as "table", 'shop.lines_2026_01' as partition) as payload
     -- Skip the event if the last event of this transaction reports the whole table as truncated.
-    where not exists (
-        select
-        from (
-            select events.type, events.data
-            from pgherald.events
-            where events.xid = pg_current_xact_id()
-            order by events.id desc
-            limit 1
-        ) as last
-        where last.type = 'table_truncated'
-            and last.data ->> 'table' = 'shop.lines'
-            and last.data ->> 'partition' is null
-    );
+    where not pgherald.truncated('table_truncated', 'shop.lines');
     written = found;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
     -- lock: then the leader finds the events and sends the wake-up.

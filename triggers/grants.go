@@ -1,0 +1,250 @@
+package triggers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// granted is a row of pgherald.grants, with what the database says about the right.
+type granted struct {
+	need
+	function string
+	has      bool // writerRole has the right, or the object is gone
+	direct   bool // writerRole has the right itself, and not as everybody
+	mayGrant bool // the connected role may give the right away
+}
+
+// statesSQL says about rights whether writerRole has them, at all and itself, and whether this role may grant them.
+const statesSQL = `
+select
+    n.kind, n.object,
+    coalesce(case n.kind
+        when 'schema' then has_schema_privilege(w.oid, to_regnamespace(n.object)::oid, 'usage')
+        when 'table' then has_table_privilege(w.oid, to_regclass(n.object)::oid, 'select')
+        else has_function_privilege(w.oid, to_regprocedure(n.object)::oid, 'execute')
+    end, true),
+    exists (
+        select from aclexplode(case n.kind
+            when 'schema' then (select s.nspacl from pg_namespace as s where s.oid = to_regnamespace(n.object))
+            when 'table' then (select c.relacl from pg_class as c where c.oid = to_regclass(n.object))
+            else (select p.proacl from pg_proc as p where p.oid = to_regprocedure(n.object))
+        end) as a
+        where a.grantee = w.oid
+    ),
+    coalesce(case n.kind
+        when 'schema' then has_schema_privilege(to_regnamespace(n.object)::oid, 'usage with grant option')
+        when 'table' then has_table_privilege(to_regclass(n.object)::oid, 'select with grant option')
+        else has_function_privilege(to_regprocedure(n.object)::oid, 'execute with grant option')
+    end, false)
+from unnest($1::text[], $2::text[]) as n (kind, object)
+cross join pg_roles as w
+where w.rolname = '` + writerRole + `'`
+
+// loadGrants reads pgherald.grants. It finds nothing if this role may not read the table: a check needs no right on it.
+func loadGrants(ctx context.Context, tx pgx.Tx) ([]granted, error) {
+	var mayRead bool
+	err := tx.QueryRow(ctx, `select has_table_privilege('pgherald.grants', 'select')`).Scan(&mayRead)
+	if err != nil || !mayRead {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, `select g.function_name, g.kind, g.object from pgherald.grants as g order by 1, 2 desc, 3`)
+	if err != nil {
+		return nil, fmt.Errorf("read pgherald.grants: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g granted, err error) {
+		err = row.Scan(&g.function, &g.kind, &g.object)
+		return g, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read pgherald.grants: %w", err)
+	}
+	return all, loadStates(ctx, tx, all)
+}
+
+// loadStates completes the rows with what the database says.
+func loadStates(ctx context.Context, tx pgx.Tx, all []granted) error {
+	var kinds, objects []string
+	for _, g := range all {
+		kinds, objects = append(kinds, g.kind), append(objects, g.object)
+	}
+	rows, err := tx.Query(ctx, statesSQL, kinds, objects)
+	if err != nil {
+		return fmt.Errorf("look up the rights of %s: %w", writerRole, err)
+	}
+	states := make(map[need]granted)
+	var n need
+	var s granted
+	_, err = pgx.ForEachRow(rows, []any{&n.kind, &n.object, &s.has, &s.direct, &s.mayGrant}, func() error {
+		states[n] = s
+		return nil
+	})
+	for i, g := range all {
+		s := states[g.need]
+		all[i].has, all[i].direct, all[i].mayGrant = s.has, s.direct, s.mayGrant
+	}
+	return err
+}
+
+// missingGrants are the changes that give lost rights back.
+func missingGrants(recorded []granted) []change {
+	var changes []change
+	var seen []need
+	for _, g := range recorded {
+		if g.has || slices.Contains(seen, g.need) {
+			continue
+		}
+		seen = append(seen, g.need)
+		changes = append(changes, change{
+			drift:  fmt.Sprintf("%s lacks a right that function %s needs: %s", writerRole, function{name: g.function}.sqlName(), g.right()),
+			action: g.grant(), sql: []string{g.grant()}, kind: KindPrivilege,
+		})
+	}
+	return changes
+}
+
+// planGrants returns the changes of rights that go with the changes of functions. needs holds those of the functions
+// that are created or replaced, gone the functions that are dropped.
+func planGrants(ctx context.Context, tx pgx.Tx, recorded []granted, needs map[string][]need, gone []string) ([]change, error) {
+	var kept, old []granted
+	for _, g := range recorded {
+		if _, ok := needs[g.function]; ok || slices.Contains(gone, g.function) {
+			old = append(old, g)
+		} else {
+			kept = append(kept, g)
+		}
+	}
+	added, err := grantsFor(ctx, tx, needs)
+	if err != nil {
+		return nil, err
+	}
+	if err := refused(added); err != nil {
+		return nil, err
+	}
+	changes := []change{{action: "record the rights of the functions", silent: true, sql: recordSQL(added, needs, gone), kind: KindPrivilege}}
+	changes = append(changes, missingGrants(added)...)
+	return append(changes, revocations(old, append(kept, added...))...), nil
+}
+
+// grantsFor returns the rights that the functions need, each once, in a fixed order.
+func grantsFor(ctx context.Context, tx pgx.Tx, needs map[string][]need) ([]granted, error) {
+	var all []granted
+	for _, name := range slices.Sorted(maps.Keys(needs)) {
+		for _, n := range needs[name] {
+			if g := (granted{need: n, function: name}); !slices.Contains(all, g) {
+				all = append(all, g)
+			}
+		}
+	}
+	return all, loadStates(ctx, tx, all)
+}
+
+// revocations are the changes that take back the rights that no function needs any more.
+func revocations(old, needed []granted) []change {
+	var changes []change
+	var done []need
+	for _, g := range old {
+		uses := func(other granted) bool { return other.need == g.need }
+		if !g.direct || slices.Contains(done, g.need) || slices.ContainsFunc(needed, uses) {
+			continue
+		}
+		done = append(done, g.need)
+		changes = append(changes, change{action: g.revoke(), sql: []string{g.revoke()}, kind: KindPrivilege})
+	}
+	return changes
+}
+
+// refused returns an error that lists the rights that this role cannot give.
+func refused(added []granted) error {
+	var lines []string
+	for _, g := range added {
+		if line := g.grant(); !g.has && !g.mayGrant && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	slices.Sort(lines)
+	return fmt.Errorf("give %s the rights that the functions need: this role may not; run as the owner: %s", writerRole, strings.Join(lines, "; "))
+}
+
+// recordSQL generates the statements that store what the functions need.
+func recordSQL(added []granted, needs map[string][]need, gone []string) []string {
+	var names []string
+	for name := range needs {
+		names = append(names, quoteLiteral(name))
+	}
+	for _, name := range gone {
+		names = append(names, quoteLiteral(name))
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	sql := []string{"delete from pgherald.grants where function_name in (" + strings.Join(names, ", ") + ")"}
+	var values []string
+	for _, g := range added {
+		values = append(values, fmt.Sprintf("(%s, %s, %s)", quoteLiteral(g.function), quoteLiteral(g.kind), quoteLiteral(g.object)))
+	}
+	if len(values) > 0 {
+		slices.Sort(values)
+		sql = append(sql, "insert into pgherald.grants (function_name, kind, object) values\n    "+strings.Join(values, ",\n    "))
+	}
+	return sql
+}
+
+// withGrants adds the changes of rights to the changes of functions and triggers, and puts them first. In a read-only
+// transaction, which only finds out whether anything is to change, it adds the lost rights alone.
+func withGrants(ctx context.Context, tx pgx.Tx, tables []resolved, found installed, changes []change) ([]change, error) {
+	if err := found.writer.mayChange(ctx, tx, changes); err != nil {
+		return nil, err
+	}
+	changes = append(missingGrants(found.grants), changes...)
+	if !found.writer.inUse || len(changes) == 0 {
+		return changes, nil
+	}
+	var readOnly bool
+	if err := tx.QueryRow(ctx, `select current_setting('transaction_read_only')::boolean`).Scan(&readOnly); err != nil || readOnly {
+		return changes, err
+	}
+	needs, gone, err := changedNeeds(ctx, tx, tables, changes)
+	if err != nil || len(needs)+len(gone) == 0 {
+		return changes, err
+	}
+	grants, err := planGrants(ctx, tx, found.grants, needs, gone)
+	return append(grants, changes...), err
+}
+
+// changedNeeds returns the needs of the functions that the changes create, and the names of those that they drop.
+func changedNeeds(ctx context.Context, tx pgx.Tx, tables []resolved, changes []change) (needs map[string][]need, gone []string, err error) {
+	needs = make(map[string][]need)
+	created := make(map[string]bool)
+	for _, c := range changes {
+		if c.created != "" {
+			created[c.created] = true
+		}
+		if c.dropped != "" {
+			gone = append(gone, c.dropped)
+		}
+	}
+	for _, r := range tables {
+		if len(r.mistakes) > 0 || !slices.ContainsFunc(r.objects().functions, func(f function) bool { return created[f.name] }) {
+			continue
+		}
+		all, err := needsOf(ctx, tx, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		for name, list := range all {
+			if created[name] {
+				needs[name] = list
+			}
+		}
+	}
+	return needs, gone, nil
+}

@@ -1,0 +1,159 @@
+package triggers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// need is a right that the owner of a trigger function needs outside the schema pgherald.
+type need struct {
+	kind   string // needSchema, needTable or needFunction
+	object string // as SQL, qualified
+}
+
+const (
+	needSchema   = "schema"   // USAGE
+	needTable    = "table"    // SELECT
+	needFunction = "function" // EXECUTE
+)
+
+func (n need) grant() string  { return "grant " + n.right() + " to " + writerRole }
+func (n need) revoke() string { return "revoke " + n.right() + " from " + writerRole }
+
+// right describes the right as GRANT does.
+func (n need) right() string {
+	switch n.kind {
+	case needSchema:
+		return "usage on schema " + n.object
+	case needTable:
+		return "select on table " + n.object
+	}
+	return "execute on function " + n.object
+}
+
+// needsOf returns what the functions of a table need, by the name of the function. PostgreSQL finds it out: it records
+// what a view depends on. The caller must roll back.
+func needsOf(ctx context.Context, tx pgx.Tx, r resolved) (map[string][]need, error) {
+	from, err := nullRows(ctx, tx, r.rel)
+	if err != nil {
+		return nil, err
+	}
+	needs := []need{{needSchema, quoted(r.table.Name.Schema)}}
+	for _, op := range []string{opInsert, opUpdate, opDelete} {
+		for _, event := range r.table.events(op) {
+			found, err := viewNeeds(ctx, tx, r.rel, event, from+joinsSQL(r.table.Joins))
+			if err != nil {
+				return nil, fmt.Errorf("find out what table %s, on %s, needs: %w", r.table.Name, op, err)
+			}
+			needs = append(needs, found...)
+		}
+	}
+	all := make(map[string][]need)
+	for _, f := range r.objects().functions {
+		all[f.name] = needs
+	}
+	if r.table.Truncate.AsDeletes {
+		for _, member := range r.members() {
+			name := functionName(member, opTruncate)
+			all[name] = append(slices.Clone(needs), need{needSchema, quoted(member.Schema)}, need{needTable, quoted(member.Schema) + "." + quoted(member.Table)})
+		}
+	}
+	return all, nil
+}
+
+// quoted returns a name as PostgreSQL's functions for names read it, and SQL too.
+func quoted(name string) string {
+	if text := quoteIdent(name); !strings.HasPrefix(text, "U&") {
+		return text
+	}
+	return pgx.Identifier{name}.Sanitize()
+}
+
+// nullRows generates rows n and o of nulls that do not depend on the table, unlike those of the validation: so a
+// dependency on the table shows that an expression reads it.
+func nullRows(ctx context.Context, tx pgx.Tx, rel relation) (string, error) {
+	var columns string
+	err := tx.QueryRow(ctx, `
+		select coalesce(string_agg(format('null::%s as %I', format_type(a.atttypid, a.atttypmod), a.attname), ', ' order by a.attnum), '')
+		from pg_attribute as a
+		where a.attrelid = `+rel.name.regclass()+` and a.attnum > 0 and not a.attisdropped and a.attname = any($1::text[])`,
+		rel.columns).Scan(&columns)
+	if err != nil {
+		return "", fmt.Errorf("read the columns of %s: %w", rel.name, err)
+	}
+	return "from (select " + columns + ") as n\ncross join (select " + columns + ") as o\n", nil
+}
+
+// dependenciesSQL lists the objects that a view needs rights on, and their schemas.
+const dependenciesSQL = `
+with used as (
+    select distinct d.refclassid, d.refobjid
+    from pg_rewrite as w
+    join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+    where w.ev_class = to_regclass($1) and d.refobjid <> w.ev_class
+),
+functions as (
+    select u.refobjid as oid from used as u where u.refclassid = 'pg_proc'::regclass
+    union
+    select o.oprcode from used as u join pg_operator as o on o.oid = u.refobjid where u.refclassid = 'pg_operator'::regclass
+),
+objects (kind, object, namespace) as (
+    select 'table', quote_ident(s.nspname) || '.' || quote_ident(c.relname), c.relnamespace
+    from used as u
+    join pg_class as c on c.oid = u.refobjid and c.relkind <> 'c'
+    join pg_namespace as s on s.oid = c.relnamespace
+    where u.refclassid = 'pg_class'::regclass
+    union all
+    select 'function', p.oid::regprocedure::text, p.pronamespace
+    from functions as f
+    join pg_proc as p on p.oid = f.oid
+    union all
+    select null, null, o.oprnamespace
+    from used as u
+    join pg_operator as o on o.oid = u.refobjid
+    where u.refclassid = 'pg_operator'::regclass
+    union all
+    select null, null, t.typnamespace
+    from used as u
+    join pg_type as t on t.oid = u.refobjid
+    where u.refclassid = 'pg_type'::regclass
+)
+select o.kind, o.object from objects as o where o.kind is not null
+union
+select 'schema', quote_ident(s.nspname)
+from objects as o
+join pg_namespace as s on s.oid = o.namespace
+where s.nspname not in ('pg_catalog', 'pgherald', 'information_schema')
+order by 1 desc, 2`
+
+// viewNeeds creates a view of an event's query, reads what it depends on, and drops it. The view is temporary, which
+// needs no right on a schema, if the database allows that.
+func viewNeeds(ctx context.Context, tx pgx.Tx, rel relation, event Event, from string) ([]need, error) {
+	savepoint, err := tx.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = savepoint.Rollback(context.WithoutCancel(ctx)) }()
+	query := strings.Replace(eventQuery(rel, event, from), tableExists(rel), "true", 1)
+	var schema string
+	const schemaSQL = `select case when has_database_privilege(current_database(), 'temporary') then 'pg_temp' else 'pgherald' end`
+	if err := savepoint.QueryRow(ctx, schemaSQL).Scan(&schema); err != nil {
+		return nil, err
+	}
+	view := schema + ".pgherald_needs"
+	if _, err := savepoint.Exec(ctx, "create view "+view+" (type, key, audience, data) as "+restoreLineBreaks(query)); err != nil {
+		return nil, err
+	}
+	rows, err := savepoint.Query(ctx, dependenciesSQL, view)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (n need, err error) {
+		err = row.Scan(&n.kind, &n.object)
+		return n, err
+	})
+}
