@@ -72,6 +72,7 @@ func TestApplyGrantsWhatExpressionsNeed(t *testing.T) {
 	const less = `tables: [{name: app.orders, on: {insert: created}}]`
 	b.apply(parse(t, less))
 	b.wantRights(`usage on app`)
+	b.events() // that the clients load the table again
 	b.gives(`insert into app.orders values (2, 1, 'good')`, `created 2 {"id":2,"client":1,"mood":"good"}`)
 	b.apply(parse(t, appSpec))
 	if _, err := triggers.Drop(t.Context(), b.conn); err != nil {
