@@ -118,7 +118,7 @@ func TestApplyNamesTheRightsThatItCannotGive(t *testing.T) {
 		grant trigger on app.orders to ` + role + `; grant select on app.clients, app."Odd ""names"".x" to ` + role + `;
 		grant execute on all functions in schema app to ` + role + `;
 		grant usage, create on schema pgherald to ` + role + ` with grant option;
-		grant select, insert, update, delete on pgherald.grants, pgherald.drift to ` + role + `;
+		grant select, insert, update, delete on pgherald.grants, pgherald.drift, pgherald.locks to ` + role + `;
 		grant insert (type, key, audience, data) on pgherald.events to ` + role + `;
 		grant pgherald_writer to ` + role)
 	b.become(role)
