@@ -236,7 +236,7 @@ func changedNeeds(ctx context.Context, tx pgx.Tx, tables []resolved, changes []c
 		if len(r.mistakes) > 0 || !slices.ContainsFunc(r.objects().functions, func(f function) bool { return created[f.name] }) {
 			continue
 		}
-		all, err := needsOf(ctx, tx, r)
+		all, err := rightsOf(ctx, tx, r)
 		if err != nil {
 			return nil, nil, err
 		}

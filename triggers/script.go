@@ -44,7 +44,7 @@ func scriptRights(ctx context.Context, tx pgx.Tx, spec Spec, relations []relatio
 	}
 	needs := make(map[string][]need)
 	for i, t := range spec.Tables {
-		all, err := needsOf(ctx, tx, resolved{table: t, rel: relations[i]})
+		all, err := rightsOf(ctx, tx, resolved{table: t, rel: relations[i]})
 		if err != nil {
 			return "", writer{}, err
 		}

@@ -35,9 +35,9 @@ func (n need) right() string {
 	return "execute on function " + n.object
 }
 
-// needsOf returns what the functions of a table need, by the name of the function. PostgreSQL finds it out: it records
+// rightsOf returns what the functions of a table need, by the name of the function. PostgreSQL finds it out: it records
 // what a view depends on. The caller must roll back.
-func needsOf(ctx context.Context, tx pgx.Tx, r resolved) (map[string][]need, error) {
+func rightsOf(ctx context.Context, tx pgx.Tx, r resolved) (map[string][]need, error) {
 	from, err := nullRows(ctx, tx, r.rel)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func viewNeeds(ctx context.Context, tx pgx.Tx, rel relation, event Event, from s
 		return nil, err
 	}
 	defer func() { _ = savepoint.Rollback(context.WithoutCancel(ctx)) }()
-	query := strings.Replace(eventQuery(rel, event, from), tableExists(rel), "true", 1)
+	query := strings.Replace(strings.TrimPrefix(insertEvent(rel, event, from), insertInto), tableExists(rel), "true", 1)
 	var schema string
 	const schemaSQL = `select case when has_database_privilege(current_database(), 'temporary') then 'pg_temp' else 'pgherald' end`
 	if err := savepoint.QueryRow(ctx, schemaSQL).Scan(&schema); err != nil {
