@@ -22,6 +22,8 @@ type relation struct {
 	// those of everything else that the spec's SQL for the table names.
 	spelling  map[string]spelling
 	mentioned needs
+	// bigints holds the columns that JavaScript may not read exactly, with the cast that helps.
+	bigints map[string]string
 	// columns are readable in a trigger. virtual are not: they are virtual generated columns, which
 	// PostgreSQL computes on reading.
 	columns, virtual []string
@@ -222,7 +224,7 @@ func loadColumns(ctx context.Context, tx pgx.Tx, oid uint32, rel *relation) erro
 	if err != nil {
 		return err
 	}
-	rel.spelling = make(map[string]spelling)
+	rel.spelling, rel.bigints = make(map[string]spelling), make(map[string]string)
 	rows, err := tx.Query(ctx, `
 		select a.attname::text, a.atttypid, a.attgenerated = 'v'
 		from pg_attribute as a
@@ -236,6 +238,9 @@ func loadColumns(ctx context.Context, tx pgx.Tx, oid uint32, rel *relation) erro
 	var virtual bool
 	_, err = pgx.ForEachRow(rows, []any{&column, &id, &virtual}, func() error {
 		rel.spelling[column] = types.spelling(id)
+		if cast := types.bigintCast(id); cast != "" {
+			rel.bigints[column] = cast
+		}
 		if virtual {
 			rel.virtual = append(rel.virtual, column)
 		} else {

@@ -128,8 +128,11 @@ func (e Event) needs(rel relation) needs {
 	return found
 }
 
-// valueNeeds returns what a value depends on: a column, a constant or an expression.
+// valueNeeds returns what a value depends on: a column, perhaps cast to text, a constant or an expression.
 func valueNeeds(sql string, rel relation, of func(spelling) needs) needs {
+	if column, cast := strings.CutSuffix(strings.TrimSuffix(sql, "[]"), "::pg_catalog.text"); cast {
+		sql, of = column, spelling.ofText
+	}
 	if _, column, ok := plainColumn(sql); ok {
 		if s, known := rel.spelling[column]; known {
 			return of(s)
