@@ -148,7 +148,7 @@ func TestBytesOfDraining(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	s := newStreamServer(t, streamServerOptions{})
+	s := newStreamServer(t, withOrigins("*"))
 	h := s.openSynced("", "Origin", "https://elsewhere.example").response.Header
 	want := http.Header{
 		"Content-Type":                  {"text/event-stream"},

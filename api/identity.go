@@ -43,12 +43,12 @@ type identifiedBody struct {
 	check func() error
 }
 
-// Read reads the body, and checks the identity at its end.
+// Read reads the body, and checks the identity at its end. The error is then a *problem.Problem.
 func (b *identifiedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
 		if ended := b.check(); ended != nil {
-			return n, ended
+			return n, problem.Of(ended)
 		}
 	}
 	return n, err

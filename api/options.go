@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/browser"
 	"github.com/pgherald/pgherald/api/session"
 	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/stream/status"
 )
 
-// Option adds a feature to an API. The options are the types Auth, Presence, Publishing, Listening, Triggers,
+// Option adds a feature to an API. The options are the types Auth, Hosts, Presence, Publishing, Listening, Triggers,
 // Pruning, Origins, Routes and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
 type Option interface {
 	addTo(f *features) error
@@ -29,14 +30,19 @@ type features struct {
 	triggers   Triggers
 	pruning    Pruning
 	origins    Origins
+	hosts      Hosts
 	routes     []Route
 	page       http.Handler
 }
 
-func defaultFeatures() features {
-	return features{
-		origins: Origins{Allowed: []string{"*"}},
-	}
+func defaultFeatures() features { return features{hosts: Hosts{Allowed: browser.Hosts{"*"}}} }
+
+// Hosts restricts the host names under which browsers reach the API. Without it, every name is permitted.
+type Hosts struct{ Allowed browser.Hosts }
+
+func (o Hosts) addTo(f *features) error {
+	f.hosts = o
+	return o.Allowed.Check()
 }
 
 // Auth identifies the client of every request except those for health and the page. Without it, every client is anonymous

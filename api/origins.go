@@ -10,11 +10,11 @@ import (
 
 	"github.com/rs/cors"
 
-	"github.com/pgherald/pgherald/api/problem"
+	"github.com/pgherald/pgherald/api/browser"
 	"github.com/pgherald/pgherald/api/request"
 )
 
-// Origins is the option that allows pages of other origins to use the API. Without it, every origin may read.
+// Origins is the option that allows pages of other origins to use the API. Without it, none may.
 type Origins struct {
 	// Allowed lists the origins whose pages may read and write, such as https://app.example.com. "*" alone allows every
 	// origin to read. An empty list allows no other origin.
@@ -56,8 +56,6 @@ func (o Origins) allowsAll() bool { return len(o.Allowed) == 1 && o.Allowed[0] =
 // protect returns next with these origins applied. They affect browsers only, since other clients send no Origin header.
 // The origins must be valid.
 func (o Origins) protect(next http.Handler) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	denied := "pages of other origins may read here, not write"
 	options := cors.Options{
 		AllowedOrigins:   o.Allowed,
 		AllowedMethods:   []string{http.MethodGet, http.MethodHead},
@@ -69,14 +67,16 @@ func (o Origins) protect(next http.Handler) http.Handler {
 	if len(o.Allowed) == 0 { // rs/cors would treat an empty list as all origins
 		options.AllowOriginFunc = func(string) bool { return false }
 	}
-	if !o.allowsAll() {
-		denied = "pages of this origin may not write here: the operator has to allow the origin"
-		options.AllowedMethods = append(options.AllowedMethods, http.MethodPost, http.MethodPut, http.MethodDelete)
-		options.AllowedHeaders = append(options.AllowedHeaders, "Content-Type")
-		for _, origin := range o.Allowed {
-			_ = protection.AddTrustedOrigin(origin) // cannot fail after Check
-		}
+	if o.allowsAll() {
+		return cors.New(options).Handler(browser.NewForeignPages().Refuse(next, isWrite, "pages of other origins may read here, not write"))
 	}
-	protection.SetDenyHandler(problem.Handler(http.StatusForbidden, denied))
-	return cors.New(options).Handler(protection.Handler(next))
+	options.AllowedMethods = append(options.AllowedMethods, http.MethodPost, http.MethodPut, http.MethodDelete)
+	options.AllowedHeaders = append(options.AllowedHeaders, "Content-Type")
+	isCovered := func(r *http.Request) bool { return isWrite(r) || strings.HasPrefix(r.URL.Path, "/api/") }
+	return cors.New(options).Handler(browser.NewForeignPages(o.Allowed...).Refuse(next, isCovered,
+		"pages of this origin may not use the API: the operator has to list the origin in --cors-origins"))
+}
+
+func isWrite(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -66,9 +67,13 @@ func TestInvalidOrigins(t *testing.T) {
 	}
 }
 
-// Pages of other origins may read but not write. The headers of the browser decide; other clients send none.
+func withOrigins(origins ...string) streamServerOptions {
+	return streamServerOptions{api: func(o *apiOptions) { o.add(api.Origins{Allowed: origins}) }}
+}
+
+// By default, pages of other origins may neither read nor write. The headers of the browser decide; other clients send none.
 func TestOtherOrigins(t *testing.T) {
-	s := newStreamServer(t, streamServerOptions{})
+	s, every := newStreamServer(t, streamServerOptions{}), newStreamServer(t, withOrigins("*"))
 	for name, header := range map[string][]string{
 		"fetch metadata": {"Sec-Fetch-Site", "cross-site"},
 		"same site":      {"Sec-Fetch-Site", "same-site"},
@@ -76,12 +81,19 @@ func TestOtherOrigins(t *testing.T) {
 		"a sandbox":      {"Origin", "null"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := s.forTest(t)
+			s, every := s.forTest(t), every.forTest(t)
 			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
-				s.expectProblem(http.StatusForbidden, "origin", method, "/api/activities", header...)
+				s.expectProblem(http.StatusForbidden, "--cors-origins", method, "/api/activities", header...)
+				every.expectProblem(http.StatusForbidden, "may read here, not write", method, "/api/activities", header...)
 			}
-			s.openSynced("", header...).disconnect()
-			s.request(http.MethodGet, "/api/stats", header...)
+			for _, path := range []string{"/api/events?user=eve", "/api/stats", "/api/activities"} {
+				s.expectProblem(http.StatusForbidden, "--cors-origins", http.MethodGet, path, header...)
+			}
+			if n := s.stats().TotalConnections; n != 0 {
+				t.Errorf("the page has opened %d streams", n)
+			}
+			every.openSynced("", header...).disconnect()
+			s.request(http.MethodGet, "/healthz", header...)
 		})
 	}
 	s.expectProblem(http.StatusNotFound, "", http.MethodPost, "/api/activities") // passes the origin check
@@ -89,17 +101,20 @@ func TestOtherOrigins(t *testing.T) {
 }
 
 func TestPreflight(t *testing.T) {
-	s := newStreamServer(t, streamServerOptions{})
-	preflight := func(method string) http.Header {
+	s, closed := newStreamServer(t, withOrigins("*")), newStreamServer(t, streamServerOptions{})
+	preflight := func(s *streamServer, method string) http.Header {
 		response, _ := s.request(http.MethodOptions, "/api/events", "Origin", "https://elsewhere.example",
 			"Access-Control-Request-Method", method, "Access-Control-Request-Headers", "last-event-id")
 		return response.Header
 	}
-	if h := preflight(http.MethodGet); h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Headers") != "last-event-id" {
+	if h := preflight(s, http.MethodGet); h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Headers") != "last-event-id" {
 		t.Errorf("GET: %v", h)
 	}
-	if h := preflight(http.MethodPost); h.Get("Access-Control-Allow-Methods") != "" {
+	if h := preflight(s, http.MethodPost); h.Get("Access-Control-Allow-Methods") != "" {
 		t.Errorf("POST: %v", h)
+	}
+	if h := preflight(closed, http.MethodGet); h.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("GET by default: %v", h)
 	}
 }
 
@@ -114,5 +129,33 @@ func TestSecurityHeaders(t *testing.T) {
 	}
 	if h := s.open("").response.Header; h.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("stream: %v", h)
+	}
+}
+
+// A page that makes a browser resolve its own name to the server's address (DNS rebinding) is of the server's origin, but the
+// request has the page's name.
+func TestAbuseRebinding(t *testing.T) {
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.add(api.Hosts{Allowed: []string{"app.example.com"}}) }})
+	send := func(method, target, host string) string {
+		conn := s.dial(method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\nOrigin: http://" + host +
+			"\r\nSec-Fetch-Site: same-origin\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		answer, err := io.ReadAll(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(answer)
+	}
+	for _, target := range []string{"/", "/api/events", "/api/stats", "/healthz"} {
+		for _, method := range []string{"GET", "POST", "OPTIONS"} {
+			got := send(method, target, "evil.example:8080")
+			if !strings.HasPrefix(got, "HTTP/1.1 421 ") || !strings.Contains(got, "--allowed-hosts") {
+				t.Errorf("%s %s: %s", method, target, got)
+			}
+		}
+	}
+	for _, host := range []string{"app.example.com", s.web.Listener.Addr().String(), "localhost"} {
+		if got := send("GET", "/api/stats", host); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Errorf("%s: %s", host, got)
+		}
 	}
 }

@@ -162,8 +162,8 @@ func TestRevocationWithoutANotification(t *testing.T) {
 
 func TestTicketOfARevokedToken(t *testing.T) {
 	s := newRevocationServer(t, pgtest.NewDatabase(t))
-	for body, id := range map[string]string{`{"jti":"t1"}`: "t1", `{"user":"alice"}`: "t2"} {
-		given := s.issueTicket(bearer(old(t, "alice", id))...)
+	for body, user := range map[string]string{`{"jti":"bob"}`: "bob", `{"user":"alice"}`: "alice"} {
+		given := s.issueTicket(bearer(old(t, user, user))...)
 		s.revoke(body)
 		s.expectProblem(http.StatusUnauthorized, "revoked", http.MethodGet, "/api/events?ticket="+given)
 	}

@@ -50,7 +50,8 @@ func (a *API) Handler() http.Handler {
 	if a.features.page != nil {
 		r.PathPrefix("/").Handler(a.features.page).Methods(http.MethodGet, http.MethodHead)
 	}
-	return sse.ServeOutermost(withSecurityHeaders(request.Bound(a.features.origins.protect(r))))
+	known := a.features.hosts.Allowed.Protect(a.features.origins.protect(r), a.config.Logger)
+	return sse.ServeOutermost(withSecurityHeaders(request.Bound(known)))
 }
 
 // routes returns the routes of the engine that need an identity, except the streams.

@@ -28,8 +28,7 @@ func Handler(metrics http.Handler, level *slog.LevelVar, logger *slog.Logger) ht
 		logger.Info("log level changed", "log_level", level.Level())
 		writeLevel(w, level)
 	})
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // not cmdline, which may contain secrets
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -64,5 +65,17 @@ func TestProfilesAndMetrics(t *testing.T) {
 		if w, _ := serve(t, http.MethodGet, target, ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("GET %s: %d without %q in\n%s", target, w.Code, want, w.Body)
 		}
+	}
+}
+
+// The command line may contain a password.
+func TestCommandLineIsNotServed(t *testing.T) {
+	for _, target := range []string{"/debug/pprof/cmdline", "/debug/pprof/cmdline/", "/debug/pprof//cmdline", "/debug/vars"} {
+		if w, _ := serve(t, http.MethodGet, target, ""); w.Code < 300 || strings.Contains(w.Body.String(), os.Args[0]) {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
+	if w, _ := serve(t, http.MethodGet, "/debug/pprof/heap?debug=1", ""); w.Code != http.StatusOK || strings.Contains(w.Body.String(), os.Args[1]) {
+		t.Errorf("the heap profile has the status %d or contains %s", w.Code, os.Args[1])
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/pgherald/pgherald/api/auth"
 )
 
-// signText signs a header and claims as they are spelled.
+// signText signs a header and claims in exactly this spelling.
 func signText(header, claims string) string {
 	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
 	signature := must(jwt.SigningMethodHS256.Sign(text, secret))

@@ -18,8 +18,8 @@ type Revocation struct {
 
 // RevocationStore stores revocations. All servers share it.
 type RevocationStore interface {
-	// Revoke stores a revocation and notifies all servers, which then call API.RevocationsChanged. expires is when the
-	// last of the tokens expires, zero if that is not known. For an invalid argument the error is a *pgconn.PgError with
+	// Revoke stores a revocation and notifies all servers, which then call API.RevocationsChanged. expires is the end of
+	// the last of the tokens, zero if that is not known. For an invalid argument the error is a *pgconn.PgError with
 	// SQLSTATE 22023, the argument's name as its ColumnName, and a message for the client.
 	Revoke(ctx context.Context, revocation Revocation, expires time.Time) error
 	// Read returns the revocations since an earlier call, and since for the next call. It may return one again. With since

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
 )
 
@@ -48,12 +47,12 @@ func checkMediaType(h http.Header) error {
 func readBody(w http.ResponseWriter, r *http.Request, maxBody int64) ([]byte, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
-	var denied *auth.Error
+	var ended *problem.Problem
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, problem.BodyTooLarge(tooLarge.Limit)
-	case errors.As(err, &denied): // the client's token ended before the body
-		return nil, problem.Of(denied)
+	case errors.As(err, &ended): // the client's token ended before the body
+		return nil, ended
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, problem.New(http.StatusRequestTimeout, "the body did not arrive in time")
 	case err != nil:

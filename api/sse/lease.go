@@ -37,7 +37,7 @@ func (l *Lease) Renew(until time.Time) {
 	}
 }
 
-// Revoke ends the lease for good. It does not block.
+// Revoke ends the lease; no renewal extends it again. It does not block.
 func (l *Lease) Revoke() {
 	l.until.Store(revoked)
 	if wake := l.wake.Load(); wake != nil {

@@ -19,7 +19,7 @@ const description = `pgherald turns writes to PostgreSQL tables into Server-Sent
 To try it, and to run it:
 
     pgherald demo
-    pgherald serve --database-url=postgres://user:password@host/database
+    DATABASE_URL=postgres://user:password@host/database pgherald serve
 
 Settings come from flags, from the environment variables that --help names behind them, and from a YAML file (--config), in this order. The keys of the file are the names of the flags.`
 
@@ -66,9 +66,11 @@ type app struct {
 // exit code.
 type exit int
 
+// newResolver returns the resolver for one command line.
+func newResolver() *configfile.Resolver { return &configfile.Resolver{Command: "serve"} }
+
 // newParser returns the parser of one command line into c.
-func newParser(c any, options ...kong.Option) (*kong.Kong, error) {
-	settings := &configfile.Resolver{Command: "serve"}
+func newParser(c any, settings *configfile.Resolver, options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(c, append([]kong.Option{
 		kong.Name("pgherald"), kong.Description(description), kong.ExplicitGroups(groups), defaults(),
 		settings.Option(), kong.Bind(settings), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
@@ -88,7 +90,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		}
 	}()
 	var c cli
-	parser, err := newParser(&c, kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }))
+	settings := newResolver()
+	parser, err := newParser(&c, settings, kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {
 		fmt.Fprintln(stderr, "pgherald:", err)
 		return 1
@@ -101,6 +104,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	a := &app{ctx: ctx, stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}
 	a.level.Set(c.Log.LogLevel)
 	a.logger = server.NewLogger(stderr, c.Log.LogFormat, a.level)
+	for _, name := range settings.SecretsInArguments(command) {
+		a.logger.Warn("a secret is on the command line, where other users of this machine can read it: set the environment variable or a file instead", "flag", "--"+name)
+	}
 	if err := command.Run(a); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintf(stderr, "pgherald: %v\n", err)
 		return 1

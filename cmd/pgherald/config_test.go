@@ -27,7 +27,7 @@ func writeFile(t *testing.T, name, text string) string {
 func parseServe(t *testing.T, args ...string) server.Config {
 	t.Helper()
 	var c cli
-	parser, err := newParser(&c)
+	parser, err := newParser(&c, newResolver())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 // databaseFlags name the database.
 type databaseFlags struct {
-	DatabaseURL string `required:"" secret:"url" env:"DATABASE_URL" placeholder:"URL" help:"The database, as postgres://user:password@host:5432/name."`
+	DatabaseURL string `required:"" secret:"url" env:"DATABASE_URL" placeholder:"URL" help:"The database, as postgres://user@host:5432/name. Other users can read a command line: with a password, use the variable or the file of --config."`
 }
 
 // specFlags name the watched tables.

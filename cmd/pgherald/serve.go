@@ -45,17 +45,18 @@ type serveDatabaseFlags struct {
 }
 
 type listenFlags struct {
-	Addr      string `default:"${default_addr}" env:"PGHERALD_ADDR" placeholder:"ADDRESS" help:"Address for clients (default ${default})."`
-	AdminAddr string `env:"PGHERALD_ADMIN_ADDR" placeholder:"ADDRESS" help:"Address for operators: /metrics, /debug/pprof/ and /log-level. It requires no token: keep it on loopback or a private network. Default: none."`
-	TLSCert   string `type:"path" env:"PGHERALD_TLS_CERT" placeholder:"FILE" help:"Certificate chain as PEM, for HTTPS with HTTP/2. The file may be replaced while the server runs."`
-	TLSKey    string `type:"path" env:"PGHERALD_TLS_KEY" placeholder:"FILE" help:"Private key of the certificate, as PEM."`
-	H2C       bool   `name:"h2c" env:"PGHERALD_H2C" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
+	Addr         string   `default:"${default_addr}" env:"PGHERALD_ADDR" placeholder:"ADDRESS" help:"Address for clients (default ${default})."`
+	AdminAddr    string   `env:"PGHERALD_ADMIN_ADDR" placeholder:"ADDRESS" help:"Address for operators: /metrics, /debug/pprof/ and /log-level. It requires no token: keep it on loopback or a private network. Default: none."`
+	TLSCert      string   `type:"path" env:"PGHERALD_TLS_CERT" placeholder:"FILE" help:"Certificate chain as PEM, for HTTPS with HTTP/2. The file may be replaced while the server runs."`
+	TLSKey       string   `type:"path" env:"PGHERALD_TLS_KEY" placeholder:"FILE" help:"Private key of the certificate, as PEM."`
+	H2C          bool     `name:"h2c" env:"PGHERALD_H2C" help:"Speak HTTP/2 without TLS too, for a proxy that does."`
+	AllowedHosts []string `env:"PGHERALD_ALLOWED_HOSTS" placeholder:"NAME" help:"Host names under which browsers may reach --addr and --admin-addr, besides addresses and localhost; * permits all. Default: with --auth=none on loopback and on --admin-addr none, otherwise all."`
 }
 
 type tokenFlags struct {
 	Auth           string        `enum:"none,jwt" default:"${default_auth}" env:"PGHERALD_AUTH" help:"How clients authenticate (${enum}): none is for loopback, jwt requires a token."`
 	Insecure       bool          `env:"PGHERALD_INSECURE" help:"Serve on an address other than loopback without tokens, behind a proxy that authenticates clients."`
-	JWTSecret      string        `name:"jwt-secret" secret:"text" env:"PGHERALD_JWT_SECRET" placeholder:"TEXT" help:"Secret that signs tokens (HS256, HS384, HS512), at least 32 bytes. Other users can read a command line: use the variable or --jwt-secret-file."`
+	JWTSecret      string        `name:"jwt-secret" secret:"text" env:"PGHERALD_JWT_SECRET" placeholder:"TEXT" help:"Secret that signs tokens (HS256, HS384, HS512), at least 32 bytes. Other users can read a command line: use the variable, the file of --config, or --jwt-secret-file."`
 	JWTSecretFile  string        `name:"jwt-secret-file" type:"existingfile" env:"PGHERALD_JWT_SECRET_FILE" placeholder:"FILE" help:"File that contains the secret. A line break at its end is ignored."`
 	JWTKeys        string        `name:"jwt-keys" type:"existingfile" env:"PGHERALD_JWT_KEYS" placeholder:"FILE" help:"Public keys or certificates of the issuer as PEM: RSA (RS, PS), ECDSA (ES), Ed25519 (EdDSA)."`
 	JWKS           string        `name:"jwt-jwks" secret:"url" env:"PGHERALD_JWT_JWKS" placeholder:"URL" help:"URL of the issuer's JSON Web Key Set. The server reads it every 10 minutes, and when a token names an unknown key."`
@@ -82,7 +83,7 @@ type limitFlags struct {
 	MaxSocketsPerAddress     int      `default:"0" env:"PGHERALD_MAX_SOCKETS_PER_ADDRESS" placeholder:"N" help:"Open sockets of one address, or of one /64 of IPv6, without streams over plain HTTP/1.1; 0 means half of --max-sockets. Does not apply to --trusted-proxies."`
 	TrustedProxies           []string `env:"PGHERALD_TRUSTED_PROXIES" placeholder:"CIDR" help:"Addresses of proxies whose header names the client, such as 10.0.0.0/8,::1. Default: none."`
 	ForwardedHeader          string   `enum:"X-Forwarded-For,Forwarded" default:"${default_forwarded_header}" env:"PGHERALD_FORWARDED_HEADER" placeholder:"NAME" help:"Header in which trusted proxies name the client (${enum}). They must set it themselves."`
-	CORSOrigins              []string `default:"${default_cors_origins}" env:"PGHERALD_CORS_ORIGINS" placeholder:"ORIGIN" help:"Origins whose pages may read and write, such as https://app.example.com. * lets pages of all origins read (default); none denies all."`
+	CORSOrigins              []string `default:"${default_cors_origins}" env:"PGHERALD_CORS_ORIGINS" placeholder:"ORIGIN" help:"Other origins whose pages may read and write, such as https://app.example.com. * lets pages of all origins read; none denies all (default)."`
 	CORSCredentials          bool     `env:"PGHERALD_CORS_CREDENTIALS" help:"Let pages of the origins that --cors-origins names send cookies."`
 }
 
@@ -137,6 +138,7 @@ func (c *serverFlags) config() server.Config {
 		},
 		Listen: server.Listen{
 			Addr: c.Listen.Addr, AdminAddr: c.Listen.AdminAddr, TLSCert: c.Listen.TLSCert, TLSKey: c.Listen.TLSKey, H2C: c.Listen.H2C,
+			AllowedHosts: c.Listen.AllowedHosts,
 		},
 		Tokens: server.Tokens{
 			Auth: c.Tokens.Auth, Insecure: c.Tokens.Insecure,

@@ -14,7 +14,7 @@ func TestTailFlags(t *testing.T) {
 	t.Setenv("PGHERALD_URL", "http://from.env")
 	parse := func(args ...string) (tailCmd, error) {
 		var c tailCmd
-		parser, err := newParser(&c)
+		parser, err := newParser(&c, newResolver())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,7 @@ select pgherald.revoke(
     expires => @expires
 )`
 
-// Revoke stores a revocation and notifies all servers. expires is when the last of the tokens expires, zero
+// Revoke stores a revocation and notifies all servers. expires is the end of the last of the tokens, zero
 // if that is not known. For an invalid argument the error is a *pgconn.PgError with SQLSTATE 22023.
 func (r *Revocations) Revoke(ctx context.Context, revocation Revocation, expires time.Time) error {
 	_, err := r.pool.Exec(ctx, revokeSQL, pgx.NamedArgs{

@@ -7,7 +7,6 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -179,7 +178,6 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -258,7 +256,6 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -569,7 +566,6 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -607,7 +603,6 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -806,7 +801,6 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
-set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare

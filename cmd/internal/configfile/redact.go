@@ -3,7 +3,10 @@ package configfile
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/alecthomas/kong"
 )
 
 // redact removes secrets from a value. kind is the flag's tag: "text" for a secret, "url" for a connection
@@ -46,3 +49,31 @@ func redactURL(text string) string {
 	}
 	return u.String()
 }
+
+// SecretsInArguments returns the names of the flags that a command line gives with a secret. Every user of the
+// machine can read the arguments of a process, and only its owner its environment.
+func (r *Resolver) SecretsInArguments(ctx *kong.Context) (names []string) {
+	for _, p := range ctx.Path {
+		if p.Flag != nil && !p.Resolved && !slices.Contains(names, p.Flag.Name) && hasSecret(p.Flag.Tag.Get("secret"), ctx.FlagValue(p.Flag)) {
+			names = append(names, p.Flag.Name)
+		}
+	}
+	return names
+}
+
+// hasSecret reports whether a value contains what redact would remove or, of the kind "header", a credential.
+func hasSecret(kind string, value any) bool {
+	switch v := value.(type) {
+	case string:
+		return kind != "" && v != "" && redact(kind, v) != v
+	case []string:
+		return kind == "header" && slices.ContainsFunc(v, func(header string) bool {
+			name, _, _ := strings.Cut(header, ":")
+			return slices.Contains(credentials, strings.ToLower(strings.TrimSpace(name)))
+		})
+	}
+	return false
+}
+
+// credentials are the headers that identify a client.
+var credentials = []string{"authorization", "cookie", "proxy-authorization", "x-api-key"}

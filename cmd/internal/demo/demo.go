@@ -28,6 +28,9 @@ type Config struct {
 	Ephemeral bool
 	// Addr is the address to serve on. If its port is taken, the demo takes another one.
 	Addr string
+	// AllowedHosts are the host names under which browsers may reach the demo on loopback, besides addresses
+	// and localhost.
+	AllowedHosts []string
 	// Rate is the number of simulated changes per second, 0 for none.
 	Rate float64
 }
@@ -74,6 +77,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 func serve(ctx context.Context, config Config, options Options, listener net.Listener, db database) error {
 	settings := server.DefaultConfig()
 	settings.Database.URL = db.url
+	settings.Listen.AllowedHosts = config.AllowedHosts
 	settings.Tokens.Insecure = true // --addr is explicit, and the data are made up
 	s, err := server.New(ctx, settings, server.Options{Logger: options.Logger, Level: options.Level, Listener: listener})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api/admin"
+	"github.com/pgherald/pgherald/api/browser"
 	"github.com/pgherald/pgherald/api/metrics"
 )
 
@@ -24,7 +25,8 @@ func (s *Server) serveAdmin() (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve operators on %s: %w", addr, err)
 	}
-	server := &http.Server{Handler: admin.Handler(s.metrics.Handler(), s.level, s.logger), ReadHeaderTimeout: readHeaderTimeout}
+	handler := s.protectAdmin(admin.Handler(s.metrics.Handler(), s.level, s.logger))
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout}
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -36,6 +38,14 @@ func (s *Server) serveAdmin() (stop func(), err error) {
 		_ = server.Close() // does not wait for requests: a profile may take half a minute
 		running.Wait()
 	}, nil
+}
+
+// protectAdmin refuses what the browsers of operators send for pages of others. A GET has effects here, too: it
+// may make a profile.
+func (s *Server) protectAdmin(next http.Handler) http.Handler {
+	always := func(*http.Request) bool { return true }
+	next = browser.NewForeignPages().Refuse(next, always, "pages of other origins have no access to the operators' address")
+	return browser.Hosts(s.config.Listen.AllowedHosts).Protect(next, s.logger)
 }
 
 // sources returns what the metrics read from the pipeline at each scrape.

@@ -51,6 +51,10 @@ type Listen struct {
 	TLSCert, TLSKey string
 	// H2C adds HTTP/2 without TLS.
 	H2C bool
+	// AllowedHosts are the host names under which clients and operators reach the server; addresses and
+	// localhost are always permitted. "*" permits every name. Empty permits every name to clients that need a
+	// token or reach the server at another address than loopback, and none otherwise.
+	AllowedHosts []string
 }
 
 // Tokens says how clients are authenticated, and which roles they need.
@@ -105,7 +109,7 @@ type Limits struct {
 	// ForwardedHeader is the header in which the trusted proxies name the client.
 	ForwardedHeader string
 	// Origins are the other origins whose pages may use the API. "*" alone lets pages of every origin read;
-	// "none" alone denies all.
+	// "none" alone, or an empty list, denies all.
 	Origins []string
 	// Credentials lets those pages send cookies.
 	Credentials bool
@@ -142,7 +146,7 @@ func DefaultConfig() Config {
 		Database: Database{LockTimeout: 30 * time.Second},
 		Listen:   Listen{Addr: "127.0.0.1:8080"},
 		Tokens:   Tokens{Auth: "none", Leeway: 10 * time.Second, RolesClaim: "roles"},
-		Limits:   Limits{EventBytes: eventlog.DefaultMaxEventBytes, ForwardedHeader: "X-Forwarded-For", Origins: []string{"*"}},
+		Limits:   Limits{EventBytes: eventlog.DefaultMaxEventBytes, ForwardedHeader: "X-Forwarded-For", Origins: []string{"none"}},
 		EventLog: EventLog{
 			RetainAge: 24 * time.Hour,
 		},

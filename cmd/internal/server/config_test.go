@@ -1,7 +1,10 @@
 package server
 
 import (
+	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +31,10 @@ func TestValidateRejects(t *testing.T) {
 		"h2c with TLS":            {func(c *Config) { c.Listen.TLSCert, c.Listen.TLSKey, c.Listen.H2C = "a", "b", true }, "without TLS"},
 		"an issuer without jwt":   {func(c *Config) { c.Tokens.Issuer = "i" }, "--jwt-issuer has no effect"},
 		"a role without jwt":      {func(c *Config) { c.Tokens.WriteRole = "r" }, "--write-role has no effect"},
-		"cookies for all origins": {func(c *Config) { c.Limits.Credentials = true }, "list the origins"},
+		"cookies for all origins": {func(c *Config) { c.Limits.Origins, c.Limits.Credentials = []string{"*"}, true }, "list the origins"},
+		"cookies for no origin":   {func(c *Config) { c.Limits.Credentials = true }, "list the origins"},
+		"a URL as a host":         {func(c *Config) { c.Listen.AllowedHosts = []string{"https://a.example"} }, "--allowed-hosts: \"https://a.example\" is no host name"},
+		"a lifetime without jwt":  {func(c *Config) { c.Tokens.MaxLifetime = time.Hour }, "--jwt-max-lifetime has no effect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := DefaultConfig()
@@ -60,5 +66,37 @@ func TestAddressesThatNeedTokens(t *testing.T) {
 	}
 	if err := (Tokens{Auth: "none"}).validateAddress(&net.UnixAddr{Name: "x"}); err == nil {
 		t.Error("an address that is not TCP counted as loopback")
+	}
+}
+
+// Without a setting, the server knows its names only where clients need no token and reach it on loopback.
+func TestHostsOfTheServer(t *testing.T) {
+	for _, c := range []struct {
+		auth, addr string
+		allowed    []string
+		host       string
+		status     int
+	}{
+		{"none", "127.0.0.1:80", nil, "evil.example", 421},
+		{"none", "127.0.0.1:80", nil, "localhost:80", 404},
+		{"none", "[::1]:80", nil, "evil.example", 421},
+		{"none", "127.0.0.1:80", []string{"app.example"}, "app.example", 404},
+		{"none", "127.0.0.1:80", []string{"*"}, "app.example", 404},
+		{"none", "192.0.2.1:80", nil, "app.example", 404},
+		{"none", "192.0.2.1:80", []string{"app.example"}, "evil.example", 421},
+		{"jwt", "127.0.0.1:80", nil, "app.example", 404},
+		{"jwt", "127.0.0.1:80", []string{"app.example"}, "evil.example", 421},
+	} {
+		tcp, err := net.ResolveTCPAddr("tcp", c.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hosts := Listen{AllowedHosts: c.allowed}.hosts(Tokens{Auth: c.auth}, tcp)
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Host = c.host
+		hosts.Protect(http.NotFoundHandler(), slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
+		if w.Code != c.status {
+			t.Errorf("%+v: status %d", c, w.Code)
+		}
 	}
 }

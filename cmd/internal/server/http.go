@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/pgherald/pgherald/api/browser"
 )
 
 const (
@@ -47,7 +49,21 @@ func (l Listen) validate() error {
 	case l.TLSCert != "" && l.H2C:
 		return errors.New("--h2c is HTTP/2 without TLS: remove it, because --tls-cert already enables HTTP/2")
 	}
+	if err := browser.Hosts(l.AllowedHosts).Check(); err != nil {
+		return fmt.Errorf("--allowed-hosts: %w", err)
+	}
 	return nil
+}
+
+// hosts returns the host names under which clients reach the server at an address. Without a setting, only
+// clients that need no token to reach a server on loopback are restricted: a page could reach it through
+// their browsers under a name of its own. Elsewhere the server cannot know its names, and a proxy may pass any.
+func (l Listen) hosts(t Tokens, addr net.Addr) browser.Hosts {
+	tcp, ok := addr.(*net.TCPAddr)
+	if len(l.AllowedHosts) == 0 && (t.Auth != "none" || !ok || !tcp.IP.IsLoopback()) {
+		return browser.Hosts{"*"}
+	}
+	return l.AllowedHosts
 }
 
 func (l Listen) scheme() string {

@@ -13,6 +13,7 @@ import (
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/api/activities"
 	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api/browser"
 	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/db/control"
@@ -45,7 +46,8 @@ type pipeline struct {
 	config  Config
 	logger  *slog.Logger
 	metrics *metrics.Metrics
-	tokens  *auth.JWT // nil if clients need no token
+	tokens  *auth.JWT     // nil if clients need no token
+	hosts   browser.Hosts // under which clients reach the server
 
 	// The event log, and what keeps it small and observed.
 	logPool *pgxpool.Pool
@@ -71,7 +73,8 @@ type pipeline struct {
 // openPipeline connects to the database and fills the feed. It starts no goroutine; start does. The caller
 // must close the pipeline.
 func (s *Server) openPipeline(ctx context.Context) (*pipeline, error) {
-	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, tokens: s.tokens, schedule: pacing.NewSchedule(), pools: make(pools)}
+	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, tokens: s.tokens,
+		hosts: s.config.Listen.hosts(s.config.Tokens, s.listener.Addr()), schedule: pacing.NewSchedule(), pools: make(pools)}
 	err := p.openLog(ctx)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
@@ -152,7 +155,7 @@ func (p *pipeline) openFeed(ctx context.Context) error {
 // table or its triggers.
 func (p *pipeline) eventRead(e *stream.Event) {
 	p.metrics.EventRead(e)
-	if e.Type == stream.TypeCollectionReset {
+	if e.Type == "collection_reset" {
 		p.watcher.wake()
 	}
 }
@@ -171,6 +174,7 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 	}
 	options := []api.Option{
 		p.config.Limits.origins(),
+		api.Hosts{Allowed: p.hosts},
 		api.Listening{Listener: p.listener.Status, Leader: p.leader.Status},
 		api.Triggers{Status: p.watcher.Status},
 		api.Pruning{Status: p.pruner.Status},
