@@ -99,12 +99,12 @@ func without(names, others []Name) []Name {
 // record stores what clients are told, and tells them.
 func (seen inspection) record(ctx context.Context, tx pgx.Tx) ([]Name, error) {
 	broken, repaired := seen.broken(), seen.repaired()
-	reset := slices.Concat(broken, repaired)
+	var emptied []Name
 	if seen.crashed {
 		if _, err := tx.Exec(ctx, `insert into pgherald.since_crash default values`); err != nil {
 			return nil, fmt.Errorf("write pgherald.since_crash: %w", err)
 		}
-		reset = append(reset, without(seen.unlogged, reset)...)
+		emptied = seen.unlogged
 	}
-	return reset, tell(ctx, tx, broken, repaired, reset)
+	return slices.Concat(broken, repaired, emptied), tell(ctx, tx, broken, repaired, emptied)
 }

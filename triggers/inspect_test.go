@@ -11,7 +11,7 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-const ordersReset = `collection_reset - {"table" : "public.orders"}`
+const ordersReset = `collection_reset - {"table":"public.orders","reason":"triggers"}`
 
 // inspect calls Inspect and returns the kinds of drift that it found.
 func (b *testBed) inspect(spec string) []triggers.Kind {
@@ -131,5 +131,5 @@ func TestInspectAfterACrash(t *testing.T) {
 	b.exec(`truncate pgherald.since_crash, public.carts`) // what a crash does; TestCrash has a real one
 	b.inspect(spec)
 	b.inspect(spec)
-	b.wants(`collection_reset - {"table" : "public.carts"}`)
+	b.wants(`collection_reset - {"table":"public.carts","reason":"crash"}`)
 }

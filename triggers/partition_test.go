@@ -113,7 +113,7 @@ tables:
   - { name: public.base, payload: { text: n.text }, on: { update: updated } }
   - { name: public.child, payload: { text: n.text, extra: n.extra }, on: { insert: child_created, update: child_updated } }
 `))
-	b.wants(`collection_reset - {"table" : "public.base"}`, `collection_reset - {"table" : "public.child"}`)
+	b.wants(`collection_reset - {"table":"public.base","reason":"triggers"}`, `collection_reset - {"table":"public.child","reason":"triggers"}`)
 	b.gives(`insert into public.child values (3, 'c')`, `child_created 3 {"text":"c","extra":null}`)
 	b.gives(`update public.base set text = 'y' where id > 1`,
 		`child_updated 2 {"text":"y","extra":null}`, `child_updated 3 {"text":"y","extra":null}`)
@@ -143,9 +143,9 @@ func TestDisabledTriggerOfAPartitionIsDrift(t *testing.T) {
 	b.wants()
 	b.drifts(logsSpec, `trigger pgherald_truncate on public.logs_1 is disabled`, `trigger "00_pgherald" on public.logs_1 is disabled`)
 	b.inspect(logsSpec)
-	b.wants(`collection_reset - {"table" : "public.logs"}`)
+	b.wants(`collection_reset - {"table":"public.logs","reason":"triggers"}`)
 	b.apply(parse(t, logsSpec))
-	b.wants(`collection_reset - {"table" : "public.logs"}`)
+	b.wants(`collection_reset - {"table":"public.logs","reason":"triggers"}`)
 	b.drifts(logsSpec)
 	b.gives(`insert into public.logs values (2, 1, 'b')`, `created [2, 1] {"text":"b","was":null}`)
 }

@@ -47,7 +47,7 @@ func resets(tables []resolved, found installed, told []Name) []change {
 		changes = append(changes, change{
 			drift:  "clients have not been told to load " + name.String() + " again",
 			action: "tell clients to load " + name.String() + " again",
-			sql:    []string{unmarkSQL(name), resetSQL(name)},
+			sql:    []string{unmarkSQL(name), resetSQL(name, reasonTriggers)},
 			kind:   KindMissing,
 		})
 	}
@@ -72,26 +72,35 @@ func unmarkSQL(table Name) string {
 	return "delete from pgherald.drift where table_name = " + quoteLiteral(table.String())
 }
 
+// The reasons that a collection_reset gives.
+const (
+	reasonTriggers = "triggers" // they missed writes, or may have
+	reasonCrash    = "crash"    // PostgreSQL emptied an unlogged table
+)
+
 // resetSQL generates the statement that tells every client to load a table again.
-func resetSQL(table Name) string {
+func resetSQL(table Name, reason string) string {
 	return fmt.Sprintf(`with reset as (
     insert into pgherald.events (type, key, audience, data)
-    values ('collection_reset', null, null, json_build_object('table', %s))
+    select 'collection_reset', null, null, to_json(payload.*)
+    from (select %s as "table", %s as reason) as payload
 )
-select pgherald.wake(json_build_object('op', 'drift', 'rows', 1, 'xid', pg_current_xact_id()::text))`, quoteLiteral(table.String()))
+select pgherald.wake(json_build_object('op', 'drift', 'rows', 1, 'xid', pg_current_xact_id()::text))`,
+		quoteLiteral(table.String()), quoteLiteral(reason))
 }
 
-// tell records the tables of whose drift and repair clients are told, and tells them.
-func tell(ctx context.Context, tx pgx.Tx, mark, unmark, reset []Name) error {
+// tell records the tables of whose drift and repair clients are told, and tells them, also of tables that a crash
+// has emptied.
+func tell(ctx context.Context, tx pgx.Tx, broken, repaired, emptied []Name) error {
 	var statements []string
-	for _, name := range mark {
-		statements = append(statements, markSQL(name))
+	for _, name := range broken {
+		statements = append(statements, markSQL(name), resetSQL(name, reasonTriggers))
 	}
-	for _, name := range unmark {
-		statements = append(statements, unmarkSQL(name))
+	for _, name := range repaired {
+		statements = append(statements, unmarkSQL(name), resetSQL(name, reasonTriggers))
 	}
-	for _, name := range reset {
-		statements = append(statements, resetSQL(name))
+	for _, name := range emptied {
+		statements = append(statements, resetSQL(name, reasonCrash))
 	}
 	if _, err := tx.Exec(ctx, strings.Join(statements, ";\n")); err != nil {
 		return fmt.Errorf("tell clients to load tables again: %w", err)

@@ -117,7 +117,7 @@ tables:
 	b.become(owner)
 	b.apply(parse(t, spec))
 	b.drifts(spec)
-	b.wants(`collection_reset - {"table" : "public.orders"}`) // since the drop
+	b.wants(`collection_reset - {"table":"public.orders","reason":"triggers"}`) // since the drop
 	b.gives(`insert into public.orders values (1, 1)`, `created 1 {"id":1,"client":1} {Ann}`)
 }
 

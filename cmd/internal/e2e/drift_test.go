@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,7 +37,7 @@ func TestDriftWhileServing(t *testing.T) {
 	for round := range 2 {
 		frames := openFrames(ctx, t, n)
 		pgtest.Exec(t, conn, `alter table public.activities disable trigger user`)
-		checkEvent(t, frames.last(t), "collection_reset", `{"table" : "public.activities"}`)
+		checkEvent(t, frames.last(t), "collection_reset", `{"table":"public.activities","reason":"triggers"}`)
 		for _, n := range nodes {
 			waitFor(ctx, t, "drift in /api/stats", func() bool {
 				return strings.Contains(get(ctx, t, n.at("/api/stats")), `"table":"public.activities","kind":"disabled"`)
@@ -51,7 +52,7 @@ func TestDriftWhileServing(t *testing.T) {
 			t.Errorf("the metrics are\n%s", metrics)
 		}
 		pgtest.Exec(t, conn, `alter table public.activities enable trigger user`)
-		checkEvent(t, frames.last(t), "collection_reset", `{"table" : "public.activities"}`)
+		checkEvent(t, frames.last(t), "collection_reset", `{"table":"public.activities","reason":"triggers"}`)
 		for _, n := range nodes {
 			waitFor(ctx, t, "the end of the drift", func() bool {
 				return strings.Contains(get(ctx, t, n.at("/api/stats")), `"drift":[]`)
@@ -109,6 +110,50 @@ tables:
 		}
 		if err == nil || !strings.Contains(err.Error(), "table public.orders: it does not exist") || strings.Contains(err.Error(), "skip_") {
 			t.Errorf("a server that can watch nothing started: %v", err)
+		}
+	}
+}
+
+// TestCrashOfUnloggedTables kills PostgreSQL under two servers. Clients are told once that the unlogged table is empty,
+// and are told nothing after a restart that empties no table.
+func TestCrashOfUnloggedTables(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	cluster := pgtest.NewCluster(t)
+	url := cluster.URL("postgres")
+	pgtest.Exec(t, pgtest.Connect(t, url), `create unlogged table public.carts (id int primary key); create table public.orders (id int primary key)`)
+	spec := filepath.Join(t.TempDir(), "spec.yaml")
+	const text = `
+tables:
+  - { name: public.carts, on: { insert: cart_created, delete: cart_deleted } }
+  - { name: public.orders, on: { insert: order_created } }
+`
+	if err := os.WriteFile(spec, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	change := func(c *server.Config) {
+		c.Database.Spec, c.Tuning.TriggerCheckInterval = spec, 100*time.Millisecond
+	}
+	nodes := []*node{newNode(url, change), newNode(url, change)}
+	startNodes(ctx, t, nodes...)
+	for _, n := range nodes {
+		t.Cleanup(func() { n.end(t) })
+	}
+	for i, end := range []func(testing.TB){cluster.Stop, cluster.Kill} {
+		pgtest.Exec(t, pgtest.Connect(t, url), `insert into public.carts values ($1)`, i)
+		end(t)
+		began := time.Now()
+		cluster.Start(t)
+		for _, n := range nodes {
+			waitFor(ctx, t, "a check after the restart", func() bool {
+				var stats struct{ Triggers struct{ CheckedAt time.Time } }
+				return json.Unmarshal([]byte(get(ctx, t, n.at("/api/stats"))), &stats) == nil && stats.Triggers.CheckedAt.After(began)
+			})
+		}
+		var resets string
+		err := pgtest.Connect(t, url).QueryRow(ctx, `select coalesce(string_agg(data::text, ' '), '') from pgherald.events where type = 'collection_reset'`).Scan(&resets)
+		if want := []string{"", `{"table":"public.carts","reason":"crash"}`}[i]; err != nil || resets != want {
+			t.Errorf("after restart %d the log has the resets %q, %v; want %q", i, resets, err, want)
 		}
 	}
 }

@@ -155,7 +155,7 @@ func (p *pipeline) openFeed(ctx context.Context) error {
 // table or its triggers.
 func (p *pipeline) eventRead(e *stream.Event) {
 	p.metrics.EventRead(e)
-	if e.Type == "collection_reset" {
+	if e.Type == stream.TypeCollectionReset {
 		p.watcher.wake()
 	}
 }

@@ -36,9 +36,10 @@ type watcher struct {
 	logger   *slog.Logger
 	woken    chan struct{} // holds one element if a check is due soon
 
-	mu     sync.Mutex
-	status status.Triggers
-	since  map[triggers.Drift]seen // of the drift that the last check found
+	mu      sync.Mutex
+	status  status.Triggers
+	failing bool                    // whether the last check failed
+	since   map[triggers.Drift]seen // of the drift that the last check found
 }
 
 // seen says when a drift was first found, and last logged.
@@ -102,16 +103,27 @@ func (w *watcher) check(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		w.logger.Warn("trigger check failed", "error", err)
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.status.Failures++
+		w.failed(err)
 		return
 	}
 	for _, table := range found.Reset {
 		w.logger.Warn("clients told to load a table again", "table", table.String())
 	}
 	w.report(found.Drift, time.Now())
+}
+
+// failed counts a check that failed. It logs the first one of a series at level warn: during an outage of the
+// database, others report that already.
+func (w *watcher) failed(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	level := slog.LevelDebug
+	if !w.failing {
+		level = slog.LevelWarn
+	}
+	w.logger.Log(context.Background(), level, "trigger check failed", "error", err)
+	w.failing = true
+	w.status.Failures++
 }
 
 func (w *watcher) inspect(ctx context.Context) (found triggers.Inspection, err error) {
@@ -154,7 +166,8 @@ func (w *watcher) report(found []triggers.Drift, now time.Time) {
 			w.logger.Info("trigger drift ended", "table", tableOf(d), "kind", string(d.Kind), "problem", d.Message)
 		}
 	}
-	w.since, w.status.Checked, w.status.Kinds = since, now, countKinds(found)
+	w.since, w.failing = since, false
+	w.status.Checked, w.status.Kinds = now, countKinds(found)
 }
 
 func (w *watcher) log(d triggers.Drift) {
