@@ -22,7 +22,7 @@ func (b *testBed) ownAsGuest(tables ...string) string {
 	for _, table := range append([]string{"pgherald.events", "pgherald.log", "pgherald.drift", "pgherald.since_crash"}, tables...) {
 		b.exec(`alter table ` + table + ` owner to ` + owner)
 	}
-	b.exec(`alter function pgherald.wake owner to ` + owner)
+	b.exec(`alter function pgherald.wake owner to ` + owner + `; alter function pgherald.reset_collection owner to ` + owner)
 	return owner
 }
 
@@ -133,4 +133,41 @@ func TestRowSecurityWithoutAudienceIsAWarning(t *testing.T) {
 	public := ordersSpec + `    audience: array['*']`
 	b.apply(parse(t, public))
 	b.drifts(public)
+}
+
+// Policies that come after the installation make the functions fail, and so give a collection_reset. Without the
+// setting, they would make events vanish.
+func TestRowSecurityThatComesLater(t *testing.T) {
+	for name, spec := range map[string]string{
+		"join": `
+tables:
+  - name: public.orders
+    join: public.clients as c on c.id = n.client
+    payload: { id: n.id, name: c.name }
+    on: { insert: created }
+`,
+		"subquery": `
+tables:
+  - name: public.orders
+    payload: { name: (select c.name from public.clients as c where c.id = n.client) }
+    on: { insert: created }
+`,
+		"function": `
+tables:
+  - name: public.orders
+    payload: { name: public.name_of(n.client) }
+    on: { insert: created }
+`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, shop)
+			owner := b.ownAsGuest("public.orders", "public.clients")
+			b.exec(`create function public.name_of(client int) returns text language sql stable
+				as 'select c.name from public.clients as c where c.id = name_of.client'`)
+			b.become(owner)
+			b.apply(parse(t, spec))
+			b.exec(`alter table public.clients enable row level security, force row level security`)
+			b.gives(`insert into public.orders values (1, 1)`, `collection_reset - {"table":"public.orders","key":"1","sqlstate":"42501"}`)
+		})
+	}
 }

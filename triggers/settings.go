@@ -44,7 +44,8 @@ const (
 )
 
 // allSettings returns the parameters that a function may set for its run, in the order of needs. search_path
-// prevents a writer from substituting tables or functions; the others fix the spelling of keys and payloads.
+// prevents a writer from substituting tables or functions; row_security turns rows that policies hide into an
+// error, because an event would be missing; the others fix the spelling of keys and payloads.
 func allSettings() []setting {
 	return []setting{
 		{"search_path", "pg_catalog, pg_temp"},
@@ -62,7 +63,7 @@ func allSettings() []setting {
 		{"xmloption", "'content'"},
 		{"array_nulls", "on"},
 		{"transform_null_equals", "off"},
-		{"row_security", "on"},
+		{"row_security", "off"},
 	}
 }
 
@@ -87,7 +88,7 @@ func needsOf(t Table, rel relation) needs {
 		}
 	}
 	for _, j := range t.Joins {
-		found |= expressionNeeds(j.SQL, rel)
+		found |= expressionNeeds(j.SQL, rel) | needRowSecurity
 	}
 	return found
 }
@@ -208,6 +209,8 @@ type telltale struct {
 }
 
 func telltales() []telltale {
+	// A subquery, or a function outside pg_catalog.
+	readsTables := regexp.MustCompile(`\bselect\b|\btable\b|\.\s*("[^"]*"|[\w$]+)\s*\(`)
 	return []telltale{
 		{regexp.MustCompile(`\\`), needStrings},
 		{regexp.MustCompile(`money`), needMonetary},
@@ -216,5 +219,6 @@ func telltales() []telltale {
 		{regexp.MustCompile(`\{[^}]*null`), needArrayNulls},
 		{regexp.MustCompile(`=\s*null|null\s*=`), needNullEquals},
 		{regexp.MustCompile(`operator\s*\(`), needAll},
+		{readsTables, needRowSecurity},
 	}
 }

@@ -113,6 +113,8 @@ func localSettings(ctx context.Context, tx pgx.Tx) error {
 	for _, s := range allSettings() {
 		fmt.Fprintf(&sql, "set local %s = %s; ", s.name, s.value)
 	}
+	// The connected role may not see rows that the owner of the functions sees: see hiddenInExpressions.
+	sql.WriteString("set local row_security = on")
 	if _, err := tx.Exec(ctx, sql.String()); err != nil {
 		return fmt.Errorf("set the parameters of the trigger functions: %w", err)
 	}

@@ -7,6 +7,7 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -177,6 +178,7 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare

@@ -7,6 +7,7 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -178,6 +179,7 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -256,6 +258,7 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -566,6 +569,7 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -603,6 +607,7 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
@@ -801,6 +806,7 @@ set DateStyle = 'ISO, YMD'
 set IntervalStyle = 'postgres'
 set extra_float_digits = 1
 set bytea_output = 'hex'
+set row_security = off
 as $pgherald$
 #variable_conflict use_column
 declare
