@@ -19,29 +19,41 @@ type granted struct {
 	mayGrant bool // the connected role may give the right away
 }
 
-// statesSQL says about rights whether writerRole has them, at all and itself, and whether this role may grant them.
+// statesSQL says about rights whether writerRole has them, at all and itself, and whether this role may grant them. It
+// looks objects up in the catalog: to_regclass needs a right on the schema.
 const statesSQL = `
+with found as (
+    select n.kind, n.object, s.oid, s.nspacl as acl
+    from unnest($1::text[], $2::text[]) as n (kind, object)
+    join pg_namespace as s on n.kind = 'schema' and quote_ident(s.nspname) = n.object
+    union all
+    select n.kind, n.object, c.oid, c.relacl
+    from unnest($1::text[], $2::text[]) as n (kind, object)
+    join (
+        select c.oid, c.relacl, quote_ident(s.nspname) || '.' || quote_ident(c.relname) as name
+        from pg_class as c
+        join pg_namespace as s on s.oid = c.relnamespace
+        where c.relkind in ('r', 'p', 'v', 'm', 'f')
+    ) as c on n.kind = 'table' and c.name = n.object
+    union all
+    select n.kind, n.object, p.oid, p.proacl
+    from unnest($1::text[], $2::text[]) as n (kind, object)
+    join pg_proc as p on n.kind = 'function' and p.pronamespace <> 'pg_catalog'::regnamespace and p.oid::regprocedure::text = n.object
+)
 select
-    n.kind, n.object,
-    coalesce(case n.kind
-        when 'schema' then has_schema_privilege(w.oid, to_regnamespace(n.object)::oid, 'usage')
-        when 'table' then has_table_privilege(w.oid, to_regclass(n.object)::oid, 'select')
-        else has_function_privilege(w.oid, to_regprocedure(n.object)::oid, 'execute')
-    end, true),
-    exists (
-        select from aclexplode(case n.kind
-            when 'schema' then (select s.nspacl from pg_namespace as s where s.oid = to_regnamespace(n.object))
-            when 'table' then (select c.relacl from pg_class as c where c.oid = to_regclass(n.object))
-            else (select p.proacl from pg_proc as p where p.oid = to_regprocedure(n.object))
-        end) as a
-        where a.grantee = w.oid
-    ),
-    coalesce(case n.kind
-        when 'schema' then has_schema_privilege(to_regnamespace(n.object)::oid, 'usage with grant option')
-        when 'table' then has_table_privilege(to_regclass(n.object)::oid, 'select with grant option')
-        else has_function_privilege(to_regprocedure(n.object)::oid, 'execute with grant option')
-    end, false)
-from unnest($1::text[], $2::text[]) as n (kind, object)
+    f.kind, f.object,
+    case f.kind
+        when 'schema' then has_schema_privilege(w.oid, f.oid, 'usage')
+        when 'table' then has_table_privilege(w.oid, f.oid, 'select')
+        else has_function_privilege(w.oid, f.oid, 'execute')
+    end,
+    exists (select from aclexplode(f.acl) as a where a.grantee = w.oid),
+    case f.kind
+        when 'schema' then has_schema_privilege(f.oid, 'usage with grant option')
+        when 'table' then has_table_privilege(f.oid, 'select with grant option')
+        else has_function_privilege(f.oid, 'execute with grant option')
+    end
+from found as f
 cross join pg_roles as w
 where w.rolname = '` + writerRole + `'`
 
@@ -84,7 +96,10 @@ func loadStates(ctx context.Context, tx pgx.Tx, all []granted) error {
 		return nil
 	})
 	for i, g := range all {
-		s := states[g.need]
+		s, found := states[g.need]
+		if !found {
+			s.has = true // the object is gone
+		}
 		all[i].has, all[i].direct, all[i].mayGrant = s.has, s.direct, s.mayGrant
 	}
 	return err

@@ -42,7 +42,11 @@ func rightsOf(ctx context.Context, tx pgx.Tx, r resolved) (map[string][]need, er
 	if err != nil {
 		return nil, err
 	}
-	needs := []need{{needSchema, quoted(r.table.Name.Schema)}}
+	names, err := quotedNames(ctx, tx, r.members())
+	if err != nil {
+		return nil, err
+	}
+	needs := []need{{needSchema, names[0].Schema}}
 	for _, op := range []string{opInsert, opUpdate, opDelete} {
 		for _, event := range r.table.events(op) {
 			found, err := viewNeeds(ctx, tx, r.rel, event, from+joinsSQL(r.table.Joins))
@@ -57,20 +61,31 @@ func rightsOf(ctx context.Context, tx pgx.Tx, r resolved) (map[string][]need, er
 		all[f.name] = needs
 	}
 	if r.table.Truncate.AsDeletes {
-		for _, member := range r.members() {
-			name := functionName(member, opTruncate)
-			all[name] = append(slices.Clone(needs), need{needSchema, quoted(member.Schema)}, need{needTable, quoted(member.Schema) + "." + quoted(member.Table)})
+		for i, member := range r.members() {
+			own := []need{{needSchema, names[i].Schema}, {needTable, names[i].Schema + "." + names[i].Table}}
+			all[functionName(member, opTruncate)] = append(slices.Clone(needs), own...)
 		}
 	}
 	return all, nil
 }
 
-// quoted returns a name as PostgreSQL's functions for names read it, and SQL too.
-func quoted(name string) string {
-	if text := quoteIdent(name); !strings.HasPrefix(text, "U&") {
-		return text
+// quotedNames quotes names as PostgreSQL does.
+func quotedNames(ctx context.Context, tx pgx.Tx, names []Name) ([]Name, error) {
+	schemas, tables := make([]string, len(names)), make([]string, len(names))
+	for i, n := range names {
+		schemas[i], tables[i] = n.Schema, n.Table
 	}
-	return pgx.Identifier{name}.Sanitize()
+	rows, err := tx.Query(ctx, `
+		select quote_ident(n.schema_name), quote_ident(n.table_name)
+		from unnest($1::text[], $2::text[]) with ordinality as n (schema_name, table_name, position)
+		order by n.position`, schemas, tables)
+	if err != nil {
+		return nil, fmt.Errorf("quote names: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (n Name, err error) {
+		err = row.Scan(&n.Schema, &n.Table)
+		return n, err
+	})
 }
 
 // nullRows generates rows n and o of nulls that do not depend on the table, unlike those of the validation: so a

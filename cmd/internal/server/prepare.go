@@ -43,10 +43,24 @@ func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
 	if err := d.migrate(ctx, sets); err != nil {
 		return err
 	}
+	if !d.NoMigrate {
+		if err := d.warnOfRole(ctx, logger); err != nil {
+			return err
+		}
+	}
 	if d.NoApply {
 		return checkTriggers(ctx, conn, spec)
 	}
 	return d.applyTriggers(ctx, conn, spec, logger)
+}
+
+// warnOfRole logs what is to do if the migrations could not create the role of the trigger functions.
+func (d Database) warnOfRole(ctx context.Context, logger *slog.Logger) error {
+	advice, err := migrations.RoleAdvice(ctx, d.ListenURL)
+	if err == nil && advice != "" {
+		logger.Warn("trigger functions run with the rights of the role that applies them: run the SQL as a superuser, then migrate up", "sql", advice)
+	}
+	return err
 }
 
 // migrate creates or changes the tables, or returns an error if they are out of date and NoMigrate is set.
