@@ -8,8 +8,8 @@ import (
 )
 
 // fingerprintSQL returns a text that changes whenever one of these does: a watched table, its columns, indexes,
-// partitions and children, any trigger function and any trigger of ours. A row of the catalog that changes gets
-// another xmin; VACUUM and ANALYZE change none.
+// partitions and children, any trigger function and any trigger of ours, and which specs are installed. A row that
+// changes gets another xmin; VACUUM and ANALYZE change none in the catalog.
 const fingerprintSQL = `
 with recursive tree as (
 	select c.oid
@@ -43,6 +43,11 @@ entries (entry) as (
 	from pg_trigger as t
 	join pg_class as c on c.oid = t.tgrelid
 	where t.tgfoid in (select f.oid from functions as f)
+	union all
+	-- An expression over a locked table is not validated.
+	select format('l %s', l.relation)
+	from pg_locks as l
+	where l.mode = 'AccessExclusiveLock' and l.relation in (select tree.oid from tree)
 	union all
 	select format('s %s %s', s.reset_val, s.source) from pg_settings as s where s.name = 'session_replication_role'
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -15,15 +16,38 @@ type Inspection struct {
 	Reset []Name
 }
 
+// Inspector checks the triggers of a spec again and again. It is not safe for concurrent use.
+type Inspector struct {
+	spec Spec
+	// known is the fingerprint at the last check, drift what that found, and checked when it was.
+	known   string
+	drift   []Drift
+	checked time.Time
+}
+
+// recheckInterval is the time after which Inspect checks everything although the fingerprint is the same. Changes
+// of joined tables, roles and functions are not part of it.
+const recheckInterval = 10 * time.Minute
+
+// NewInspector returns an inspector that has checked nothing yet.
+func NewInspector(spec Spec) *Inspector { return &Inspector{spec: spec} }
+
+// Forget makes the next Inspect check everything.
+func (i *Inspector) Forget() { i.known = "" }
+
 // Inspect checks as Check does, and logs a collection_reset for each table whose writes began to give no event or
 // the wrong one, or whose triggers are right again, or whose rows a crash removed. However many servers call
 // Inspect, they log one event for each of these changes.
 //
-// Most calls only read: Inspect writes if there is something to log.
-func Inspect(ctx context.Context, conn *pgx.Conn, spec Spec) (Inspection, error) {
+// Most calls only read: Inspect writes if there is something to log. And most read little: it checks everything
+// only if the catalog shows a change, or after recheckInterval.
+func (i *Inspector) Inspect(ctx context.Context, conn *pgx.Conn) (Inspection, error) {
 	var seen inspection
 	err := readOnly(ctx, conn, func(tx pgx.Tx) (err error) {
-		seen, err = inspect(ctx, tx, spec)
+		if err := i.refresh(ctx, tx); err != nil {
+			return err
+		}
+		seen, err = inspect(ctx, tx, i.spec, i.drift)
 		return err
 	})
 	if err != nil {
@@ -32,24 +56,52 @@ func Inspect(ctx context.Context, conn *pgx.Conn, spec Spec) (Inspection, error)
 	if !seen.differs() {
 		return Inspection{Drift: seen.drift}, nil
 	}
-	var done []Name
-	// Another server, or Apply, may have been faster: look again under the lock that Apply takes.
-	err = transact(ctx, conn, inspectLockTimeout, func(tx pgx.Tx) (err error) {
-		if seen, err = inspect(ctx, tx, spec); err != nil {
+	i.Forget()
+	done, err := recordDrift(ctx, conn, i.spec)
+	return Inspection{Drift: seen.drift, Reset: done}, err
+}
+
+// refresh checks everything if that may give another result than the last time.
+func (i *Inspector) refresh(ctx context.Context, tx pgx.Tx) error {
+	now, err := fingerprint(ctx, tx, i.spec)
+	if err != nil || now == i.known && time.Since(i.checked) < recheckInterval {
+		return err
+	}
+	i.Forget()
+	drift, err := check(ctx, tx, i.spec)
+	if err != nil {
+		return err
+	}
+	i.known, i.drift, i.checked = now, drift, time.Now()
+	return nil
+}
+
+// recordDrift looks again under the lock that Apply takes, because another server or Apply may have been faster. Then
+// it stores what clients are told, and tells them. It does nothing while Apply runs: the next Inspect comes.
+func recordDrift(ctx context.Context, conn *pgx.Conn, spec Spec) (done []Name, err error) {
+	err = transact(ctx, conn, recordTimeout, func(tx pgx.Tx) error {
+		drift, err := check(ctx, tx, spec)
+		if err != nil {
+			return err
+		}
+		seen, err := inspect(ctx, tx, spec, drift)
+		if err != nil {
 			return err
 		}
 		done, err = seen.record(ctx, tx)
 		return err
 	})
-	if err != nil {
-		return Inspection{Drift: seen.drift}, fmt.Errorf("record the drift of triggers: %w", err)
+	switch {
+	case isBusy(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("record the drift of triggers: %w", err)
 	}
-	return Inspection{Drift: seen.drift, Reset: done}, nil
+	return done, nil
 }
 
 // inspection compares what is wrong with what servers have told clients.
 type inspection struct {
-	spec  Spec
 	drift []Drift
 	// missing holds the tables of the spec whose events may be missed, told those of which clients know.
 	missing, told []Name
@@ -58,12 +110,8 @@ type inspection struct {
 	unlogged []Name
 }
 
-func inspect(ctx context.Context, tx pgx.Tx, spec Spec) (inspection, error) {
-	seen := inspection{spec: spec}
-	var err error
-	if seen.drift, err = check(ctx, tx, spec); err != nil {
-		return seen, err
-	}
+func inspect(ctx context.Context, tx pgx.Tx, spec Spec, drift []Drift) (inspection, error) {
+	seen := inspection{drift: drift}
 	for _, d := range seen.drift {
 		switch {
 		case d.Kind == KindUnlogged:
@@ -72,6 +120,7 @@ func inspect(ctx context.Context, tx pgx.Tx, spec Spec) (inspection, error) {
 			seen.missing = append(seen.missing, d.Table)
 		}
 	}
+	var err error
 	if seen.told, err = loadDrift(ctx, tx, spec); err != nil {
 		return seen, fmt.Errorf("read pgherald.drift: %w", err)
 	}

@@ -1,11 +1,16 @@
 package triggers_test
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/triggers"
@@ -13,10 +18,13 @@ import (
 
 const ordersReset = `collection_reset - {"table":"public.orders","reason":"triggers"}`
 
-// inspect calls Inspect and returns the kinds of drift that it found.
+// inspect calls Inspect of the inspector of the spec, and returns the kinds of drift that it found.
 func (b *testBed) inspect(spec string) []triggers.Kind {
 	b.t.Helper()
-	found, err := triggers.Inspect(b.t.Context(), b.conn, parse(b.t, spec))
+	if b.inspectors[spec] == nil {
+		b.inspectors[spec] = triggers.NewInspector(parse(b.t, spec))
+	}
+	found, err := b.inspectors[spec].Inspect(b.t.Context(), b.conn)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -95,7 +103,7 @@ func TestInspectAtManyServers(t *testing.T) {
 		for range 8 {
 			conn := pgtest.Connect(t, b.url)
 			running.Go(func() {
-				if _, err := triggers.Inspect(t.Context(), conn, parse(t, ordersSpec)); err != nil {
+				if _, err := triggers.NewInspector(parse(t, ordersSpec)).Inspect(t.Context(), conn); err != nil {
 					t.Error(err)
 				}
 			})
@@ -132,4 +140,64 @@ func TestInspectAfterACrash(t *testing.T) {
 	b.inspect(spec)
 	b.inspect(spec)
 	b.wants(`collection_reset - {"table":"public.carts","reason":"crash"}`)
+}
+
+// countingConn counts what a connection sends.
+type countingConn struct {
+	net.Conn
+	sent *int
+}
+
+func (c countingConn) Write(b []byte) (int, error) {
+	*c.sent++
+	return c.Conn.Write(b)
+}
+
+// While nothing changes, a check costs the same for any number of tables: every server makes one a minute.
+func TestInspectReadsLittle(t *testing.T) {
+	var ddl, spec strings.Builder
+	spec.WriteString("tables:\n")
+	for i := range 20 {
+		fmt.Fprintf(&ddl, "create table public.t%d (id int primary key, owner text);", i)
+		fmt.Fprintf(&spec, "  - { name: public.t%d, payload: { id: n.id, by: upper(n.owner) }, on: { insert: made, update: changed } }\n", i)
+	}
+	b := watch(t, ddl.String(), spec.String())
+	sent := 0
+	config, err := pgx.ParseConfig(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := config.DialFunc
+	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return countingConn{conn, &sent}, err
+	}
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	inspector := triggers.NewInspector(parse(t, spec.String()))
+	inspect := func() (drift, messages int) {
+		before := sent
+		found, err := inspector.Inspect(t.Context(), conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found.Drift), sent - before
+	}
+	_, first := inspect()
+	inspect() // prepares the rest
+	if drift, again := inspect(); again > 10 || first < 100 || drift > 0 {
+		t.Errorf("the first check sent %d messages, and a later one %d and found %d differences", first, again, drift)
+	}
+	b.exec(`alter table public.t7 rename column owner to author`)
+	if drift, messages := inspect(); drift != 1 {
+		t.Errorf("after a change, a check sent %d messages and found %d differences", messages, drift)
+	}
+	b.exec(`analyze`)
+	b.exec(`vacuum public.t3`)
+	if _, again := inspect(); again > 10 {
+		t.Errorf("after ANALYZE and VACUUM, a check sent %d messages", again)
+	}
 }

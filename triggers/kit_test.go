@@ -19,6 +19,8 @@ type testBed struct {
 	url  string
 	conn *pgx.Conn
 	last int64 // the last event seen
+
+	inspectors map[string]*triggers.Inspector // by spec
 }
 
 // watch runs the DDL and applies the spec.
@@ -32,7 +34,7 @@ func watch(t testing.TB, ddl, spec string) *testBed {
 func open(t testing.TB, ddl string) *testBed {
 	t.Helper()
 	url := pgtest.NewDatabase(t)
-	b := &testBed{t: t, url: url, conn: pgtest.Connect(t, url)}
+	b := &testBed{t: t, url: url, conn: pgtest.Connect(t, url), inspectors: make(map[string]*triggers.Inspector)}
 	b.exec(ddl)
 	return b
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// inspectLockTimeout bounds how long Inspect waits for an Apply.
-const inspectLockTimeout = 5 * time.Second
+// recordTimeout bounds how long Inspect waits for an Apply.
+const recordTimeout = 5 * time.Second
 
 // loadDrift returns the tables of the spec that pgherald.drift holds.
 func loadDrift(ctx context.Context, tx pgx.Tx, spec Spec) ([]Name, error) {

@@ -30,11 +30,11 @@ const (
 
 // watcher compares the triggers with the spec while the server serves, and reports the difference.
 type watcher struct {
-	pool     *pgxpool.Pool
-	spec     triggers.Spec
-	interval time.Duration
-	logger   *slog.Logger
-	woken    chan struct{} // holds one element if a check is due soon
+	pool      *pgxpool.Pool
+	inspector *triggers.Inspector
+	interval  time.Duration
+	logger    *slog.Logger
+	woken     chan struct{} // holds one element if a check is due soon
 
 	mu      sync.Mutex
 	status  status.Triggers
@@ -47,7 +47,7 @@ type seen struct{ first, logged time.Time }
 
 func newWatcher(pool *pgxpool.Pool, spec triggers.Spec, interval time.Duration, logger *slog.Logger) *watcher {
 	return &watcher{
-		pool: pool, spec: spec, interval: interval, logger: logger, woken: make(chan struct{}, 1),
+		pool: pool, inspector: triggers.NewInspector(spec), interval: interval, logger: logger, woken: make(chan struct{}, 1),
 		status: status.Triggers{Drift: []status.TriggerDrift{}, Kinds: countKinds(nil)},
 	}
 }
@@ -79,6 +79,7 @@ func (w *watcher) Run(ctx context.Context) {
 		select {
 		case <-interval.C:
 		case <-w.woken:
+			w.inspector.Forget() // what raised an error may be outside the tables
 		case <-ctx.Done():
 			return
 		}
@@ -134,7 +135,7 @@ func (w *watcher) inspect(ctx context.Context) (found triggers.Inspection, err e
 		return found, fmt.Errorf("connect to check the triggers: %w", err)
 	}
 	defer conn.Release()
-	found, err = triggers.Inspect(ctx, conn.Conn(), w.spec)
+	found, err = w.inspector.Inspect(ctx, conn.Conn())
 	return found, db.Explain(err)
 }
 
