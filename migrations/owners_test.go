@@ -8,6 +8,7 @@ import (
 
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/migrations"
+	"github.com/pgherald/pgherald/triggers"
 )
 
 // trapSQL makes a table that records who used it: a function with the rights of its caller.
@@ -184,5 +185,49 @@ func TestWriterRoleWithRights(t *testing.T) {
 	defer pgtest.Exec(t, conn, `alter role pgherald_writer nosuperuser`)
 	if err := migrations.Up(t.Context(), url, sets()...); err == nil || !strings.Contains(err.Error(), "more rights") {
 		t.Errorf("got %v, want a refusal", err)
+	}
+}
+
+// A role that may create roles needs no superuser. Since PostgreSQL 16 it does not become a full member of the roles
+// that it creates.
+func TestMigratorWithCreaterole(t *testing.T) {
+	url := pgtest.NewCluster(t).EmptyDatabase(t) // no other database has created the role
+	conn := pgtest.Connect(t, url)
+	pgtest.Exec(t, conn, `create role migrator login createrole; create schema pgherald authorization migrator; create table public.orders (id int primary key); alter table public.orders owner to migrator`)
+	roleURL := as(t, url, "migrator")
+	for range 2 {
+		if err := migrations.Up(t.Context(), roleURL, migrations.Engine()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if advice, err := migrations.RoleAdvice(t.Context(), roleURL); err != nil || advice != "" {
+		t.Errorf("advice %q, %v", advice, err)
+	}
+	migrator := pgtest.Connect(t, roleURL)
+	spec, err := triggers.Parse([]byte("tables: [{name: public.orders, on: {insert: order_created, delete: order_deleted, truncate: as-deletes}}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := triggers.Apply(t.Context(), migrator, spec); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, migrator, `insert into public.orders values (1); truncate public.orders; select pgherald.publish('note', '1')`)
+	if n := value[int](t, migrator, `select count(*) from pgherald.events`); n != 3 {
+		t.Errorf("%d events, want 3", n)
+	}
+	if owner := value[string](t, conn, `select string_agg(distinct proowner::regrole::text, ', ') from pg_proc where pronamespace = 'pgherald'::regnamespace and (prorettype = 'trigger'::regtype and proname like 'public.%' or proname = 'publish')`); owner != "pgherald_writer" {
+		t.Errorf("the functions belong to %s", owner)
+	}
+	if _, err := triggers.Drop(t.Context(), migrator); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrations.Down(t.Context(), roleURL, migrations.Engine()); err != nil {
+		t.Fatal(err)
+	}
+	if remains, err := migrations.DropRole(t.Context(), roleURL); err != nil || remains {
+		t.Errorf("the role remains: %t, %v", remains, err)
+	}
+	if n := value[int](t, conn, `select count(*) from pg_roles where rolname = 'pgherald_writer'`); n != 0 {
+		t.Error("the role remains")
 	}
 }
