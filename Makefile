@@ -36,7 +36,7 @@ browser: setup ## test the dashboard in a headless Chromium, with pictures
 	tools/test-browser
 
 .PHONY: fuzz
-fuzz: ## run every fuzz test for FUZZTIME
+fuzz: ## run every fuzz test for FUZZTIME, such as 10m
 	FUZZTIME=$(FUZZTIME) tools/fuzz
 
 .PHONY: lint

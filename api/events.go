@@ -49,6 +49,19 @@ func (a *API) reject(w http.ResponseWriter, r *http.Request, err error) {
 	a.refuse(w, r, err)
 }
 
+// admitRequest admits a request other than for a stream. The handler of streams admits those.
+func (a *API) admitRequest(r *http.Request) (release func(), err error) {
+	if r.Method == http.MethodGet && r.URL.Path == "/api/events" && r.ContentLength == 0 {
+		return func() {}, nil
+	}
+	release, err = a.config.Streams.Admission.AdmitRequest(r)
+	var rejection *admission.Rejection
+	if errors.As(err, &rejection) {
+		a.config.Metrics.RequestRejected(rejection.Limit)
+	}
+	return release, err
+}
+
 // events serves GET /api/events.
 func (a *API) events(w http.ResponseWriter, r *http.Request, client session.Client) {
 	query, err := eventsQuery(r.URL.RawQuery)

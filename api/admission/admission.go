@@ -32,6 +32,8 @@ type Options struct {
 	// Rate limits how many streams an address may open per second on average. A burst may have
 	// twice as many, and at least 10.
 	Rate float64
+	// Requests limits the requests in progress, except those for streams. One address may have half of them.
+	Requests int
 	// Proxies determine the address that a request comes from.
 	Proxies Proxies
 	// Now is the clock; nil is time.Now.
@@ -43,11 +45,13 @@ type Controller struct {
 	opts  Options
 	burst int
 
-	mu        sync.Mutex
-	total     int
-	users     map[string]int
-	addresses map[netip.Addr]*address
-	sweepAt   int // the size of addresses at which sweep deletes those without streams
+	mu         sync.Mutex
+	total      int
+	users      map[string]int
+	addresses  map[netip.Addr]*address
+	requests   int
+	requestsOf map[netip.Addr]int // requests in progress, by address
+	sweepAt    int                // the size of addresses at which sweep deletes those without streams
 }
 
 // address counts the streams of one address.
@@ -66,7 +70,7 @@ func New(o Options) *Controller {
 	}
 	return &Controller{
 		opts: o, burst: max(10, int(2*o.Rate)), sweepAt: minSweep,
-		users: make(map[string]int), addresses: make(map[netip.Addr]*address),
+		users: make(map[string]int), addresses: make(map[netip.Addr]*address), requestsOf: make(map[netip.Addr]int),
 	}
 }
 
@@ -196,7 +200,7 @@ func (s *Slot) Release() {
 	}
 }
 
-// Limit names the limit that rejected a stream: in error codes ("limit_total") and as a label of
+// Limit names the limit that rejected a stream or a request: in error codes ("limit_total") and as a label of
 // metrics.
 type Limit string
 
@@ -208,10 +212,19 @@ const (
 	LimitRate    Limit = "rate"
 )
 
-// Limits returns all limits.
+// The limits of requests.
+const (
+	LimitRequests        Limit = "requests"
+	LimitRequestsAddress Limit = "requests_address"
+)
+
+// Limits returns all limits of streams.
 func Limits() []Limit { return []Limit{LimitTotal, LimitUser, LimitAddress, LimitRate} }
 
-// Rejection is the error for a stream that a limit forbids.
+// RequestLimits returns all limits of requests.
+func RequestLimits() []Limit { return []Limit{LimitRequests, LimitRequestsAddress} }
+
+// Rejection is the error for a stream or a request that a limit forbids.
 type Rejection struct {
 	Limit  Limit
 	Status int // of HTTP: 429 if the client exceeds its own limit, 503 if the server has reached its limit

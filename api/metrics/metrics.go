@@ -45,6 +45,7 @@ type Metrics struct {
 	closed    *prometheus.CounterVec
 	resets    *prometheus.CounterVec
 	rejected  *prometheus.CounterVec
+	requests  *prometheus.CounterVec
 	sockets   prometheus.Gauge
 	evicted   *prometheus.CounterVec
 	refused   *prometheus.CounterVec
@@ -67,7 +68,9 @@ func New(version string) *Metrics {
 		resets: newCounters("resets_total", "Resets sent to clients whose cursor could not be honoured, by reason.",
 			"reason", stream.ResetReasons()...),
 		rejected: newCounters("connections_rejected_total", "Streams rejected by a limit, by limit.", "limit", admission.Limits()...),
-		sockets:  newGauge("sockets", "Open sockets of clients, except those of streams over plain HTTP/1.1 on Linux."),
+		requests: newCounters("requests_rejected_total", "Requests rejected because too many were in progress, by limit.",
+			"limit", admission.RequestLimits()...),
+		sockets: newGauge("sockets", "Open sockets of clients, except those of streams over plain HTTP/1.1 on Linux."),
 		evicted: newCounters("sockets_evicted_total", "Sockets without a request that were closed to make room for another, by limit.",
 			"limit", SocketLimits()...),
 		refused: newCounters("sockets_refused_total", "New sockets that were closed because all others were busy, by limit.",
@@ -89,7 +92,7 @@ func New(version string) *Metrics {
 	}
 	build := newGauge("build_info", "Always 1; the label is the version of the server.", "version", version)
 	build.Set(1)
-	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.sockets, m.evicted, m.refused, m.duration, m.bytes, m.delivered, m.partial,
+	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.requests, m.sockets, m.evicted, m.refused, m.duration, m.bytes, m.delivered, m.partial,
 		m.types.vec, m.latency, m.readLag, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -130,6 +133,11 @@ func (m *Metrics) Closed(reason sse.CloseReason, after time.Duration) {
 
 // Rejected counts a stream that a limit rejected.
 func (m *Metrics) Rejected(limit admission.Limit) { m.rejected.WithLabelValues(string(limit)).Inc() }
+
+// RequestRejected counts a request that a limit rejected.
+func (m *Metrics) RequestRejected(limit admission.Limit) {
+	m.requests.WithLabelValues(string(limit)).Inc()
+}
 
 // SocketLimit names a limit of sockets.
 type SocketLimit string

@@ -18,21 +18,31 @@ const (
 	restTimeout = time.Second
 )
 
-// Bound returns next with a deadline for the body of each request. It must wrap the handlers that identify clients, because
+// Bound returns next with a limit of the requests in progress and with a deadline for the body of each request. admit admits a
+// request or returns an error to answer it with; the request is in progress until release is called. It must wrap the handlers that identify clients, because
 // a client needs no token to withhold a body.
 //
 //   - A request whose method takes no body is answered with 413 if it has one, and next does not see it.
 //   - The body of another request must arrive within 30 s.
 //   - What next leaves unread must arrive within a second after next has returned. Otherwise net/http closes the connection.
-func Bound(next http.Handler) http.Handler {
-	return bounds{body: bodyTimeout, rest: restTimeout}.handler(next)
+func Bound(next http.Handler, admit func(*http.Request) (release func(), err error)) http.Handler {
+	return bounds{body: bodyTimeout, rest: restTimeout, admit: admit}.handler(next)
 }
 
 // bounds holds the times, which tests shorten.
-type bounds struct{ body, rest time.Duration }
+type bounds struct {
+	body, rest time.Duration
+	admit      func(*http.Request) (release func(), err error)
+}
 
 func (b bounds) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		release, err := b.admit(r)
+		if err != nil {
+			b.refuse(w, r, err)
+			return
+		}
+		defer release()
 		switch {
 		case r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody:
 			next.ServeHTTP(w, r)
@@ -70,14 +80,20 @@ func (b bounds) serveWithoutBody(next http.Handler, w http.ResponseWriter, r *ht
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(b.rest))
 	if err := expectEmpty(r); err != nil {
-		if r.ProtoMajor == 1 { // on HTTP/2 it would end the client's other streams; net/http resets this one
-			w.Header().Set("Connection", "close")
-		}
-		problem.Write(w, r, err)
+		b.refuse(w, r, err)
 		return
 	}
 	_ = control.SetReadDeadline(time.Time{})
 	next.ServeHTTP(w, r)
+}
+
+// refuse answers a request without reading its body.
+func (b bounds) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(b.rest))
+	if r.ProtoMajor == 1 { // on HTTP/2 it would end the client's other streams; net/http resets this one
+		w.Header().Set("Connection", "close")
+	}
+	problem.Write(w, r, err)
 }
 
 // expectEmpty returns a problem unless the body ends without content before the deadline.

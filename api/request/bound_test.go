@@ -43,6 +43,8 @@ func boundServer(t *testing.T, b bounds) *httptest.Server {
 	return s
 }
 
+func admitAll(*http.Request) (release func(), err error) { return func() {}, nil }
+
 func dialTest(t *testing.T, s *httptest.Server) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -57,7 +59,7 @@ func dialTest(t *testing.T, s *httptest.Server) net.Conn {
 }
 
 func TestBodiesThatAreWithheld(t *testing.T) {
-	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: 10 * time.Millisecond})
+	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: 10 * time.Millisecond, admit: admitAll})
 	for request, status := range map[string]string{
 		"GET / HTTP/1.1\r\nContent-Length: 5":                                     "413",
 		"GET / HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue":             "413",
@@ -94,7 +96,7 @@ func TestBodiesThatAreWithheld(t *testing.T) {
 
 // A body that comes in small pieces must still be complete before the deadline.
 func TestBodiesThatTrickle(t *testing.T) {
-	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: 20 * time.Millisecond})
+	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: 20 * time.Millisecond, admit: admitAll})
 	for _, method := range []string{"GET /", "POST /read", "POST /ignore"} {
 		for _, form := range []string{"Transfer-Encoding: chunked", "Content-Length: 1000000"} {
 			conn := dialTest(t, s)
@@ -122,7 +124,7 @@ func isReset(err error) bool {
 
 // Requests that behave keep their connection.
 func TestConnectionsAreKept(t *testing.T) {
-	s := boundServer(t, bounds{body: time.Minute, rest: time.Minute})
+	s := boundServer(t, bounds{body: time.Minute, rest: time.Minute, admit: admitAll})
 	conn := dialTest(t, s)
 	in := bufio.NewReader(conn)
 	for _, request := range []string{
@@ -151,7 +153,7 @@ func TestConnectionsAreKept(t *testing.T) {
 
 // The deadline of a body ends with the body: the work afterwards may take longer.
 func TestWorkAfterABodyMayTakeLonger(t *testing.T) {
-	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: time.Millisecond})
+	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: time.Millisecond, admit: admitAll})
 	for _, http2 := range []bool{false, true} {
 		client := boundClient(t, http2)
 		for range 2 { // the second request uses the same connection
@@ -175,7 +177,7 @@ func TestWorkAfterABodyMayTakeLonger(t *testing.T) {
 
 // On HTTP/2 a stream without its body is answered, and the other streams of the connection go on.
 func TestBodiesThatAreWithheldOnHTTP2(t *testing.T) {
-	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: 10 * time.Millisecond})
+	s := boundServer(t, bounds{body: 50 * time.Millisecond, rest: 10 * time.Millisecond, admit: admitAll})
 	client := boundClient(t, true)
 	for target, want := range map[string]int{"GET /": 408, "DELETE /": 408, "POST /read": 418, "POST /ignore": 200} {
 		method, path, _ := strings.Cut(target, " ")
@@ -203,4 +205,40 @@ func boundClient(t *testing.T, http2 bool) *http.Client {
 	transport.Protocols.SetUnencryptedHTTP2(http2)
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: time.Minute}
+}
+
+// A request beyond the limit is answered and its connection closed, also if its body is withheld. One that ends makes room.
+func TestRequestsInProgress(t *testing.T) {
+	slots := make(chan struct{}, 1)
+	s := boundServer(t, bounds{body: time.Minute, rest: 10 * time.Millisecond, admit: func(*http.Request) (func(), error) {
+		select {
+		case slots <- struct{}{}:
+			return func() { <-slots }, nil
+		default:
+			return nil, BadBody("full")
+		}
+	}})
+	first := dialTest(t, s)
+	if _, err := io.WriteString(first, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(first)
+	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		t.Fatalf("%s, %v", line, err)
+	}
+	for _, request := range []string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"} {
+		conn := dialTest(t, s)
+		_, _ = io.WriteString(conn, request)
+		if answer, err := io.ReadAll(conn); err != nil || !strings.Contains(string(answer), "full") {
+			t.Errorf("%q: %s, %v", request, answer, err)
+		}
+	}
+	_, _ = io.WriteString(first, "x")
+	for _, want := range []string{"\r\n", "HTTP/1.1 200 OK\r\n"} {
+		if line, err := in.ReadString('\n'); err != nil || line != want {
+			t.Fatalf("%q, %v, want %q", line, err, want)
+		}
+	}
+	_ = first.Close()
+	slots <- struct{}{} // once the first has ended
 }

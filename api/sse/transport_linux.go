@@ -104,6 +104,10 @@ func hijack(w http.ResponseWriter, first []byte, timeout time.Duration) (conn ne
 	return conn, n, err
 }
 
+// unreadBytes is the size of the kernel's buffer for bytes that a client sends on a stream, which the server never
+// reads. The kernel doubles it, and has a minimum of about 2 KB.
+const unreadBytes = 1 << 10
+
 // detach duplicates the descriptor of conn's socket and closes conn, because the state that net and the
 // runtime keep for a connection is several times the size of a client.
 func detach(conn net.Conn) (int32, error) {
@@ -118,6 +122,7 @@ func detach(conn net.Conn) (int32, error) {
 	}
 	fd := -1
 	controlErr := raw.Control(func(original uintptr) {
+		_ = unix.SetsockoptInt(int(original), unix.SOL_SOCKET, unix.SO_RCVBUF, unreadBytes) // saves memory only
 		fd, err = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0)
 	})
 	return int32(fd), errors.Join(controlErr, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,6 +80,7 @@ type limitFlags struct {
 	MaxConnectionsPerAddress int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS_PER_ADDRESS" placeholder:"N" help:"Open streams of one address, or of one /64 of IPv6; 0 means no limit. Behind a proxy, set --trusted-proxies."`
 	MaxEventBytes            byteSize `default:"${default_max_event_bytes}" env:"PGHERALD_MAX_EVENT_BYTES" placeholder:"SIZE" help:"Size of type, key, audience and data above which an event reaches clients without its data (default ${default})."`
 	ConnectionRate           float64  `default:"0" env:"PGHERALD_CONNECTION_RATE" placeholder:"N" help:"New streams of one address per second; 0 means no limit."`
+	MaxRequests              int      `default:"${default_max_requests}" env:"PGHERALD_MAX_REQUESTS" placeholder:"N" help:"Requests in progress, except streams (default ${default}); one address may have half of them. 0 means no limit."`
 	MaxSockets               int      `default:"0" env:"PGHERALD_MAX_SOCKETS" placeholder:"N" help:"Open sockets of clients; 0 means the files that the process may open, less 64. At the limit, a new one replaces the one that has been without a request for the longest time."`
 	MaxSocketsPerAddress     int      `default:"0" env:"PGHERALD_MAX_SOCKETS_PER_ADDRESS" placeholder:"N" help:"Open sockets of one address, or of one /64 of IPv6, without streams over plain HTTP/1.1; 0 means half of --max-sockets. Does not apply to --trusted-proxies."`
 	TrustedProxies           []string `env:"PGHERALD_TRUSTED_PROXIES" placeholder:"CIDR" help:"Addresses of proxies whose header names the client, such as 10.0.0.0/8,::1. Default: none."`
@@ -112,6 +114,7 @@ func defaults() kong.Vars {
 		"default_jwt_leeway":             configfile.FormatDuration(d.Tokens.Leeway),
 		"default_roles_claim":            d.Tokens.RolesClaim,
 		"default_max_event_bytes":        byteSize(d.Limits.EventBytes).String(),
+		"default_max_requests":           strconv.Itoa(d.Limits.Requests),
 		"default_forwarded_header":       d.Limits.ForwardedHeader,
 		"default_cors_origins":           strings.Join(d.Limits.Origins, ","),
 		"default_retain_age":             configfile.FormatDuration(d.EventLog.RetainAge),
@@ -150,7 +153,7 @@ func (c *serverFlags) config() server.Config {
 		Limits: server.Limits{
 			Connections: c.Limits.MaxConnections, PerUser: c.Limits.MaxConnectionsPerUser, PerAddress: c.Limits.MaxConnectionsPerAddress,
 			EventBytes: int64(c.Limits.MaxEventBytes),
-			Rate:       c.Limits.ConnectionRate, Sockets: c.Limits.MaxSockets, SocketsPerAddress: c.Limits.MaxSocketsPerAddress,
+			Rate:       c.Limits.ConnectionRate, Requests: c.Limits.MaxRequests, Sockets: c.Limits.MaxSockets, SocketsPerAddress: c.Limits.MaxSocketsPerAddress,
 			TrustedProxies: c.Limits.TrustedProxies, ForwardedHeader: c.Limits.ForwardedHeader,
 			Origins: c.Limits.CORSOrigins, Credentials: c.Limits.CORSCredentials,
 		},

@@ -98,6 +98,9 @@ type Limits struct {
 	EventBytes int64
 	// Rate is the number of streams per second that one address may open. 0 means no limit.
 	Rate float64
+	// Requests is the maximum number of requests in progress, except those for streams. One address may have half
+	// of them. 0 means no limit.
+	Requests int
 	// Sockets is the maximum number of clients' open sockets. 0 means the number of files that the process
 	// may open, less 64.
 	Sockets int
@@ -146,7 +149,7 @@ func DefaultConfig() Config {
 		Database: Database{LockTimeout: 30 * time.Second},
 		Listen:   Listen{Addr: "127.0.0.1:8080"},
 		Tokens:   Tokens{Auth: "none", Leeway: 10 * time.Second, RolesClaim: "roles"},
-		Limits:   Limits{EventBytes: eventlog.DefaultMaxEventBytes, ForwardedHeader: "X-Forwarded-For", Origins: []string{"none"}},
+		Limits:   Limits{Requests: 2048, EventBytes: eventlog.DefaultMaxEventBytes, ForwardedHeader: "X-Forwarded-For", Origins: []string{"none"}},
 		EventLog: EventLog{
 			RetainAge: 24 * time.Hour,
 		},

@@ -15,7 +15,7 @@ func (l Limits) validate() error {
 	}{
 		{"max-connections", float64(l.Connections)}, {"max-connections-per-user", float64(l.PerUser)},
 		{"max-connections-per-address", float64(l.PerAddress)}, {"connection-rate", l.Rate},
-		{"max-sockets", float64(l.Sockets)}, {"max-sockets-per-address", float64(l.SocketsPerAddress)},
+		{"max-requests", float64(l.Requests)}, {"max-sockets", float64(l.Sockets)}, {"max-sockets-per-address", float64(l.SocketsPerAddress)},
 	} {
 		if limit.value < 0 {
 			return fmt.Errorf("--%s must be 0 or more", limit.flag)
@@ -78,6 +78,6 @@ func (l Limits) admission() *admission.Controller {
 	}
 	proxies, _ := l.proxies()
 	return admission.New(admission.Options{
-		Total: total, PerUser: l.PerUser, PerAddress: l.PerAddress, Rate: l.Rate, Proxies: proxies,
+		Total: total, PerUser: l.PerUser, PerAddress: l.PerAddress, Rate: l.Rate, Requests: l.Requests, Proxies: proxies,
 	})
 }

@@ -81,13 +81,14 @@ func (s *socketServer) dial(from string) *socketClient {
 	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		s.Fatal(err)
 	}
-	return &socketClient{T: s.T, Conn: conn, in: bufio.NewReader(conn)}
+	return &socketClient{T: s.T, server: s, Conn: conn, in: bufio.NewReader(conn)}
 }
 
 type socketClient struct {
 	*testing.T
 	net.Conn
-	in *bufio.Reader
+	server *socketServer
+	in     *bufio.Reader
 }
 
 // get sends a request and reads the response, nil if the server has closed the socket.
@@ -106,8 +107,50 @@ func (c *socketClient) request(path string) {
 	_, _ = io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
 }
 
-// works reports whether the server answers a request on the socket.
-func (c *socketClient) works() bool { return c.get("/") != nil }
+// works reports whether the server answers a request on the socket. It waits until the server knows that the socket has no
+// request any more, which is after the response.
+func (c *socketClient) works() bool {
+	if c.get("/") == nil {
+		return false
+	}
+	c.server.await("a socket to be idle", func() bool { return c.server.isWaiting(c.LocalAddr().String()) })
+	return true
+}
+
+// beBusy sends a request and waits until the server handles it.
+func (c *socketClient) beBusy() {
+	c.Helper()
+	c.request("/busy")
+	select {
+	case <-c.server.busy:
+	case <-time.After(time.Minute):
+		c.Fatal("the request of a busy socket is not handled")
+	}
+}
+
+// isWaiting reports whether the socket of a client has no request.
+func (s *socketServer) isWaiting(client string) bool {
+	s.sockets.mu.Lock()
+	defer s.sockets.mu.Unlock()
+	for conn, w := range s.sockets.open {
+		if conn.RemoteAddr().String() == client {
+			return w.inAll != nil
+		}
+	}
+	return false
+}
+
+// await polls until a condition holds.
+func (s *socketServer) await(what string, holds func() bool) {
+	s.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); !holds(); <-tick.C {
+		if time.Now().After(deadline) {
+			s.Fatalf("waited for %s", what)
+		}
+	}
+}
 
 // awaitClosed waits until the server closes the socket.
 func (c *socketClient) awaitClosed() {
@@ -157,8 +200,7 @@ func TestBusySocketsAreNotClosed(t *testing.T) {
 	s := newSocketServer(t, socketLimits{total: 2})
 	busy := []*socketClient{s.dial("127.0.0.1"), s.dial("127.0.0.1")}
 	for _, c := range busy {
-		c.request("/busy")
-		<-s.busy
+		c.beBusy()
 	}
 	s.dial("127.0.0.1").awaitClosed()
 	if got := s.count(`sockets_refused_total{limit="total"}`); got != "1" {
@@ -169,6 +211,7 @@ func TestBusySocketsAreNotClosed(t *testing.T) {
 		if _, err := http.ReadResponse(c.in, nil); err != nil {
 			t.Errorf("a busy socket: %v", err)
 		}
+		s.await("a socket to be idle", func() bool { return s.isWaiting(c.LocalAddr().String()) })
 	}
 	if !s.dial("127.0.0.1").works() {
 		t.Error("a socket that is idle again makes no room")
@@ -191,8 +234,7 @@ func TestSocketsOfOneAddress(t *testing.T) {
 		c.awaitClosed()
 	}
 	for _, c := range own[3:] {
-		c.request("/busy")
-		<-s.busy
+		c.beBusy()
 	}
 	s.dial("127.0.0.1").awaitClosed()
 	if !other.works() || !s.dial("127.0.0.3").works() {
@@ -255,11 +297,7 @@ func TestSocketsAreForgotten(t *testing.T) {
 		_ = response.Body.Close()
 		transport.CloseIdleConnections()
 	}
-	for deadline := time.Now().Add(time.Minute); s.count("sockets") != "0"; {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s sockets are still counted", s.count("sockets"))
-		}
-	}
+	s.await("the sockets to be forgotten", func() bool { return s.count("sockets") == "0" })
 	s.sockets.mu.Lock()
 	defer s.sockets.mu.Unlock()
 	if len(s.sockets.open)+len(s.sockets.addresses)+s.sockets.waiting.Len() > 0 {

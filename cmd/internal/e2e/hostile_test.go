@@ -1,0 +1,281 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+)
+
+// docs/threat-model.md has the result of -args -hostile.clients=1000 -hostile.time=15s.
+var (
+	hostileClients = flag.Int("hostile.clients", 30, "clients of each kind of TestHostileClients")
+	hostileTime    = flag.Duration("hostile.time", time.Second, "time for which each kind of TestHostileClients attacks")
+	hostileOnly    = flag.String("hostile.only", "", "regular expression of the kinds; empty means all")
+)
+
+// hostileKind is a kind of hostile client.
+type hostileKind struct {
+	name   string
+	secure bool // against the server with TLS
+	run    func(h *hostile, conn *net.TCPConn) error
+}
+
+// hostile is one hostile client. It comes from an address that healthy clients do not have.
+type hostile struct {
+	*rand.Rand
+	ctx  context.Context // ends with the attack, and closes its connections
+	addr string
+}
+
+// attack connects again and again until ctx ends.
+func (h *hostile) attack(kind hostileKind) {
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+h.IntN(200)))}}
+	for h.ctx.Err() == nil {
+		conn, err := dialer.DialContext(h.ctx, "tcp", h.addr)
+		if err == nil {
+			stop := context.AfterFunc(h.ctx, func() { _ = conn.Close() })
+			tcp := conn.(*net.TCPConn)
+			_ = tcp.SetLinger(0) // no port stays in TIME_WAIT
+			_ = kind.run(h, tcp) // the server ends most attacks
+			_ = conn.Close()
+			stop()
+		}
+		pause(h.ctx, time.Duration(1+h.IntN(10))*time.Millisecond)
+	}
+}
+
+// untilClosed reads and discards until the server closes the connection or the attack ends.
+func untilClosed(conn net.Conn) error {
+	_, err := io.Copy(io.Discard, conn)
+	return err
+}
+
+// hold waits until the attack ends, without reading.
+func (h *hostile) hold() error {
+	<-h.ctx.Done()
+	return nil
+}
+
+// besieged is a pair of servers on one database, with and without TLS, and the clients that behave.
+type besieged struct {
+	*testing.T
+	ctx      context.Context
+	plain    *besiegedServer
+	secure   *besiegedServer
+	conn     *pgx.Conn
+	clients  []*goodClient
+	received chan struct{}
+}
+
+type besiegedServer struct {
+	program        *program
+	url, operators string
+	http1, http2   *http.Client
+}
+
+// TestHostileClients attacks with many clients of each kind. Meanwhile rows are written, the clients that behave receive
+// each event, and new ones are served. Afterwards no file, goroutine or memory is left.
+func TestHostileClients(t *testing.T) {
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		t.Skip("the test counts open files in /proc")
+	}
+	b := newBesieged(t)
+	only := regexp.MustCompile(*hostileOnly)
+	for _, kind := range append(attacksOnHTTP1(), attacksOnHTTP2()...) {
+		if only.MatchString(kind.name) {
+			t.Run(kind.name, func(t *testing.T) { b.withstand(t, kind) })
+		}
+	}
+}
+
+func newBesieged(t *testing.T) *besieged {
+	t.Helper()
+	b := &besieged{T: t, ctx: testContext(t), received: make(chan struct{}, 1)}
+	databaseURL, binary := pgtest.NewDatabase(t), buildProgram(t)
+	dir, trust := t.TempDir(), x509.NewCertPool()
+	writeCertificate(t, dir, "besieged", trust)
+	b.plain = serveBesieged(t, binary, databaseURL, "--h2c")
+	b.secure = serveBesieged(t, binary, databaseURL, "--tls-cert="+filepath.Join(dir, "cert.pem"), "--tls-key="+filepath.Join(dir, "key.pem"))
+	for _, s := range []*besiegedServer{b.plain, b.secure} {
+		s.http1, s.http2 = protocolClient(t, trust, false), protocolClient(t, trust, true)
+		for i := range 10 {
+			b.listen([]*http.Client{s.http1, s.http2}[i%2], s.url)
+		}
+	}
+	b.conn = pgtest.Connect(t, databaseURL)
+	b.write()
+	awaitEvents(b.ctx, t, b.conn, b.clients, b.received)
+	return b
+}
+
+// serveBesieged starts a server that has room for all hostile clients: they must not win by being many.
+func serveBesieged(t *testing.T, binary, databaseURL string, args ...string) *besiegedServer {
+	t.Helper()
+	args = append(args, "--admin-addr=127.0.0.1:0", "--log-level=info", "--probe-interval=10s", fmt.Sprintf("--max-connections=%d", 2*(*hostileClients)+100))
+	s := new(besiegedServer)
+	s.program, s.url = serveProgram(t, binary, databaseURL, args...)
+	s.operators = s.program.awaitLog(t, "serving operators", "url")
+	return s
+}
+
+// protocolClient returns a client that speaks one version of HTTP.
+func protocolClient(t *testing.T, trust *x509.CertPool, http2 bool) *http.Client {
+	t.Helper()
+	transport := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{RootCAs: trust}}
+	transport.Protocols.SetHTTP1(!http2)
+	transport.Protocols.SetHTTP2(http2)
+	transport.Protocols.SetUnencryptedHTTP2(http2)
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// listen starts a client that behaves.
+func (b *besieged) listen(client *http.Client, url string) {
+	b.Helper()
+	r, err := http.NewRequestWithContext(b.ctx, http.MethodGet, url+"/api/events", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	response, err := client.Do(r)
+	if err != nil || response.StatusCode != http.StatusOK {
+		b.Fatalf("open a stream: %v, %v", response, err)
+	}
+	c := &goodClient{done: make(chan struct{})}
+	b.clients = append(b.clients, c)
+	go c.read(b.ctx, response.Body, b.received)
+}
+
+// write writes one row.
+func (b *besieged) write() {
+	b.Helper()
+	pgtest.Exec(b.T, b.conn, `insert into public.activities (category, subcategory, location, reporter) values ('c', 's', 'l', $1)`, strings.Repeat("r", 200))
+}
+
+// withstand attacks, and checks the servers during the attack and after it.
+func (b *besieged) withstand(t *testing.T, kind hostileKind) {
+	target := b.plain
+	if kind.secure {
+		target = b.secure
+	}
+	before := target.usage(b.ctx, t)
+	ctx, cancel := context.WithTimeout(b.ctx, *hostileTime)
+	defer cancel()
+	var attacking sync.WaitGroup
+	for range *hostileClients {
+		h := &hostile{Rand: rand.New(rand.NewPCG(rand.Uint64(), 0)), ctx: ctx, addr: target.url[strings.Index(target.url, "//")+2:]}
+		attacking.Go(func() { h.attack(kind) })
+	}
+	slowest, requests, most := time.Duration(0), 0, before
+	for ctx.Err() == nil {
+		b.write()
+		slowest = max(slowest, b.probe(t, target))
+		requests++
+		most = most.max(target.usage(b.ctx, t))
+		pause(ctx, 20*time.Millisecond)
+	}
+	attacking.Wait()
+	awaitEvents(b.ctx, t, b.conn, b.clients, b.received)
+	after := target.awaitRest(b.ctx, t, before)
+	t.Logf("%d rows and new connections, answered in at most %v; at most %v, after it %v", requests, slowest.Round(time.Millisecond), most, after)
+	if after.heap > before.heap+16<<20 {
+		t.Errorf("%d MiB of memory are left", (after.heap-before.heap)>>20)
+	}
+	if strings.Contains(target.program.log.String(), "panic") {
+		t.Errorf("the server's log:\n%s", target.program.log.tail())
+	}
+}
+
+// probe sends a request on a new connection and returns how long the answer took.
+func (b *besieged) probe(t *testing.T, s *besiegedServer) time.Duration {
+	began := time.Now()
+	transport := s.http1.Transport.(*http.Transport).Clone()
+	transport.DisableKeepAlives = true
+	response, err := (&http.Client{Transport: transport}).Get(s.url + "/healthz")
+	if err != nil {
+		t.Errorf("a new client is not served: %v", err)
+		return time.Since(began)
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("a new client is answered with %s, %v", response.Status, err)
+	}
+	return time.Since(began)
+}
+
+// usage holds what a server uses.
+type usage struct {
+	files, goroutines int
+	rss, heap         int // bytes
+}
+
+func (u usage) String() string {
+	return fmt.Sprintf("%d files, %d goroutines, %d MiB", u.files, u.goroutines, u.rss>>20)
+}
+
+func (u usage) max(v usage) usage {
+	return usage{max(u.files, v.files), max(u.goroutines, v.goroutines), max(u.rss, v.rss), max(u.heap, v.heap)}
+}
+
+func (s *besiegedServer) usage(ctx context.Context, t *testing.T) usage {
+	t.Helper()
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.program.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := get(ctx, t, s.operators+"/metrics")
+	return usage{files: len(files), goroutines: metric(t, text, "go_goroutines"), rss: metric(t, text, "process_resident_memory_bytes"), heap: metric(t, text, "go_memstats_heap_alloc_bytes")}
+}
+
+// metric returns the value of a metric without labels.
+func metric(t *testing.T, text, name string) int {
+	t.Helper()
+	match := regexp.MustCompile(`(?m)^` + name + ` (.*)$`).FindStringSubmatch(text)
+	if match == nil {
+		t.Fatalf("no metric %s", name)
+	}
+	value, err := strconv.ParseFloat(match[1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(value)
+}
+
+// awaitRest waits until the server has closed what the attack opened, collects its garbage, and returns the usage. More
+// connections to the database may be open than before, each with a goroutine.
+func (s *besiegedServer) awaitRest(ctx context.Context, t *testing.T, before usage) (rest usage) {
+	t.Helper()
+	waitFor(ctx, t, fmt.Sprintf("the server to use no more than %v", before), func() bool {
+		for range 2 { // a sync.Pool survives one collection
+			get(ctx, t, s.operators+"/debug/pprof/heap?gc=1")
+		}
+		rest = s.usage(ctx, t)
+		if rest.files <= before.files+8 && rest.goroutines <= before.goroutines+16 {
+			return true
+		}
+		pause(ctx, 100*time.Millisecond)
+		return false
+	})
+	return rest
+}
+
+// repeat returns n copies of a text, as bytes.
+func repeat(text string, n int) []byte { return bytes.Repeat([]byte(text), n) }
