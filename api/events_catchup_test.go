@@ -16,17 +16,17 @@ type endlessLog struct {
 	old stream.Cursor
 }
 
-func (l *endlessLog) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+func (l *endlessLog) Resume(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
 	if from.Equal(l.old) {
 		return &endless{cursor: from}, nil
 	}
-	return l.Log.Read(ctx, from)
+	return l.Log.Resume(ctx, from)
 }
 
 // endless yields transactions of one event each.
 type endless struct{ cursor stream.Cursor }
 
-func (r *endless) Next(ctx context.Context) (stream.Transaction, error) {
+func (r *endless) Next(ctx context.Context, _ stream.Interest) (stream.Transaction, error) {
 	if ctx.Err() != nil {
 		return stream.Transaction{}, io.ErrUnexpectedEOF
 	}
@@ -35,7 +35,7 @@ func (r *endless) Next(ctx context.Context) (stream.Transaction, error) {
 	return stream.Transaction{XID: xid, Events: []stream.Event{{Type: "x", Data: []byte("{}")}}, Cursor: r.cursor}, nil
 }
 
-func (r *endless) Events() int           { return -1 }
+func (r *endless) Buffered() int         { return 0 }
 func (r *endless) Cursor() stream.Cursor { return r.cursor }
 
 // A client whose long catch-up yields no events for its filter receives heartbeats with newer cursors. Otherwise it, or a

@@ -46,7 +46,7 @@ func (t *tape) ReadTransaction(context.Context, string, uint64, int64) (stream.R
 
 func (t *tape) Tail(context.Context, int, int64) (stream.Cursor, error) { return t.cursor, nil }
 
-func (t *tape) Next(context.Context) (stream.Transaction, error) {
+func (t *tape) Next(context.Context, stream.Interest) (stream.Transaction, error) {
 	if t.left == 0 {
 		return stream.Transaction{}, io.EOF
 	}
@@ -56,7 +56,14 @@ func (t *tape) Next(context.Context) (stream.Transaction, error) {
 	return stream.Transaction{XID: t.xid - 1, Events: t.events, Cursor: t.cursor}, nil
 }
 
-func (t *tape) Events() int           { return t.left * len(t.events) }
+func (t *tape) Buffered() int { return 0 }
+
+func (t *tape) Check(context.Context, stream.Cursor) (int, error) { return t.left * len(t.events), nil }
+
+func (t *tape) Resume(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	return t.Read(ctx, from)
+}
+
 func (t *tape) Cursor() stream.Cursor { return t.cursor }
 
 func filled(b *testing.B, log *tape, bytes int64) *stream.Feed {

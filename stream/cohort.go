@@ -71,7 +71,7 @@ func (p *FanOutPass) SentEvents() uint64 { return p.sent }
 // more reports whether further events may be pending. The caller must not change the bytes, which the
 // cohort shares. Keeping a part of them keeps all of them in memory: up to limit bytes and a frame.
 func (p *FanOutPass) Pending(s *Subscription) (data []byte, more bool, err error) {
-	if s.replay != nil && (!s.replay.base.IsZero() || s.replay.reading != nil) {
+	if s.replay != nil && (!s.replay.base.IsZero() || s.replay.inLog) {
 		// Its id lines differ from those of every cohort, or it has to catch up.
 		return p.apply(s, p.compute(s, &cohortGroup{end: p.feed.end()}))
 	}

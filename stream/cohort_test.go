@@ -23,7 +23,7 @@ func (c *testClient) receiveInPass(f *stream.Feed) {
 		data, more, err = p.Pending(c.sub)
 		c.write([][]byte{data})
 		if errors.Is(err, stream.ErrBehind) {
-			more, err = true, c.sub.CatchUp(context.Background(), func(bufs [][]byte) error { c.write(bufs); return nil })
+			more, err = true, c.sub.CatchUp(context.Background(), stream.CatchUpClient{Emit: func(bufs [][]byte) error { c.write(bufs); return nil }})
 		}
 		if err != nil {
 			c.t.Fatal(err)

@@ -288,7 +288,7 @@ func (c *client) step(t *rapid.T, limit, breakAfter int) bool {
 	bufs, err := c.sub.Pending(nil, limit)
 	c.write(t, bufs)
 	if errors.Is(err, stream.ErrBehind) {
-		err = c.sub.CatchUp(context.Background(), func(bufs [][]byte) error {
+		err = c.sub.CatchUp(context.Background(), stream.CatchUpClient{Emit: func(bufs [][]byte) error {
 			if breakAfter--; breakAfter == 0 {
 				return errBroken
 			}
@@ -297,7 +297,7 @@ func (c *client) step(t *rapid.T, limit, breakAfter int) bool {
 			}
 			c.write(t, bufs)
 			return nil
-		})
+		}})
 		if errors.Is(err, errBroken) {
 			c.sub = nil
 			c.Disconnect()

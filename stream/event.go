@@ -57,7 +57,7 @@ const TypeCollectionReset = "collection_reset"
 type Transaction struct {
 	XID    uint64
 	Events []Event
-	Cursor Cursor // after the transaction; zero while More is set
+	Cursor Cursor // after the transaction
 	More   bool   // the next Transaction holds further events of this one
 }
 

@@ -24,7 +24,7 @@ func TestControlEventsWithinATransactionHaveNoID(t *testing.T) {
 			var sent strings.Builder
 			bufs, err := c.sub.Pending(nil, 1000)
 			if errors.Is(err, stream.ErrBehind) {
-				err = c.sub.CatchUp(context.Background(), func(part [][]byte) error {
+				err = c.sub.CatchUp(context.Background(), stream.CatchUpClient{Emit: func(part [][]byte) error {
 					if sent.Len() > 0 {
 						return errBroken
 					}
@@ -32,7 +32,7 @@ func TestControlEventsWithinATransactionHaveNoID(t *testing.T) {
 						sent.Write(b)
 					}
 					return nil
-				})
+				}})
 			}
 			for _, b := range bufs {
 				sent.Write(b)

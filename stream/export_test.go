@@ -10,3 +10,10 @@ func ReadOnce(f *Feed) error {
 
 // FeedOf returns the feed that the subscription reads.
 func FeedOf(s *Subscription) *Feed { return s.feed }
+
+// CatchUpBytes returns the bytes that catch-ups hold and have reserved, and how many replays are open.
+func CatchUpBytes(f *Feed) (bytes int64, open int) {
+	f.replays.mu.Lock()
+	defer f.replays.mu.Unlock()
+	return f.replays.bytes, len(f.replays.open)
+}

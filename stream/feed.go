@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"sort"
@@ -22,6 +21,10 @@ type FeedOptions struct {
 	Fill int
 	// CatchUpQueries limits the queries that subscriptions run on the log at the same time; 4 if 0.
 	CatchUpQueries int
+	// CatchUpBytes bounds the memory of what subscriptions read from the log; 64 MiB if 0.
+	CatchUpBytes int64
+	// PageBytes bounds the memory of what a Reading fetches at a time; 6 MiB if 0.
+	PageBytes int64
 	// OnEvent receives each event that Run has read, on Run's goroutine. It must not block.
 	OnEvent func(*Event)
 	// Schedule delays reads until shortly before the next fan-out pass; nil delays none.
@@ -40,6 +43,12 @@ func (o FeedOptions) withDefaults() FeedOptions {
 	if o.CatchUpQueries <= 0 {
 		o.CatchUpQueries = 4
 	}
+	if o.CatchUpBytes <= 0 {
+		o.CatchUpBytes = 64 << 20
+	}
+	if o.PageBytes <= 0 {
+		o.PageBytes = 6 << 20
+	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(*Event) {}
 	}
@@ -56,7 +65,7 @@ func (o FeedOptions) withDefaults() FeedOptions {
 type Feed struct {
 	log       Log
 	opts      FeedOptions
-	logReads  chan struct{} // a semaphore: one element for each running query of a catch-up
+	replays   *replays
 	started   time.Time
 	queriedAt atomic.Int64 // when Run began to wait for the log, see monotonic; 0 while it does not wait
 
@@ -89,12 +98,12 @@ type FeedStats struct {
 func NewFeed(log Log, opts FeedOptions) *Feed {
 	opts = opts.withDefaults()
 	return &Feed{
-		log:      log,
-		opts:     opts,
-		logReads: make(chan struct{}, opts.CatchUpQueries),
-		started:  time.Now(),
-		buffer:   newRingBuffer(opts.Bytes, Cursor{}),
-		changed:  make(chan struct{}),
+		log:     log,
+		opts:    opts,
+		replays: newReplays(log, opts),
+		started: time.Now(),
+		buffer:  newRingBuffer(opts.Bytes, Cursor{}),
+		changed: make(chan struct{}),
 	}
 }
 
@@ -179,17 +188,6 @@ func (f *Feed) replace(r *ringBuffer, reason ResetReason) {
 func (f *Feed) signalChange() {
 	close(f.changed)
 	f.changed = make(chan struct{})
-}
-
-// acquireLogRead waits until fewer than FeedOptions.CatchUps queries run, or until ctx ends. The
-// caller must call release when its query has ended.
-func (f *Feed) acquireLogRead(ctx context.Context) (release func(), err error) {
-	select {
-	case f.logReads <- struct{}{}:
-		return func() { <-f.logReads }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // ringBuffer holds the newest part of the log in memory, bounded in bytes. push evicts the oldest

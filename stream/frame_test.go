@@ -53,7 +53,7 @@ func TestControlBytes(t *testing.T) {
 }
 
 // The offsets of a frame find its parts in a transaction of several parts, and in the one frame that
-// keepOnly keeps.
+// only keeps.
 func TestFrameOffsets(t *testing.T) {
 	events := []Event{
 		{ID: 9, Type: "a", Data: json.RawMessage(`{"a":",\"timestamp\":1}"}`), At: time.UnixMilli(7)},
@@ -83,7 +83,7 @@ func TestFrameOffsets(t *testing.T) {
 	for i, ev := range events {
 		check(i, ev)
 	}
-	e.keepOnly(1)
+	e = e.only(1)
 	check(0, events[1])
 }
 

@@ -11,8 +11,14 @@ type Log interface {
 	// Read begins to read every event that is visible now and that from has not seen. Its error
 	// wraps ErrOtherLog, ErrPruned or ErrFuture if the log cannot honour the cursor.
 	Read(ctx context.Context, from Cursor) (Reading, error)
+	// Check returns the number of events that are visible now and that from has not seen; -1 if it is not
+	// known or if some of them are not public. Its error is like Read's.
+	Check(ctx context.Context, from Cursor) (events int, err error)
+	// Resume begins to read like Read, but does not fetch any event yet.
+	Resume(ctx context.Context, from Cursor) (Reading, error)
 	// ReadTransaction begins to read the events of one committed transaction whose ids are above
-	// after, in the log of the given epoch. The Transactions it yields have no Cursor.
+	// after, in the log of the given epoch. The Transactions it yields have no Cursor. It fetches no event
+	// yet.
 	ReadTransaction(ctx context.Context, epoch string, xid uint64, after int64) (Reading, error)
 	// Tail returns a cursor after which about the given number of events follow, or fewer if those take
 	// more bytes. With 0 events it returns the end of the log.
@@ -23,12 +29,12 @@ type Log interface {
 // it holds no connection and no snapshot, so it may be abandoned at any time. It keeps at most a
 // page of events in memory.
 type Reading interface {
-	// Next returns the next transaction or part of one, and io.EOF after the last. Its error wraps
-	// ErrPruned if events were pruned meanwhile.
-	Next(ctx context.Context) (Transaction, error)
-	// Events returns the number of events that the reading yields in all, as known when it began. It
-	// returns -1 if the number is not known or if some events are not public.
-	Events() int
+	// Next returns the next transaction or part of one, and io.EOF after the last. It may leave out events
+	// in which wants has no interest, and then yields transactions without events. Its error wraps
+	// ErrPruned if events were pruned meanwhile; after any error but that, Next can be called again.
+	Next(ctx context.Context, wants Interest) (Transaction, error)
+	// Buffered returns how many Transactions have been fetched and not yet returned.
+	Buffered() int
 	// Cursor returns the cursor after everything that was yielded. It is valid once Next has returned
 	// io.EOF.
 	Cursor() Cursor

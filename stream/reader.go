@@ -175,7 +175,7 @@ func (f *Feed) encode(ctx context.Context, r Reading, flush func([]*entry, int))
 	var events, flushed int
 	current := &entry{}
 	for {
-		t, err := r.Next(ctx)
+		t, err := r.Next(ctx, Interest{Everything: true})
 		f.noteAnswer()
 		if errors.Is(err, io.EOF) {
 			if len(encoded) > 0 {
@@ -242,8 +242,8 @@ type observedReading struct {
 	observe func(*Event)
 }
 
-func (r observedReading) Next(ctx context.Context) (Transaction, error) {
-	t, err := r.Reading.Next(ctx)
+func (r observedReading) Next(ctx context.Context, wants Interest) (Transaction, error) {
+	t, err := r.Reading.Next(ctx, wants)
 	for i := range t.Events {
 		r.observe(&t.Events[i])
 	}

@@ -39,12 +39,8 @@ func (f *Feed) Subscribe(ctx context.Context, c Cursor, filter Filter) (*Subscri
 	if s, events, ok := f.subscribeInFeed(c, filter); ok {
 		return s, resumed(events), nil
 	}
-	release, err := f.acquireLogRead(ctx)
-	if err != nil {
-		return nil, Sync{}, err
-	}
-	defer release()
-	r, err := f.log.Read(ctx, c)
+	var events int
+	err := f.replays.query(ctx, func() (err error) { events, err = f.log.Check(ctx, c); return err })
 	if reason := resetReason(err); reason != "" {
 		s, sync := f.SubscribeReset(filter, reason)
 		return s, sync, nil
@@ -52,11 +48,10 @@ func (f *Feed) Subscribe(ctx context.Context, c Cursor, filter Filter) (*Subscri
 	if err != nil {
 		return nil, Sync{}, err
 	}
-	events := r.Events()
 	if filter.isSelective() && events != 0 {
 		events = -1
 	}
-	return f.subscribeInLog(c, r, filter), resumed(events), nil
+	return f.subscribeInLog(c, filter), resumed(events), nil
 }
 
 // SubscribeReset returns a subscription at the head of the feed for a client whose cursor cannot be
@@ -104,10 +99,10 @@ func (f *Feed) subscribeInFeed(c Cursor, filter Filter) (*Subscription, int, boo
 	return s, s.countPending(), true
 }
 
-func (f *Feed) subscribeInLog(c Cursor, r Reading, filter Filter) *Subscription {
+func (f *Feed) subscribeInLog(c Cursor, filter Filter) *Subscription {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c, replay: &replayState{reading: r}}
+	return &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c, replay: &replayState{inLog: true}}
 }
 
 // countPending returns the number of pending events. It returns -1 if it would have to read the log
@@ -133,7 +128,7 @@ func (s *Subscription) countPending() int {
 	return n
 }
 
-// base returns replayState.base, and reading replayState.reading.
+// base returns replayState.base, and isInLog replayState.inLog.
 func (s *Subscription) base() Cursor {
 	if s.replay == nil {
 		return Cursor{}
@@ -141,12 +136,7 @@ func (s *Subscription) base() Cursor {
 	return s.replay.base
 }
 
-func (s *Subscription) reading() Reading {
-	if s.replay == nil {
-		return nil
-	}
-	return s.replay.reading
-}
+func (s *Subscription) isInLog() bool { return s.replay != nil && s.replay.inLog }
 
 // Cursor returns what the client has seen once it has received everything that was returned.
 func (s *Subscription) Cursor() Cursor { return s.cursor }
@@ -171,7 +161,7 @@ func (s *Subscription) pendingBefore(dst [][]byte, limit int, end uint64) ([][]b
 		s.moveToHead()
 		return dst, &ResetError{Reason: s.feed.resetReason}
 	}
-	if s.reading() != nil || s.pos < s.feed.buffer.first {
+	if s.isInLog() || s.pos < s.feed.buffer.first {
 		return dst, ErrBehind
 	}
 	if s.filter.batches() {
@@ -269,7 +259,7 @@ func (s *Subscription) advanceToHead() {
 	s.feed.mu.RLock()
 	defer s.feed.mu.RUnlock()
 	r := s.feed.buffer
-	if s.generation == s.feed.generation && s.reading() == nil && s.cursor.Covers(r.cursorBefore(r.end())) {
+	if s.generation == s.feed.generation && !s.isInLog() && s.cursor.Covers(r.cursorBefore(r.end())) {
 		s.moveTo(r.head)
 	}
 }
@@ -288,6 +278,6 @@ func (s *Subscription) joinFeed() bool {
 	if s.feed.buffer.cursorBefore(pos).Covers(base) {
 		base = Cursor{}
 	}
-	s.setBase(base)
+	s.setReplayState(replayState{base: base})
 	return true
 }

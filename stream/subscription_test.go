@@ -78,7 +78,7 @@ func (c *testClient) receiveAll() []int {
 		bufs, err := c.sub.Pending(nil, 1<<20)
 		c.write(bufs)
 		if errors.Is(err, stream.ErrBehind) {
-			err = c.sub.CatchUp(context.Background(), func(bufs [][]byte) error { c.write(bufs); return nil })
+			err = c.sub.CatchUp(context.Background(), stream.CatchUpClient{Emit: func(bufs [][]byte) error { c.write(bufs); return nil }})
 		} else if len(bufs) == 0 && err == nil {
 			var sizes []int
 			for _, tx := range c.Transactions[before:] {
@@ -217,7 +217,7 @@ func TestPrunedCursorIsReset(t *testing.T) {
 		t.Fatalf("Pending returned %v, want ErrBehind", err)
 	}
 	var reset *stream.ResetError
-	if err := c.sub.CatchUp(context.Background(), nil); !errors.As(err, &reset) || reset.Reason != stream.ResetPruned {
+	if err := c.sub.CatchUp(context.Background(), stream.CatchUpClient{}); !errors.As(err, &reset) || reset.Reason != stream.ResetPruned {
 		t.Fatalf("CatchUp returned %v, want a reset: pruned", err)
 	}
 	write(log, 4)

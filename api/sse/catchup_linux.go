@@ -34,7 +34,7 @@ func (c *client) startCatchUp() {
 func (u *catchUp) run() {
 	c := u.client
 	bytes, events := c.bytes, c.sub.Sent()
-	err := c.sub.CatchUp(u.ctx, u.emit)
+	err := c.sub.CatchUp(u.ctx, stream.CatchUpClient{Emit: u.emit, Interrupt: func() { u.cancel(CloseSlow) }})
 	c.shard.server.opts.Meter.Sent(c.bytes-bytes, c.sub.Sent()-events)
 	if cause := context.Cause(u.ctx); cause != nil {
 		err = cause

@@ -212,7 +212,7 @@ func (g *goroutine) advance(ctx context.Context) (bool, error) {
 	}
 	g.server.latency.observe()
 	if errors.Is(err, stream.ErrBehind) {
-		err = g.stream.Sub.CatchUp(ctx, g.emit)
+		err = g.stream.Sub.CatchUp(ctx, stream.CatchUpClient{Emit: g.emit, Interrupt: g.interrupt})
 	} else if err == nil {
 		return len(bufs) > 0, nil
 	}
@@ -238,6 +238,11 @@ func (g *goroutine) emit(bufs [][]byte) error {
 	default:
 		return nil
 	}
+}
+
+// interrupt makes a running write fail: the client is slow.
+func (g *goroutine) interrupt() {
+	_ = http.NewResponseController(g.w).SetWriteDeadline(time.Unix(1, 0))
 }
 
 // heartbeat writes a heartbeat, unless the lease has ended: then ctx has, too.

@@ -164,7 +164,16 @@ var everything = stream.Interest{Everything: true}
 // ReadTransaction starts to read the events of one committed transaction with ids above after. The
 // parts that it yields have no cursor.
 func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
-	return &reading{log: l, epoch: epoch, events: -1, size: max(1, l.readEvents/2), partial: partialRead{xid: xid, after: after}}, nil
+	return &reading{log: l, epoch: epoch, size: max(1, l.firstPage()/2), partial: partialRead{xid: xid, after: after}}, nil
+}
+
+// Resume starts to read like Read, with a plan.
+func (l *Log) Resume(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	r := &reading{log: l, epoch: from.Epoch(), size: max(1, l.firstPage()/4)}
+	if err := r.planAfter(ctx, from); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // errNoAnswer says that a statement timed out.

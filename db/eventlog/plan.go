@@ -14,15 +14,15 @@ import (
 
 // planSQL returns the unseen transactions, at most $2, in the order of their last event ids. It also
 // returns the unseen transactions that come later and have an xid below the cursor that results: they
-// must stay holes. The first row has the state and, as events and last, the totals of events and of
-// transactions. (PostgreSQL has no max of xid8 before 15.)
+// must stay holes. The first row has the state and, as last, the number of transactions. It reads the index
+// only. (PostgreSQL has no max of xid8 before 15.)
 const planSQL = `
 with unseen as materialized (
-    select u.xid, count(*) as events, max(u.id) as last, bool_or(u.restricted) as restricted
+    select u.xid, count(*) as events, max(u.id) as last
     from (
-        select e.xid, e.id, e.audience is not null as restricted from pgherald.events as e where e.xid >= $1
+        select e.xid, e.id from pgherald.events as e where e.xid >= $1
         union all
-        select e.xid, e.id, e.audience is not null from pgherald.events as e where e.xid = any(` + endedHolesBegin + `$3` + endedHolesEnd + `)
+        select e.xid, e.id from pgherald.events as e where e.xid = any(` + endedHolesBegin + `$3` + endedHolesEnd + `)
     ) as u
     group by u.xid
 ),
@@ -31,7 +31,7 @@ chosen as materialized (
 )
 select` + stateColumns + `,
     null::xid8 as xid,
-    (select case when bool_or(restricted) then -1 else coalesce(sum(events), 0) end from unseen)::bigint as events,
+    null::bigint as events,
     (select count(*) from unseen)::bigint as last
 from pgherald.log as l
 union all
@@ -47,7 +47,6 @@ where
 // plan lists the transactions of a large read.
 type plan struct {
 	state        state
-	events       int       // in all; -1 if some have an audience
 	transactions int       // in all
 	chosen       []planned // ordered by last event id
 	skipped      []uint64  // not chosen, and holes of the cursor after the chosen ones
@@ -110,7 +109,7 @@ func scanPlan(rows pgx.Rows) (*plan, rawState, error) {
 		switch {
 		case logID != nil:
 			raw = rawState{logID: *logID, timeline: *timeline, snapshot: *snapshot, prunedBelow: *prunedBelow}
-			p.events, p.transactions = int(*events), int(*last)
+			p.transactions = int(*last)
 		case last == nil:
 			p.skipped = append(p.skipped, *xid)
 		default:

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream"
 )
 
 // meter is a TCP proxy that counts the bytes the server sends.
@@ -94,7 +95,7 @@ func TestReadOfHugeEventsFetchesThemAboutOnce(t *testing.T) {
 	}
 	seen, last := 0, int64(0)
 	for {
-		tx, err := r.Next(ctx)
+		tx, err := r.Next(ctx, stream.Interest{Everything: true})
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -29,7 +29,7 @@ func readAll(t *testing.T, log *eventlog.Log, from stream.Cursor) (events []stre
 		t.Fatal(err)
 	}
 	for {
-		tx, err := r.Next(ctx)
+		tx, err := r.Next(ctx, stream.Interest{Everything: true})
 		if errors.Is(err, io.EOF) {
 			return events
 		}

@@ -15,7 +15,6 @@ import (
 type reading struct {
 	log           *Log
 	epoch         string
-	events        int                  // in all, when the reading began; -1 if unknown or if some have an audience
 	ready         []stream.Transaction // fetched and not yet yielded
 	planned       []planned            // not yet fetched
 	planTruncated bool                 // the log holds more than the plan
@@ -26,17 +25,14 @@ type reading struct {
 
 // partialRead is the progress in a transaction that is fetched in parts; its xid is 0 if there is none.
 type partialRead struct {
-	xid     uint64
-	after   int64 // id of the last event fetched
-	planned bool  // it is part of a plan, so the cursor advances after it
+	xid    uint64
+	after  int64         // id of the last event fetched
+	cursor stream.Cursor // after the transaction; zero unless it is part of a plan
 }
 
 // readAtOnce returns the reading of a page that holds every unseen event.
 func (l *Log) readAtOnce(from stream.Cursor, p *page) *reading {
-	r := &reading{log: l, epoch: p.state.epoch, events: len(p.events)}
-	if slices.ContainsFunc(p.events, func(e event) bool { return e.Audience != nil }) {
-		r.events = -1
-	}
+	r := &reading{log: l, epoch: p.state.epoch}
 	order, grouped := groupByTransaction(p.events)
 	r.walk = newCursorWalk(from, p.state.snapshot.Running, order)
 	for _, xid := range order {
@@ -80,25 +76,22 @@ func (r *reading) planAfter(ctx context.Context, from stream.Cursor) error {
 	if err != nil {
 		return err
 	}
-	if r.events == 0 {
-		r.events = p.events
-	}
 	r.planned, r.planTruncated = p.chosen, p.transactions > len(p.chosen)
 	r.walk = newCursorWalk(from, p.state.snapshot.Running, p.xids())
 	return nil
 }
 
-// Events returns the number of events of the reading, as counted when it began. It returns -1 if that
-// is unknown or if some events have an audience.
-func (r *reading) Events() int { return r.events }
+// Buffered returns the number of transactions, or parts of them, that were fetched and not yet returned.
+func (r *reading) Buffered() int { return len(r.ready) }
 
 // Cursor returns the cursor after the reading. It is valid once Next has returned io.EOF.
 func (r *reading) Cursor() stream.Cursor { return r.walk.end() }
 
-// Next returns the next transaction or a part of one, and io.EOF after the last.
-func (r *reading) Next(ctx context.Context) (stream.Transaction, error) {
+// Next returns the next transaction or a part of one, and io.EOF after the last. What it fetches are the
+// events in which wants has an interest.
+func (r *reading) Next(ctx context.Context, wants stream.Interest) (stream.Transaction, error) {
 	for len(r.ready) == 0 {
-		if err := r.fetch(ctx); err != nil {
+		if err := r.fetch(ctx, wants); err != nil {
 			return stream.Transaction{}, err
 		}
 	}
@@ -109,15 +102,15 @@ func (r *reading) Next(ctx context.Context) (stream.Transaction, error) {
 
 // fetch takes one step: it fetches a page, fetches a part of a transaction, makes a plan, or shrinks the
 // next page. It returns io.EOF when nothing is left.
-func (r *reading) fetch(ctx context.Context) error {
+func (r *reading) fetch(ctx context.Context, wants stream.Interest) error {
 	switch {
 	case r.partial.xid != 0:
-		return r.fetchPart(ctx)
+		return r.fetchPart(ctx, wants)
 	case len(r.planned) > 0 && r.planned[0].events > r.size:
 		r.startPartial()
 		return nil
 	case len(r.planned) > 0:
-		return r.fetchPage(ctx)
+		return r.fetchPage(ctx, wants)
 	case r.planTruncated:
 		return r.planAfter(ctx, r.walk.cursor)
 	}
@@ -126,29 +119,26 @@ func (r *reading) fetch(ctx context.Context) error {
 
 // startPartial takes the next transaction from the plan, to be fetched in parts.
 func (r *reading) startPartial() {
-	r.partial = partialRead{xid: r.planned[0].xid, planned: true}
+	r.partial = partialRead{xid: r.planned[0].xid, cursor: r.walk.deliver(r.planned[0].xid)}
 	r.planned = r.planned[1:]
 }
 
 // fetchPart fetches the next events of a large transaction: at least one, since a page has room for one
 // event of any size.
-func (r *reading) fetchPart(ctx context.Context) error {
+func (r *reading) fetchPart(ctx context.Context, wants stream.Interest) error {
 	p, err := r.query(ctx, r.partial.xid, statement{
-		sql: partSQL, args: []any{r.partial.xid, r.partial.after, r.size + 1}, wants: everything, rows: r.size,
+		sql: partSQL, args: []any{r.partial.xid, r.partial.after, r.size + 1}, wants: wants, rows: r.size,
 	})
 	if err != nil {
 		return err
 	}
 	r.adapt(p, len(p.events))
-	t := stream.Transaction{XID: r.partial.xid, More: p.truncated}
+	t := stream.Transaction{XID: r.partial.xid, More: p.truncated, Cursor: r.partial.cursor}
 	for _, e := range p.events {
 		t.Events = append(t.Events, e.Event)
 		r.partial.after = e.ID
 	}
 	if !t.More {
-		if r.partial.planned {
-			t.Cursor = r.walk.deliver(t.XID)
-		}
 		r.partial = partialRead{}
 	}
 	r.ready = append(r.ready, t)
@@ -162,14 +152,14 @@ func (r *reading) fetchPart(ctx context.Context) error {
 // transactions, or all events of one. In the first case, the next page requests at most n/4 events, which
 // is fewer: so sooner or later it requests one transaction, which is the second case. That transaction is
 // then fetched in parts, of which each has at least one event. Only a page that fits makes r.size grow.
-func (r *reading) fetchPage(ctx context.Context) error {
+func (r *reading) fetchPage(ctx context.Context, wants stream.Interest) error {
 	var xids []uint64
 	n := 0
 	for len(xids) < len(r.planned) && n+r.planned[len(xids)].events <= r.size {
 		t := r.planned[len(xids)]
 		xids, n = append(xids, t.xid), n+t.events
 	}
-	p, err := r.query(ctx, slices.Min(xids), statement{sql: pageSQL, args: []any{xids}, wants: everything, rows: n})
+	p, err := r.query(ctx, slices.Min(xids), statement{sql: pageSQL, args: []any{xids}, wants: wants, rows: n})
 	if err != nil {
 		return err
 	}

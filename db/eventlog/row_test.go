@@ -41,7 +41,7 @@ func TestReadDecodesEveryColumn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx, err := r.Next(t.Context())
+	tx, err := r.Next(t.Context(), stream.Interest{Everything: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (r *strictReader) read(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		tx, err := reading.Next(ctx)
+		tx, err := reading.Next(ctx, stream.Interest{Everything: true})
 		if errors.Is(err, io.EOF) {
 			break
 		}

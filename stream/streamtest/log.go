@@ -193,6 +193,27 @@ func (l *Log) Read(_ context.Context, from stream.Cursor) (stream.Reading, error
 	return r, nil
 }
 
+// Resume implements stream.Log.
+func (l *Log) Resume(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	return l.Read(ctx, from)
+}
+
+// Check implements stream.Log.
+func (l *Log) Check(ctx context.Context, from stream.Cursor) (int, error) {
+	r, err := l.Read(ctx, from)
+	if err != nil {
+		return 0, err
+	}
+	events := 0
+	for _, t := range r.(*reading).parts {
+		events += len(t.Events)
+		if slices.ContainsFunc(t.Events, func(e stream.Event) bool { return e.Audience != nil }) {
+			return -1, nil
+		}
+	}
+	return events, nil
+}
+
 // ReadTransaction implements stream.Log.
 func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
 	l.mu.Lock()
@@ -214,7 +235,6 @@ func (l *Log) ReadTransaction(_ context.Context, epoch string, xid uint64, after
 	}
 	r := &reading{log: l}
 	r.add(xid, rest, stream.Cursor{}, l.PartSize)
-	r.events = -1
 	return r, nil
 }
 
@@ -242,23 +262,18 @@ func (l *Log) Tail(_ context.Context, events int, _ int64) (stream.Cursor, error
 type reading struct {
 	log    *Log
 	parts  []stream.Transaction
-	events int
 	cursor stream.Cursor
-
-	restricted bool
 }
 
 func (r *reading) add(xid uint64, events []stream.Event, cursor stream.Cursor, size int) {
-	r.events += len(events)
-	r.restricted = r.restricted || slices.ContainsFunc(events, func(e stream.Event) bool { return e.Audience != nil })
 	for len(events) > size {
-		r.parts = append(r.parts, stream.Transaction{XID: xid, Events: slices.Clone(events[:size]), More: true})
+		r.parts = append(r.parts, stream.Transaction{XID: xid, Events: slices.Clone(events[:size]), Cursor: cursor, More: true})
 		events = events[size:]
 	}
 	r.parts = append(r.parts, stream.Transaction{XID: xid, Events: slices.Clone(events), Cursor: cursor})
 }
 
-func (r *reading) Next(context.Context) (stream.Transaction, error) {
+func (r *reading) Next(_ context.Context, wants stream.Interest) (stream.Transaction, error) {
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
 	if r.log.err != nil {
@@ -269,14 +284,18 @@ func (r *reading) Next(context.Context) (stream.Transaction, error) {
 	}
 	t := r.parts[0]
 	r.parts = r.parts[1:]
+	t.Events = slices.DeleteFunc(slices.Clone(t.Events), func(e stream.Event) bool { return !isWanted(e, wants) })
 	return t, nil
 }
 
-func (r *reading) Events() int {
-	if r.restricted {
-		return -1
-	}
-	return r.events
+// isWanted is the model of the condition in the SQL of package eventlog.
+func isWanted(e stream.Event, wants stream.Interest) bool {
+	return wants.Everything || e.Type == stream.TypeCollectionReset ||
+		(wants.Types == nil || slices.Contains(wants.Types, e.Type)) &&
+			(wants.Keys == nil || slices.Contains(wants.Keys, e.Key)) &&
+			(e.Audience == nil || slices.ContainsFunc(e.Audience, func(tag string) bool { return slices.Contains(wants.Grants, tag) }))
 }
+
+func (r *reading) Buffered() int { return 0 }
 
 func (r *reading) Cursor() stream.Cursor { return r.cursor }
