@@ -9,7 +9,7 @@
 //
 // # Promises
 //
-//   - No statement uses an object that somebody else put into a schema of the search path. Sessions of our
+//   - No statement uses an object that another role put into a schema of the search path. Sessions of our
 //     own begin with PinSQL. Sessions that a pooler may share set the path for each transaction (Pool): a
 //     setting of the session would reach other programs.
 //   - The sessions of the log pool run READ COMMITTED, so they never make a serializable writer fail.

@@ -71,7 +71,7 @@ func readOld(ctx context.Context, tx pgx.Tx, s Set, table string) (*stored, erro
 	return &found[0], nil
 }
 
-// current is what a database says about a set.
+// current holds what a database says about a set.
 type current struct {
 	row     *stored // nil: not installed, or unknown
 	unknown bool    // the tables exist, and no table says in which version
@@ -122,7 +122,7 @@ func (s Set) adopt(ctx context.Context, tx pgx.Tx) error {
 	}
 	for _, t := range c.old {
 		if !t.trusted {
-			continue // of somebody else, and nothing needs it
+			continue // of another role, and nothing needs it
 		}
 		if _, err := tx.Exec(ctx, "drop table "+t.name); err != nil {
 			return fmt.Errorf("drop the old table %s: %w", t.name, err)

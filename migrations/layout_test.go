@@ -145,7 +145,7 @@ func quote(path string) string {
 	return path
 }
 
-// Somebody drops the schema public with the activities, or ours. Up creates what is missing.
+// A DBA drops the schema public with the activities, or ours. Up creates what is missing.
 func TestDroppedSchema(t *testing.T) {
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)

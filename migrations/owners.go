@@ -20,7 +20,7 @@ const trustedSQL = `(
         and pg_catalog.pg_has_role(r.oid, 'usage')
 )`
 
-// foreignSchemaSQL finds a schema pgherald that somebody else made, perhaps in advance.
+// foreignSchemaSQL finds a schema pgherald that another role made, perhaps in advance.
 const foreignSchemaSQL = `
 select pg_catalog.format(
     'the schema pgherald belongs to %I, whose code would run with the rights of %I: connect as %1$I',

@@ -19,7 +19,7 @@ create function public.trap() returns trigger language plpgsql as $$ begin
 	insert into public.trapped values (current_user); return null;
 end $$`
 
-// Somebody who may create objects prepares the objects that a migration looks for.
+// A role that may create objects prepares the objects that a migration looks for.
 func TestForeignObjects(t *testing.T) {
 	for name, tt := range map[string]struct {
 		installed bool   // before the attack
@@ -146,7 +146,7 @@ func TestWriterRole(t *testing.T) {
 	}
 }
 
-// A role that may not create roles migrates all the same, and is told what is missing.
+// A role that may not create roles migrates all the same, and learns what is missing.
 func TestMigratorWithoutCreaterole(t *testing.T) {
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)

@@ -57,7 +57,7 @@ func exists(ctx context.Context, tx pgx.Tx, relation string) (bool, error) {
 }
 
 // readStored returns the row of a set, or nil if there is none. A row of a set whose tables are gone does not
-// count: somebody dropped the schema public, for example.
+// count: a DBA dropped the schema public, for example.
 func readStored(ctx context.Context, tx pgx.Tx, s Set) (*stored, error) {
 	for _, relation := range []string{"pgherald.migrations", s.probe} {
 		if ok, err := exists(ctx, tx, relation); err != nil || !ok {

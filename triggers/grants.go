@@ -15,7 +15,7 @@ type granted struct {
 	need
 	function string
 	has      bool // writerRole has the right, or the object is gone
-	direct   bool // writerRole has the right itself, and not as everybody
+	direct   bool // writerRole has the right itself, and not by PUBLIC
 	mayGrant bool // the connected role may give the right away
 }
 

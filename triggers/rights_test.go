@@ -10,7 +10,7 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// app is a schema that nobody else may use, with a join, a function, an operator and types of its own.
+// app is a schema that no other role may use, with a join, a function, an operator and types of its own.
 const app = `
 	create schema app;
 	create table app.clients (id int primary key, name text);
@@ -109,7 +109,7 @@ func TestScriptGrantsWhatExpressionsNeed(t *testing.T) {
 	b.gives(`insert into app.orders values (1, 1, 'good')`, `created 1 {"id":1,"name":"Ann","double":2,"near":true,"odd":0} {good}`)
 }
 
-// A role that may not give a right away is told whom to ask.
+// A role that may not give a right away learns whom to ask.
 func TestApplyNamesTheRightsThatItCannotGive(t *testing.T) {
 	b := open(t, app)
 	role := b.role("applier")
@@ -136,7 +136,7 @@ func TestApplyNamesTheRightsThatItCannotGive(t *testing.T) {
 	b.gives(`insert into app.orders values (1, 1, 'good')`, `created 1 {"id":1,"name":"Ann","double":2,"near":true,"odd":0} {good}`)
 }
 
-// Without a membership, a role cannot change the functions, and is told so.
+// Without a membership, a role cannot change the functions, and learns why.
 func TestApplyWithoutMembership(t *testing.T) {
 	b := open(t, orders)
 	role := b.role("applier")

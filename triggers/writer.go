@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// writer is what a database says about writerRole. A trigger function may run code of the owner of its table, such as
+// writer holds what a database says about writerRole. A trigger function may run code of the owner of its table, such as
 // a cast on a column's type: with the rights of this role that code can append events, and read what the expressions
 // of specs read.
 type writer struct {

@@ -1,5 +1,5 @@
 -- Qualifies the operators of activities_touch, which runs in the session of any writer. A writer's search path may
--- name a schema in which somebody else has made an operator on the domains of the activities.
+-- name a schema in which another role has made an operator on the domains of the activities.
 create or replace function public.activities_touch() returns trigger
 language plpgsql
 as $$

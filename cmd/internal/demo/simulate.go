@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/pgherald/pgherald/db"
 )
 
 // keptActivities is the number of activities that the simulation keeps. It deletes older ones of its own.
@@ -53,7 +51,7 @@ func (s *simulator) step(ctx context.Context, url string) error {
 	if s.conn == nil {
 		conn, err := pgx.Connect(ctx, url)
 		if err == nil {
-			_, err = conn.Exec(ctx, db.PinSQL)
+			_, err = conn.Exec(ctx, `set search_path = pg_catalog, pg_temp`)
 		}
 		if err != nil {
 			return fmt.Errorf("connect for the simulation: %w", err)

@@ -20,7 +20,7 @@ import (
 )
 
 // shadowSQL gives the schema public a namesake of everything in pg_catalog: functions, operators, tables, views
-// and common types. Whoever uses one of them leaves a row and a number in a sequence, which survives a rollback.
+// and common types. A statement that uses one of them leaves a row and a number in a sequence, which survives a rollback.
 // The search path puts public first, as a careless owner of a database might do; an attacker who may create
 // objects gets the same effect with arguments that match better.
 const shadowSQL = `

@@ -71,7 +71,7 @@ func (p *privileges) run() {
 	pgtest.Exec(p.T, p.connect(role), block)
 }
 
-// appSQL is an application whose schema nobody else may use.
+// appSQL is an application whose schema no other role may use.
 const appSQL = `
 create role app_owner login;
 create role app_writer login;
