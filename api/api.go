@@ -28,6 +28,8 @@ type Config struct {
 	Ready func() error
 	// Streams are the settings of event streams.
 	Streams Streams
+	// Requests limits the requests of one client that use the database at the same time; nil does not.
+	Requests *admission.Requests
 	// MaxBody is the maximum length of a request's body in bytes; 1 MiB if 0.
 	MaxBody int64
 	// Metrics counts streams and rejections; nil discards the counts.
@@ -58,6 +60,9 @@ type Streams struct {
 func (c Config) withDefaults() Config {
 	if c.MaxBody <= 0 {
 		c.MaxBody = 1 << 20
+	}
+	if c.Requests == nil {
+		c.Requests = admission.NewRequests(admission.RequestOptions{})
 	}
 	if c.Metrics == nil {
 		c.Metrics = metrics.New("")

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
 )
@@ -73,6 +74,31 @@ func (a *API) permitted(access Access, handle Handler) Handler {
 	}
 }
 
+// limited calls handle once the client has few enough requests of the kind in progress, or refuses the request.
+func (a *API) limited(kind admission.Kind, handle Handler) Handler {
+	if kind == "" {
+		return handle
+	}
+	return func(w http.ResponseWriter, r *http.Request, id auth.Identity) {
+		done, err := a.admitKind(r, kind, id.User)
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		defer done()
+		handle(w, r, id)
+	}
+}
+
+func (a *API) admitKind(r *http.Request, kind admission.Kind, user string) (done func(), err error) {
+	done, err = a.config.Requests.Admit(r.Context(), kind, r, user)
+	var rejection *admission.Rejection
+	if errors.As(err, &rejection) {
+		a.config.Metrics.RequestRejected(rejection.Limit)
+	}
+	return done, err
+}
+
 func (a *API) permits(access Access, id auth.Identity) bool {
 	return a.features.auth.Authenticator == nil || !access.needsRole || access.role != "" && id.HasRole(access.role)
 }
@@ -102,6 +128,11 @@ func (a *API) identifyStream(r *http.Request) (auth.Identity, error) {
 	case query.Has(auth.URLParam):
 		return auth.Identity{}, problem.InvalidParameter(auth.URLParam, "cannot be combined with a ticket")
 	}
+	done, err := a.admitKind(r, admission.KindControl, "") // the ticket's user is not known yet
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	defer done()
 	ctx, cancel := context.WithTimeout(r.Context(), databaseTimeout)
 	defer cancel()
 	id, err := a.features.tickets.Redeem(ctx, given[0])

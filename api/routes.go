@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
 	"github.com/pgherald/pgherald/api/request"
@@ -21,6 +22,7 @@ type Route struct {
 	Path    string // a template of gorilla/mux
 	Methods []string
 	Access  Access
+	Kind    admission.Kind // of its requests; empty if they do not use the database
 	Handle  Handler
 }
 
@@ -43,7 +45,7 @@ func (a *API) Handler() http.Handler {
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
 	r.HandleFunc("/api/events", a.admitted(a.events)).Methods(http.MethodGet)
 	for _, route := range slices.Concat(a.routes(), a.features.routes) {
-		r.HandleFunc(route.Path, a.identified(a.permitted(route.Access, route.Handle))).Methods(route.Methods...)
+		r.HandleFunc(route.Path, a.identified(a.permitted(route.Access, a.limited(route.Kind, route.Handle)))).Methods(route.Methods...)
 	}
 	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)
@@ -57,21 +59,21 @@ func (a *API) Handler() http.Handler {
 // routes returns the routes of the engine that need an identity, except the streams.
 func (a *API) routes() []Route {
 	get, post := []string{http.MethodGet, http.MethodHead}, []string{http.MethodPost}
-	routes := []Route{{"/api/stats", get, RequireRole(a.features.auth.OperatorRole), a.stats}}
+	routes := []Route{{"/api/stats", get, RequireRole(a.features.auth.OperatorRole), "", a.stats}}
 	if p := a.features.publishing; p.Publisher != nil {
-		routes = append(routes, Route{"/api/events", post, RequireRole(p.Role), a.publish})
+		routes = append(routes, Route{"/api/events", post, RequireRole(p.Role), admission.KindControl, a.publish})
 	}
 	if a.features.presence.List != nil {
-		routes = append(routes, Route{"/api/presence", get, AnyIdentity(), a.presence})
+		routes = append(routes, Route{"/api/presence", get, AnyIdentity(), admission.KindList, a.presence})
 	}
 	if a.features.auth.Authenticator != nil {
-		routes = append(routes, Route{"/api/events/{connection}/token", post, AnyIdentity(), a.renew})
+		routes = append(routes, Route{"/api/events/{connection}/token", post, AnyIdentity(), admission.KindControl, a.renew})
 	}
 	if a.revocations.store != nil {
-		routes = append(routes, Route{"/api/revocations", post, RequireRole(a.features.auth.OperatorRole), a.revoke})
+		routes = append(routes, Route{"/api/revocations", post, RequireRole(a.features.auth.OperatorRole), admission.KindControl, a.revoke})
 	}
 	if a.features.tickets != nil {
-		routes = append(routes, Route{"/api/tickets", post, AnyIdentity(), a.issueTicket})
+		routes = append(routes, Route{"/api/tickets", post, AnyIdentity(), admission.KindControl, a.issueTicket})
 	}
 	return routes
 }

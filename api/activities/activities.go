@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
 	"github.com/pgherald/pgherald/api/request"
@@ -87,11 +88,11 @@ func (a *Activities) Routes() []api.Route {
 type handler func(a *Activities, w http.ResponseWriter, r *http.Request) error
 
 func (a *Activities) read(path string, handle handler, methods ...string) api.Route {
-	return api.Route{Path: path, Methods: methods, Access: api.AnyIdentity(), Handle: a.serve(handle)}
+	return api.Route{Path: path, Methods: methods, Access: api.AnyIdentity(), Kind: admission.KindList, Handle: a.serve(handle)}
 }
 
 func (a *Activities) write(path string, handle handler, method string) api.Route {
-	return api.Route{Path: path, Methods: []string{method}, Access: api.RequireRole(a.opts.WriteRole), Handle: a.serve(handle)}
+	return api.Route{Path: path, Methods: []string{method}, Access: api.RequireRole(a.opts.WriteRole), Kind: admission.KindWrite, Handle: a.serve(handle)}
 }
 
 func (a *Activities) serve(handle handler) api.Handler {

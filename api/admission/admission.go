@@ -216,13 +216,14 @@ const (
 const (
 	LimitRequests        Limit = "requests"
 	LimitRequestsAddress Limit = "requests_address"
+	LimitRequestsUser    Limit = "requests_user" // of Requests
 )
 
 // Limits returns all limits of streams.
 func Limits() []Limit { return []Limit{LimitTotal, LimitUser, LimitAddress, LimitRate} }
 
 // RequestLimits returns all limits of requests.
-func RequestLimits() []Limit { return []Limit{LimitRequests, LimitRequestsAddress} }
+func RequestLimits() []Limit { return []Limit{LimitRequests, LimitRequestsAddress, LimitRequestsUser} }
 
 // Rejection is the error for a stream or a request that a limit forbids.
 type Rejection struct {

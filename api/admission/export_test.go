@@ -6,3 +6,10 @@ func AddressCount(c *Controller) int {
 	defer c.mu.Unlock()
 	return len(c.addresses)
 }
+
+// LineCount returns the number of requesters that have requests.
+func LineCount(q *Requests) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.lines)
+}

@@ -18,6 +18,8 @@ func ofPostgres(pg *pgconn.PgError) *Problem {
 		return invalidValue(pg)
 	case code == pgerrcode.SerializationFailure, code == pgerrcode.DeadlockDetected, code == pgerrcode.LockNotAvailable:
 		return unavailable("another transaction is changing the same rows: try again in a moment")
+	case code == pgerrcode.QueryCanceled:
+		return unavailable("the database did not answer in time: ask for less, or try again in a moment")
 	case isOutage(code):
 		return unavailable("the database cannot do this now: try again in a moment")
 	case isRowSecurity(pg):

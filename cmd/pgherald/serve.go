@@ -76,6 +76,7 @@ type tokenFlags struct {
 
 type limitFlags struct {
 	MaxConnections           int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS" placeholder:"N" help:"Open streams; 0 means nine tenths of --max-sockets."`
+	MaxRequestsPerUser       int      `default:"${default_max_requests_per_user}" env:"PGHERALD_MAX_REQUESTS_PER_USER" placeholder:"N" help:"Requests of one kind (lists, writes, others) that one user, or one address without a user, may have in progress (default ${default}); 0 means no limit."`
 	MaxConnectionsPerUser    int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS_PER_USER" placeholder:"N" help:"Open streams of one user; 0 means no limit."`
 	MaxConnectionsPerAddress int      `default:"0" env:"PGHERALD_MAX_CONNECTIONS_PER_ADDRESS" placeholder:"N" help:"Open streams of one address, or of one /64 of IPv6; 0 means no limit. Behind a proxy, set --trusted-proxies."`
 	MaxEventBytes            byteSize `default:"${default_max_event_bytes}" env:"PGHERALD_MAX_EVENT_BYTES" placeholder:"SIZE" help:"Size of type, key, audience and data above which an event reaches clients without its data (default ${default})."`
@@ -113,6 +114,7 @@ func defaults() kong.Vars {
 		"default_auth":                   d.Tokens.Auth,
 		"default_jwt_leeway":             configfile.FormatDuration(d.Tokens.Leeway),
 		"default_roles_claim":            d.Tokens.RolesClaim,
+		"default_max_requests_per_user":  strconv.Itoa(d.Limits.RequestsPerUser),
 		"default_max_event_bytes":        byteSize(d.Limits.EventBytes).String(),
 		"default_max_requests":           strconv.Itoa(d.Limits.Requests),
 		"default_forwarded_header":       d.Limits.ForwardedHeader,
@@ -151,7 +153,7 @@ func (c *serverFlags) config() server.Config {
 			WriteRole: c.Tokens.WriteRole, PublishRole: c.Tokens.PublishRole, OperatorRole: c.Tokens.OperatorRole,
 		},
 		Limits: server.Limits{
-			Connections: c.Limits.MaxConnections, PerUser: c.Limits.MaxConnectionsPerUser, PerAddress: c.Limits.MaxConnectionsPerAddress,
+			Connections: c.Limits.MaxConnections, PerUser: c.Limits.MaxConnectionsPerUser, RequestsPerUser: c.Limits.MaxRequestsPerUser, PerAddress: c.Limits.MaxConnectionsPerAddress,
 			EventBytes: int64(c.Limits.MaxEventBytes),
 			Rate:       c.Limits.ConnectionRate, Requests: c.Limits.MaxRequests, Sockets: c.Limits.MaxSockets, SocketsPerAddress: c.Limits.MaxSocketsPerAddress,
 			TrustedProxies: c.Limits.TrustedProxies, ForwardedHeader: c.Limits.ForwardedHeader,

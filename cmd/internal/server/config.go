@@ -96,6 +96,9 @@ type Limits struct {
 	PerUser, PerAddress int
 	// EventBytes is the size above which an event reaches clients without its data, in bytes.
 	EventBytes int64
+	// RequestsPerUser is the maximum number of requests of one kind (lists, writes, others) that one user may have
+	// in progress, or one address without a user. 0 means no limit.
+	RequestsPerUser int
 	// Rate is the number of streams per second that one address may open. 0 means no limit.
 	Rate float64
 	// Requests is the maximum number of requests in progress, except those for streams. One address may have half
@@ -149,7 +152,7 @@ func DefaultConfig() Config {
 		Database: Database{LockTimeout: 30 * time.Second},
 		Listen:   Listen{Addr: "127.0.0.1:8080"},
 		Tokens:   Tokens{Auth: "none", Leeway: 10 * time.Second, RolesClaim: "roles"},
-		Limits:   Limits{Requests: 2048, EventBytes: eventlog.DefaultMaxEventBytes, ForwardedHeader: "X-Forwarded-For", Origins: []string{"none"}},
+		Limits:   Limits{Requests: 2048, RequestsPerUser: 2, EventBytes: eventlog.DefaultMaxEventBytes, ForwardedHeader: "X-Forwarded-For", Origins: []string{"none"}},
 		EventLog: EventLog{
 			RetainAge: 24 * time.Hour,
 		},

@@ -14,6 +14,7 @@ func (l Limits) validate() error {
 		value float64
 	}{
 		{"max-connections", float64(l.Connections)}, {"max-connections-per-user", float64(l.PerUser)},
+		{"max-requests-per-user", float64(l.RequestsPerUser)},
 		{"max-connections-per-address", float64(l.PerAddress)}, {"connection-rate", l.Rate},
 		{"max-requests", float64(l.Requests)}, {"max-sockets", float64(l.Sockets)}, {"max-sockets-per-address", float64(l.SocketsPerAddress)},
 	} {
@@ -80,4 +81,10 @@ func (l Limits) admission() *admission.Controller {
 	return admission.New(admission.Options{
 		Total: total, PerUser: l.PerUser, PerAddress: l.PerAddress, Rate: l.Rate, Requests: l.Requests, Proxies: proxies,
 	})
+}
+
+// requests returns the limits of requests that use the database. They must be valid.
+func (l Limits) requests() *admission.Requests {
+	proxies, _ := l.proxies()
+	return admission.NewRequests(admission.RequestOptions{PerClient: l.RequestsPerUser, Proxies: proxies})
 }

@@ -205,8 +205,9 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 			WriteTimeout: p.config.Tuning.WriteTimeout,
 			Schedule:     p.schedule,
 		},
-		Metrics: p.metrics,
-		Logger:  p.logger,
+		Requests: p.config.Limits.requests(),
+		Metrics:  p.metrics,
+		Logger:   p.logger,
 	}, options...)
 	if err != nil {
 		return err
