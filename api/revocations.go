@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -152,9 +153,25 @@ func (a *API) storeRevocation(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), databaseTimeout)
 	defer cancel()
 	if err := a.revocations.store.Revoke(ctx, revocation, expires); err != nil {
-		return describeInvalidEvent(err)
+		return describeInvalidRevocation(err)
 	}
 	return a.revocations.read(ctx)
+}
+
+// describeInvalidRevocation turns an error of pgherald.revoke about an argument into a problem, as describeInvalidEvent does,
+// with the name of the member in the body.
+func describeInvalidRevocation(err error) error {
+	err = describeInvalidEvent(err)
+	var p *problem.Problem
+	if errors.As(err, &p) && len(p.Errors) == 1 {
+		switch p.Errors[0].Field {
+		case "user_id":
+			p.Errors[0].Field = "user"
+		case "issued_before":
+			p.Errors[0].Field = "issuedBefore"
+		}
+	}
+	return err
 }
 
 func decodeRevocation(w http.ResponseWriter, r *http.Request, maxBody int64) (v auth.Revocation, expires time.Time, err error) {

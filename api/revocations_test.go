@@ -205,8 +205,14 @@ func TestInvalidRevocations(t *testing.T) {
 		`{"jti":"x","jti":"y"}`:                        "is given twice",
 		`{"token":"x"}`:                                "is unknown",
 	} {
-		if status, p := s.post("/api/revocations", body); status != http.StatusBadRequest || !strings.Contains(p.Detail, want) {
+		status, p := s.post("/api/revocations", body)
+		if status != http.StatusBadRequest || !strings.Contains(p.Detail, want) {
 			t.Errorf("%s: %d %+v, want %q", body, status, p, want)
+		}
+		for _, e := range p.Errors {
+			if strings.Contains(e.Field, "_") {
+				t.Errorf("%s: the field %s is not of the body", body, e.Field)
+			}
 		}
 	}
 	status, p := s.postAs(token(t, jwt.MapClaims{"roles": "nurse"}), "/api/revocations", strings.NewReader(`{"user":"root"}`))
