@@ -133,16 +133,6 @@ func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 	return err
 }
 
-// controlNotified passes on a notification of the control channel: new revocations, or the connection whose
-// renewal a server requests.
-func (p *pipeline) controlNotified(payload string) {
-	if payload == control.RevocationsPayload {
-		p.api.RevocationsChanged()
-		return
-	}
-	p.api.RenewalRequested(payload)
-}
-
 // openFeed makes the feed and fills it with the newest part of the log.
 func (p *pipeline) openFeed(ctx context.Context) error {
 	p.feed = stream.NewFeed(p.log, stream.FeedOptions{

@@ -97,6 +97,16 @@ func (t Tokens) checker(ctx context.Context, origins api.Origins, logger *slog.L
 	return auth.New(ctx, options)
 }
 
+// controlNotified passes on a notification of the control channel: new revocations, or the connection whose
+// renewal a server requests.
+func (p *pipeline) controlNotified(payload string) {
+	if payload == control.RevocationsPayload {
+		p.api.RevocationsChanged()
+		return
+	}
+	p.api.RenewalRequested(payload)
+}
+
 // renewals implements api.Renewals with the table of the database, as ticketStore does for tickets.
 type renewals struct{ *control.Renewals }
 
