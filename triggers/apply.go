@@ -58,10 +58,10 @@ func plan(ctx context.Context, tx pgx.Tx, spec Spec, o options) ([]change, error
 		return nil, err
 	}
 	found = found.without(tables)
-	told, err := loadDrift(ctx, tx, spec)
+	known, err := loadDrift(ctx, tx, spec)
 	if err != nil {
 		return nil, err
 	}
-	changes := append(planChanges(objectsOf(tables), found), resets(tables, found, told)...)
+	changes := append(planChanges(objectsOf(tables), found), resets(tables, found, known)...)
 	return withGrants(ctx, tx, tables, found, changes)
 }

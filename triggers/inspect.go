@@ -77,7 +77,7 @@ func (i *Inspector) refresh(ctx context.Context, tx pgx.Tx) error {
 }
 
 // recordDrift looks again under the lock that Apply takes, because another server or Apply may have been faster. Then
-// it stores what clients are told, and tells them. It does nothing while Apply runs: the next Inspect comes.
+// it stores what clients know, and informs them. It does nothing while Apply runs: the next Inspect comes.
 func recordDrift(ctx context.Context, conn *pgx.Conn, spec Spec) (done []Name, err error) {
 	err = transact(ctx, conn, recordTimeout, func(tx pgx.Tx) error {
 		drift, err := check(ctx, tx, spec)
@@ -100,11 +100,11 @@ func recordDrift(ctx context.Context, conn *pgx.Conn, spec Spec) (done []Name, e
 	return done, nil
 }
 
-// inspection compares what is wrong with what servers have told clients.
+// inspection compares the drift with what clients know of it.
 type inspection struct {
 	drift []Drift
-	// missing holds the tables of the spec whose events may be missed, told those of which clients know.
-	missing, told []Name
+	// missing holds the tables of the spec whose events may be missed, known those of which clients know.
+	missing, known []Name
 	// crashed reports that a crash has emptied the unlogged tables.
 	crashed  bool
 	unlogged []Name
@@ -121,7 +121,7 @@ func inspect(ctx context.Context, tx pgx.Tx, spec Spec, drift []Drift) (inspecti
 		}
 	}
 	var err error
-	if seen.told, err = loadDrift(ctx, tx, spec); err != nil {
+	if seen.known, err = loadDrift(ctx, tx, spec); err != nil {
 		return seen, fmt.Errorf("read pgherald.drift: %w", err)
 	}
 	err = tx.QueryRow(ctx, `select not exists (select from pgherald.since_crash)`).Scan(&seen.crashed)
@@ -136,16 +136,16 @@ func (seen inspection) differs() bool {
 }
 
 // broken returns the tables of whose drift clients do not know yet.
-func (seen inspection) broken() []Name { return without(seen.missing, seen.told) }
+func (seen inspection) broken() []Name { return without(seen.missing, seen.known) }
 
 // repaired returns the tables of whose repair clients do not know yet.
-func (seen inspection) repaired() []Name { return without(seen.told, seen.missing) }
+func (seen inspection) repaired() []Name { return without(seen.known, seen.missing) }
 
 func without(names, others []Name) []Name {
 	return slices.DeleteFunc(slices.Clone(names), func(n Name) bool { return slices.Contains(others, n) })
 }
 
-// record stores what clients are told, and tells them.
+// record stores what clients know, and informs them.
 func (seen inspection) record(ctx context.Context, tx pgx.Tx) ([]Name, error) {
 	broken, repaired := seen.broken(), seen.repaired()
 	var emptied []Name
@@ -155,5 +155,5 @@ func (seen inspection) record(ctx context.Context, tx pgx.Tx) ([]Name, error) {
 		}
 		emptied = seen.unlogged
 	}
-	return slices.Concat(broken, repaired, emptied), tell(ctx, tx, broken, repaired, emptied)
+	return slices.Concat(broken, repaired, emptied), inform(ctx, tx, broken, repaired, emptied)
 }

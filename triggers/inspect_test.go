@@ -37,8 +37,8 @@ func (b *testBed) inspect(spec string) []triggers.Kind {
 	return kinds
 }
 
-// Clients are told to load the table again when its events begin to be missed, and when they no longer are.
-func TestInspectTellsClientsOnceOfEachChange(t *testing.T) {
+// Clients load the table again when its events begin to be missed, and when they no longer are.
+func TestInspectLogsOneResetForEachChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		harm, repair string
 		kind         triggers.Kind
@@ -129,7 +129,7 @@ func TestInspectOfHarmlessDrift(t *testing.T) {
 	b.wants()
 }
 
-// A crash empties unlogged tables, ours too. Clients of the watched ones are told once, and only of these.
+// A crash empties unlogged tables, ours too. Clients of the watched ones load them again once.
 func TestInspectAfterACrash(t *testing.T) {
 	const spec = ordersSpec + `
   - { name: public.carts, on: { insert: cart_created } }`

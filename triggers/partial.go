@@ -27,7 +27,7 @@ func isUsable(tables []resolved, found installed) bool {
 	return slices.ContainsFunc(tables, func(r resolved) bool { return len(r.mistakes) == 0 || r.wasWatched(found) })
 }
 
-// without leaves out what belongs to tables with mistakes, so that it stays as it is.
+// without leaves out what belongs to tables with mistakes, so that it stays unchanged.
 func (found installed) without(tables []resolved) installed {
 	kept := make(map[string]bool)
 	for _, r := range tables {

@@ -36,16 +36,16 @@ func loadDrift(ctx context.Context, tx pgx.Tx, spec Spec) ([]Name, error) {
 
 // resets returns the changes that tell clients to load a table again, for each table that was watched before and
 // whose events may have been missed until now.
-func resets(tables []resolved, found installed, told []Name) []change {
+func resets(tables []resolved, found installed, known []Name) []change {
 	var changes []change
 	for _, r := range tables {
 		name := r.table.Name
 		missed := slices.ContainsFunc(r.changes(found), func(c change) bool { return c.kind.MayMiss() })
-		if len(r.mistakes) > 0 || !slices.Contains(told, name) && !(missed && r.wasWatched(found)) {
+		if len(r.mistakes) > 0 || !slices.Contains(known, name) && !(missed && r.wasWatched(found)) {
 			continue
 		}
 		changes = append(changes, change{
-			drift:  "clients have not been told to load " + name.String() + " again",
+			drift:  "clients have yet to load " + name.String() + " again",
 			action: "tell clients to load " + name.String() + " again",
 			sql:    []string{unmarkSQL(name), resetSQL(name, reasonTriggers)},
 			kind:   KindMissing,
@@ -89,9 +89,9 @@ select pgherald.wake(json_build_object('op', 'drift', 'rows', 1, 'xid', pg_curre
 		quoteLiteral(table.String()), quoteLiteral(reason))
 }
 
-// tell records the tables of whose drift and repair clients are told, and tells them, also of tables that a crash
-// has emptied.
-func tell(ctx context.Context, tx pgx.Tx, broken, repaired, emptied []Name) error {
+// inform records the tables that drift and those that are repaired, and tells every client to load them again, and
+// tables that a crash has emptied.
+func inform(ctx context.Context, tx pgx.Tx, broken, repaired, emptied []Name) error {
 	var statements []string
 	for _, name := range broken {
 		statements = append(statements, markSQL(name), resetSQL(name, reasonTriggers))

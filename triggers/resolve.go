@@ -187,7 +187,7 @@ func (r resolved) members() []Name {
 // isUnknown reports that the table cannot be watched, so that nothing can be generated for it.
 func (r resolved) isUnknown() bool { return len(r.mistakes) > 0 && r.mistakes[0].kind == KindTable }
 
-// expected is what the tables of a spec should have.
+// expected holds the objects that the tables of a spec should have.
 type expected struct {
 	objects
 	// watched holds the watched table of each function that the tables should or may have.

@@ -61,9 +61,9 @@ type Log struct {
 	Bytes      int64         // of the log on disk, with its indexes
 }
 
-// Triggers is what the last check of the triggers found.
+// Triggers describes the findings of the last check of the triggers.
 type Triggers struct {
-	// Checked is when a check last succeeded; zero if none has.
+	// Checked is the time of the last check that succeeded; zero if none has.
 	Checked  time.Time `json:"checkedAt"`
 	Failures uint64    `json:"failures"` // checks that ended with an error
 	// Drift lists the differences from the spec, empty if there are none.

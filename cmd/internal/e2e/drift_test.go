@@ -114,8 +114,8 @@ tables:
 	}
 }
 
-// TestCrashOfUnloggedTables kills PostgreSQL under two servers. Clients are told once that the unlogged table is empty,
-// and are told nothing after a restart that empties no table.
+// TestCrashOfUnloggedTables kills PostgreSQL under two servers. Clients learn once that the unlogged table is empty,
+// and receive nothing after a restart that empties no table.
 func TestCrashOfUnloggedTables(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)

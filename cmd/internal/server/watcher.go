@@ -108,7 +108,7 @@ func (w *watcher) check(ctx context.Context) {
 		return
 	}
 	for _, table := range found.Reset {
-		w.logger.Warn("clients told to load a table again", "table", table.String())
+		w.logger.Warn("reset of a table sent to clients", "table", table.String())
 	}
 	w.report(found.Drift, time.Now())
 }
