@@ -54,7 +54,7 @@ func plan(ctx context.Context, tx pgx.Tx, spec Spec, o options) ([]change, error
 	if err != nil {
 		return nil, err
 	}
-	if err := mistakesOf(tables); err != nil && !(o.partial && isUsable(tables, found)) {
+	if err := mistakesOf(tables); err != nil && (!o.partial || !isUsable(tables, found)) {
 		return nil, err
 	}
 	found = found.without(tables)

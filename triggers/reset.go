@@ -41,7 +41,8 @@ func resets(tables []resolved, found installed, known []Name) []change {
 	for _, r := range tables {
 		name := r.table.Name
 		missed := slices.ContainsFunc(r.changes(found), func(c change) bool { return c.kind.MayMiss() })
-		if len(r.mistakes) > 0 || !slices.Contains(known, name) && !(missed && r.wasWatched(found)) {
+		isDue := slices.Contains(known, name) || missed && r.wasWatched(found)
+		if len(r.mistakes) > 0 || !isDue {
 			continue
 		}
 		changes = append(changes, change{

@@ -1,8 +1,8 @@
--- What servers remember while they watch the triggers, so that clients are told once of missed events.
+-- What servers remember while they watch the triggers, so that clients learn once of missed events.
 
--- A table in here has or had triggers that missed writes: its name as in the spec. Whoever adds or removes a row
--- appends a collection_reset for the table in the same transaction. Apply and drop add the tables whose triggers
--- they remove, without an event, so that a later apply tells clients what they missed.
+-- A table in here has or had triggers that missed writes: its name as in the spec. A server that
+-- adds or removes a row appends a collection_reset for the table in the same transaction. Apply and drop add
+-- the tables whose triggers they remove, without an event: a later apply appends it.
 create table pgherald.drift (
     table_name text primary key,
     since timestamptz not null default clock_timestamp()

@@ -141,15 +141,6 @@ func (p *pipeline) openFeed(ctx context.Context) error {
 	return p.feed.Fill(ctx)
 }
 
-// eventRead observes an event that the feed has read. A collection_reset says that something is wrong with a
-// table or its triggers.
-func (p *pipeline) eventRead(e *stream.Event) {
-	p.metrics.EventRead(e)
-	if e.Type == stream.TypeCollectionReset {
-		p.watcher.wake()
-	}
-}
-
 // openAPI connects the API to the feed and to the tables.
 func (p *pipeline) openAPI(ctx context.Context) (err error) {
 	p.presence = control.NewPresence(p.logPool, control.PresenceOptions{Logger: p.logger})
