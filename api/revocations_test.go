@@ -227,11 +227,13 @@ func TestInvalidRevocations(t *testing.T) {
 type failingStore struct {
 	mu     sync.Mutex
 	isOpen bool
+	reads  int
 }
 
 func (s *failingStore) Read(context.Context, uint64) ([]auth.Revocation, uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reads++
 	if !s.isOpen {
 		return nil, 0, errors.New("the store is closed")
 	}
@@ -259,6 +261,26 @@ func TestServerThatCannotReadRevocationsRefusesTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.openSynced("", bearer(token(t, nil))...)
+}
+
+// Every role of the database may send notifications. A flood of them causes at most one read in 20 ms.
+func TestAbuseNotifications(t *testing.T) {
+	store := &failingStore{isOpen: true}
+	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
+		o.add(api.Auth{Authenticator: newJWT(t), Revocations: store})
+	}})
+	count := func() int {
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		return store.reads
+	}
+	before, began := count(), time.Now()
+	for count() < before+5 {
+		s.api.RevocationsChanged()
+	}
+	if took := time.Since(began); took < 4*20*time.Millisecond {
+		t.Errorf("5 reads in %v, want at least 20 ms between two", took)
+	}
 }
 
 // awaitEnd waits until the server refuses a token that it has accepted.
