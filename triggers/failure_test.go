@@ -36,7 +36,7 @@ func TestErrorInAnExpression(t *testing.T) {
 			b.exec(`insert into public.orders values (1, 'a', 1), (2, 'b', 1)`)
 			b.events()
 			b.gives(`update public.orders set total = 0 where id = 1`,
-				`collection_reset - {"table":"public.orders",`+c.key+`"sqlstate":"22012"}`)
+				`collection_reset - {"table":"public.orders",`+c.key+`"reason":"expression","sqlstate":"22012"}`)
 			if got := b.one(`select count(*) from public.orders where total = 0`); got != "1" {
 				t.Errorf("%s rows were written, want 1", got)
 			}
@@ -62,7 +62,7 @@ tables:
     payload: { share: 1 / n.total }
     on: { insert: created, update: updated, delete: deleted, truncate: as-deletes }
 `)
-	const ok, reset = `{"share":1.00000000000000000000}`, `"sqlstate":"22012"}`
+	const ok, reset = `{"share":1.00000000000000000000}`, `"reason":"expression","sqlstate":"22012"}`
 	b.gives(`insert into public.orders values (1, 'a', 1), (2, 'b', 0), (3, 'c', 1)`, `created 1 `+ok,
 		`collection_reset - {"table":"public.orders","key":"2",`+reset, `created 3 `+ok)
 	b.gives(`update public.orders set id = 4 where id = 2`, `collection_reset - {"table":"public.orders",`+reset)
@@ -79,13 +79,13 @@ func TestErrorInManyRows(t *testing.T) {
 	b.exec(`insert into public.orders select g, 'a', 1 from generate_series(1, 1000) as g`)
 	b.events()
 	b.gives(`update public.orders set total = 0`,
-		`collection_reset - {"table":"public.orders","key":"1","sqlstate":"22012"}`,
-		`collection_reset - {"table":"public.orders","sqlstate":"22012"}`)
+		`collection_reset - {"table":"public.orders","key":"1","reason":"expression","sqlstate":"22012"}`,
+		`collection_reset - {"table":"public.orders","reason":"expression","sqlstate":"22012"}`)
 	b.gives(`begin; update public.orders set note = '{}' where id = 1; insert into public.orders values (0);
 			update public.orders set note = '[]' where id = 1; commit`,
-		`collection_reset - {"table":"public.orders","key":"1","sqlstate":"22012"}`,
+		`collection_reset - {"table":"public.orders","key":"1","reason":"expression","sqlstate":"22012"}`,
 		`created 0 {"id":0,"status":null}`,
-		`collection_reset - {"table":"public.orders","key":"1","sqlstate":"22012"}`)
+		`collection_reset - {"table":"public.orders","key":"1","reason":"expression","sqlstate":"22012"}`)
 }
 
 // The transaction numbers of subtransactions would fill the snapshots of all sessions.
@@ -134,7 +134,7 @@ tables:
 					table = "public.purchases"
 				}
 				pgtest.Exec(t, conn, `insert into `+table+` values (1)`)
-				b.wants(`collection_reset - {"table":"public.orders",` + c.key + `"sqlstate":"` + c.sqlstate + `"}`)
+				b.wants(`collection_reset - {"table":"public.orders",` + c.key + `"reason":"expression","sqlstate":"` + c.sqlstate + `"}`)
 				pgtest.Exec(t, conn, `delete from `+table)
 				b.events()
 			}
@@ -150,9 +150,9 @@ func TestErrorBecauseOfTheSize(t *testing.T) {
 	b := watch(t, `create table public.orders (id int primary key, a text, b text)`, `
 tables: [{ name: public.orders, on: { insert: created } }]`)
 	b.gives(`insert into public.orders values (1, repeat(e'\x01', 200000000))`,
-		`collection_reset - {"table":"public.orders","key":"1","sqlstate":"54000"}`)
+		`collection_reset - {"table":"public.orders","key":"1","reason":"expression","sqlstate":"54000"}`)
 	b.gives(`insert into public.orders values (2, repeat('a', 150000000), repeat('b', 150000000))`,
-		`collection_reset - {"table":"public.orders","key":"2","sqlstate":"54000"}`)
+		`collection_reset - {"table":"public.orders","key":"2","reason":"expression","sqlstate":"54000"}`)
 	b.exec(`insert into public.orders values (3, repeat('a', 100000000))`)
 	if got := b.one(`select octet_length(data::text) from pgherald.events where type = 'created'`); got != "100000024" {
 		t.Errorf("the event has %s bytes", got)

@@ -53,6 +53,7 @@ type Metrics struct {
 	bytes     prometheus.Counter
 	delivered prometheus.Counter
 	partial   *prometheus.CounterVec
+	reloads   *prometheus.CounterVec
 	latency   prometheus.Histogram
 	readLag   prometheus.Histogram
 }
@@ -81,6 +82,8 @@ func New(version string) *Metrics {
 		delivered: newCounter("sent_events_total", "Events written to streams: an event for a thousand clients counts a thousand times."),
 		partial: newCounters("incomplete_events_total", "Events that clients receive without their data, by reason.",
 			"reason", stream.Incompletes()...),
+		reloads: newCounters("collection_resets_total", "Events that ask every client to load a table again, by reason.",
+			"reason", reloadReasons()...),
 		latency: newHistogram("commit_to_write_seconds", "Time from the trigger's clock until a shard had written an event to its clients "+
 			"that were ready: one observation per event and shard.", delayBuckets),
 		readLag: newHistogram("read_lag_seconds", "Time from the trigger's clock until the server read an event from the log: "+
@@ -92,7 +95,7 @@ func New(version string) *Metrics {
 	}
 	build := newGauge("build_info", "Always 1; the label is the version of the server.", "version", version)
 	build.Set(1)
-	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.requests, m.sockets, m.evicted, m.refused, m.duration, m.bytes, m.delivered, m.partial,
+	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.requests, m.sockets, m.evicted, m.refused, m.duration, m.bytes, m.delivered, m.partial, m.reloads,
 		m.types.vec, m.latency, m.readLag, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -113,6 +116,17 @@ func (m *Metrics) EventRead(e *stream.Event) {
 		m.partial.WithLabelValues(string(e.Incomplete)).Inc()
 	}
 	m.readLag.Observe(secondsSince(e.At.UnixNano(), time.Now()))
+}
+
+// reloadReasons returns the reasons of a collection_reset: the spec's SQL raised an error, the triggers missed
+// writes, a crash emptied a table, or the server cannot read an event.
+func reloadReasons() []string {
+	return []string{"expression", "triggers", "crash", string(stream.Unreadable), string(stream.AudienceTooLarge)}
+}
+
+// CollectionReset counts a collection_reset that the server read from the log.
+func (m *Metrics) CollectionReset(reason string) {
+	m.reloads.WithLabelValues(knownOrOther(reloadReasons(), reason)).Inc()
 }
 
 // Opened counts a stream that begins with the given sync event.

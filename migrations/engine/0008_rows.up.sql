@@ -33,6 +33,7 @@ begin
         select
             reset_collection."table" as "table",
             case when not unknown_key then reset_collection.key end as key,
+            'expression' as reason,
             reset_collection.sqlstate as sqlstate
     ) as payload;
 end

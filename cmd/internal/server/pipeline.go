@@ -55,6 +55,8 @@ type pipeline struct {
 	pruner  *eventlog.Pruner
 	monitor *eventlog.Monitor
 	watcher *watcher // of the triggers that write it
+	// resetLog names the tables whose events fail. Only the reader of the log uses it.
+	resetLog resetLog
 
 	// Wake-ups, and the schedule of the next writes to clients: feed and leader delay their work for it.
 	listener *notify.Listener
@@ -135,6 +137,7 @@ func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 
 // openFeed makes the feed and fills it with the newest part of the log.
 func (p *pipeline) openFeed(ctx context.Context) error {
+	p.resetLog.logger = p.logger
 	p.feed = stream.NewFeed(p.log, stream.FeedOptions{
 		Bytes: p.config.Tuning.FeedBytes, OnEvent: p.eventRead, Schedule: p.schedule, Logger: p.logger,
 	})

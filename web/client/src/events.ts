@@ -46,6 +46,18 @@ export interface TableTruncated {
   table: string;
 }
 
+/** Events are missing: fetch again what this names, or everything. Every client receives it, whatever it selects. */
+export interface CollectionReset {
+  /** The table whose rows to fetch; absent if only the type of the events is known. */
+  table?: string;
+  /** The key of the only row to fetch; absent if there may be others. */
+  key?: string;
+  /** The type of the event that could not be read. */
+  type?: string;
+  reason: string;
+  sqlstate?: string;
+}
+
 export interface PresenceUpdated {
   userId: string;
   isOnline: boolean;
@@ -73,6 +85,7 @@ export interface LogEvents {
   assignment_changed: AssignmentChanged;
   activity_deleted: ActivityDeleted;
   table_truncated: TableTruncated;
+  collection_reset: CollectionReset;
   presence_updated: PresenceUpdated;
 }
 

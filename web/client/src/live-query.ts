@@ -23,7 +23,7 @@ export interface LiveQueryOptions<T, Custom extends EventTypes = {}> {
   initial?: Loaded<T>;
   /** The options of the stream. Its `since` is the cursor of the list. */
   stream?: Omit<EventStreamOptions<Custom>, "since" | "autoConnect">;
-  /** Types of events after which the list is loaded again. Default ["table_truncated"]. */
+  /** Types of events after which the list is loaded again, besides collection_reset. Default ["table_truncated"]. */
   refetchOn?: readonly string[];
   /** Called with the events of each flush, after they were applied. */
   onEvents?: (events: readonly PgheraldEvent<Custom>[], metas: readonly EventMeta[]) => void;
@@ -198,7 +198,9 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.update();
     if (events.length > 0 && this.options.onEvents) call(() => this.options.onEvents?.(events, metas));
     const refetchOn = this.options.refetchOn ?? ["table_truncated"];
-    if (events.some(({ type }) => refetchOn.includes(type))) this.refetch();
+    // A table may fail for many rows in a row, so the loads after it back off like those after a reset.
+    if (events.some(({ type }) => type === "collection_reset")) this.onReset();
+    else if (events.some(({ type }) => refetchOn.includes(type))) this.refetch();
   }
 
   private apply(events: readonly PgheraldEvent<Custom>[], metas: readonly EventMeta[]): void {

@@ -124,6 +124,16 @@ it("loads the list again after a TRUNCATE", async () => {
   expect(query.getSnapshot().data).toEqual([]);
 });
 
+it("loads the list again after a collection_reset, whatever it refetches on", async () => {
+  await opened();
+  await vi.advanceTimersByTimeAsync(60_000);
+  server.last.event(1, "c1", "collection_reset", { table: "public.orders", reason: "expression", sqlstate: "22012" });
+  await frame();
+  expect(loads).toHaveLength(2);
+  await loaded(["b"], "c1");
+  expect(query.getSnapshot().data).toEqual(["b"]);
+});
+
 it("retries a load with back-off, but not after a fatal error", async () => {
   start();
   loads[0]!.reject(new Error("down"));

@@ -1374,7 +1374,7 @@ var minResetInterval = 5e3, Query = class {
   flush(events, metas) {
     events.length > 0 && this.data !== void 0 && this.apply(events, metas), this.update(), events.length > 0 && this.options.onEvents && call(() => this.options.onEvents?.(events, metas));
     let refetchOn = this.options.refetchOn ?? ["table_truncated"];
-    events.some(({ type }) => refetchOn.includes(type)) && this.refetch();
+    events.some(({ type }) => type === "collection_reset") ? this.onReset() : events.some(({ type }) => refetchOn.includes(type)) && this.refetch();
   }
   apply(events, metas) {
     call(() => {
