@@ -28,24 +28,23 @@
 //     the table makes every session plan again.
 //   - A writer needs only the right to write to the table. The functions are SECURITY DEFINER, see only
 //     pg_catalog and what the spec qualifies with a schema, and only their owner may execute them.
-//   - Events do not depend on the writer's settings. The functions fix TimeZone, DateStyle and the like,
-//     so a key always has the same spelling.
+//   - Events do not depend on the writer's settings: a function consists of qualified names and types that
+//     depend on none, or it sets TimeZone, DateStyle and the like.
 //   - The wake-up (NOTIFY) carries the first table and operation of the transaction and its number, but no
 //     row. Writers skip it while the notify leader holds its lock and sends the wake-ups itself.
 //
+// # When an expression fails
+//
+// Apply refuses every mistake that is visible in advance. An expression may still raise an error later: a
+// division by zero, a cast of unsuitable text, a column, function or joined table that was dropped or renamed,
+// a lost right, a row whose JSON exceeds 256 MiB. `when` does not guard a payload against it; CASE does. The
+// trigger then writes a collection_reset instead of the row's events, unless the spec says `on_error: abort`.
+// The default payload (all columns) names no column but the key, so no change of another one affects it.
+//
 // # When a trigger can make a write fail
 //
-// Apply refuses every mistake that is visible in advance. These causes remain:
-//
-//   - An expression that raises an error for some row, such as a division by zero or a cast of unsuitable
-//     text. `when` does not guard a payload against it; CASE does.
-//   - A column, function or joined table that an expression names and that is dropped or renamed after
-//     Apply. Check reports it. The default payload (all columns) names no column, so no change of the
-//     table affects it.
-//   - A lost right on a joined table: the functions run with the rights of their owner.
-//   - A lock on the log or on a joined table that outlasts the writer's own timeout.
+//   - A lock on the log that outlasts the writer's own timeout.
 //   - A full disk or a full notification queue.
-//   - A row whose JSON exceeds 1 GB.
 //   - PREPARE TRANSACTION. PostgreSQL refuses it after a NOTIFY, so it works only while a notify leader
 //     holds its lock.
 //
