@@ -167,7 +167,7 @@ tables:
 			b.become(owner)
 			b.apply(parse(t, spec))
 			b.exec(`alter table public.clients enable row level security, force row level security`)
-			b.gives(`insert into public.orders values (1, 1)`, `collection_reset - {"table":"public.orders","key":"1","sqlstate":"42501"}`)
+			b.gives(`insert into public.orders values (1, 1)`, `collection_reset - {"table":"public.orders","key":"1","reason":"expression","sqlstate":"42501"}`)
 		})
 	}
 }

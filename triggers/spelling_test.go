@@ -217,7 +217,7 @@ func TestExpressionsFixTheirSettings(t *testing.T) {
 		"n.id::money::text":                                          base + ",lc_monetary",
 		"'public.orders'::regclass":                                  base + ",quote_all_identifiers",
 		"query_to_xml('', true, true, '')::text":                     base + ",xmlbinary,xmloption",
-		"(select p.price from public.prices as p limit 1)":           base + ",lc_monetary",
+		"(select p.price from public.prices as p limit 1)":           base + ",lc_monetary,row_security",
 		"'{a,null}'::text[]":                                         base + ",array_nulls",
 		"public.odd(1)":                                              "all",
 		"(select x.a from public.x as x)":                            "all",
