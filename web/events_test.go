@@ -28,7 +28,7 @@ type fields map[string]bool
 func TestClientKnowsTheEventsOfTheTables(t *testing.T) {
 	ts := readTypes(t, "client/src/events.ts")
 	want := payloads(triggers.Workload())
-	want["presence_updated"] = fields{"userId": false, "isOnline": false} // no table writes it
+	want["presence_updated"] = fields{"userId": false, "isOnline": false}                                          // no table writes it
 	want["collection_reset"] = fields{"table": true, "key": true, "type": true, "reason": false, "sqlstate": true} // for every table
 	got := make(map[string]fields)
 	for kind, name := range ts.events("LogEvents") {
