@@ -49,7 +49,8 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) ([]Drift, error) {
 	for _, r := range tables {
 		drifts = append(drifts, r.warnings()...)
 	}
-	return drifts, nil
+	log, err := checkLog(ctx, tx)
+	return append(drifts, log...), err
 }
 
 // drift compares what one table should have with what is installed.

@@ -47,6 +47,12 @@ func TestCheckFindsEveryKindOfDrift(t *testing.T) {
 			for each row execute function pgherald."public.orders.row"()`,
 			[]string{`trigger "00_pgherald" on public.orders differs from the spec`},
 		},
+		"deferred trigger": {
+			`drop trigger "00_pgherald" on public.orders;
+			create constraint trigger "00_pgherald" after insert or update or delete on public.orders
+			deferrable initially deferred for each row execute function pgherald."public.orders.row"()`,
+			[]string{`trigger "00_pgherald" on public.orders differs from the spec`},
+		},
 		"trigger for fewer operations": {
 			`drop trigger "00_pgherald" on public.orders;
 			create trigger "00_pgherald" after insert or update on public.orders
@@ -231,4 +237,11 @@ func TestCheckFindsASilencedDatabase(t *testing.T) {
 	b.exec(`alter database ` + database + ` reset session_replication_role`)
 	b.conn = pgtest.Connect(t, b.url)
 	b.drifts(ordersSpec)
+}
+
+func TestCheckOfTheLog(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	b.exec(`alter table pgherald.events enable row level security, set unlogged`)
+	b.drifts(ordersSpec, "the log pgherald.events has row-level security: servers may miss events",
+		"the log pgherald.events is unlogged: a crash of PostgreSQL empties it, and clients resume across the gap")
 }

@@ -25,7 +25,9 @@ functions as (
 	select p.oid, p.xmin from pg_proc as p where p.pronamespace = 'pgherald'::regnamespace
 ),
 entries (entry) as (
-	select format('c %s %s', c.oid, c.xmin) from pg_class as c where c.oid in (select tree.oid from tree)
+	select format('c %s %s', c.oid, c.xmin)
+	from pg_class as c
+	where c.oid in (select tree.oid from tree union all select 'pgherald.events'::regclass)
 	union all
 	select format('a %s %s %s', a.attrelid, a.attnum, a.xmin)
 	from pg_attribute as a

@@ -114,9 +114,10 @@ func inspect(ctx context.Context, tx pgx.Tx, spec Spec, drift []Drift) (inspecti
 	seen := inspection{drift: drift}
 	for _, d := range seen.drift {
 		switch {
+		case d.Table == Name{}:
 		case d.Kind == KindUnlogged:
 			seen.unlogged = append(seen.unlogged, d.Table)
-		case d.Kind.MayMiss() && d.Table != Name{} && !slices.Contains(seen.missing, d.Table):
+		case d.Kind.MayMiss() && !slices.Contains(seen.missing, d.Table):
 			seen.missing = append(seen.missing, d.Table)
 		}
 	}

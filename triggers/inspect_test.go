@@ -136,6 +136,7 @@ func TestInspectAfterACrash(t *testing.T) {
 	b := watch(t, orders+`create unlogged table public.carts (id int primary key);`, spec)
 	b.inspect(spec)
 	b.wants()
+	b.exec(`alter table pgherald.events set unlogged`)
 	b.exec(`truncate pgherald.since_crash, public.carts`) // what a crash does; TestCrash has a real one
 	b.inspect(spec)
 	b.inspect(spec)

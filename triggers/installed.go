@@ -46,7 +46,7 @@ type installedTrigger struct {
 	trigger
 	name    string
 	kind    int16 // pg_trigger.tgtype
-	plain   bool  // without arguments, columns, condition or transition tables
+	plain   bool  // without arguments, columns, condition, transition tables or constraint
 	enabled bool
 }
 
@@ -137,7 +137,7 @@ func loadTriggers(ctx context.Context, tx pgx.Tx) ([]installedTrigger, error) {
 	rows, err := tx.Query(ctx, `
 		select s.nspname::text, c.relname::text, t.tgname::text, p.proname::text, t.tgtype,
 			t.tgnargs = 0 and t.tgqual is null and t.tgattr::text = ''
-				and t.tgoldtable is null and t.tgnewtable is null,
+				and t.tgoldtable is null and t.tgnewtable is null and t.tgconstraint = 0,
 			t.tgenabled in ('O', 'A')
 		from pg_trigger as t
 		join pg_proc as p on p.oid = t.tgfoid

@@ -72,6 +72,7 @@ func (w *watcher) Status() status.Triggers {
 func (w *watcher) Run(ctx context.Context) {
 	interval := time.NewTicker(w.interval)
 	defer interval.Stop()
+	var forgot time.Time
 	for {
 		w.check(ctx)
 		if !w.rest(ctx) {
@@ -80,7 +81,10 @@ func (w *watcher) Run(ctx context.Context) {
 		select {
 		case <-interval.C:
 		case <-w.woken:
-			w.inspector.Forget() // what raised an error may be outside the tables
+			if time.Since(forgot) >= w.interval { // a trigger may fail for every row
+				w.inspector.Forget() // what it could not do may depend on more than its table
+				forgot = time.Now()
+			}
 		case <-ctx.Done():
 			return
 		}
