@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/db"
-	"github.com/pgherald/pgherald/stream"
 	"github.com/pgherald/pgherald/stream/status"
 	"github.com/pgherald/pgherald/triggers"
 )
@@ -202,13 +201,4 @@ func countKinds(found []triggers.Drift) map[string]int {
 		counts[string(d.Kind)]++
 	}
 	return counts
-}
-
-// eventRead observes an event that the feed has read. A collection_reset says that something is wrong with a
-// table or its triggers.
-func (p *pipeline) eventRead(e *stream.Event) {
-	p.metrics.EventRead(e)
-	if e.Type == stream.TypeCollectionReset {
-		p.watcher.wake()
-	}
 }

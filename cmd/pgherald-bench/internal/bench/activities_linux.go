@@ -67,7 +67,7 @@ func (fx *fixture) createActivities(rows int) (*activities, error) {
 }
 
 // wakeUp matches the statement of a generated function that sends the wake-up, and the comment before it.
-var wakeUp = regexp.MustCompile(`(?m)^(?:    --.*\n)*    if written > 0 and .*\n(?:        .*\n)*    end if;\n`)
+var wakeUp = regexp.MustCompile(`(?m)^(?:    --.*\n)*    if written and .*\n(?:        .*\n)*    then\n(?:        .*\n)*    end if;\n`)
 
 // load reads the triggers and functions that the server has installed.
 func (a *activities) load() error {
@@ -83,7 +83,7 @@ func (a *activities) load() error {
 	var trigger, name, definition string
 	_, err = pgx.ForEachRow(rows, []any{&trigger, &name, &definition}, func() error {
 		a.triggers = append(a.triggers, trigger)
-		if name != "public.activities.update" {
+		if name != "public.activities.row" {
 			return nil
 		}
 		silent := wakeUp.ReplaceAllString(definition, "")
