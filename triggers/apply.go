@@ -2,8 +2,8 @@ package triggers
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -11,9 +11,12 @@ import (
 // Changes describes what Apply or Drop did, one phrase for each change, in order.
 type Changes []string
 
-// Apply changes the database to exactly the triggers of the spec, in one transaction. An error means that
-// nothing has changed. Apply leaves up-to-date triggers alone: a second Apply takes no lock that delays a
-// writer.
+// Apply changes the triggers of the spec to exactly those that it describes, in one transaction. An error means
+// that nothing has changed. Apply leaves up-to-date triggers alone: a second Apply takes no lock.
+//
+// Apply does not touch the triggers of specs with another name, unless [Prune] says so, and refuses a table that
+// one of them watches. It returns a [SupersededError] for a spec that is older than the installed one, unless
+// [Force] says otherwise, and a [BusyError] if the tables stayed in use.
 func Apply(ctx context.Context, conn *pgx.Conn, spec Spec, opts ...Option) (Changes, error) {
 	o := newOptions(opts)
 	done, err := makeChanges(ctx, conn, o, func(ctx context.Context, tx pgx.Tx) ([]change, error) {
@@ -25,43 +28,66 @@ func Apply(ctx context.Context, conn *pgx.Conn, spec Spec, opts ...Option) (Chan
 	return done, nil
 }
 
-// Drop removes every generated trigger and function, of any spec. The log stays. Drop does nothing in a
-// database without a log.
-func Drop(ctx context.Context, conn *pgx.Conn, opts ...Option) (Changes, error) {
-	done, err := makeChanges(ctx, conn, newOptions(opts), func(ctx context.Context, tx pgx.Tx) ([]change, error) {
-		found, err := loadInstalled(ctx, tx)
-		if err != nil {
-			return nil, err
-		}
-		return withGrants(ctx, tx, nil, found, planChanges(objects{}, found))
-	})
-	if errors.Is(err, errNoLog) {
-		return nil, nil
-	}
+// plan returns what is to change.
+func plan(ctx context.Context, tx pgx.Tx, spec Spec, o options) ([]change, error) {
+	p, err := loadPlan(ctx, tx, spec, o)
 	if err != nil {
-		return nil, fmt.Errorf("drop triggers: %w", err)
+		return nil, err
 	}
-	return done, nil
+	return withGrants(ctx, tx, p.tables, p.own, p.changes())
 }
 
-// plan validates the spec and compares it with the installed objects.
-func plan(ctx context.Context, tx pgx.Tx, spec Spec, o options) ([]change, error) {
-	found, err := loadInstalled(ctx, tx)
-	if err != nil {
-		return nil, err
+// specPlan holds what Apply compares.
+type specPlan struct {
+	spec   Spec
+	tables []resolved
+	want   objects
+	// own is the part of found that the spec may change.
+	found, own installed
+	prune      bool
+	known      []Name // the tables of whose drift clients know
+}
+
+// loadPlan validates the spec and looks up what is installed.
+func loadPlan(ctx context.Context, tx pgx.Tx, spec Spec, o options) (specPlan, error) {
+	p := specPlan{spec: spec, prune: o.prune}
+	var err error
+	if p.found, err = loadForSpec(ctx, tx, spec, o.force); err != nil {
+		return p, err
 	}
-	tables, err := resolve(ctx, tx, spec)
-	if err != nil {
-		return nil, err
+	if p.tables, err = resolve(ctx, tx, spec); err != nil {
+		return p, err
 	}
-	if err := mistakesOf(tables); err != nil && (!o.partial || !isUsable(tables, found)) {
-		return nil, err
+	if !o.prune {
+		p.found.refuseConflicts(spec.Name, p.tables)
 	}
-	found = found.without(tables)
-	known, err := loadDrift(ctx, tx, spec)
-	if err != nil {
-		return nil, err
+	p.want, p.own = objectsOf(p.tables), p.found
+	if !o.prune {
+		p.own = p.found.ownedBy(spec.Name, p.want)
 	}
-	changes := append(planChanges(objectsOf(tables), found), resets(tables, found, known)...)
-	return withGrants(ctx, tx, tables, found, changes)
+	if err := mistakesOf(p.tables); err != nil && (!o.partial || !isUsable(p.tables, p.own)) {
+		return p, err
+	}
+	p.own = p.own.without(p.tables)
+	p.known, err = loadDrift(ctx, tx, spec)
+	return p, err
+}
+
+// changes returns what is to change.
+func (p specPlan) changes() []change {
+	return slices.Concat(planChanges(p.want, p.own), resets(p.tables, p.own, p.known), p.records(false))
+}
+
+// records returns the changes that store whose the triggers are: those that are due, or all of them.
+func (p specPlan) records(all bool) []change {
+	var changes []change
+	if p.prune {
+		changes = forgetOthers(p.spec.Name, p.found)
+	}
+	wanted, found := wantedOwners(p.spec.Name, p.tables, p.found), p.found
+	if all {
+		found = installed{}
+	}
+	changes = append(changes, recordOwners(p.spec.Name, wanted, found)...)
+	return append(changes, recordSpec(p.spec, found)...)
 }

@@ -2,7 +2,6 @@ package triggers_test
 
 import (
 	"context"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ func TestApplyTwiceChangesNothing(t *testing.T) {
 	want := triggers.Changes{
 		`create function pgherald."public.orders.row"`, `create function pgherald."public.orders.truncate"`,
 		`create trigger "00_pgherald" on public.orders`, `create trigger pgherald_truncate on public.orders`,
+		"record the functions of spec default", "record spec default",
 	}
 	if diff := cmp.Diff(want, b.apply(spec)); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -63,6 +63,7 @@ func TestApplyIsDeclarative(t *testing.T) {
 		`drop trigger "00_pgherald" on public.orders`, `drop trigger pgherald_truncate on public.orders`,
 		`create trigger "00_pgherald" on public.items`,
 		`drop function pgherald."public.orders.row"`, `drop function pgherald."public.orders.truncate"`,
+		"record the functions of spec default", "record spec default",
 	}
 	if diff := cmp.Diff(want, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
@@ -88,7 +89,9 @@ tables:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := triggers.Changes{`replace function pgherald."public.orders.row"`, `tell clients to load public.orders again`}
+	want := triggers.Changes{
+		`replace function pgherald."public.orders.row"`, `tell clients to load public.orders again`, "record spec default",
+	}
 	if diff := cmp.Diff(want, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
@@ -114,8 +117,8 @@ func TestConcurrentApplies(t *testing.T) {
 	for _, n := range made {
 		total += n
 	}
-	if total != 4 {
-		t.Errorf("changes of the four applies: %v, want all 4 by one of them", made)
+	if total != 6 {
+		t.Errorf("changes of the four applies: %v, want all 6 by one of them", made)
 	}
 	b.drifts(ordersSpec)
 }
@@ -134,13 +137,13 @@ func TestApplyLimitsItsWaitForAnotherApply(t *testing.T) {
 func TestDrop(t *testing.T) {
 	b := watch(t, orders, ordersSpec)
 	b.exec(`insert into public.orders values (1, 'logged')`)
-	changes, err := triggers.Drop(t.Context(), b.conn)
-	if err != nil || len(changes) != 4 {
+	changes, err := triggers.DropAll(t.Context(), b.conn)
+	if err != nil || len(changes) != 5 {
 		t.Errorf("drop: %v, %v", changes, err)
 	}
 	b.exec(`insert into public.orders values (2, 'not logged')`)
 	b.wants(`order_created 1 {"id":1,"status":"logged","was":null}`)
-	if changes, err := triggers.Drop(t.Context(), b.conn); err != nil || len(changes) != 0 {
+	if changes, err := triggers.DropAll(t.Context(), b.conn); err != nil || len(changes) != 0 {
 		t.Errorf("drop again: %v, %v", changes, err)
 	}
 }
@@ -157,42 +160,13 @@ func TestWithoutTheLog(t *testing.T) {
 	if _, err := triggers.Check(t.Context(), conn, spec); err == nil {
 		t.Error("check succeeded without a log")
 	}
-	if changes, err := triggers.Drop(t.Context(), conn); err != nil || len(changes) > 0 {
+	if changes, err := triggers.DropAll(t.Context(), conn); err != nil || len(changes) > 0 {
 		t.Errorf("drop: %v, %v", changes, err)
 	}
-	script, err := triggers.SQL(t.Context(), conn, spec)
-	if err != nil {
-		t.Fatal(err)
+	if list, err := triggers.List(t.Context(), conn); err != nil || len(list) > 0 {
+		t.Errorf("list: %v, %v", list, err)
 	}
-	contains(t, script, "create trigger \"00_pgherald\"")
-}
-
-// The script has the same effect as Apply, and running it again is harmless.
-func TestScriptHasTheEffectOfApply(t *testing.T) {
-	b := open(t, orders+logs)
-	spec := ordersSpec + logsSpec[len("\ntables:\n"):]
-	script, err := triggers.SQL(t.Context(), b.conn, parse(t, spec))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.exec(script)
-	b.exec(script)
-	b.drifts(spec)
-}
-
-// The golden file comes from hand-written relations; this test compares it with the real catalog.
-func TestWorkloadScript(t *testing.T) {
-	b := open(t, "")
-	b.withoutWriter()
-	got, err := triggers.SQL(t.Context(), b.conn, triggers.Workload())
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := os.ReadFile("testdata/workload.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("script (-want +got):\n%s", diff)
+	if _, err := triggers.SQL(t.Context(), conn, spec); err == nil {
+		t.Error("SQL succeeded without a log")
 	}
 }

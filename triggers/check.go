@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,7 +15,8 @@ const runApply = "run `pgherald triggers apply`"
 // an expression that no longer fits its table because a column was dropped. A mistake in one table does not
 // hide the drift of the others.
 //
-// Check needs no right but USAGE on the schema pgherald: it reads the catalog. It omits mistakes in expressions
+// Check needs no right but USAGE on the schema pgherald and SELECT on specs and trigger_functions in it: otherwise it
+// reads the catalog. It omits mistakes in expressions
 // that its role may not validate, or not in time because a table is locked.
 func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
 	var drifts []Drift
@@ -29,7 +31,11 @@ func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
 }
 
 func check(ctx context.Context, tx pgx.Tx, spec Spec) ([]Drift, error) {
-	found, err := loadInstalled(ctx, tx)
+	found, err := loadForSpec(ctx, tx, spec, false)
+	var superseded *SupersededError
+	if errors.As(err, &superseded) {
+		return []Drift{superseded.drift()}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -37,12 +43,18 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) ([]Drift, error) {
 	if err != nil {
 		return nil, err
 	}
+	found.refuseConflicts(spec.Name, tables)
+	own := found.ownedBy(spec.Name, expectedOf(tables).objects)
 	var drifts []Drift
 	for _, r := range tables {
 		r.mistakes = slices.DeleteFunc(r.mistakes, mistake.isUndecided)
-		drifts = append(drifts, r.drift(found)...)
+		drifts = append(drifts, r.drift(own)...)
 	}
-	drifts = append(drifts, extras(tables, found)...)
+	drifts = append(drifts, extras(tables, own)...)
+	for _, f := range own.unrecorded(wantedOwners(spec.Name, tables, found)) {
+		message := fmt.Sprintf("nothing says that function %s belongs to spec %s", function{name: f}.sqlName(), spec.Name)
+		drifts = append(drifts, Drift{Kind: KindOwner, Message: message, Remedy: runApply})
+	}
 	for _, c := range missingGrants(found.grants) {
 		drifts = append(drifts, Drift{Kind: c.kind, Message: c.drift, Remedy: runApply})
 	}

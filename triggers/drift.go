@@ -24,6 +24,10 @@ const (
 	KindPrivilege Kind = "privilege"
 	// KindPartition is a partition without the trigger for TRUNCATE. PostgreSQL makes the one for rows itself.
 	KindPartition Kind = "partition"
+	// KindOwner is a table that another spec watches, or a function of which nothing says whose it is.
+	KindOwner Kind = "owner"
+	// KindSuperseded is a spec that is older than the installed one. Nothing else is compared with it.
+	KindSuperseded Kind = "superseded"
 	// KindRowSecurity is row-level security that hides rows from a trigger function.
 	KindRowSecurity Kind = "row_security"
 	// KindNoAudience is a table with row-level security whose events reach every client.
@@ -36,7 +40,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindTable, KindExpression, KindMissing, KindDisabled, KindDiffers, KindExtra, KindRenamed, KindPartition, KindPrivilege,
-		KindRowSecurity, KindNoAudience, KindUnlogged,
+		KindOwner, KindSuperseded, KindRowSecurity, KindNoAudience, KindUnlogged,
 	}
 }
 

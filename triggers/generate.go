@@ -135,24 +135,35 @@ func (t trigger) drop() string {
 	return fmt.Sprintf("drop trigger if exists %s on %s", quoteIdent(t.name()), t.table)
 }
 
-// script generates the statements for all objects as one readable script. Running it again is harmless.
+// script generates the statements for all objects as one readable text. Running them again is harmless.
 func (objs objects) script(w writer) string {
-	var b strings.Builder
+	return strings.Join(append(objs.functionSQL(w), objs.triggerSQL()...), ";\n\n") + ";\n"
+}
+
+// functionSQL creates or replaces each function.
+func (objs objects) functionSQL(w writer) []string {
+	var texts []string
 	for _, f := range objs.functions {
 		statements := []string{f.create(), f.revoke()}
 		if w.inUse {
 			statements = append(statements, f.giveAway()...)
 		}
-		b.WriteString(strings.Join(statements, ";\n") + ";\n\n")
+		texts = append(texts, strings.Join(statements, ";\n"))
 	}
+	return texts
+}
+
+// triggerSQL creates or replaces each trigger, table by table.
+func (objs objects) triggerSQL() []string {
+	var statements []string
 	for _, table := range objs.tables() {
 		for _, t := range objs.triggers {
 			if t.table == table {
-				fmt.Fprintf(&b, "%s;\n%s;\n\n", t.drop(), t.create())
+				statements = append(statements, t.drop()+";\n"+t.create())
 			}
 		}
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return statements
 }
 
 // tables returns the tables with triggers, in order of appearance.

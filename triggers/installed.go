@@ -13,6 +13,12 @@ const (
 	errOldEngine = constError("take the lock for changing triggers: the table pgherald.locks does not exist; run `pgherald migrate up` first")
 )
 
+// errOldTables reports a database whose log is older than this program.
+const errOldTables = constError("find the table pgherald.specs: it does not exist; run `pgherald migrate up` first")
+
+// errNoTables reports a spec that watches nothing.
+const errNoTables = constError("watch no table: a spec names at least one; to remove its triggers, run `pgherald triggers drop`")
+
 // constError is an error that no other package can change.
 type constError string
 
@@ -28,6 +34,10 @@ type installed struct {
 	// silenced reports that every session of the database starts with session_replication_role = replica, in
 	// which triggers do not fire.
 	silenced bool
+
+	hasSpecs bool // whether the next two have tables: a database with an older log lacks them
+	records  []record
+	owners   map[string]owner
 }
 
 type installedFunction struct {
@@ -80,7 +90,7 @@ func loadInstalled(ctx context.Context, tx pgx.Tx) (installed, error) {
 	if err := tx.QueryRow(ctx, silencedSQL).Scan(&found.silenced); err != nil {
 		return installed{}, fmt.Errorf("look up session_replication_role: %w", err)
 	}
-	return found, nil
+	return found, found.loadSpecs(ctx, tx)
 }
 
 // silencedSQL looks for a default of all sessions, and not for one of this role. Triggers that are enabled for

@@ -142,7 +142,7 @@ func applyABC(b *testBed, opts ...triggers.Option) error {
 }
 
 func dropABC(b *testBed, opts ...triggers.Option) error {
-	_, err := triggers.Drop(b.t.Context(), b.conn, opts...)
+	_, err := triggers.DropAll(b.t.Context(), b.conn, opts...)
 	return err
 }
 
@@ -156,7 +156,7 @@ func TestApplyUnderLoad(t *testing.T) {
 	}
 	f := b.traffic(t, writes...)
 	b.apply(parse(t, abcSpec))
-	if _, err := triggers.Drop(t.Context(), b.conn); err != nil {
+	if _, err := triggers.DropAll(t.Context(), b.conn); err != nil {
 		t.Error(err)
 	}
 	f.end()

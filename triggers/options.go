@@ -9,6 +9,8 @@ type options struct {
 	lockTimeout time.Duration
 	waiting     func(*BusyError)
 	partial     bool
+	prune       bool
+	force       bool
 }
 
 // defaultLockTimeout is long enough for most transactions to end.
@@ -30,6 +32,16 @@ func OnWait(report func(*BusyError)) Option {
 // error all the same if no table can be watched and nothing of the spec is installed.
 func Partial() Option {
 	return func(o *options) { o.partial = true }
+}
+
+// Prune lets Apply remove the triggers of all other specs.
+func Prune() Option {
+	return func(o *options) { o.prune = true }
+}
+
+// Force lets Apply install a spec that is older than the installed one.
+func Force() Option {
+	return func(o *options) { o.force = true }
 }
 
 func newOptions(opts []Option) options {

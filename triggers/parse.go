@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -25,50 +24,6 @@ func Parse(data []byte) (Spec, error) {
 		errs[i] = p
 	}
 	return Spec{}, errors.Join(errs...)
-}
-
-func (d *document) spec() Spec {
-	entries, ok := d.mapping(d.root)
-	if !ok {
-		d.problem(d.root, "a spec is a mapping with a list named tables")
-		return Spec{}
-	}
-	var spec Spec
-	found := false
-	for _, e := range entries {
-		switch {
-		case e.key == "tables":
-			found = true
-			spec.Tables = d.tables(e.value, d.defaults(entries))
-		case e.key == "on_error", e.key == "bigint": // read as defaults of the tables
-		case strings.HasPrefix(e.key, "x-"): // for anchors
-		default:
-			d.unknown(e, "tables, on_error, bigint, and keys that begin with x-")
-		}
-	}
-	if !found {
-		d.problem(d.root, "the list named tables is missing")
-	}
-	return spec
-}
-
-func (d *document) tables(n ast.Node, defaults Table) []Table {
-	list, ok := d.resolve(n).(*ast.SequenceNode)
-	if !ok {
-		d.problem(n, "tables must be a list")
-		return nil
-	}
-	var tables []Table
-	seen := map[Name]bool{}
-	for _, item := range list.Values {
-		t := d.table(item, defaults)
-		if seen[t.Name] && t.Name != (Name{}) {
-			d.problem(item, "table %s is listed twice", t.Name)
-		}
-		seen[t.Name] = true
-		tables = append(tables, t)
-	}
-	return tables
 }
 
 // table reads one table. Its events inherit from the other fields, so it reads them last.

@@ -10,6 +10,8 @@ import (
 
 func TestParse(t *testing.T) {
 	spec, err := Parse([]byte(`
+name: sales
+version: 20261129
 x-common:
   who: &who array['user:' || n.id]
   fields: &fields { id: n.id, status: n.status }
@@ -38,7 +40,7 @@ tables:
 	}
 	fields := []Field{{"id", "n.id"}, {"status", "n.status"}}
 	const who = `array['user:' || n.id]`
-	want := Spec{Tables: []Table{{
+	want := Spec{Name: "sales", Version: 20261129, Tables: []Table{{
 		Name: Name{"public", "orders"}, Key: []string{"id", "part"},
 		Joins:  []Join{{SQL: "public.a as a on a.id = n.id"}, {true, "public.b as b on true"}, {true, "public.c as c on true"}},
 		Insert: []Event{{Type: "created", Payload: fields, Audience: who}},
@@ -77,21 +79,29 @@ func TestParseTruncate(t *testing.T) {
 // Every mistake has its line and column.
 func TestParseErrors(t *testing.T) {
 	for spec, want := range map[string]string{
-		"":                           "1:1: the spec is empty",
-		"# nothing":                  "1:1: the spec is empty",
-		"- a":                        "1:1: a spec is a mapping",
-		"{}":                         "1:1: the list named tables is missing",
-		"tables: 1":                  "1:9: tables must be a list",
-		"tables: [1]":                "1:10: a table is a mapping",
-		"tables: []\ntabels: []":     `2:1: unknown field "tabels" (known here: tables, on_error, bigint, and keys that begin with x-)`,
-		"tables: []\n---\ntables: ":  "3:1: a spec is one YAML document",
-		"tables: [":                  "1:9: read YAML: ",
-		"on_error: no\ntables: []":   "1:11: on_error must be reset or abort",
-		"bigint: [text]\ntables: []": "1:9: bigint must be number or text",
-		"tables:\n  - name: a.b\n    on: { insert: collection_reset }": `3:19: event type "collection_reset" belongs to the stream itself`,
-		"tables: []\ntables: []":                                                 `2:1: read YAML: mapping key "tables" already defined`,
-		"tables:\n  - on: { insert: a }":                                         "2:5: a table needs a name",
-		"tables:\n  - name: a.b":                                                 "2:5: a table needs events, under on",
+		"":                               "1:1: the spec is empty",
+		"# nothing":                      "1:1: the spec is empty",
+		"- a":                            "1:1: a spec is a mapping",
+		"{}":                             "1:1: the list named tables is missing",
+		"tables: 1":                      "1:9: tables must be a list",
+		"tables: [1]":                    "1:10: a table is a mapping",
+		"tables: []\ntabels: []":         `2:1: unknown field "tabels" (known here: name, version, tables, on_error, bigint, and keys that begin with x-)`,
+		"tables: []":                     "1:9: tables is empty: a spec watches at least one table; to remove its triggers, run `pgherald triggers drop`",
+		"tables:":                        "1:9: tables must be a list",
+		"name: Sales\ntables: []":        "1:7: name must be a lower-case letter",
+		"name: ~\ntables: []":            "1:7: name must be",
+		"name: [a]\ntables: []":          "1:7: name must be",
+		"version: 0\ntables: []":         "1:10: version must be a whole number from 1 on",
+		"version: 1.5\ntables: []":       "1:10: version must be",
+		"version: [1]\ntables: []":       "1:10: version must be",
+		"tables: []\n---\ntables: ":      "3:1: a spec is one YAML document",
+		"tables: [":                      "1:9: read YAML: ",
+		"tables: []\ntables: []":         `2:1: read YAML: mapping key "tables" already defined`,
+		"tables:\n  - on: { insert: a }": "2:5: a table needs a name",
+		"tables:\n  - name: a.b":         "2:5: a table needs events, under on",
+		"on_error: no\ntables: []":       "1:11: on_error must be reset or abort",
+		"bigint: [text]\ntables: []":     "1:9: bigint must be number or text",
+		"tables:\n  - name: a.b\n    on: { insert: collection_reset }":           `3:19: event type "collection_reset" belongs to the stream itself`,
 		"tables:\n  - name: b\n    on: { insert: a }":                            "2:11: name the schema too, as in public.b",
 		"tables:\n  - name: [a]\n    on: { insert: a }":                          "2:11: name must be a table",
 		"tables:\n  - name: a.b\n    on: insert":                                 "3:9: on must be a mapping",

@@ -55,7 +55,7 @@ func staleTriggers(want objects, found installed) []change {
 
 // drop uses the installed name of the trigger, which may differ from the generated one.
 func (t installedTrigger) drop() string {
-	return fmt.Sprintf("drop trigger %s on %s", quoteIdent(t.name), t.table)
+	return fmt.Sprintf("drop trigger if exists %s on %s", quoteIdent(t.name), t.table)
 }
 
 func (t installedTrigger) isRow() bool { return t.kind&1 != 0 }
@@ -158,7 +158,7 @@ func staleFunctions(want objects, found installed) []change {
 		changes = append(changes, change{
 			drift:  "function " + f.sqlName() + " is not in the spec",
 			action: "drop function " + f.sqlName(),
-			sql:    []string{"drop function " + f.sqlName() + "()"},
+			sql:    []string{"drop function if exists " + f.sqlName() + "()"},
 			kind:   KindExtra, dropped: f.name,
 		})
 	}

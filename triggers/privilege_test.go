@@ -106,12 +106,13 @@ func TestOwnerAppliesWithoutSuperuser(t *testing.T) {
 		alter table pgherald.events owner to ` + owner + `;
 		alter table pgherald.log owner to ` + owner + `;
 		alter table pgherald.drift owner to ` + owner + `;
-		alter table pgherald.locks owner to ` + owner)
+		alter table pgherald.locks owner to ` + owner + `;
+		grant select, insert, update, delete on pgherald.specs, pgherald.trigger_functions to ` + owner)
 	b.become(owner)
 	b.apply(parse(t, ordersSpec))
 	b.gives(`insert into public.orders values (1, 'a')`, `order_created 1 {"id":1,"status":"a","was":null}`)
 	b.drifts(ordersSpec)
-	if _, err := triggers.Drop(t.Context(), b.conn); err != nil {
+	if _, err := triggers.DropAll(t.Context(), b.conn); err != nil {
 		t.Error(err)
 	}
 }

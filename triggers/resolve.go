@@ -184,8 +184,11 @@ func (r resolved) members() []Name {
 	return append(names, r.rel.children...)
 }
 
-// isUnknown reports that the table cannot be watched, so that nothing can be generated for it.
-func (r resolved) isUnknown() bool { return len(r.mistakes) > 0 && r.mistakes[0].kind == KindTable }
+// isUnknown reports that the table cannot be watched, so that nothing can be generated for it, or that it must not
+// be, because another spec watches it.
+func (r resolved) isUnknown() bool {
+	return len(r.mistakes) > 0 && (r.mistakes[0].kind == KindTable || r.mistakes[0].kind == KindOwner)
+}
 
 // expected holds the objects that the tables of a spec should have.
 type expected struct {

@@ -75,7 +75,7 @@ func TestApplyGrantsWhatExpressionsNeed(t *testing.T) {
 	b.events() // that the clients load the table again
 	b.gives(`insert into app.orders values (2, 1, 'good')`, `created 2 {"id":2,"client":1,"mood":"good"}`)
 	b.apply(parse(t, appSpec))
-	if _, err := triggers.Drop(t.Context(), b.conn); err != nil {
+	if _, err := triggers.DropAll(t.Context(), b.conn); err != nil {
 		t.Fatal(err)
 	}
 	b.wantRights()
@@ -88,7 +88,7 @@ func TestApplyGrantsWhatExpressionsNeed(t *testing.T) {
 func TestDropAfterTheObjects(t *testing.T) {
 	b := watch(t, app, appSpec)
 	b.exec(`drop table app.clients; drop function app.near cascade`)
-	if _, err := triggers.Drop(t.Context(), b.conn); err != nil {
+	if _, err := triggers.DropAll(t.Context(), b.conn); err != nil {
 		t.Fatal(err)
 	}
 	b.wantRights()

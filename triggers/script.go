@@ -2,29 +2,23 @@ package triggers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// SQL returns the whole script that the spec generates for this database. It changes nothing.
-func SQL(ctx context.Context, conn *pgx.Conn, spec Spec) (string, error) {
+// SQL returns a script for psql that does what Apply does, in one transaction, whatever is installed now. It
+// validates the spec, and changes nothing. The script does not try again: it fails if a table is in use.
+func SQL(ctx context.Context, conn *pgx.Conn, spec Spec, opts ...Option) (string, error) {
 	var script string
-	err := rolledBack(ctx, conn, func(tx pgx.Tx) error {
-		relations, err := loadRelations(ctx, tx, spec)
-		if err != nil {
-			return err
-		}
-		rights, w, err := scriptRights(ctx, tx, spec, relations)
-		if err != nil {
-			return err
-		}
-		script = rights + generateAll(spec, relations).script(w)
-		return nil
+	o := newOptions(opts)
+	err := rolledBack(ctx, conn, func(tx pgx.Tx) (err error) {
+		script, err = generateScript(ctx, tx, spec, o)
+		return err
 	})
 	if err != nil {
 		return "", fmt.Errorf("generate triggers: %w", err)
@@ -32,39 +26,112 @@ func SQL(ctx context.Context, conn *pgx.Conn, spec Spec) (string, error) {
 	return script, nil
 }
 
-// scriptRights generates the statements that give writerRole the rights which the functions need, and record them. They
-// are empty where the role is not in use.
-func scriptRights(ctx context.Context, tx pgx.Tx, spec Spec, relations []relation) (string, writer, error) {
-	found, err := loadInstalled(ctx, tx)
-	if errors.Is(err, errNoLog) || err == nil && !found.writer.inUse {
-		return "", writer{}, nil
-	}
+func generateScript(ctx context.Context, tx pgx.Tx, spec Spec, o options) (string, error) {
+	p, err := loadPlan(ctx, tx, spec, o)
 	if err != nil {
-		return "", writer{}, err
+		return "", err
+	}
+	locks, _, err := findTables(ctx, tx, p.scriptLocks())
+	if err != nil {
+		return "", err
+	}
+	rights, err := p.scriptRights(ctx, tx)
+	if err != nil {
+		return "", err
+	}
+	var b script
+	b.WriteString(scriptHead(spec))
+	for _, s := range allSettings() {
+		b.add("set local " + s.name + " = " + s.value)
+	}
+	b.add(fmt.Sprintf("set local lock_timeout = '%dms'", lockWait.Milliseconds()))
+	b.section("Another change of triggers must not run at the same time.")
+	b.add(lockSQL)
+	b.section("The functions need no lock.")
+	b.add(strings.Join(p.want.functionSQL(p.found.writer), ";\n\n"))
+	if len(rights) > 0 {
+		b.section("What the functions may read: they belong to " + writerRole + ".")
+		b.add(rights...)
+	}
+	b.section("All tables at once, or none: writers wait behind this.")
+	b.add(fmt.Sprintf("set local statement_timeout = '%dms'", lockWait/time.Millisecond), lockAll(locks), "set local statement_timeout = default")
+	b.section("The triggers.")
+	b.changes(staleTriggers(p.want, p.own))
+	b.add(strings.Join(p.want.triggerSQL(), ";\n\n"))
+	b.changes(staleFunctions(p.want, p.own))
+	if resets := resets(p.tables, p.own, p.known); len(resets) > 0 {
+		b.section("Clients may have missed events of these tables.")
+		b.changes(resets)
+	}
+	b.section("Whose they are.")
+	b.changes(p.records(true))
+	b.WriteString("\ncommit;\n")
+	return b.String(), nil
+}
+
+func scriptHead(spec Spec) string {
+	return fmt.Sprintf(`-- The triggers of %s, as pgherald triggers apply installs them. Run this with
+--     psql --set ON_ERROR_STOP=1 --file FILE
+-- If it ends with "canceling statement due to" a timeout, a table was in use and nothing has changed: run it again.
+
+begin;
+`, spec.label())
+}
+
+// scriptLocks returns the locks for all tables of the script. A reader waits only if there is a trigger to drop.
+func (p specPlan) scriptLocks() []tableLock {
+	changes := staleTriggers(p.want, p.own)
+	for _, t := range p.want.triggers {
+		_, installed := p.own.trigger(t.table, t.name())
+		changes = append(changes, change{table: t.table, exclusive: installed})
+	}
+	return neededLocks(changes)
+}
+
+// script is a text of statements.
+type script struct{ strings.Builder }
+
+func (b *script) section(comment string) { b.WriteString("\n-- " + comment + "\n") }
+
+func (b *script) add(statements ...string) {
+	for _, sql := range statements {
+		b.WriteString(sql + ";\n")
+	}
+}
+
+func (b *script) changes(changes []change) {
+	for _, c := range changes {
+		b.add(c.sql...)
+	}
+}
+
+// scriptRights generates the statements that give writerRole the rights which the functions need, and record them. There
+// are none where the role is not in use.
+func (p specPlan) scriptRights(ctx context.Context, tx pgx.Tx) ([]string, error) {
+	if !p.found.writer.inUse {
+		return nil, nil
 	}
 	needs := make(map[string][]need)
-	for i, t := range spec.Tables {
-		all, err := rightsOf(ctx, tx, resolved{table: t, rel: relations[i]})
+	for _, r := range p.tables {
+		all, err := rightsOf(ctx, tx, r)
 		if err != nil {
-			return "", writer{}, err
+			return nil, err
 		}
 		maps.Copy(needs, all)
 	}
 	added, err := grantsFor(ctx, tx, needs)
 	if err != nil {
-		return "", writer{}, err
+		return nil, err
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "-- The rights of the functions, which belong to %s.\n", writerRole)
-	var done []need
+	var sql []string
 	for _, g := range added {
-		if (!g.has || g.direct) && !slices.Contains(done, g.need) {
-			done = append(done, g.need)
-			b.WriteString(g.grant() + ";\n")
+		if text := g.grant(); (!g.has || g.direct) && !slices.Contains(sql, text) {
+			sql = append(sql, text)
 		}
 	}
-	for _, sql := range recordSQL(added, needs, nil) {
-		b.WriteString(sql + ";\n")
+	var gone []string
+	for _, c := range staleFunctions(p.want, p.own) {
+		gone = append(gone, c.dropped)
 	}
-	return b.String() + "\n", found.writer, nil
+	return append(sql, recordSQL(added, needs, gone)...), nil
 }

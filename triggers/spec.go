@@ -4,7 +4,11 @@ import "slices"
 
 // A Spec lists the watched tables and the events that their writes give. [Parse] makes one.
 type Spec struct {
-	Tables []Table
+	// Name distinguishes the specs of a database. Parse sets it to "default" where the file has none.
+	Name string
+	// Version orders the states of a spec: a lower one does not replace a higher one. 0 means none.
+	Version int64
+	Tables  []Table
 }
 
 // lists reports whether the spec has an entry for a table.
@@ -107,6 +111,19 @@ func (t Table) events(op string) []Event {
 		return t.Delete
 	}
 	return nil
+}
+
+// isSpecName accepts the same names as the table pgherald.specs.
+func isSpecName(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		letter := 'a' <= c && c <= 'z'
+		other := '0' <= c && c <= '9' || c == '_' || c == '-'
+		if !letter && (i == 0 || !other) {
+			return false
+		}
+	}
+	return 0 < len(text) && len(text) <= 63
 }
 
 // isEventType accepts the same names as the SQL function pgherald.publish.

@@ -67,7 +67,7 @@ func (c migrateDownCmd) Run(a *app) error {
 		return errors.New("migrate down removes tables with all their rows: confirm with --yes")
 	}
 	err := c.connect(a.ctx, func(conn *pgx.Conn) error {
-		_, err := triggers.Drop(a.ctx, conn)
+		_, err := triggers.DropAll(a.ctx, conn)
 		return err
 	})
 	if err != nil {

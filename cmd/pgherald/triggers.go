@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -11,9 +12,10 @@ import (
 
 // triggersCmd holds the commands for the triggers of watched tables.
 type triggersCmd struct {
-	Show  triggersShowCmd  `cmd:"" help:"Print the SQL that apply would run."`
-	Apply triggersApplyCmd `cmd:"" help:"Install the triggers, and remove those of tables that are no longer watched."`
-	Drop  triggersDropCmd  `cmd:"" help:"Remove all triggers. The event log stays."`
+	Show  triggersShowCmd  `cmd:"" help:"Print what apply would do, as a script for psql."`
+	Apply triggersApplyCmd `cmd:"" help:"Install the triggers of the spec, and remove its former ones."`
+	Drop  triggersDropCmd  `cmd:"" help:"Remove the triggers of the spec. The event log stays."`
+	List  triggersListCmd  `cmd:"" help:"List the watched tables, and which spec watches each."`
 	Check triggersCheckCmd `cmd:"" help:"List how the triggers differ from the spec, and what is probably a mistake. Exit code 1 if they differ."`
 }
 
@@ -32,12 +34,32 @@ func (f watchFlags) withSpec(a *app, do func(*pgx.Conn, triggers.Spec) error) er
 	return f.connect(a.ctx, func(conn *pgx.Conn) error { return do(conn, spec) })
 }
 
-type triggersShowCmd struct{ watchFlags }
+// replaceFlags permit what apply refuses.
+type replaceFlags struct {
+	Prune bool `help:"Remove the triggers of all other specs too."`
+	Force bool `help:"Install the spec although a newer one is installed."`
+}
+
+func (f replaceFlags) options() []triggers.Option {
+	var options []triggers.Option
+	if f.Prune {
+		options = append(options, triggers.Prune())
+	}
+	if f.Force {
+		options = append(options, triggers.Force())
+	}
+	return options
+}
+
+type triggersShowCmd struct {
+	watchFlags
+	replaceFlags
+}
 
 // Run prints the SQL.
 func (c triggersShowCmd) Run(a *app) error {
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
-		sql, err := triggers.SQL(a.ctx, conn, spec)
+		sql, err := triggers.SQL(a.ctx, conn, spec, c.replaceFlags.options()...)
 		if err != nil {
 			return err
 		}
@@ -48,13 +70,14 @@ func (c triggersShowCmd) Run(a *app) error {
 
 type triggersApplyCmd struct {
 	watchFlags
+	replaceFlags
 	lockFlags `group:"database"`
 }
 
 // Run installs the triggers and prints what changed.
 func (c triggersApplyCmd) Run(a *app) error {
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
-		changes, err := triggers.Apply(a.ctx, conn, spec, c.options(a)...)
+		changes, err := triggers.Apply(a.ctx, conn, spec, append(c.lockFlags.options(a), c.replaceFlags.options()...)...)
 		if err != nil {
 			return err
 		}
@@ -80,20 +103,49 @@ func warn(a *app, conn *pgx.Conn, spec triggers.Spec) error {
 }
 
 type triggersDropCmd struct {
-	configFlags
-	databaseFlags `group:"database"`
-	lockFlags     `group:"database"`
+	watchFlags
+	Name      string `placeholder:"NAME" help:"Remove the triggers of the spec with this name; its file is not needed."`
+	All       bool   `help:"Remove the triggers of all specs."`
+	lockFlags `group:"database"`
 }
 
 // Run removes the triggers and prints what changed.
 func (c triggersDropCmd) Run(a *app) error {
-	return c.connect(a.ctx, func(conn *pgx.Conn) error {
-		changes, err := triggers.Drop(a.ctx, conn, c.options(a)...)
+	if c.All && c.Name != "" {
+		return errors.New("--all removes the triggers of all specs and --name those of one: give only one of them")
+	}
+	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
+		if c.Name != "" {
+			spec = triggers.Spec{Name: c.Name}
+		}
+		drop := func(options ...triggers.Option) (triggers.Changes, error) {
+			if c.All {
+				return triggers.DropAll(a.ctx, conn, options...)
+			}
+			return triggers.Drop(a.ctx, conn, spec, options...)
+		}
+		changes, err := drop(c.lockFlags.options(a)...)
 		for _, change := range changes {
 			fmt.Fprintln(a.stdout, change)
 		}
+		if err == nil && len(changes) == 0 {
+			return c.nothing(a, conn, spec)
+		}
 		return err
 	})
+}
+
+// nothing reports that there was nothing to remove, and what else there is.
+func (c triggersDropCmd) nothing(a *app, conn *pgx.Conn, spec triggers.Spec) error {
+	list, err := triggers.List(a.ctx, conn)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(a.stdout, "no triggers are installed: nothing to remove")
+		return nil
+	}
+	return fmt.Errorf("remove the triggers of spec %s: it has none here; pgherald triggers list shows whose there are, --spec, --name and --all choose others", spec.Name)
 }
 
 type triggersCheckCmd struct{ watchFlags }

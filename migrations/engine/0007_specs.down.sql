@@ -1,0 +1,2 @@
+drop table pgherald.trigger_functions;
+drop table pgherald.specs;
