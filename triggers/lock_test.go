@@ -40,6 +40,7 @@ const patience = `set lock_timeout = '2s'`
 type traffic struct {
 	t     *testing.T
 	stop  chan struct{}
+	ended sync.Once
 	done  sync.WaitGroup
 	count atomic.Int64
 }
@@ -52,6 +53,7 @@ func (b *testBed) traffic(t *testing.T, statements ...string) *traffic {
 		pgtest.Exec(t, conn, patience)
 		f.done.Go(func() { f.run(conn, sql) })
 	}
+	t.Cleanup(f.end) // before the connections are closed
 	return f
 }
 
@@ -71,11 +73,13 @@ func (f *traffic) run(conn *pgx.Conn, sql string) {
 }
 
 func (f *traffic) end() {
-	close(f.stop)
-	f.done.Wait()
-	if f.count.Load() == 0 {
-		f.t.Error("no statement ran")
-	}
+	f.ended.Do(func() {
+		close(f.stop)
+		f.done.Wait()
+		if f.count.Load() == 0 {
+			f.t.Error("no statement ran")
+		}
+	})
 }
 
 // waits returns an option that sends each wait to the channel.

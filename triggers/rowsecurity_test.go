@@ -19,7 +19,7 @@ func (b *testBed) ownAsGuest(tables ...string) string {
 	owner := b.role("owner")
 	b.withoutWriter()
 	b.exec(`alter schema pgherald owner to ` + owner + `; alter table pgherald.locks owner to ` + owner)
-	for _, table := range append([]string{"pgherald.events", "pgherald.log", "pgherald.drift", "pgherald.since_crash"}, tables...) {
+	for _, table := range append([]string{"pgherald.events", "pgherald.log", "pgherald.drift", "pgherald.since_crash", "pgherald.specs", "pgherald.trigger_functions"}, tables...) {
 		b.exec(`alter table ` + table + ` owner to ` + owner)
 	}
 	b.exec(`alter function pgherald.wake owner to ` + owner + `; alter function pgherald.reset_collection owner to ` + owner)
@@ -111,7 +111,7 @@ tables:
 	b.drifts(spec)
 	owner := b.ownAsGuest("public.orders", "public.clients")
 	b.exec(`alter table public.clients no force row level security`)
-	if _, err := triggers.Drop(t.Context(), b.conn); err != nil {
+	if _, err := triggers.DropAll(t.Context(), b.conn); err != nil {
 		t.Fatal(err)
 	}
 	b.become(owner)

@@ -176,7 +176,7 @@ func TestHostilePublicSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close(ctx)
-	if _, err := triggers.Drop(ctx, server); err != nil {
+	if _, err := triggers.DropAll(ctx, server); err != nil {
 		t.Fatal(err)
 	}
 	checkNotTrapped(t, conn, "triggers drop")
