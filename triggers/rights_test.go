@@ -74,7 +74,7 @@ func TestApplyGrantsWhatExpressionsNeed(t *testing.T) {
 	b.wantRights(`usage on app`)
 	b.events() // that the clients load the table again
 	b.gives(`insert into app.orders values (2, 1, 'good')`, `created 2 {"id":2,"client":1,"mood":"good"}`)
-	b.apply(parse(t, appSpec))
+	b.apply(parse(t, "version: 2\n"+appSpec))
 	if _, err := triggers.DropAll(t.Context(), b.conn); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestApplyNamesTheRightsThatItCannotGive(t *testing.T) {
 		grant trigger on app.orders to ` + role + `; grant select on app.clients, app."Odd ""names"".x" to ` + role + `;
 		grant execute on all functions in schema app to ` + role + `;
 		grant usage, create on schema pgherald to ` + role + ` with grant option;
-		grant select, insert, update, delete on pgherald.grants, pgherald.drift, pgherald.locks to ` + role + `;
+		grant select, insert, update, delete on pgherald.grants, pgherald.drift, pgherald.locks, pgherald.specs, pgherald.trigger_functions to ` + role + `;
 		grant insert (type, key, audience, data) on pgherald.events to ` + role + `;
 		grant pgherald_writer to ` + role)
 	b.become(role)
