@@ -57,8 +57,8 @@ func TestForeignObjects(t *testing.T) {
 		"table in our schema": {
 			installed: true,
 			admin:     `grant usage, create on schema pgherald to ROLE`,
-			sql:       `create table pgherald.specs (name text)`,
-			want:      "pgherald.specs belongs to",
+			sql:       `create table pgherald.notes (name text)`,
+			want:      "pgherald.notes belongs to",
 		},
 		"function in our schema": {
 			installed: true,

@@ -8,11 +8,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// IsInstalled reports whether a trigger function of any table of the spec is installed.
+// IsInstalled reports whether the spec was applied, in any version, or a trigger function of any of its tables is
+// installed.
 func IsInstalled(ctx context.Context, conn *pgx.Conn, spec Spec) (is bool, err error) {
 	err = readOnly(ctx, conn, func(tx pgx.Tx) error {
 		found, err := loadInstalled(ctx, tx)
-		is = slices.ContainsFunc(spec.Tables, func(t Table) bool { return resolved{table: t}.wasWatched(found) })
+		_, recorded := found.record(spec.Name)
+		is = recorded || slices.ContainsFunc(spec.Tables, func(t Table) bool { return resolved{table: t}.wasWatched(found) })
 		return err
 	})
 	if err != nil {

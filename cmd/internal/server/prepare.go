@@ -40,6 +40,9 @@ func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	if err := d.refuseExample(ctx, conn); err != nil {
+		return err
+	}
 	if err := d.migrate(ctx, sets); err != nil {
 		return err
 	}

@@ -1,9 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,7 +16,7 @@ import (
 )
 
 // applyTriggers installs the triggers of the spec. A table that cannot be watched does not keep the others from
-// being served: the watcher reports it.
+// being served: the watcher reports it. Nor does a newer spec: the server serves what that one has installed.
 func (d Database) applyTriggers(ctx context.Context, conn *pgx.Conn, spec triggers.Spec, logger *slog.Logger) error {
 	changes, err := triggers.Apply(ctx, conn, spec, triggers.Partial(), triggers.LockTimeout(d.LockTimeout), LogWaits(logger))
 	for _, change := range changes {
@@ -21,7 +25,41 @@ func (d Database) applyTriggers(ctx context.Context, conn *pgx.Conn, spec trigge
 	if len(changes) > 0 {
 		logger.Info("triggers applied", "changes", len(changes))
 	}
+	var superseded *triggers.SupersededError
+	if errors.As(err, &superseded) {
+		logger.Warn("serving with the installed triggers: this server's spec is an older one",
+			"spec", superseded.Spec, "reason", superseded.Reason, "remedy", superseded.Remedy)
+		return nil
+	}
 	return err
+}
+
+// refuseExample returns an error if no spec was named, and the database has the triggers of other specs but not those
+// of the example: somebody forgot --spec. To migrate would add the example's tables to the database.
+func (d Database) refuseExample(ctx context.Context, conn *pgx.Conn) error {
+	if d.Spec != "" {
+		return nil
+	}
+	list, err := triggers.List(ctx, conn)
+	if err != nil {
+		return err
+	}
+	example := triggers.Workload()
+	var others []string
+	for _, w := range list {
+		isExample := slices.ContainsFunc(example.Tables, func(t triggers.Table) bool { return t.Name == w.Table })
+		if w.Spec == example.Name || w.Spec == "" && isExample {
+			return nil
+		}
+		others = append(others, cmp.Or(w.Spec, "one without a name"))
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	slices.Sort(others)
+	return fmt.Errorf("find the spec to serve: --spec is not set, and the database has the triggers of other specs (%s; pgherald triggers list shows them): "+
+		"set --spec to one of their files; to add the example's tables, run pgherald migrate up and pgherald triggers apply first",
+		strings.Join(slices.Compact(others), ", "))
 }
 
 // waitsLogged is the time between two log lines about the same wait.
