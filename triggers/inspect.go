@@ -112,9 +112,14 @@ type inspection struct {
 
 func inspect(ctx context.Context, tx pgx.Tx, spec Spec, drift []Drift) (inspection, error) {
 	seen := inspection{drift: drift}
+	var foreign []Name
 	for _, d := range seen.drift {
 		switch {
+		case d.Kind == KindSuperseded: // the servers with the newer spec tell clients
+			return seen, nil
 		case d.Table == Name{}:
+		case d.Kind == KindOwner: // the servers with the other spec do
+			foreign = append(foreign, d.Table)
 		case d.Kind == KindUnlogged:
 			seen.unlogged = append(seen.unlogged, d.Table)
 		case d.Kind.MayMiss() && !slices.Contains(seen.missing, d.Table):
@@ -125,6 +130,7 @@ func inspect(ctx context.Context, tx pgx.Tx, spec Spec, drift []Drift) (inspecti
 	if seen.known, err = loadDrift(ctx, tx, spec); err != nil {
 		return seen, fmt.Errorf("read pgherald.drift: %w", err)
 	}
+	seen.known, seen.missing = without(seen.known, foreign), without(seen.missing, foreign)
 	err = tx.QueryRow(ctx, `select not exists (select from pgherald.since_crash)`).Scan(&seen.crashed)
 	if err != nil {
 		return seen, fmt.Errorf("read pgherald.since_crash: %w", err)

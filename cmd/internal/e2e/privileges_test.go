@@ -205,7 +205,7 @@ func removeAll(ctx context.Context, t *testing.T, p *privileges) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := triggers.Drop(ctx, conn); err != nil {
+	if _, err := triggers.DropAll(ctx, conn); err != nil {
 		t.Error(err)
 	}
 	conn.Close(ctx)
