@@ -218,7 +218,7 @@ func TestMigratorWithCreaterole(t *testing.T) {
 	if owner := value[string](t, conn, `select string_agg(distinct proowner::regrole::text, ', ') from pg_proc where pronamespace = 'pgherald'::regnamespace and (prorettype = 'trigger'::regtype and proname like 'public.%' or proname = 'publish')`); owner != "pgherald_writer" {
 		t.Errorf("the functions belong to %s", owner)
 	}
-	if _, err := triggers.Drop(t.Context(), migrator); err != nil {
+	if _, err := triggers.DropAll(t.Context(), migrator); err != nil {
 		t.Fatal(err)
 	}
 	if err := migrations.Down(t.Context(), roleURL, migrations.Engine()); err != nil {
