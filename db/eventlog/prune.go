@@ -107,7 +107,7 @@ func (p *Pruner) Prune(ctx context.Context) (int64, error) {
 	}
 }
 
-// record counts a chunk. Only a chunk that the pruner looked for itself says that the log is pruned: whoever holds
+// record counts a chunk. Only a chunk that the pruner looked for itself says that the log is pruned: the holder of
 // the lock may be stuck.
 func (p *Pruner) record(n int64, locked bool, err error) {
 	p.mu.Lock()

@@ -13,7 +13,7 @@ import (
 )
 
 // holderSQL finds who holds the leader's lock and is no leader. Every role can hold it, so a leader is known by
-// the server's own role: its application name alone could be anybody's. A prepared transaction has no process.
+// the server's own role: any role can choose a leader's application name. A prepared transaction has no process.
 // Another database has locks of its own.
 const holderSQL = `
 select

@@ -23,7 +23,7 @@ do $$ begin create role stranger login; exception when duplicate_object then nul
 	return pgtest.Connect(t, strings.Replace(url, "//postgres@", "//stranger@", 1)+"&application_name="+application)
 }
 
-// waitHolder waits until the leader reports that somebody holds the lock, or that nobody does.
+// waitHolder waits until the leader reports a holder of the lock, or none.
 func waitHolder(t *testing.T, l *notify.Leader, held bool) *status.LockHolder {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hangLimit)

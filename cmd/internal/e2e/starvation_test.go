@@ -57,8 +57,8 @@ func (s *starvation) awaitLocked(databaseURL string) {
 	})
 }
 
-// TestSlowListsStarveNobody has one user send lists that do not end. Others' lists, writes and tickets go on.
-func TestSlowListsStarveNobody(t *testing.T) {
+// TestSlowListsLeaveRoom has one user send lists that do not end. Others' lists, writes and tickets go on.
+func TestSlowListsLeaveRoom(t *testing.T) {
 	t.Parallel()
 	s, databaseURL := newStarvation(t)
 	bob := newToken(t, "bob", inAnHour(), "nurse")
@@ -80,8 +80,8 @@ func TestSlowListsStarveNobody(t *testing.T) {
 	s.expect(200, s.first, "GET", "/api/activities", "", newToken(t, "alice", inAnHour(), "nurse"))
 }
 
-// TestSlowWritesStarveNobody does the same with writes.
-func TestSlowWritesStarveNobody(t *testing.T) {
+// TestSlowWritesLeaveRoom does the same with writes.
+func TestSlowWritesLeaveRoom(t *testing.T) {
 	t.Parallel()
 	s, databaseURL := newStarvation(t)
 	bob := newToken(t, "bob", inAnHour(), "nurse")

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
-	"github.com/pgherald/pgherald/api/activities"
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/browser"
 	"github.com/pgherald/pgherald/api/metrics"
@@ -197,28 +196,6 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 		return err
 	}
 	return p.api.ReadRevocations(ctx)
-}
-
-// openActivities returns the routes of the activities. They share the pool of the lists unless they have a role
-// of their own.
-func (p *pipeline) openActivities(ctx context.Context, lists *db.Pool) (_ api.Routes, err error) {
-	url := p.config.Database.URL
-	if own := p.config.Database.ActivitiesURL; own != "" {
-		url = own
-		if lists, err = p.pools.open(ctx, "activities_lists", url, listConns, listTimeout); err != nil {
-			return nil, err
-		}
-		if err := lists.Ping(ctx); err != nil {
-			return nil, fmt.Errorf("connect to the database of the activities: %w", err)
-		}
-	}
-	writes, err := p.pools.open(ctx, "writes", url, writeConns, writeTimeout)
-	if err != nil {
-		return nil, err
-	}
-	a := activities.New(activities.Pools{Lists: lists, Writes: writes}, p.log.SnapshotCursor,
-		activities.Options{WriteRole: p.config.Tokens.WriteRole, Logger: p.logger})
-	return a.Routes(), nil
 }
 
 // start runs the parts until ctx ends or stop is called. stop waits for them.
