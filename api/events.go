@@ -82,6 +82,11 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, client session.Clie
 		problem.Write(w, r, err)
 		return
 	}
+	filter, err = a.config.Feed.ShareFilter(filter.WithGrants(client.Identity.Grants))
+	if err != nil {
+		a.reject(w, r, admission.NoMemory())
+		return
+	}
 	cursor, malformed := cursorOf(r.Header, query)
 	response, err := a.begin(w, r, malformed != nil || a.config.Feed.CanResumeFromMemory(cursor))
 	if err != nil {
@@ -89,7 +94,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, client session.Clie
 		a.config.Logger.Info("stream closed", "remote", client.Remote, "reason", a.closeReason(r, err), "error", err)
 		return
 	}
-	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter.WithGrants(client.Identity.Grants))
+	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter)
 	if err == nil {
 		a.sessions.Serve(response, client, sub, sync)
 		return

@@ -25,6 +25,8 @@ type FeedOptions struct {
 	CatchUpBytes int64
 	// PageBytes bounds the memory of what a Reading fetches at a time; 6 MiB if 0.
 	PageBytes int64
+	// FilterBytes bounds the memory of the larger filters of all streams; 32 MiB if 0.
+	FilterBytes int64
 	// OnEvent receives each event that Run has read, on Run's goroutine. It must not block.
 	OnEvent func(*Event)
 	// Schedule delays reads until shortly before the next fan-out pass; nil delays none.
@@ -49,6 +51,9 @@ func (o FeedOptions) withDefaults() FeedOptions {
 	if o.PageBytes <= 0 {
 		o.PageBytes = 6 << 20
 	}
+	if o.FilterBytes <= 0 {
+		o.FilterBytes = 32 << 20
+	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(*Event) {}
 	}
@@ -66,6 +71,7 @@ type Feed struct {
 	log       Log
 	opts      FeedOptions
 	replays   *replays
+	filters   *interner[criteria]
 	started   time.Time
 	queriedAt atomic.Int64 // when Run began to wait for the log, see monotonic; 0 while it does not wait
 
@@ -101,6 +107,7 @@ func NewFeed(log Log, opts FeedOptions) *Feed {
 		log:     log,
 		opts:    opts,
 		replays: newReplays(log, opts),
+		filters: newInterner[criteria](opts.FilterBytes),
 		started: time.Now(),
 		buffer:  newRingBuffer(opts.Bytes, Cursor{}),
 		changed: make(chan struct{}),

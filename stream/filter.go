@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -20,6 +21,7 @@ const Everyone = "*"
 type Filter struct {
 	criteria *criteria // nil selects every event
 	grants   []string  // sorted; without grants only public events match
+	owner    *criteria // keeps shared grants in memory; nil if they are not shared
 }
 
 // criteria holds what a client selected, and whether its events are conflated or batched. It is
@@ -28,7 +30,7 @@ type criteria struct {
 	types     []string // sorted, as all lists here; nil selects every type
 	keys      []string // nil selects every key, and events without one
 	where     []condition
-	canonical string // see Filter.canonical
+	canonical string // see Filter.canonical; a hash, which is short
 
 	conflate bool
 	window   time.Duration // of a batch; 0 without batches
@@ -43,7 +45,7 @@ type condition struct {
 // WithGrants returns the filter for a client with these grants. It matches public events, and events
 // whose audience contains one of the grants.
 func (f Filter) WithGrants(grants []string) Filter {
-	f.grants = slices.Clone(grants)
+	f.grants = cloneAll(grants)
 	slices.Sort(f.grants)
 	f.grants = slices.Compact(f.grants)
 	return f
@@ -205,6 +207,8 @@ const (
 	maxValues = 64   // types, keys, or values of one field
 	maxFields = 16   // fields with a condition
 	maxText   = 1000 // bytes of each
+
+	maxFilter = 16 << 10 // bytes of all of them, as they are encoded in a URL
 )
 
 // ParamError says what is wrong with a parameter of a filter.
@@ -237,26 +241,42 @@ func ParseFilter(params map[string][]string) (Filter, error) {
 		return Filter{}, nil
 	}
 	slices.Sort(names) // makes the order of the conditions, and which error comes first, stable
-	canonical := make(url.Values, len(names))
 	for _, name := range names {
-		values, err := c.addParam(name, params[name])
-		if err != nil {
+		if err := c.addParam(name, params[name]); err != nil {
 			return Filter{}, err
 		}
-		canonical[name] = values
 	}
-	c.canonical = canonical.Encode() // sorted and escaped, so that different criteria differ here
+	text := c.text()
+	if len(text) > maxFilter {
+		return Filter{}, &ParamError{Param: names[0], Detail: fmt.Sprintf("is too much together with the others: at most %d bytes", maxFilter)}
+	}
+	hash := sha256.Sum256([]byte(text))
+	c.canonical = string(hash[:])
 	return Filter{criteria: c}, nil
 }
 
-// addParam adds one parameter to the criteria. It returns the values, sorted and without repeats.
-func (c *criteria) addParam(name string, given []string) ([]string, error) {
+// text returns the parameters as a query string. Sorted and escaped, it differs for different criteria.
+func (c *criteria) text() string {
+	params := make(url.Values)
+	for name, values := range map[string][]string{paramTypes: c.types, paramKey: c.keys} {
+		if values != nil {
+			params[name] = values
+		}
+	}
+	for _, w := range c.where {
+		params[paramWhere+w.field] = w.values
+	}
+	return params.Encode()
+}
+
+// addParam adds one parameter to the criteria, its values sorted and without repeats.
+func (c *criteria) addParam(name string, given []string) error {
 	if name == paramTypes {
 		given = strings.Split(strings.Join(given, ","), ",")
 	}
 	field, isWhere := strings.CutPrefix(name, paramWhere)
 	detail := checkValues(given, isWhere)
-	values := slices.Clone(given)
+	values := cloneAll(given) // the given ones keep the whole query in memory
 	slices.Sort(values)
 	values = slices.Compact(values)
 	switch {
@@ -271,7 +291,7 @@ func (c *criteria) addParam(name string, given []string) ([]string, error) {
 		detail = fmt.Sprintf("is too much: conditions on at most %d fields", maxFields)
 	}
 	if detail != "" {
-		return nil, &ParamError{Param: name, Detail: detail}
+		return &ParamError{Param: name, Detail: detail}
 	}
 	switch name {
 	case paramTypes:
@@ -279,9 +299,9 @@ func (c *criteria) addParam(name string, given []string) ([]string, error) {
 	case paramKey:
 		c.keys = values
 	default:
-		c.where = append(c.where, condition{field: field, values: values})
+		c.where = append(c.where, condition{field: strings.Clone(field), values: values})
 	}
-	return values, nil
+	return nil
 }
 
 const emptyValue = "is empty"

@@ -210,6 +210,7 @@ const (
 	LimitUser    Limit = "user"
 	LimitAddress Limit = "address"
 	LimitRate    Limit = "rate"
+	LimitMemory  Limit = "memory"
 )
 
 // The limits of requests.
@@ -220,7 +221,7 @@ const (
 )
 
 // Limits returns all limits of streams.
-func Limits() []Limit { return []Limit{LimitTotal, LimitUser, LimitAddress, LimitRate} }
+func Limits() []Limit { return []Limit{LimitTotal, LimitUser, LimitAddress, LimitRate, LimitMemory} }
 
 // RequestLimits returns all limits of requests.
 func RequestLimits() []Limit { return []Limit{LimitRequests, LimitRequestsAddress, LimitRequestsUser} }
@@ -235,6 +236,12 @@ type Rejection struct {
 }
 
 func (r *Rejection) Error() string { return r.Detail }
+
+// NoMemory returns the rejection of a stream whose filter finds no memory.
+func NoMemory() *Rejection {
+	return &Rejection{LimitMemory, http.StatusServiceUnavailable, randomSeconds(5, 30),
+		"the filters of all streams take too much memory: use a shorter one, or try again later"}
+}
 
 func full() *Rejection {
 	return &Rejection{LimitTotal, http.StatusServiceUnavailable, randomSeconds(5, 30),
