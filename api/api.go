@@ -10,6 +10,7 @@ import (
 	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/metrics"
+	"github.com/pgherald/pgherald/api/request"
 	"github.com/pgherald/pgherald/api/session"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
@@ -32,6 +33,8 @@ type Config struct {
 	Requests *admission.Requests
 	// MaxBody is the maximum length of a request's body in bytes; 1 MiB if 0.
 	MaxBody int64
+	// BodyBytes bounds the memory of the larger bodies of all requests; 32 MiB if 0.
+	BodyBytes int64
 	// Metrics counts streams and rejections; nil discards the counts.
 	Metrics *metrics.Metrics
 	// Logger logs streams and failed requests; nil discards them.
@@ -64,6 +67,9 @@ func (c Config) withDefaults() Config {
 	if c.Requests == nil {
 		c.Requests = admission.NewRequests(admission.RequestOptions{})
 	}
+	if c.BodyBytes <= 0 {
+		c.BodyBytes = 32 << 20
+	}
 	if c.Metrics == nil {
 		c.Metrics = metrics.New("")
 	}
@@ -93,6 +99,7 @@ type API struct {
 
 	streams  *sse.Server
 	sessions *session.Registry
+	bodies   *request.Bodies
 
 	revocations *revocations
 
@@ -123,6 +130,7 @@ func New(config Config, options ...Option) (*API, error) {
 	if a.streams, err = newStreams(a.config); err != nil {
 		return nil, err
 	}
+	a.bodies = request.NewBodies(a.config.BodyBytes)
 	a.sessions = session.NewRegistry(session.Options{
 		Streams: a.streams, Presence: a.features.presence.Tracker, Metrics: a.config.Metrics, Logger: a.config.Logger,
 		Revoked: func(id auth.Identity) bool { return a.revocations.isRevoked(id) },

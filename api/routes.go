@@ -53,7 +53,7 @@ func (a *API) Handler() http.Handler {
 		r.PathPrefix("/").Handler(a.features.page).Methods(http.MethodGet, http.MethodHead)
 	}
 	known := a.features.hosts.Allowed.Protect(a.features.origins.protect(r), a.config.Logger)
-	return sse.ServeOutermost(withSecurityHeaders(request.Bound(known, a.admitRequest)))
+	return sse.ServeOutermost(withSecurityHeaders(request.Bound(known, a.admitRequest, a.bodies)))
 }
 
 // routes returns the routes of the engine that need an identity, except the streams.

@@ -98,6 +98,12 @@ type FeedStats struct {
 	Resets       uint64 `json:"resets"`       // how often the feed was rebuilt and every client reset
 	Unannounced  uint64 `json:"unannounced"`  // events read without a wake-up; 0 unless wake-ups get lost
 	CatchUps     uint64 `json:"catchUps"`     // how often a subscription had to read the log
+
+	CatchUpBytes        int64  `json:"catchUpBytes"`        // estimated memory of what subscriptions read from the log
+	CatchUpLimit        int64  `json:"catchUpLimit"`        // of CatchUpBytes
+	CatchUpsWaiting     int    `json:"catchUpsWaiting"`     // subscriptions that wait for a part of it
+	CatchUpsInterrupted uint64 `json:"catchUpsInterrupted"` // clients that took too long for theirs while others waited
+	FilterBytes         int64  `json:"filterBytes"`         // memory of the larger filters
 }
 
 // NewFeed returns an empty feed of the log. Fill fills it.
@@ -153,6 +159,8 @@ func (f *Feed) Stats() FeedStats {
 	s, r := f.stats, f.buffer
 	s.Cursor, s.Floor = r.head.String(), r.floor.String()
 	s.Transactions, s.Bytes, s.Limit = len(r.entries), r.size+r.fields.Load(), r.limit
+	s.FilterBytes = f.filters.held()
+	f.replays.addTo(&s)
 	return s
 }
 

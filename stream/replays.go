@@ -53,6 +53,14 @@ func newReplays(log Log, opts FeedOptions) *replays {
 	}
 }
 
+// addTo adds the figures of the replays.
+func (s *replays) addTo(stats *FeedStats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats.CatchUpBytes, stats.CatchUpLimit = s.bytes, s.limit
+	stats.CatchUpsWaiting, stats.CatchUpsInterrupted = s.waiting, s.interrupted
+}
+
 // query calls do when fewer than FeedOptions.CatchUpQueries queries run.
 func (s *replays) query(ctx context.Context, do func() error) error {
 	select {

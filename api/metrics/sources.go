@@ -107,6 +107,11 @@ func (e exporter) feed(s stream.FeedStats) {
 	e.counter("feed_resets_total", "Times that the log could not continue the feed and every client was reset.", float64(s.Resets))
 	e.counter("unannounced_events_total", "Events that the periodic read found without a wake-up: should stay 0.", float64(s.Unannounced))
 	e.counter("withheld_events_total", "Events without recipients, because their audience is empty or could not be computed.", float64(s.Withheld))
+	e.gauge("catch_up_bytes", "Memory of what catch-ups have read from the log, approximately.", float64(s.CatchUpBytes))
+	e.gauge("catch_up_limit_bytes", "Limit of the memory of catch-ups.", float64(s.CatchUpLimit))
+	e.gauge("catch_ups_waiting", "Catch-ups that wait for a page of the log, or for memory.", float64(s.CatchUpsWaiting))
+	e.counter("catch_ups_interrupted_total", "Clients closed as slow because others waited for the memory of their catch-up.", float64(s.CatchUpsInterrupted))
+	e.gauge("filter_bytes", "Memory of the larger filters of streams.", float64(s.FilterBytes))
 	e.counter("catch_ups_total", "Catch-ups: clients that had to read from the log.", float64(s.CatchUps))
 }
 

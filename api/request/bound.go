@@ -24,15 +24,17 @@ const (
 //
 //   - A request whose method takes no body is answered with 413 if it has one, and next does not see it.
 //   - The body of another request must arrive within 30 s.
+//   - Large bodies of all requests together take a bounded memory.
 //   - What next leaves unread must arrive within a second after next has returned. Otherwise net/http closes the connection.
-func Bound(next http.Handler, admit func(*http.Request) (release func(), err error)) http.Handler {
-	return bounds{body: bodyTimeout, rest: restTimeout, admit: admit}.handler(next)
+func Bound(next http.Handler, admit func(*http.Request) (release func(), err error), bodies *Bodies) http.Handler {
+	return bounds{body: bodyTimeout, rest: restTimeout, admit: admit, bodies: bodies}.handler(next)
 }
 
 // bounds holds the times, which tests shorten.
 type bounds struct {
 	body, rest time.Duration
 	admit      func(*http.Request) (release func(), err error)
+	bodies     *Bodies
 }
 
 func (b bounds) handler(next http.Handler) http.Handler {
@@ -62,9 +64,10 @@ func takesBody(method string) bool {
 func (b bounds) serveWithBody(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	setDeadline := func(within time.Duration) { _ = control.SetReadDeadline(time.Now().Add(within)) }
-	body := &boundBody{ReadCloser: r.Body, control: control}
+	body := &boundBody{ReadCloser: r.Body, control: control, bodies: b.bodies}
 	setDeadline(b.body)
 	defer func() {
+		b.bodies.release(body.reserved)
 		if !body.hasEnded {
 			setDeadline(b.rest)
 		}
@@ -119,11 +122,22 @@ type boundBody struct {
 	io.ReadCloser
 	control  *http.ResponseController
 	hasEnded bool
+
+	bodies   *Bodies
+	received int64
+	reserved int64
 }
 
 // Read implements io.Reader.
 func (b *boundBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.received += int64(n)
+	if more := bodyFactor*(b.received-smallBody) - b.reserved; more > 0 {
+		if !b.bodies.reserve(more) {
+			return 0, problem.New(http.StatusServiceUnavailable, "the server reads too many large bodies at the moment: try again later")
+		}
+		b.reserved += more
+	}
 	if errors.Is(err, io.EOF) && !b.hasEnded {
 		b.hasEnded = true
 		_ = b.control.SetReadDeadline(time.Time{})

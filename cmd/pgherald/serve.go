@@ -96,7 +96,8 @@ type eventLogFlags struct {
 }
 
 type tuningFlags struct {
-	FeedBytes            byteSize      `default:"${default_feed_bytes}" env:"PGHERALD_FEED_BYTES" placeholder:"SIZE" help:"Memory for recent events (default ${default})."`
+	Memory               byteSize      `default:"0" env:"PGHERALD_MEMORY" placeholder:"SIZE" help:"Budget for recent events, catch-ups, filters and bodies; 0 means three quarters of the cgroup's limit, or 512MiB without one."`
+	FeedBytes            byteSize      `default:"${default_feed_bytes}" env:"PGHERALD_FEED_BYTES" placeholder:"SIZE" help:"Memory for recent events, at most half of --memory (default ${default})."`
 	Heartbeat            time.Duration `default:"${default_heartbeat}" env:"PGHERALD_HEARTBEAT" placeholder:"TIME" help:"Time between two heartbeats on a stream (default ${default})."`
 	WriteTimeout         time.Duration `default:"${default_write_timeout}" env:"PGHERALD_WRITE_TIMEOUT" placeholder:"TIME" help:"Time that a client may take to accept a write before the server disconnects it (default ${default})."`
 	ProbeInterval        time.Duration `default:"${default_probe_interval}" env:"PGHERALD_PROBE_INTERVAL" placeholder:"TIME" help:"Time between two notifications that the listener sends to itself (default ${default})."`
@@ -161,7 +162,7 @@ func (c *serverFlags) config() server.Config {
 		},
 		EventLog: server.EventLog{RetainAge: c.EventLog.RetainAge, RetainBytes: int64(c.EventLog.RetainBytes)},
 		Tuning: server.Tuning{
-			FeedBytes: int64(c.Tuning.FeedBytes), Heartbeat: c.Tuning.Heartbeat, WriteTimeout: c.Tuning.WriteTimeout,
+			Memory: int64(c.Tuning.Memory), FeedBytes: int64(c.Tuning.FeedBytes), Heartbeat: c.Tuning.Heartbeat, WriteTimeout: c.Tuning.WriteTimeout,
 			ProbeInterval: c.Tuning.ProbeInterval, TriggerCheckInterval: c.Tuning.TriggerCheckInterval, Drain: c.Tuning.Drain,
 		},
 	}

@@ -78,6 +78,9 @@ func New(pool *pgxpool.Pool, opts Options) *Log {
 	}}
 }
 
+// PageBytes bounds the memory of a page while it is encoded: its events as received, and once more.
+func (l *Log) PageBytes() int64 { return 2 * (int64(l.maxPageBytes) + l.maxEventBytes) }
+
 // maxTimeouts is the number of timeouts after which pages shrink no more.
 const maxTimeouts = 4
 

@@ -132,7 +132,10 @@ type EventLog struct {
 
 // Tuning holds settings whose defaults fit most deployments.
 type Tuning struct {
-	// FeedBytes is the memory for recent events in bytes.
+	// Memory is the budget in bytes for the feed, catch-ups, filters and bodies. 0 means a share of what the
+	// cgroup allows, or 512 MiB.
+	Memory int64
+	// FeedBytes is the memory for recent events in bytes: at most half of Memory.
 	FeedBytes int64
 	// Heartbeat is the time between two heartbeats on a stream.
 	Heartbeat time.Duration
@@ -186,7 +189,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("--heartbeat and --write-timeout must be at most %v together: "+
 			"the system closes a connection after that time without a successful write", maxSilence)
 	}
-	return errors.Join(c.Database.validate(), c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
+	return errors.Join(c.Tuning.validateMemory(), c.Database.validate(), c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
 }
 
 // CheckFiles checks the address and the files that a valid configuration names. It returns an error if a

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -22,18 +23,25 @@ func garbagePercent(feed, live uint64) int {
 	return int(min(maxGarbagePercent, max(minGarbagePercent, maxGarbagePercent/4*feed/max(1, live))))
 }
 
-// boundGarbage adapts GOGC after each collection until ctx ends. It does nothing if the environment sets
-// GOGC or GOMEMLIMIT.
-func boundGarbage(ctx context.Context, feed uint64) {
+// memoryLimit returns the limit of the process's memory from which on the runtime collects more often: the
+// budget, or more if what is live takes nearly all of it, as that of very many connections does. Otherwise the
+// runtime would collect garbage all the time, in vain.
+func memoryLimit(budget, live uint64) int64 { return int64(max(budget, live/4*5)) }
+
+// boundGarbage adapts GOGC and the memory limit after each collection until ctx ends. It does nothing if the
+// environment sets GOGC or GOMEMLIMIT.
+func boundGarbage(ctx context.Context, m memory) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	defer debug.SetGCPercent(maxGarbagePercent)
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	defer debug.SetMemoryLimit(math.MaxInt64)
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 	for current := maxGarbagePercent; ; {
 		collected := nextCollection()
 		metrics.Read(live)
-		if percent := garbagePercent(feed, live[0].Value.Uint64()); percent != current {
+		debug.SetMemoryLimit(memoryLimit(uint64(m.total), live[0].Value.Uint64()+live[1].Value.Uint64()))
+		if percent := garbagePercent(uint64(m.feed), live[0].Value.Uint64()); percent != current {
 			debug.SetGCPercent(percent)
 			current = percent
 		}

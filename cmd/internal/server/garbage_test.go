@@ -19,6 +19,14 @@ func TestGarbagePercent(t *testing.T) {
 	}
 }
 
+func TestMemoryLimit(t *testing.T) {
+	for _, c := range []struct{ live, want uint64 }{{0, 500}, {400, 500}, {800, 1000}} {
+		if got := memoryLimit(500, c.live); got != int64(c.want) {
+			t.Errorf("the limit with %d live bytes of 500 is %d, want %d", c.live, got, c.want)
+		}
+	}
+}
+
 func TestNextCollection(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // only runtime.GC collects
 	runtime.GC()

@@ -44,6 +44,7 @@ type pipeline struct {
 	config  Config
 	logger  *slog.Logger
 	metrics *metrics.Metrics
+	memory  memory
 	tokens  *auth.JWT     // nil if clients need no token
 	hosts   browser.Hosts // under which clients reach the server
 
@@ -73,7 +74,7 @@ type pipeline struct {
 // openPipeline connects to the database and fills the feed. It starts no goroutine; start does. The caller
 // must close the pipeline.
 func (s *Server) openPipeline(ctx context.Context) (*pipeline, error) {
-	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, tokens: s.tokens,
+	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, memory: s.config.Tuning.memory(), tokens: s.tokens,
 		hosts: s.config.Listen.hosts(s.config.Tokens, s.listener.Addr()), schedule: pacing.NewSchedule(), pools: make(pools)}
 	err := p.openLog(ctx)
 	if err == nil {
@@ -136,8 +137,11 @@ func (p *pipeline) openWakeUps(ctx context.Context) (err error) {
 // openFeed makes the feed and fills it with the newest part of the log.
 func (p *pipeline) openFeed(ctx context.Context) error {
 	p.resetLog.logger = p.logger
+	p.logger.Info("memory divided", "bytes", p.memory.total, "feed", p.memory.feed, "catch_ups", p.memory.catchUps,
+		"filters", p.memory.filters, "bodies", p.memory.bodies)
 	p.feed = stream.NewFeed(p.log, stream.FeedOptions{
-		Bytes: p.config.Tuning.FeedBytes, OnEvent: p.eventRead, Schedule: p.schedule, Logger: p.logger,
+		Bytes: p.memory.feed, CatchUpBytes: p.memory.catchUps, PageBytes: p.log.PageBytes(), FilterBytes: p.memory.filters,
+		OnEvent: p.eventRead, Schedule: p.schedule, Logger: p.logger,
 	})
 	return p.feed.Fill(ctx)
 }
@@ -187,9 +191,12 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 			WriteTimeout: p.config.Tuning.WriteTimeout,
 			Schedule:     p.schedule,
 		},
-		Requests: p.config.Limits.requests(),
-		Metrics:  p.metrics,
-		Logger:   p.logger,
+		Requests:  p.config.Limits.requests(),
+		Metrics:   p.metrics,
+		Logger:    p.logger,
+		BodyBytes: p.memory.bodies,
+		Metrics:   p.metrics,
+		Logger:    p.logger,
 	}, options...)
 	if err != nil {
 		return err
@@ -209,7 +216,7 @@ func (p *pipeline) start(ctx context.Context) (stop func()) {
 	running.Go(func() { p.pruner.Run(ctx) })
 	running.Go(func() { p.monitor.Run(ctx) })
 	running.Go(func() { p.watcher.Run(ctx) })
-	running.Go(func() { boundGarbage(ctx, uint64(p.config.Tuning.FeedBytes)) })
+	running.Go(func() { boundGarbage(ctx, p.memory) })
 	if p.tokens != nil {
 		running.Go(func() { p.tokens.Run(ctx) })
 	}
