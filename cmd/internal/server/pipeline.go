@@ -192,8 +192,6 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 			Schedule:     p.schedule,
 		},
 		Requests:  p.config.Limits.requests(),
-		Metrics:   p.metrics,
-		Logger:    p.logger,
 		BodyBytes: p.memory.bodies,
 		Metrics:   p.metrics,
 		Logger:    p.logger,
