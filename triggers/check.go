@@ -20,9 +20,8 @@ const runApply = "run `pgherald triggers apply`"
 // that its role may not validate, or not in time because a table is locked.
 func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
 	var drifts []Drift
-	err := readOnly(ctx, conn, func(tx pgx.Tx) error {
-		all, err := check(ctx, tx, spec)
-		drifts = all.drift
+	err := readOnly(ctx, conn, func(tx pgx.Tx) (err error) {
+		drifts, err = check(ctx, tx, spec)
 		return err
 	})
 	if err != nil {
@@ -31,26 +30,18 @@ func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
 	return drifts, nil
 }
 
-// checked is the result of a check.
-type checked struct {
-	drift []Drift
-	// current reports that this state of the spec is the one that was applied last. Otherwise it is older, or waits
-	// for its Apply, and a difference does not say that writes were missed.
-	current bool
-}
-
-func check(ctx context.Context, tx pgx.Tx, spec Spec) (checked, error) {
+func check(ctx context.Context, tx pgx.Tx, spec Spec) ([]Drift, error) {
 	found, err := loadForSpec(ctx, tx, spec, false)
 	var superseded *SupersededError
 	if errors.As(err, &superseded) {
-		return checked{drift: []Drift{superseded.drift()}}, nil
+		return []Drift{superseded.drift()}, nil
 	}
 	if err != nil {
-		return checked{}, err
+		return nil, err
 	}
 	tables, err := resolve(ctx, tx, spec)
 	if err != nil {
-		return checked{}, err
+		return nil, err
 	}
 	found.refuseConflicts(spec.Name, tables)
 	own := found.ownedBy(spec.Name, expectedOf(tables).objects)
@@ -71,7 +62,7 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) (checked, error) {
 		drifts = append(drifts, r.warnings()...)
 	}
 	log, err := checkLog(ctx, tx)
-	return checked{append(drifts, log...), found.isCurrent(spec)}, err
+	return append(drifts, log...), err
 }
 
 // drift compares what one table should have with what is installed.
@@ -80,7 +71,7 @@ func (r resolved) drift(found installed) []Drift {
 	for _, m := range r.mistakes {
 		drifts = append(drifts, Drift{m.kind, r.table.Name, m.err.Error(), remedyOf(m.kind)})
 	}
-	if r.isUnknown() || r.isForeign() {
+	if r.isUnknown() {
 		return drifts
 	}
 	for _, c := range r.changes(found) {
