@@ -43,7 +43,7 @@ func Script(ctx context.Context, databaseURL string, sets ...Set) (string, error
 }
 
 const scriptHead = `-- What pgherald migrate up would run. Run it with psql, as the role that shall own the tables:
---     pgherald migrate show | psql -v ON_ERROR_STOP=1 --single-transaction postgres://…
+--     pgherald migrate show | psql postgres://…
 \set ON_ERROR_STOP on
 begin;
 %s
