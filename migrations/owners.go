@@ -47,7 +47,6 @@ where
     s.nspname = 'pgherald'
     and p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
     and p.proowner <> s.nspowner
-    and r.rolname <> '` + writerRole + `'
     and not ` + trustedSQL + `
 union all
 select pg_catalog.format('the trigger %I on pgherald.%I is not of pgherald: drop it', t.tgname, c.relname)

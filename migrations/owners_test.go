@@ -215,7 +215,7 @@ func TestMigratorWithCreaterole(t *testing.T) {
 	if n := value[int](t, migrator, `select count(*) from pgherald.events`); n != 3 {
 		t.Errorf("%d events, want 3", n)
 	}
-	if owner := value[string](t, conn, `select string_agg(distinct proowner::regrole::text, ', ') from pg_proc where pronamespace = 'pgherald'::regnamespace and (prorettype = 'trigger'::regtype and proname like 'public.%' or proname = 'publish')`); owner != "pgherald_writer" {
+	if owner := value[string](t, conn, `select string_agg(distinct proowner::regrole::text, ', ') from pg_proc where pronamespace = 'pgherald'::regnamespace and prorettype = 'trigger'::regtype and proname like 'public.%'`); owner != "pgherald_writer" {
 		t.Errorf("the functions belong to %s", owner)
 	}
 	if _, err := triggers.DropAll(t.Context(), migrator); err != nil {

@@ -88,3 +88,9 @@ func DropRole(ctx context.Context, databaseURL string) (remains bool, err error)
 	}
 	return false, err
 }
+
+// CheckOwners returns an error if the schema pgherald belongs to a role, or has objects of one, whose code must not run
+// with the rights of the connected role. Call it before changes of triggers, which write to tables of the schema.
+func CheckOwners(ctx context.Context, databaseURL string) error {
+	return readOnly(ctx, databaseURL, func(tx pgx.Tx) error { return checkForeign(ctx, tx, false) })
+}

@@ -75,7 +75,7 @@ func loadPlan(ctx context.Context, tx pgx.Tx, spec Spec, o options) (specPlan, e
 
 // changes returns what is to change.
 func (p specPlan) changes() []change {
-	return slices.Concat(planChanges(p.want, p.own), resets(p.tables, p.own, p.known), p.records(false))
+	return slices.Concat(planChanges(p.want, p.own), resets(p.spec, p.tables, p.own, p.known), p.records(false))
 }
 
 // records returns the changes that store whose the triggers are: those that are due, or all of them.

@@ -90,7 +90,7 @@ tables:
 		t.Fatal(err)
 	}
 	want := triggers.Changes{
-		`replace function pgherald."public.orders.row"`, `tell clients to load public.orders again`, "record spec default",
+		`replace function pgherald."public.orders.row"`, "record spec default",
 	}
 	if diff := cmp.Diff(want, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)

@@ -24,6 +24,8 @@ type relation struct {
 	mentioned needs
 	// bigints holds the columns that JavaScript may not read exactly, with the cast that helps.
 	bigints map[string]string
+	// writerOwns reports that the functions of the table belong to writerRole, or will.
+	writerOwns bool
 	// columns are readable in a trigger. virtual are not: they are virtual generated columns, which
 	// PostgreSQL computes on reading.
 	columns, virtual []string
@@ -83,6 +85,9 @@ func loadRelation(ctx context.Context, tx pgx.Tx, t Table) (relation, error) {
 		return rel, err
 	}
 	if rel.mentioned, err = loadMentioned(ctx, tx, t); err != nil {
+		return rel, err
+	}
+	if rel.writerOwns, err = writerOwns(ctx, tx); err != nil {
 		return rel, err
 	}
 	rel.key, err = loadKey(ctx, tx, oid, t.Key)

@@ -20,8 +20,9 @@ const runApply = "run `pgherald triggers apply`"
 // that its role may not validate, or not in time because a table is locked.
 func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
 	var drifts []Drift
-	err := readOnly(ctx, conn, func(tx pgx.Tx) (err error) {
-		drifts, err = check(ctx, tx, spec)
+	err := readOnly(ctx, conn, func(tx pgx.Tx) error {
+		all, err := check(ctx, tx, spec)
+		drifts = all.drift
 		return err
 	})
 	if err != nil {
@@ -30,18 +31,26 @@ func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
 	return drifts, nil
 }
 
-func check(ctx context.Context, tx pgx.Tx, spec Spec) ([]Drift, error) {
+// checked is the result of a check.
+type checked struct {
+	drift []Drift
+	// current reports that this state of the spec is the one that was applied last. Otherwise it is older, or waits
+	// for its Apply, and a difference does not say that writes were missed.
+	current bool
+}
+
+func check(ctx context.Context, tx pgx.Tx, spec Spec) (checked, error) {
 	found, err := loadForSpec(ctx, tx, spec, false)
 	var superseded *SupersededError
 	if errors.As(err, &superseded) {
-		return []Drift{superseded.drift()}, nil
+		return checked{drift: []Drift{superseded.drift()}}, nil
 	}
 	if err != nil {
-		return nil, err
+		return checked{}, err
 	}
 	tables, err := resolve(ctx, tx, spec)
 	if err != nil {
-		return nil, err
+		return checked{}, err
 	}
 	found.refuseConflicts(spec.Name, tables)
 	own := found.ownedBy(spec.Name, expectedOf(tables).objects)
@@ -62,7 +71,7 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) ([]Drift, error) {
 		drifts = append(drifts, r.warnings()...)
 	}
 	log, err := checkLog(ctx, tx)
-	return append(drifts, log...), err
+	return checked{append(drifts, log...), found.isCurrent(spec)}, err
 }
 
 // drift compares what one table should have with what is installed.
@@ -71,7 +80,7 @@ func (r resolved) drift(found installed) []Drift {
 	for _, m := range r.mistakes {
 		drifts = append(drifts, Drift{m.kind, r.table.Name, m.err.Error(), remedyOf(m.kind)})
 	}
-	if r.isUnknown() {
+	if r.isUnknown() || r.isForeign() {
 		return drifts
 	}
 	for _, c := range r.changes(found) {

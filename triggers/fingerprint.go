@@ -41,6 +41,10 @@ entries (entry) as (
 	union all
 	select format('f %s %s', f.oid, f.xmin) from functions as f
 	union all
+	select format('n %s %s', n.name, n.xmin) from pgherald.specs as n
+	union all
+	select format('o %s %s', o.name, o.xmin) from pgherald.trigger_functions as o
+	union all
 	select format('t %s %s %s %s', t.oid, t.xmin, c.relname, c.relnamespace)
 	from pg_trigger as t
 	join pg_class as c on c.oid = t.tgrelid

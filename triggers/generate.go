@@ -35,7 +35,7 @@ func generate(t Table, rel relation) objects {
 	var objs objects
 	if ops := t.rowOps(); len(ops) > 0 {
 		name := functionName(t.Name, opRow)
-		objs.functions = append(objs.functions, function{name, rowBody(t, rel), needsOf(t, rel).settings()})
+		objs.functions = append(objs.functions, newFunction(name, rowBody(t, rel), needsOf(t, rel), rel))
 		for _, table := range append([]Name{t.Name}, rel.children...) {
 			objs.triggers = append(objs.triggers, trigger{table: table, ops: ops, function: name})
 		}
@@ -44,6 +44,14 @@ func generate(t Table, rel relation) objects {
 		objs.addTruncate(t, rel)
 	}
 	return objs
+}
+
+// newFunction returns a function with the settings that it needs. One that looks names up first checks as whom it runs.
+func newFunction(name, body string, needed needs, rel relation) function {
+	if needed&needPath != 0 && rel.writerOwns {
+		body = strings.Replace(body, "\nbegin\n", "\nbegin\n"+indent(runsAsOwner, 1)+"\n", 1)
+	}
+	return function{name, body, needed.settings()}
 }
 
 // addTruncate adds a function for the table and one for each of its partitions and children. A TRUNCATE of
@@ -58,7 +66,7 @@ func (objs *objects) addTruncate(t Table, rel relation) {
 			continue // a partitioned table holds no rows itself
 		}
 		name := functionName(member.name, opTruncate)
-		objs.functions = append(objs.functions, function{name, truncateBody(t, rel, member.name), (needsOf(t, rel) | needPath).settings()})
+		objs.functions = append(objs.functions, newFunction(name, truncateBody(t, rel, member.name), needsOf(t, rel)|needPath, rel))
 		objs.triggers = append(objs.triggers, trigger{
 			table: member.name, ops: []string{opTruncate}, before: t.Truncate.AsDeletes, function: name,
 		})

@@ -19,10 +19,10 @@ type Inspection struct {
 // Inspector checks the triggers of a spec again and again. It is not safe for concurrent use.
 type Inspector struct {
 	spec Spec
-	// known is the fingerprint at the last check, drift what that found, and checked when it was.
-	known   string
-	drift   []Drift
-	checked time.Time
+	// known is the fingerprint at the last check, result what that found, and at when it was.
+	known  string
+	result checked
+	at     time.Time
 }
 
 // recheckInterval is the time after which Inspect checks everything although the fingerprint is the same. Changes
@@ -47,7 +47,7 @@ func (i *Inspector) Inspect(ctx context.Context, conn *pgx.Conn) (Inspection, er
 		if err := i.refresh(ctx, tx); err != nil {
 			return err
 		}
-		seen, err = inspect(ctx, tx, i.spec, i.drift)
+		seen, err = inspect(ctx, tx, i.spec, i.result)
 		return err
 	})
 	if err != nil {
@@ -64,15 +64,15 @@ func (i *Inspector) Inspect(ctx context.Context, conn *pgx.Conn) (Inspection, er
 // refresh checks everything if that may give another result than the last time.
 func (i *Inspector) refresh(ctx context.Context, tx pgx.Tx) error {
 	now, err := fingerprint(ctx, tx, i.spec)
-	if err != nil || now == i.known && time.Since(i.checked) < recheckInterval {
+	if err != nil || now == i.known && time.Since(i.at) < recheckInterval {
 		return err
 	}
 	i.Forget()
-	drift, err := check(ctx, tx, i.spec)
+	result, err := check(ctx, tx, i.spec)
 	if err != nil {
 		return err
 	}
-	i.known, i.drift, i.checked = now, drift, time.Now()
+	i.known, i.result, i.at = now, result, time.Now()
 	return nil
 }
 
@@ -80,11 +80,11 @@ func (i *Inspector) refresh(ctx context.Context, tx pgx.Tx) error {
 // it stores what clients know, and informs them. It does nothing while Apply runs: the next Inspect comes.
 func recordDrift(ctx context.Context, conn *pgx.Conn, spec Spec) (done []Name, err error) {
 	err = transact(ctx, conn, recordTimeout, func(tx pgx.Tx) error {
-		drift, err := check(ctx, tx, spec)
+		result, err := check(ctx, tx, spec)
 		if err != nil {
 			return err
 		}
-		seen, err := inspect(ctx, tx, spec, drift)
+		seen, err := inspect(ctx, tx, spec, result)
 		if err != nil {
 			return err
 		}
@@ -106,36 +106,41 @@ type inspection struct {
 	// missing holds the tables of the spec whose events may be missed, known those of which clients know.
 	missing, known []Name
 	// crashed reports that a crash has emptied the unlogged tables.
-	crashed  bool
-	unlogged []Name
+	crashed bool
 }
 
-func inspect(ctx context.Context, tx pgx.Tx, spec Spec, drift []Drift) (inspection, error) {
-	seen := inspection{drift: drift}
-	var foreign []Name
-	for _, d := range seen.drift {
-		switch {
-		case d.Kind == KindSuperseded: // the servers with the newer spec tell clients
-			return seen, nil
-		case d.Table == Name{}:
-		case d.Kind == KindOwner: // the servers with the other spec do
-			foreign = append(foreign, d.Table)
-		case d.Kind == KindUnlogged:
-			seen.unlogged = append(seen.unlogged, d.Table)
-		case d.Kind.MayMiss() && !slices.Contains(seen.missing, d.Table):
-			seen.missing = append(seen.missing, d.Table)
+func inspect(ctx context.Context, tx pgx.Tx, spec Spec, result checked) (inspection, error) {
+	seen := inspection{drift: result.drift}
+	if result.current { // otherwise the servers with the installed state compare
+		if err := seen.compare(ctx, tx, spec); err != nil {
+			return seen, err
 		}
 	}
-	var err error
-	if seen.known, err = loadDrift(ctx, tx, spec); err != nil {
-		return seen, fmt.Errorf("read pgherald.drift: %w", err)
-	}
-	seen.known, seen.missing = without(seen.known, foreign), without(seen.missing, foreign)
-	err = tx.QueryRow(ctx, `select not exists (select from pgherald.since_crash)`).Scan(&seen.crashed)
+	err := tx.QueryRow(ctx, `select not exists (select from pgherald.since_crash)`).Scan(&seen.crashed)
 	if err != nil {
 		return seen, fmt.Errorf("read pgherald.since_crash: %w", err)
 	}
 	return seen, nil
+}
+
+// compare finds the tables whose events may be missed. Those that another spec watches are not for this one to judge.
+func (seen *inspection) compare(ctx context.Context, tx pgx.Tx, spec Spec) error {
+	var foreign []Name
+	for _, d := range seen.drift {
+		switch {
+		case d.Table == Name{}:
+		case d.Kind == KindOwner:
+			foreign = append(foreign, d.Table)
+		case d.Kind.MayMiss() && !slices.Contains(seen.missing, d.Table):
+			seen.missing = append(seen.missing, d.Table)
+		}
+	}
+	known, err := loadDrift(ctx, tx, spec)
+	if err != nil {
+		return fmt.Errorf("read pgherald.drift: %w", err)
+	}
+	seen.missing, seen.known = without(seen.missing, foreign), without(known, foreign)
+	return nil
 }
 
 func (seen inspection) differs() bool {
@@ -160,7 +165,10 @@ func (seen inspection) record(ctx context.Context, tx pgx.Tx) ([]Name, error) {
 		if _, err := tx.Exec(ctx, `insert into pgherald.since_crash default values`); err != nil {
 			return nil, fmt.Errorf("write pgherald.since_crash: %w", err)
 		}
-		emptied = seen.unlogged
+		var err error
+		if emptied, err = loadUnlogged(ctx, tx); err != nil {
+			return nil, fmt.Errorf("look up the unlogged tables: %w", err)
+		}
 	}
 	return slices.Concat(broken, repaired, emptied), inform(ctx, tx, broken, repaired, emptied)
 }

@@ -202,3 +202,67 @@ func TestInspectReadsLittle(t *testing.T) {
 		t.Errorf("after ANALYZE and VACUUM, a check sent %d messages", again)
 	}
 }
+
+// A server whose spec waits for its apply, or is older than the installed one, does not judge what is installed: the
+// others do.
+func TestInspectWithAnotherStateOfTheSpec(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	newer := strings.Replace(ordersSpec, "status: n.status", "state: n.status", 1)
+	if got := b.inspect(newer); !slices.Equal(got, []triggers.Kind{triggers.KindDiffers}) {
+		t.Errorf("before its apply, the newer state finds %v", got)
+	}
+	b.wants()
+	b.apply(parse(t, newer))
+	b.wants() // nothing was missed
+	if got := b.inspect(ordersSpec); !slices.Equal(got, []triggers.Kind{triggers.KindSuperseded}) {
+		t.Errorf("after it, the older state finds %v", got)
+	}
+	b.wants()
+	b.exec(`alter table public.orders disable trigger user`)
+	b.inspect(ordersSpec)
+	b.wants()
+	b.inspect(newer)
+	b.wants(ordersReset)
+	b.inspect(ordersSpec)
+	b.wants()
+}
+
+// A new state of the spec is applied while the triggers do not fire. No server has noticed.
+func TestApplyOfANewStateThatRepairs(t *testing.T) {
+	for name, harm := range map[string]string{
+		"disabled": `alter table public.orders disable trigger user`,
+		"dropped":  `drop trigger "00_pgherald" on public.orders`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := watch(t, orders, ordersSpec)
+			b.exec(harm)
+			b.apply(parse(t, strings.Replace(ordersSpec, "status: n.status", "state: n.status", 1)))
+			b.wants(ordersReset)
+		})
+	}
+}
+
+// Between a drop and the next apply, events are missed.
+func TestApplyAfterDrop(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	if _, err := triggers.Drop(t.Context(), b.conn, parse(t, ordersSpec)); err != nil {
+		t.Fatal(err)
+	}
+	b.wants()
+	b.apply(parse(t, ordersSpec))
+	b.wants(ordersReset)
+	b.apply(parse(t, ordersSpec))
+	b.inspect(ordersSpec)
+	b.wants()
+}
+
+// A server of one spec notices a crash that has emptied a table of another one.
+func TestInspectAfterACrashThatConcernsAnotherSpec(t *testing.T) {
+	b := watch(t, orders+`create unlogged table public.carts (id int primary key);`, ordersSpec)
+	b.apply(parse(t, `
+name: shop
+tables: [{ name: public.carts, on: { insert: cart_created } }]`))
+	b.exec(`truncate pgherald.since_crash, public.carts`)
+	b.inspect(ordersSpec)
+	b.wants(`collection_reset - {"table":"public.carts","reason":"crash"}`)
+}

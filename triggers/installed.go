@@ -60,11 +60,23 @@ type installedTrigger struct {
 	enabled bool
 }
 
-func loadInstalled(ctx context.Context, tx pgx.Tx) (installed, error) {
-	var present bool
-	err := tx.QueryRow(ctx, `select to_regclass('pgherald.events') is not null`).Scan(&present)
+func hasLog(ctx context.Context, tx pgx.Tx) (present bool, err error) {
+	// to_regclass needs a right on the schema.
+	err = tx.QueryRow(ctx, `
+		select exists (
+			select from pg_class as c join pg_namespace as s on s.oid = c.relnamespace
+			where s.nspname = 'pgherald' and c.relname = 'events'
+		)`).Scan(&present)
 	if err != nil {
-		return installed{}, fmt.Errorf("look for the log pgherald.events: %w", err)
+		return false, fmt.Errorf("look for the log pgherald.events: %w", err)
+	}
+	return present, nil
+}
+
+func loadInstalled(ctx context.Context, tx pgx.Tx) (installed, error) {
+	present, err := hasLog(ctx, tx)
+	if err != nil {
+		return installed{}, err
 	}
 	if !present {
 		return installed{}, errNoLog

@@ -113,7 +113,7 @@ tables:
   - { name: public.base, payload: { text: n.text }, on: { update: updated } }
   - { name: public.child, payload: { text: n.text, extra: n.extra }, on: { insert: child_created, update: child_updated } }
 `))
-	b.wants(`collection_reset - {"table":"public.base","reason":"triggers"}`, `collection_reset - {"table":"public.child","reason":"triggers"}`)
+	b.wants()
 	b.gives(`insert into public.child values (3, 'c')`, `child_created 3 {"text":"c","extra":null}`)
 	b.gives(`update public.base set text = 'y' where id > 1`,
 		`child_updated 2 {"text":"y","extra":null}`, `child_updated 3 {"text":"y","extra":null}`)

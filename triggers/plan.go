@@ -15,6 +15,8 @@ type change struct {
 	kind   Kind
 	// created and dropped name a function whose needs change.
 	created, dropped string
+	// function is the one that a trigger calls.
+	function string
 	// silent changes are not worth a line in the result of Apply.
 	silent bool
 	// exclusive reports that the lock excludes readers too.
@@ -129,7 +131,7 @@ func missingTriggers(want objects, found installed) []change {
 	var changes []change
 	for _, t := range want.triggers {
 		on := fmt.Sprintf("trigger %s on %s", quoteIdent(t.name()), t.table)
-		c := change{table: t.table}
+		c := change{table: t.table, function: t.function}
 		have, ok := found.trigger(t.table, t.name())
 		switch {
 		case !ok:

@@ -148,6 +148,9 @@ const attackSQL = `
 			'delete from pgherald.events',
 			'insert into pgherald.events (xid, type, data) values (''1'', ''forged'', ''1'')',
 			'set role ROLE', 'reset role', 'set session authorization default',
+			'alter function pgherald.wake(json) set search_path = thieves',
+			'alter function pgherald.publish(text, json, text, text[]) security invoker',
+			'alter function pgherald.truncated(text, text) security invoker',
 			'drop table public.secrets', 'grant pgherald_writer to ROLE'
 		] loop
 			begin
@@ -179,4 +182,56 @@ func TestOwnerOfAWatchedTableGainsNoRights(t *testing.T) {
 		t.Errorf("it succeeds with %s", loot)
 	}
 	b.wants(`order_created 1 {"id":1,"v":1}`)
+}
+
+// The code of a table's owner may alter the functions of other tables, which have the same owner. As their callers run
+// them, nothing of it may run.
+func TestAlteredFunctionsRunNoCodeOfOthers(t *testing.T) {
+	for name, alter := range map[string]string{
+		"invoker":               `alter function pgherald.%I() security invoker; alter function pgherald.%1$I() set search_path = thieves, pg_catalog`,
+		"invoker, set role":     `alter function pgherald.%I() security invoker; alter function pgherald.%1$I() set search_path = thieves, pg_catalog; alter function pgherald.%1$I() set role = pgherald_writer`,
+		"invoker, session":      `alter function pgherald.%I() security invoker; alter function pgherald.%1$I() set search_path = thieves, pg_catalog; alter function pgherald.%1$I() set session_authorization = pgherald_writer`,
+		"definer, another path": `alter function pgherald.%I() set search_path = thieves, pg_catalog`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			const plain = `create table public.plain (id int primary key, status text);`
+			b := watch(t, orders+plain, strings.ReplaceAll(ordersSpec, "n.status", "upper(n.status)")+`
+  - name: public.plain
+    on: { insert: plain_created, update: plain_updated, delete: plain_deleted }
+`)
+			thief := b.role("thief")
+			b.exec(`create schema thieves authorization ` + thief)
+			b.become(thief)
+			b.exec(`
+				create table thieves.loot (result text);
+				grant insert on thieves.loot to public;
+				grant usage on schema thieves to public;
+				create function thieves.upper(text) returns text language plpgsql as $$ begin
+					begin execute 'reset role'; exception when others then null; end;
+					begin execute 'reset session authorization'; exception when others then null; end;
+					insert into thieves.loot values (current_user); return 'stolen'; end $$;
+				create function thieves.steal(anyelement, anyelement) returns boolean language plpgsql as $$ begin
+					insert into thieves.loot values (current_user); return false; end $$;
+				create function thieves.to_json(record) returns json language plpgsql as $$ begin insert into thieves.loot values (current_user); return '1'; end $$`)
+			b.exec(`reset session authorization; set role pgherald_writer`) // as the code of the table's owner does
+			for _, function := range []string{"public.orders.row", "public.orders.truncate", "public.plain.row", "public.plain.truncate"} {
+				sql := b.one(`select format($1, '`+function+`')`, strings.ReplaceAll(alter, "%I", "%1$I"))
+				if _, err := b.conn.Exec(t.Context(), sql); err != nil {
+					t.Logf("%s: %v", sql, err) // what it cannot alter does no harm
+				}
+			}
+			b.exec(`reset role`)
+			for _, sql := range []string{
+				`insert into public.orders values (1, 'a')`, `update public.orders set status = 'b'`, `delete from public.orders`, `truncate public.orders`,
+				`insert into public.plain values (1, 'a')`, `update public.plain set status = 'b'`, `delete from public.plain`, `truncate public.plain`,
+			} {
+				if _, err := b.conn.Exec(t.Context(), sql); err != nil {
+					t.Logf("%s: %v", sql, err)
+				}
+			}
+			if who := b.one(`select coalesce(string_agg(distinct result, ', '), '') from thieves.loot where result <> $1`, "pgherald_writer"); who != "" {
+				t.Errorf("code of the thief ran as %s", who)
+			}
+		})
+	}
 }

@@ -75,6 +75,12 @@ func (found installed) record(name string) (record, bool) {
 	return record{}, false
 }
 
+// isCurrent reports that the state of the spec, as this program generates it, was applied last.
+func (found installed) isCurrent(spec Spec) bool {
+	have, ok := found.record(spec.Name)
+	return ok && have.hash == spec.hash() && have.generator == generator
+}
+
 // wasReplaced reports that a spec was installed with this hash before, and with another one since.
 func (found installed) wasReplaced(name, hash string) bool {
 	for _, r := range found.records {

@@ -35,12 +35,16 @@ func loadDrift(ctx context.Context, tx pgx.Tx, spec Spec) ([]Name, error) {
 }
 
 // resets returns the changes that tell clients to load a table again, for each table that was watched before and
-// whose events may have been missed until now.
-func resets(tables []resolved, found installed, known []Name) []change {
+// whose events may have been missed until now. A state of the spec that is applied for the first time changes
+// functions and triggers of which nothing was missed.
+func resets(spec Spec, tables []resolved, found installed, known []Name) []change {
+	current := found.isCurrent(spec)
 	var changes []change
 	for _, r := range tables {
 		name := r.table.Name
-		missed := slices.ContainsFunc(r.changes(found), func(c change) bool { return c.kind.MayMiss() })
+		missed := slices.ContainsFunc(r.changes(found), func(c change) bool {
+			return c.kind.MayMiss() && (current || c.showsDrift(found))
+		})
 		isDue := slices.Contains(known, name) || missed && r.wasWatched(found)
 		if len(r.mistakes) > 0 || !isDue {
 			continue
@@ -53,6 +57,13 @@ func resets(tables []resolved, found installed, known []Name) []change {
 		})
 	}
 	return changes
+}
+
+// showsDrift reports whether the change is necessary whatever the spec says: a trigger does not fire, or its function
+// has lost it.
+func (c change) showsDrift(found installed) bool {
+	_, ok := found.function(c.function)
+	return c.kind == KindDisabled || c.kind == KindMissing && ok
 }
 
 // wasWatched reports whether a function of the table is installed.

@@ -184,6 +184,9 @@ func (r resolved) members() []Name {
 	return append(names, r.rel.children...)
 }
 
+// isForeign reports that another spec watches the table.
+func (r resolved) isForeign() bool { return len(r.mistakes) > 0 && r.mistakes[0].kind == KindOwner }
+
 // isUnknown reports that the table cannot be watched, so that nothing can be generated for it, or that it must not
 // be, because another spec watches it.
 func (r resolved) isUnknown() bool {

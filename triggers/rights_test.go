@@ -160,5 +160,6 @@ func TestApplyGivesOldFunctionsAway(t *testing.T) {
 		t.Errorf("changes: %v", changes)
 	}
 	b.drifts(ordersSpec)
+	b.events() // that the clients load the table again
 	b.gives(`insert into public.orders values (1, 'a')`, `order_created 1 {"id":1,"status":"a","was":null}`)
 }

@@ -59,7 +59,7 @@ func generateScript(ctx context.Context, tx pgx.Tx, spec Spec, o options) (strin
 	b.changes(staleTriggers(p.want, p.own))
 	b.add(strings.Join(p.want.triggerSQL(), ";\n\n"))
 	b.changes(staleFunctions(p.want, p.own))
-	if resets := resets(p.tables, p.own, p.known); len(resets) > 0 {
+	if resets := resets(p.spec, p.tables, p.own, p.known); len(resets) > 0 {
 		b.section("Clients may have missed events of these tables.")
 		b.changes(resets)
 	}

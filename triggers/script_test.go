@@ -117,6 +117,7 @@ func TestScriptIsValidated(t *testing.T) {
 // The golden file comes from hand-written relations; this test compares it with the real catalog.
 func TestWorkloadScript(t *testing.T) {
 	b := open(t, "")
+	b.withoutWriter()
 	got, err := triggers.SQL(t.Context(), b.conn, triggers.Workload())
 	if err != nil {
 		t.Fatal(err)

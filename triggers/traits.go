@@ -113,3 +113,30 @@ func (t Table) publicTypes() []string {
 	}
 	return types
 }
+
+// loadUnlogged returns the tables of all specs that are unlogged, or have an unlogged partition or child.
+func loadUnlogged(ctx context.Context, tx pgx.Tx) ([]Name, error) {
+	rows, err := tx.Query(ctx, `
+		with recursive tree as (
+			select f.table_schema, f.table_name, c.oid
+			from pgherald.trigger_functions as f
+			join pg_namespace as s on s.nspname = f.table_schema
+			join pg_class as c on c.relnamespace = s.oid and c.relname = f.table_name
+			union
+			select tree.table_schema, tree.table_name, i.inhrelid
+			from tree
+			join pg_inherits as i on i.inhparent = tree.oid
+		)
+		select distinct tree.table_schema, tree.table_name
+		from tree
+		join pg_class as c on c.oid = tree.oid
+		where c.relpersistence = 'u'
+		order by tree.table_schema, tree.table_name`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (name Name, err error) {
+		err = row.Scan(&name.Schema, &name.Table)
+		return name, err
+	})
+}

@@ -31,6 +31,27 @@ func loadWriter(ctx context.Context, tx pgx.Tx) (w writer, err error) {
 	return w, err
 }
 
+// writerOwns reports whether writerRole owns the functions of this database, or will.
+func writerOwns(ctx context.Context, tx pgx.Tx) (bool, error) {
+	hasLog, err := hasLog(ctx, tx)
+	if err != nil || !hasLog {
+		return false, err
+	}
+	w, err := loadWriter(ctx, tx)
+	return w.inUse, err
+}
+
+// runsAsOwner begins the functions whose names depend on their search path. Code that runs as their owner, from the
+// trigger of another table, could make such a function one that runs as its caller, with another path. It could not
+// replace the body, which needs a right on the schema.
+const runsAsOwner = `-- Do nothing as another role, or as this role by SET ROLE: a role has altered the function.
+if current_user operator(pg_catalog.<>) '` + writerRole + `'
+    or session_user operator(pg_catalog.=) '` + writerRole + `'
+    or pg_catalog.current_setting('role') operator(pg_catalog.=) '` + writerRole + `'
+then
+    return null;
+end if;`
+
 // mayChange returns an error if the connected role could not make the changes.
 func (w writer) mayChange(ctx context.Context, tx pgx.Tx, changes []change) error {
 	if !w.inUse || w.isMember || len(changes) == 0 {

@@ -66,6 +66,9 @@ func (c migrateDownCmd) Run(a *app) error {
 	if !c.Yes {
 		return errors.New("migrate down removes tables with all their rows: confirm with --yes")
 	}
+	if err := migrations.CheckOwners(a.ctx, c.DatabaseURL); err != nil {
+		return err
+	}
 	err := c.connect(a.ctx, func(conn *pgx.Conn) error {
 		_, err := triggers.DropAll(a.ctx, conn)
 		return err

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/cmd/internal/server"
+	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/triggers"
 )
 
@@ -76,6 +77,9 @@ type triggersApplyCmd struct {
 
 // Run installs the triggers and prints what changed.
 func (c triggersApplyCmd) Run(a *app) error {
+	if err := migrations.CheckOwners(a.ctx, c.DatabaseURL); err != nil {
+		return err
+	}
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
 		changes, err := triggers.Apply(a.ctx, conn, spec, append(c.lockFlags.options(a), c.replaceFlags.options()...)...)
 		if err != nil {
@@ -113,6 +117,9 @@ type triggersDropCmd struct {
 func (c triggersDropCmd) Run(a *app) error {
 	if c.All && c.Name != "" {
 		return errors.New("--all removes the triggers of all specs and --name those of one: give only one of them")
+	}
+	if err := migrations.CheckOwners(a.ctx, c.DatabaseURL); err != nil {
+		return err
 	}
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
 		if c.Name != "" {

@@ -1,11 +1,13 @@
 -- The role pgherald_writer owns the functions that run with the rights of their owner. A trigger function
 -- may run code of others, such as a cast on a column's type, so its owner may do little: append events, and
--- read the tables that specs join. Not a migration: who runs it may lack the right to create a role, and
--- get it later. Then everything belongs to the role that migrates, and `migrate up` says what to do.
+-- read the tables that specs join. The other functions of the schema run no code of others, and belong to the
+-- schema's owner: servers call them, and the code above could alter what this role owns.
+--
+-- Not a migration: who runs it may lack the right to create a role, and get it later. Then everything belongs to
+-- the role that migrates, and `migrate up` says what to do.
 do $$
 declare
     writer constant name := 'pgherald_writer';
-    procedure regprocedure;
 begin
     if not exists (select from pg_catalog.pg_roles as r where r.rolname = writer) then
         begin
@@ -53,12 +55,8 @@ begin
     if not pg_catalog.has_column_privilege(writer, 'pgherald.events', 'data', 'insert') then
         grant insert (type, key, audience, data) on pgherald.events to pgherald_writer;
     end if;
-    -- For pgherald.publish: it returns the id, and looks for reserved types.
-    if not pg_catalog.has_column_privilege(writer, 'pgherald.events', 'id', 'select') then
-        grant select (id) on pgherald.events to pgherald_writer;
-    end if;
-    if not pg_catalog.has_table_privilege(writer, 'pgherald.reserved_types', 'select') then
-        grant select on pgherald.reserved_types to pgherald_writer;
+    if not pg_catalog.has_function_privilege(writer, 'pgherald.wake(json)', 'execute') then
+        grant execute on function pgherald.wake(json) to pgherald_writer;
     end if;
     if not pg_catalog.has_function_privilege(writer, 'pgherald.truncated(text, text)', 'execute') then
         grant execute on function pgherald.truncated(text, text) to pgherald_writer;
@@ -66,21 +64,5 @@ begin
     if not pg_catalog.has_function_privilege(writer, 'pgherald.reset_collection(text, text, text)', 'execute') then
         grant execute on function pgherald.reset_collection(text, text, text) to pgherald_writer;
     end if;
-
-    for procedure in
-        select p.oid::pg_catalog.regprocedure
-        from pg_catalog.pg_proc as p
-        where
-            p.oid in (
-                'pgherald.publish(text, json, text, text[])'::pg_catalog.regprocedure,
-                'pgherald.wake(json)'::pg_catalog.regprocedure
-            )
-            and pg_catalog.pg_get_userbyid(p.proowner) <> writer
-    loop
-        -- The new owner of a function needs CREATE on its schema, for this moment only.
-        grant create on schema pgherald to pgherald_writer;
-        execute pg_catalog.format('alter function %s owner to pgherald_writer', procedure);
-        revoke create on schema pgherald from pgherald_writer;
-    end loop;
 end
 $$;

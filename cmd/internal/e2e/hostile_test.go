@@ -48,7 +48,7 @@ type hostile struct {
 
 // attack connects again and again until ctx ends.
 func (h *hostile) attack(kind hostileKind) {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 2, 1)}}
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+h.IntN(200)))}}
 	for h.ctx.Err() == nil {
 		conn, err := dialer.DialContext(h.ctx, "tcp", h.addr)
 		if err == nil {
@@ -264,6 +264,9 @@ func metric(t *testing.T, text, name string) int {
 func (s *besiegedServer) awaitRest(ctx context.Context, t *testing.T, before usage) (rest usage) {
 	t.Helper()
 	waitFor(ctx, t, fmt.Sprintf("the server to use no more than %v", before), func() bool {
+		for range 2 { // a sync.Pool survives one collection
+			get(ctx, t, s.operators+"/debug/pprof/heap?gc=1")
+		}
 		rest = s.usage(ctx, t)
 		if rest.files <= before.files+8 && rest.goroutines <= before.goroutines+16 {
 			return true
@@ -271,10 +274,7 @@ func (s *besiegedServer) awaitRest(ctx context.Context, t *testing.T, before usa
 		pause(ctx, 100*time.Millisecond)
 		return false
 	})
-	for range 2 { // a sync.Pool survives one collection
-		get(ctx, t, s.operators+"/debug/pprof/heap?gc=1")
-	}
-	return s.usage(ctx, t)
+	return rest
 }
 
 // repeat returns n copies of a text, as bytes.
