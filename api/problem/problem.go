@@ -125,6 +125,10 @@ func internal() *Problem {
 	return New(http.StatusInternalServerError, "the server made an error: its log has the cause")
 }
 
+// writeTimeout is how long a client may take to accept a problem, which is small. A client whose requests are refused must not
+// occupy memory by not reading why.
+const writeTimeout = 5 * time.Second
+
 // Write answers the request with the problem that Of returns for err.
 func Write(w http.ResponseWriter, r *http.Request, err error) {
 	p := *Of(err)
@@ -144,6 +148,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // a recorder has none
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // fails only if the client has gone
 }
