@@ -49,10 +49,10 @@ func (a *API) reject(w http.ResponseWriter, r *http.Request, err error) {
 	a.refuse(w, r, err)
 }
 
-// admitRequest admits a request other than for a stream. The handler of streams admits those.
+// admitRequest implements request.Admit. The handler of streams admits those itself.
 func (a *API) admitRequest(r *http.Request) (release func(), err error) {
 	if r.Method == http.MethodGet && r.URL.Path == "/api/events" && r.ContentLength == 0 {
-		return func() {}, nil
+		return nil, nil
 	}
 	release, err = a.config.Streams.Admission.AdmitRequest(r)
 	var rejection *admission.Rejection

@@ -18,42 +18,84 @@ const (
 	restTimeout = time.Second
 )
 
-// Bound returns next with a limit of the requests in progress and with a deadline for the body of each request. admit admits a
-// request or returns an error to answer it with; the request is in progress until release is called. It must wrap the handlers that identify clients, because
-// a client needs no token to withhold a body.
+// maxRefusals is how many refusals may wait on HTTP/2 for clients that do not read them. Others are streams that net/http
+// resets.
+const maxRefusals = 256
+
+// Admit admits a request, which is in progress until release is called. release is nil if the request is for a stream, which
+// another limit counts. An error is the answer to the request.
+type Admit func(*http.Request) (release func(), err error)
+
+// Bound returns next with a limit of the requests in progress and with a deadline for the body of each request. It must wrap
+// the handlers that identify clients, because a client needs no token to withhold a body.
 //
 //   - A request whose method takes no body is answered with 413 if it has one, and next does not see it.
 //   - The body of another request must arrive within 30 s.
 //   - Large bodies of all requests together take a bounded memory.
 //   - What next leaves unread must arrive within a second after next has returned. Otherwise net/http closes the connection.
-func Bound(next http.Handler, admit func(*http.Request) (release func(), err error), bodies *Bodies) http.Handler {
-	return bounds{body: bodyTimeout, rest: restTimeout, admit: admit, bodies: bodies}.handler(next)
+//   - On HTTP/2 a request is in progress until the client has accepted the response.
+func Bound(next http.Handler, admit Admit, bodies *Bodies) http.Handler {
+	refusals := make(chan struct{}, maxRefusals)
+	return bounds{body: bodyTimeout, rest: restTimeout, admit: admit, bodies: bodies, refusals: refusals}.handler(next)
 }
 
-// bounds holds the times, which tests shorten.
+// bounds holds the times and numbers, which tests change.
 type bounds struct {
 	body, rest time.Duration
-	admit      func(*http.Request) (release func(), err error)
+	admit      Admit
 	bodies     *Bodies
+	refusals   chan struct{} // holds a value for each refusal in progress
 }
 
 func (b bounds) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		release, err := b.admit(r)
-		if err != nil {
-			b.refuse(w, r, err)
-			return
-		}
-		defer release()
 		switch {
-		case r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody:
-			next.ServeHTTP(w, r)
-		case takesBody(r.Method):
-			b.serveWithBody(next, w, r)
+		case err != nil:
+			b.refuse(w, r, err)
+			b.awaitRefusal(w, r)
+		case release == nil:
+			b.serve(next, w, r)
+			if w.Header().Get("Content-Type") != "text/event-stream" {
+				b.awaitRefusal(w, r)
+			}
 		default:
-			b.serveWithoutBody(next, w, r)
+			defer release()
+			b.serve(next, w, r)
+			await(w, r)
 		}
 	})
+}
+
+func (b bounds) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody:
+		next.ServeHTTP(w, r)
+	case takesBody(r.Method):
+		b.serveWithBody(next, w, r)
+	default:
+		b.serveWithoutBody(next, w, r)
+	}
+}
+
+// await waits until the client has accepted the response. On HTTP/1 net/http waits, and a socket has one request.
+func await(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor > 1 {
+		_ = http.NewResponseController(w).Flush() // fails if the client has gone, or at the deadline of the write
+	}
+}
+
+// awaitRefusal waits as await does for a response that no limit of requests counts.
+func (b bounds) awaitRefusal(w http.ResponseWriter, r *http.Request) {
+	select {
+	case b.refusals <- struct{}{}:
+		await(w, r)
+		<-b.refusals
+	default:
+		if r.ProtoMajor > 1 {
+			panic(http.ErrAbortHandler)
+		}
+	}
 }
 
 func takesBody(method string) bool {

@@ -2,15 +2,22 @@ package request
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 )
 
 // boundServer answers with the method. A handler at /read reads the body first, one at /slow waits for more than the
@@ -218,7 +225,7 @@ func TestRequestsInProgress(t *testing.T) {
 			return nil, BadBody("full")
 		}
 	}})
-	first := dialTest(t, s)
+	first := dialTest(t, s) // has the only slot while its body is missing
 	if _, err := io.WriteString(first, "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -241,4 +248,58 @@ func TestRequestsInProgress(t *testing.T) {
 	}
 	_ = first.Close()
 	slots <- struct{}{} // once the first has ended
+}
+
+// On HTTP/2 a response that the client does not read keeps its request in progress, and refusals that it does not read are
+// bounded.
+func TestResponsesThatAreNotRead(t *testing.T) {
+	var inProgress atomic.Int64
+	b := bounds{body: time.Minute, rest: time.Minute, refusals: make(chan struct{}, 3)}
+	b.admit = func(r *http.Request) (func(), error) {
+		switch r.URL.Path {
+		case "/refused":
+			return nil, BadBody("full")
+		case "/stream":
+			return nil, nil
+		}
+		inProgress.Add(1)
+		return func() { inProgress.Add(-1) }, nil
+	}
+	s := boundServer(t, b)
+	conn := dialTest(t, s)
+	f := http2.NewFramer(conn, conn)
+	var header bytes.Buffer
+	encoder := hpack.NewEncoder(&header)
+	_, err := io.WriteString(conn, http2.ClientPreface)
+	err = errors.Join(err, f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))
+	const each = 5
+	for i, path := range slices.Repeat([]string{"/ignore", "/refused", "/stream"}, each) {
+		header.Reset()
+		for _, field := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: path}, {Name: ":authority", Value: "x"}} {
+			err = errors.Join(err, encoder.WriteField(field))
+		}
+		err = errors.Join(err, f.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: header.Bytes(), EndStream: true, EndHeaders: true}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for resets := 0; resets < 2*each-cap(b.refusals); {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatalf("after %d resets: %v", resets, err)
+		}
+		if frame.Header().Type == http2.FrameRSTStream {
+			resets++
+		}
+	}
+	for inProgress.Load() != each { // until the others have begun
+		runtime.Gosched()
+	}
+	if len(b.refusals) != cap(b.refusals) {
+		t.Errorf("%d refusals wait, want %d", len(b.refusals), cap(b.refusals))
+	}
+	_ = conn.Close()
+	for inProgress.Load() > 0 || len(b.refusals) > 0 {
+		runtime.Gosched()
+	}
 }

@@ -198,7 +198,6 @@ func (b *besieged) withstand(t *testing.T, kind hostileKind) {
 	t.Logf("%d rows and new connections, answered in at most %v; at most %v, after it %v", requests, slowest.Round(time.Millisecond), most, after)
 	if after.heap > before.heap+16<<20 {
 		t.Errorf("%d MiB of memory are left", (after.heap-before.heap)>>20)
-		_ = os.WriteFile("/tmp/httpx/heap.pb", []byte(get(b.ctx, t, target.operators+"/debug/pprof/heap?gc=1")), 0o600)
 	}
 	if strings.Contains(target.program.log.String(), "panic") {
 		t.Errorf("the server's log:\n%s", target.program.log.tail())
@@ -265,9 +264,6 @@ func metric(t *testing.T, text, name string) int {
 func (s *besiegedServer) awaitRest(ctx context.Context, t *testing.T, before usage) (rest usage) {
 	t.Helper()
 	waitFor(ctx, t, fmt.Sprintf("the server to use no more than %v", before), func() bool {
-		for range 2 { // a sync.Pool survives one collection
-			get(ctx, t, s.operators+"/debug/pprof/heap?gc=1")
-		}
 		rest = s.usage(ctx, t)
 		if rest.files <= before.files+8 && rest.goroutines <= before.goroutines+16 {
 			return true
@@ -275,7 +271,10 @@ func (s *besiegedServer) awaitRest(ctx context.Context, t *testing.T, before usa
 		pause(ctx, 100*time.Millisecond)
 		return false
 	})
-	return rest
+	for range 2 { // a sync.Pool survives one collection
+		get(ctx, t, s.operators+"/debug/pprof/heap?gc=1")
+	}
+	return s.usage(ctx, t)
 }
 
 // repeat returns n copies of a text, as bytes.
