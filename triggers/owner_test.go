@@ -281,3 +281,26 @@ func TestApplyNeedsTablesAndItsOwnTables(t *testing.T) {
 		t.Errorf("drop of an older database: %v", err)
 	}
 }
+
+// The server that notices a crash first tells the clients of the tables of all specs.
+func TestACrashConcernsTheTablesOfAllSpecs(t *testing.T) {
+	b := watch(t, strings.ReplaceAll(orders+items, "create table", "create unlogged table")+
+		strings.ReplaceAll(logs, "create table public.logs_1", "create unlogged table public.logs_1"), ordersSpec)
+	b.apply(parse(t, itemsSpec))
+	b.apply(parse(t, "{ name: logs, tables: [{ name: public.logs, on: { insert: logged } }] }"))
+	b.exec(`delete from pgherald.since_crash`) // as a crash does
+	seen, err := triggers.NewInspector(parse(t, itemsSpec)).Inspect(t.Context(), b.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tables []string
+	for _, name := range seen.Reset {
+		tables = append(tables, name.String())
+	}
+	if got := strings.Join(tables, " "); got != "public.items public.logs public.orders" {
+		t.Errorf("clients are told to load %s", got)
+	}
+	if seen, err = triggers.NewInspector(parse(t, ordersSpec)).Inspect(t.Context(), b.conn); err != nil || len(seen.Reset) > 0 {
+		t.Errorf("the second server: %v, %v", seen.Reset, err)
+	}
+}
