@@ -26,9 +26,9 @@ type attempts struct {
 }
 
 const (
-	// lockWait bounds the wait of an attempt for its table locks, and thereby that of everyone behind it.
+	// lockWait bounds the wait of an attempt for its table locks, and thereby that of the sessions behind it.
 	lockWait = 100 * time.Millisecond
-	// queueWait bounds the wait of an attempt for another Apply or Drop. It delays nobody else.
+	// queueWait bounds the wait of an attempt for another Apply or Drop. It delays no other session.
 	queueWait = time.Second
 	// firstPause and lastPause bound the mean pause between attempts, which doubles. With the last one,
 	// attempts that fail delay writers for a fifteenth of the time.
@@ -112,7 +112,7 @@ func (a *attempts) left() time.Duration {
 
 // awaitVacuum waits for the vacuums among the holders. PostgreSQL cancels an autovacuum for a session that
 // has waited for deadlock_timeout (1 s), which an attempt never does. The lock requested here conflicts
-// with a vacuum but not with reads and writes, so nobody waits behind it.
+// with a vacuum but not with reads and writes, so none of those waits behind it.
 func (a *attempts) awaitVacuum(ctx context.Context, busy *BusyError) error {
 	for _, h := range busy.Holders {
 		if h.mode != "ShareUpdateExclusiveLock" {

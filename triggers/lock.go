@@ -51,8 +51,8 @@ func dollarQuote(text string) string {
 	return tag + text + tag
 }
 
-// neededLocks returns the locks that the changes need, in the order of the tables' names: everyone who
-// locks several tables should do so in the same order.
+// neededLocks returns the locks that the changes need, in the order of the tables' names, so that two
+// of these transactions never wait for each other.
 func neededLocks(changes []change) []tableLock {
 	var locks []tableLock
 	for _, c := range changes {

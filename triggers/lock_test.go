@@ -31,7 +31,7 @@ tables:
   - { name: public.c, on: { insert: c_created, delete: c_deleted } }
 `
 
-// patience is what a session waits for a lock in these tests before it fails. It is far above the time that an
+// patience is the time after which a session in these tests that waits for a lock fails. It is far above the time that an
 // attempt takes, and far below the time for which the long transactions here are open.
 const patience = `set lock_timeout = '2s'`
 
@@ -88,9 +88,9 @@ func waits() (triggers.Option, <-chan *triggers.BusyError) {
 	return triggers.OnWait(func(busy *triggers.BusyError) { seen <- busy }), seen
 }
 
-// A long transaction keeps Apply and Drop from a table for many attempts. Meanwhile nobody else waits, on this
+// A long transaction keeps Apply and Drop from a table for many attempts. Meanwhile no other session waits, on this
 // table or on the others, and as soon as the transaction ends, they succeed.
-func TestNobodyWaitsBehindApplyOrDrop(t *testing.T) {
+func TestNoSessionWaitsBehindApplyOrDrop(t *testing.T) {
 	for name, c := range map[string]struct {
 		installed bool
 		long      string // blocks the locks

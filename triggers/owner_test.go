@@ -298,7 +298,7 @@ func TestACrashConcernsTheTablesOfAllSpecs(t *testing.T) {
 		tables = append(tables, name.String())
 	}
 	if got := strings.Join(tables, " "); got != "public.items public.logs public.orders" {
-		t.Errorf("clients are told to load %s", got)
+		t.Errorf("clients load again %s", got)
 	}
 	if seen, err = triggers.NewInspector(parse(t, ordersSpec)).Inspect(t.Context(), b.conn); err != nil || len(seen.Reset) > 0 {
 		t.Errorf("the second server: %v, %v", seen.Reset, err)

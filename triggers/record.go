@@ -92,7 +92,7 @@ func (found installed) wasReplaced(name, hash string) bool {
 }
 
 // SupersededError reports a spec that is older than the installed one of the same name. Applying it would undo
-// what somebody else has applied since, as a server does that restarts with an old file during a deployment.
+// what was applied since, as a server does that restarts with an old file during a deployment.
 type SupersededError struct {
 	// Spec names the spec, and Reason says why it is older.
 	Spec, Reason string

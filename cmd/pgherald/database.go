@@ -22,7 +22,7 @@ type specFlags struct {
 
 // lockFlags say how long to try to lock tables.
 type lockFlags struct {
-	LockTimeout time.Duration `default:"${default_lock_timeout}" env:"PGHERALD_LOCK_TIMEOUT" placeholder:"TIME" help:"How long to try to lock the watched tables for a change of triggers, in total (default ${default}). Nobody waits that long: each attempt takes a tenth of a second."`
+	LockTimeout time.Duration `default:"${default_lock_timeout}" env:"PGHERALD_LOCK_TIMEOUT" placeholder:"TIME" help:"How long to try to lock the watched tables for a change of triggers, in total (default ${default}). Writers do not wait that long: each attempt takes a tenth of a second."`
 }
 
 // options returns the options for a change of triggers.

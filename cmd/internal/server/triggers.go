@@ -35,7 +35,7 @@ func (d Database) applyTriggers(ctx context.Context, conn *pgx.Conn, spec trigge
 }
 
 // refuseExample returns an error if no spec was named, and the database has the triggers of other specs but not those
-// of the example: somebody forgot --spec. To migrate would add the example's tables to the database.
+// of the example: --spec is missing. To migrate would add the example's tables to the database.
 func (d Database) refuseExample(ctx context.Context, conn *pgx.Conn) error {
 	if d.Spec != "" {
 		return nil
