@@ -36,37 +36,6 @@ type partition struct {
 	partitioned bool
 }
 
-// loadRelations reads the tables of a spec from the catalog. Its error names every table that cannot be
-// watched.
-func loadRelations(ctx context.Context, tx pgx.Tx, spec Spec) ([]relation, error) {
-	relations := make([]relation, len(spec.Tables))
-	var errs []error
-	for i, t := range spec.Tables {
-		rel, err := loadRelation(ctx, tx, t)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("table %s: %w", t.Name, err))
-		}
-		rel.children = slices.DeleteFunc(rel.children, spec.lists)
-		relations[i] = rel
-	}
-	return relations, errors.Join(append(errs, sharedChildren(relations)...)...)
-}
-
-// sharedChildren returns an error for each table that inherits from two watched tables.
-func sharedChildren(relations []relation) []error {
-	var errs []error
-	parents := map[Name]Name{}
-	for _, rel := range relations {
-		for _, child := range rel.children {
-			if other, ok := parents[child]; ok {
-				errs = append(errs, sharedChildError(child, other, rel.name))
-			}
-			parents[child] = rel.name
-		}
-	}
-	return errs
-}
-
 func sharedChildError(child, parent, other Name) error {
 	return fmt.Errorf("table %s: it inherits from %s and %s, which are both watched: list it in the spec too", child, parent, other)
 }

@@ -25,8 +25,8 @@ type lockFlags struct {
 	LockTimeout time.Duration `default:"${default_lock_timeout}" env:"PGHERALD_LOCK_TIMEOUT" placeholder:"TIME" help:"How long to try to lock the watched tables for a change of triggers, in total (default ${default}). Writers do not wait that long: each attempt takes a tenth of a second."`
 }
 
-// options returns the options for a change of triggers.
-func (f lockFlags) options(a *app) []triggers.Option {
+// lockOptions returns the options for a change of triggers.
+func (f lockFlags) lockOptions(a *app) []triggers.Option {
 	return []triggers.Option{triggers.LockTimeout(f.LockTimeout), server.LogWaits(a.logger)}
 }
 

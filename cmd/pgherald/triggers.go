@@ -41,7 +41,7 @@ type replaceFlags struct {
 	Force bool `help:"Install the spec although a newer one is installed."`
 }
 
-func (f replaceFlags) options() []triggers.Option {
+func (f replaceFlags) replaceOptions() []triggers.Option {
 	var options []triggers.Option
 	if f.Prune {
 		options = append(options, triggers.Prune())
@@ -60,7 +60,7 @@ type triggersShowCmd struct {
 // Run prints the SQL.
 func (c triggersShowCmd) Run(a *app) error {
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
-		sql, err := triggers.SQL(a.ctx, conn, spec, c.replaceFlags.options()...)
+		sql, err := triggers.SQL(a.ctx, conn, spec, c.replaceOptions()...)
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (c triggersApplyCmd) Run(a *app) error {
 		return err
 	}
 	return c.withSpec(a, func(conn *pgx.Conn, spec triggers.Spec) error {
-		changes, err := triggers.Apply(a.ctx, conn, spec, append(c.lockFlags.options(a), c.replaceFlags.options()...)...)
+		changes, err := triggers.Apply(a.ctx, conn, spec, append(c.lockOptions(a), c.replaceOptions()...)...)
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (c triggersDropCmd) Run(a *app) error {
 			}
 			return triggers.Drop(a.ctx, conn, spec, options...)
 		}
-		changes, err := drop(c.lockFlags.options(a)...)
+		changes, err := drop(c.lockOptions(a)...)
 		for _, change := range changes {
 			fmt.Fprintln(a.stdout, change)
 		}
