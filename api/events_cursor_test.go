@@ -139,7 +139,7 @@ func TestResumeWhileTheLogIsDown(t *testing.T) {
 	s.open("?since=" + seen).readUntil(`"c"`)
 }
 
-// slowLog is a log that, once slow is set, delays the next read after a cursor from the future until proceed is closed. The
+// slowLog is a log that, once slow is set, delays the next check of a cursor from the future until proceed is closed. The
 // feed's own reads have other cursors.
 type slowLog struct {
 	*streamtest.Log
@@ -148,16 +148,16 @@ type slowLog struct {
 	proceed chan struct{} // closed to let it continue
 }
 
-func (l *slowLog) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+func (l *slowLog) Check(ctx context.Context, from stream.Cursor) (events int, err error) {
 	if from.Next() < 1<<60 || !l.slow.CompareAndSwap(true, false) {
-		return l.Log.Read(ctx, from)
+		return l.Log.Check(ctx, from)
 	}
 	close(l.reading)
 	select {
 	case <-l.proceed:
-		return l.Log.Read(ctx, from)
+		return l.Log.Check(ctx, from)
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return 0, ctx.Err()
 	}
 }
 

@@ -64,7 +64,7 @@ func TestStatsShowTheFeed(t *testing.T) {
 		t.Errorf("bytes: %+v", got)
 	}
 	got.Bytes = 0
-	want := stream.FeedStats{Cursor: "k3f9-ji", Floor: "k3f9-0", Transactions: 2, Limit: 1 << 20, Events: 3}
+	want := stream.FeedStats{Cursor: "k3f9-ji", Floor: "k3f9-0", Transactions: 2, Limit: 1 << 20, Events: 3, CatchUpLimit: 64 << 20}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("feed (-want +got):\n%s", diff)
 	}
@@ -83,7 +83,8 @@ func TestStatsNames(t *testing.T) {
 	}})
 	response, body := s.request(http.MethodGet, "/api/stats")
 	const want = `{"totalConnections":0,"activeConnections":0,"connectionsByUser":{},"feed":{"cursor":"k3f9-0","floor":"k3f9-0",` +
-		`"transactions":0,"bytes":0,"limit":67108864,"events":0,"withheld":0,"resets":0,"unannounced":0,"catchUps":0},` +
+		`"transactions":0,"bytes":0,"limit":67108864,"events":0,"withheld":0,"resets":0,"unannounced":0,"catchUps":0,` +
+		`"catchUpBytes":0,"catchUpLimit":67108864,"catchUpsWaiting":0,"catchUpsInterrupted":0,"filterBytes":0},` +
 		`"listener":{"live":true,"roundTripMs":0.25,"leader":{"state":"leading","terms":3,` +
 		`"lockHolder":{"pid":7,"role":"r","application":"psql","mode":"ShareLock","since":"1970-01-01T00:00:00Z"}}},` +
 		`"pruner":{"pruned":1,"failures":2,"skipped":3}}` + "\n"

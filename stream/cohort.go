@@ -166,7 +166,7 @@ func (p *FanOutPass) resultFor(s *Subscription) *result {
 		}
 		return g.public
 	}
-	effective, ok := g.effectiveGrants(s.filter.grants)
+	effective, ok := g.effectiveGrants(s.filter.grants())
 	if !ok {
 		return p.compute(s, g)
 	}

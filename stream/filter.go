@@ -20,16 +20,16 @@ const Everyone = "*"
 // may receive. The zero Filter matches every public event.
 type Filter struct {
 	criteria *criteria // nil selects every event
-	grants   []string  // sorted; without grants only public events match
-	owner    *criteria // keeps shared grants in memory; nil if they are not shared
+	granted  *criteria // holds the grants; nil has none, which matches public events only
 }
 
-// criteria holds what a client selected, and whether its events are conflated or batched. It is
-// immutable.
+// criteria holds what a client selected, and whether its events are conflated or batched; or else its
+// grants. It is immutable.
 type criteria struct {
 	types     []string // sorted, as all lists here; nil selects every type
 	keys      []string // nil selects every key, and events without one
 	where     []condition
+	grants    []string
 	canonical string // see Filter.canonical; a hash, which is short
 
 	conflate bool
@@ -45,10 +45,18 @@ type condition struct {
 // WithGrants returns the filter for a client with these grants. It matches public events, and events
 // whose audience contains one of the grants.
 func (f Filter) WithGrants(grants []string) Filter {
-	f.grants = cloneAll(grants)
-	slices.Sort(f.grants)
-	f.grants = slices.Compact(f.grants)
+	grants = cloneAll(grants)
+	slices.Sort(grants)
+	f.granted = &criteria{grants: slices.Compact(grants)}
 	return f
+}
+
+// grants returns the grants, sorted.
+func (f *Filter) grants() []string {
+	if f.granted == nil {
+		return nil
+	}
+	return f.granted.grants
 }
 
 // canonical returns a text that is equal for two filters if and only if they have the same criteria.
@@ -97,8 +105,9 @@ func (f *Filter) match(e *entry, i int) bool {
 
 // hasGrantIn reports whether the audience contains one of the grants.
 func (f *Filter) hasGrantIn(audience []string) bool {
+	grants := f.grants()
 	for _, tag := range audience {
-		if contains(f.grants, tag) {
+		if contains(grants, tag) {
 			return true
 		}
 	}

@@ -27,17 +27,17 @@ func (f *Feed) ShareFilter(filter Filter) (Filter, error) {
 		}
 		filter.criteria = shared
 	}
-	size := sizeOf(filter.grants)
+	grants := filter.grants()
+	size := sizeOf(grants)
 	if size <= smallFilter {
 		return filter, nil
 	}
-	// The grants of a token may be parts of its text. As criteria they have what share needs.
-	hash := sha256.Sum256([]byte(strings.Join(filter.grants, "\x00")))
-	owner, ok := f.filters.share("grants "+string(hash[:]), size, func() *criteria { return &criteria{types: cloneAll(filter.grants)} })
+	hash := sha256.Sum256([]byte(strings.Join(grants, "\x00")))
+	shared, ok := f.filters.share("grants "+string(hash[:]), size, func() *criteria { return filter.granted })
 	if !ok {
 		return Filter{}, ErrFiltersFull
 	}
-	filter.grants, filter.owner = owner.types, owner
+	filter.granted = shared
 	return filter, nil
 }
 

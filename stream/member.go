@@ -171,7 +171,7 @@ func (m *member) emit(bufs [][]byte) error {
 
 // interest returns what the filter can match, without its conditions on fields.
 func (f *Filter) interest() Interest {
-	i := Interest{Grants: unionOf(f.grants, []string{Everyone})}
+	i := Interest{Grants: unionOf(f.grants(), []string{Everyone})}
 	if f.criteria != nil {
 		i.Types, i.Keys = f.criteria.types, f.criteria.keys
 	}
