@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/db/pgtest"
@@ -205,24 +206,30 @@ tables:
 
 // An expression has the settings that it may depend on, as far as its text shows.
 func TestExpressionsFixTheirSettings(t *testing.T) {
-	const base = "search_path,TimeZone,DateStyle,IntervalStyle,extra_float_digits,bytea_output"
+	const (
+		few  = "search_path,TimeZone,DateStyle" // of an expression that computes no interval, float or bytea
+		base = few + ",IntervalStyle,extra_float_digits,bytea_output"
+	)
 	for expr, want := range map[string]string{
 		"n.id + 1":     base,
-		"upper('a')":   base,
+		"upper('a')":   few,
 		`'a\b' || 'c'`: base + ",standard_conforming_strings",
-		"to_char(now() at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS')": base,
-		"to_char(n.id, '999D99')":                                    base + ",lc_monetary,lc_numeric",
-		"to_char(now(), 'TMMonth')":                                  base + ",lc_time",
-		"to_char(n.id, n.status)":                                    base + ",lc_monetary,lc_numeric,lc_time",
+		"to_char(now() at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS')": few,
+		"to_char(n.id, '999D99')":                                    few + ",lc_monetary,lc_numeric",
+		"to_char(now(), 'TMMonth')":                                  few + ",lc_time",
+		"to_char(n.id, n.status)":                                    few + ",lc_monetary,lc_numeric,lc_time",
 		"n.id::money::text":                                          base + ",lc_monetary",
 		"'public.orders'::regclass":                                  base + ",quote_all_identifiers",
 		"query_to_xml('', true, true, '')::text":                     base + ",xmlbinary,xmloption",
-		"(select p.price from public.prices as p limit 1)":           base + ",lc_monetary,row_security",
+		"(select p.price from public.prices as p limit 1)":           few + ",lc_monetary,row_security",
 		"'{a,null}'::text[]":                                         base + ",array_nulls",
+		"sqrt(n.id)":                                                 base,
+		"n.id::float8":                                               base,
+		"(select s.f from public.sides as s limit 1)":                few + ",extra_float_digits,row_security",
 		"public.odd(1)":                                              "all",
 		"(select x.a from public.x as x)":                            "all",
 	} {
-		b := watch(t, orders+`create table public.prices (price money);
+		b := watch(t, orders+`create table public.prices (price money); create table public.sides (id int primary key, f float8);
 			create function public.odd(int) returns int language sql as 'select 1'; create view public.x as select 1 as a`, `
 tables:
   - name: public.orders
@@ -233,5 +240,37 @@ tables:
 		if want == "all" && strings.Count(got, ",") != 15 || want != "all" && got != want {
 			t.Errorf("settings of %s: %s, want %s", expr, got, want)
 		}
+	}
+}
+
+// The settings that expressions have are enough.
+func TestExpressionsDependOnNoSetting(t *testing.T) {
+	b := watch(t, `
+		create table public.sides (id int primary key, f float8, i interval, b bytea, d date, at timestamptz);
+		insert into public.sides values (1, 0.1::float8 + 0.2::float8, '1 day 02:03', '\x00ff', '2026-02-03', '2026-02-03Z');
+		create table public.orders (id int primary key, at timestamptz, status text)`, `
+tables:
+  - name: public.orders
+    on: { insert: created, update: updated, delete: deleted }
+    audience: array['at:' || n.at, 'f:' || (n.id / 3.0::float8)]
+    payload:
+      at: to_char(n.at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+      side: select json_build_object('f', s.f, 'i', s.i, 'b', s.b, 'd', s.d, 'at', s.at) from public.sides as s where s.id = n.id
+      kind: case when n.status is distinct from o.status then 'status' else 'general' end
+      age: "n.at - timestamptz '2026-01-01 00:00Z'"
+      text: format('%s %I', n.at, 'select')
+`)
+	write := func(conn *pgx.Conn) []string {
+		pgtest.Exec(t, conn, `insert into public.orders select s.id, s.at, 'a' from public.sides as s;
+			update public.orders set status = 'b'; delete from public.orders`)
+		return b.events()
+	}
+	want := write(b.conn)
+	b.exec(shadows)
+	hostile := pgtest.Connect(t, b.url)
+	pgtest.Exec(t, hostile, hostileSettings)
+	pgtest.Exec(t, hostile, temporaryShadows)
+	if diff := cmp.Diff(want, write(hostile)); diff != "" || len(want) != 3 || strings.Contains(want[0], "collection_reset") {
+		t.Errorf("events (-default +hostile):\n%s\n%s", diff, want)
 	}
 }

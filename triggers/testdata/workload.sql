@@ -4,9 +4,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 set row_security = off
 as $pgherald$
 #variable_conflict use_column
@@ -176,9 +173,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 set row_security = off
 as $pgherald$
 #variable_conflict use_column
@@ -255,9 +249,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 set row_security = off
 as $pgherald$
 #variable_conflict use_column
@@ -566,9 +557,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 set row_security = off
 as $pgherald$
 #variable_conflict use_column
@@ -604,9 +592,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 set row_security = off
 as $pgherald$
 #variable_conflict use_column
@@ -803,9 +788,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 set TimeZone = 'UTC'
 set DateStyle = 'ISO, YMD'
-set IntervalStyle = 'postgres'
-set extra_float_digits = 1
-set bytea_output = 'hex'
 set row_security = off
 as $pgherald$
 #variable_conflict use_column
