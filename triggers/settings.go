@@ -38,8 +38,8 @@ const (
 
 	// needAll is for SQL of which nothing is known.
 	needAll = needRowSecurity<<1 - 1
-	// needSQL is for every expression: its operators and functions have names without a schema, and it may
-	// turn any value into text.
+	// needSQL is for an expression: its operators and functions have names without a schema, and it may turn
+	// any value into text.
 	needSQL = needPath | needTimeZone | needDateStyle | needIntervalStyle | needFloatDigits | needBytea
 )
 
