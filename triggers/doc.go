@@ -61,7 +61,7 @@
 //
 // PostgreSQL fires the triggers of a row in the order of their names. Ours has a name that sorts before most
 // others, so that a write by an AFTER ROW trigger of the application gives its event after that of the outer
-// write, and the last event shows the row as it is. Two cases remain in which it does not:
+// write, and the last event shows the row's present state. Two cases remain in which it does not:
 //
 //   - a trigger of the application whose name sorts before "00_pgherald" writes to its own row again.
 //   - a trigger writes to another row that the same statement has already changed, but whose triggers have

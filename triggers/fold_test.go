@@ -127,7 +127,7 @@ func foldStatement(r *rand.Rand) string {
 		"$V", strconv.Itoa(n(80))).Replace(templates[r.IntN(len(templates))])
 }
 
-// fold is what a client makes of the events: the rows by table and key.
+// fold holds what a client makes of the events: the rows by table and key.
 type fold map[string]string
 
 // add applies an event. It returns a mistake in the order: an insert of a row that is there, or a write to one
