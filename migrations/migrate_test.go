@@ -44,6 +44,11 @@ func TestFilesComeInPairs(t *testing.T) {
 		if diff := cmp.Diff(found["up"], found["down"]); diff != "" {
 			t.Errorf("%s: not every migration has an up and a down file:\n%s", set.Name, diff)
 		}
+		for i, version := range found["up"] {
+			if version != i+1 {
+				t.Errorf("%s: version %d follows version %d", set.Name, version, i)
+			}
+		}
 	}
 }
 
