@@ -28,7 +28,7 @@ import (
 // docs/threat-model.md has the result of -args -hostile.clients=1000 -hostile.time=15s.
 var (
 	hostileClients = flag.Int("hostile.clients", 30, "clients of each kind of TestHostileClients")
-	hostileTime    = flag.Duration("hostile.time", time.Second, "time for which each kind of TestHostileClients attacks")
+	hostileTime    = flag.Duration("hostile.time", 500*time.Millisecond, "time for which each kind of TestHostileClients attacks")
 	hostileOnly    = flag.String("hostile.only", "", "regular expression of the kinds; empty means all")
 )
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/web"
@@ -158,6 +159,7 @@ func (c *fuzzedClient) do(step byte) {
 		_ = conn.SetLinger(0)
 		_ = conn.Close()
 	case 6:
+		_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond)) // there may be nothing to read
 		_, _ = conn.Read(make([]byte, 1+int(step)))
 	}
 }
