@@ -73,6 +73,17 @@ tables:
 	b.wantsAnyOrder(`deleted 1 `+ok, `deleted 3 `+ok, `collection_reset - {"table":"public.orders","key":"5",`+reset)
 }
 
+// "when others" alone does not mean a failed assertion.
+func TestFailedAssertion(t *testing.T) {
+	b := watch(t, orders+`
+		create function public.positive(int) returns int language plpgsql as
+		'begin assert $1 > 0; return $1; end'`, failing("when", "public.positive(n.total::int) > 0", "reset"))
+	b.exec(`insert into public.orders values (1, 'a', 1)`)
+	b.events()
+	b.gives(`update public.orders set total = 0`,
+		`collection_reset - {"table":"public.orders","key":"1","reason":"expression","sqlstate":"P0004"}`)
+}
+
 // A statement that fails for many rows does not flood the log, and no event hides between the resets.
 func TestErrorInManyRows(t *testing.T) {
 	b := watch(t, orders, failing("when", "1 / n.total > 0", "reset"))

@@ -89,7 +89,7 @@ func guard(statements []string) string {
 	return fmt.Sprintf(`-- An expression that raises an error must not fail the write. Nothing is written in this block.
 begin
 %s
-exception when others then
+exception when others or assert_failure then
     failed = sqlstate;
 end;`, indent(strings.Join(statements, "\n"), 1))
 }
@@ -191,7 +191,7 @@ func reset(t Table, key string) string {
 	}
 	return fmt.Sprintf(`begin
     failed_key = %s;
-exception when others then
+exception when others or assert_failure then
     failed_key = null;
 end;
 `, key) + fmt.Sprintf(call, table, "failed_key")

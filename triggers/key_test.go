@@ -22,6 +22,20 @@ func TestKeyShift(t *testing.T) {
 		`order_deleted 1 {"id":1,"status":"a","was":"a"}`, `order_created 2 {"id":2,"status":"a","was":null}`)
 }
 
+// A key that has become nullable since the last apply is drift. Until then no update is dropped.
+func TestKeyThatBecameNull(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	b.exec(`alter table public.orders drop constraint orders_pkey; alter table public.orders alter id drop not null;
+		insert into public.orders values (1, 'a')`)
+	b.events()
+	b.gives(`update public.orders set id = null`,
+		`order_deleted 1 {"id":1,"status":"a","was":"a"}`, `order_created - {"id":null,"status":"a","was":null}`)
+	b.gives(`update public.orders set status = 'b'`,
+		`order_deleted - {"id":null,"status":"a","was":"a"}`, `order_created - {"id":null,"status":"b","was":null}`)
+	b.gives(`update public.orders set id = 2`,
+		`order_deleted - {"id":null,"status":"b","was":"b"}`, `order_created 2 {"id":2,"status":"b","was":null}`)
+}
+
 func TestKeyChangeWithoutInsertAndDeleteEvents(t *testing.T) {
 	b := watch(t, orders, `
 tables:

@@ -98,8 +98,9 @@ func tableExists(rel relation) string {
 }
 
 // keyChanged generates the condition that an update changed the text of the key. The equality operator of
-// the key's type would not do: it may find two texts equal that clients tell apart.
+// the key's type would not do: it may find two texts equal that clients tell apart. A key that has become
+// nullable since counts as changed.
 func keyChanged(rel relation) string {
-	return fmt.Sprintf("%s operator(pg_catalog.<>) %s collate pg_catalog.\"C\"\n    and %s",
+	return fmt.Sprintf("coalesce(%s operator(pg_catalog.<>) %s collate pg_catalog.\"C\", true)\n    and %s",
 		rowKey(rel, "new"), rowKey(rel, "old"), tableExists(rel))
 }

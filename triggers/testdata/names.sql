@@ -93,13 +93,13 @@ lines' as multi
                 end if;
             end;
         end if;
-    exception when others then
+    exception when others or assert_failure then
         failed = sqlstate;
     end;
     if failed is not null then
         begin
             failed_key = case when tg_op operator(pg_catalog.=) 'DELETE' then pg_catalog.json_build_array(old."Größe", old."it's ""it""")::pg_catalog.text else pg_catalog.json_build_array(new."Größe", new."it's ""it""")::pg_catalog.text end;
-        exception when others then
+        exception when others or assert_failure then
             failed_key = null;
         end;
         perform pgherald.reset_collection('"Order Items"."select.from"', failed_key, failed);

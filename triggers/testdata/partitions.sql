@@ -23,7 +23,7 @@ begin
     -- An expression that raises an error must not fail the write. Nothing is written in this block.
     begin
         if tg_op operator(pg_catalog.=) 'UPDATE' then
-            key_changed = pg_catalog.json_build_array(new.order_id, new.sku)::pg_catalog.text operator(pg_catalog.<>) pg_catalog.json_build_array(old.order_id, old.sku)::pg_catalog.text collate pg_catalog."C"
+            key_changed = coalesce(pg_catalog.json_build_array(new.order_id, new.sku)::pg_catalog.text operator(pg_catalog.<>) pg_catalog.json_build_array(old.order_id, old.sku)::pg_catalog.text collate pg_catalog."C", true)
                 and 'shop.lines'::pg_catalog.regclass is not null;
         end if;
         if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
@@ -59,7 +59,7 @@ begin
                 end if;
             end;
         end if;
-    exception when others then
+    exception when others or assert_failure then
         failed = sqlstate;
     end;
     if failed is not null then
@@ -69,7 +69,7 @@ begin
                 when tg_op operator(pg_catalog.=) 'DELETE' then pg_catalog.json_build_array(old.order_id, old.sku)::pg_catalog.text
                 else pg_catalog.json_build_array(new.order_id, new.sku)::pg_catalog.text
             end;
-        exception when others then
+        exception when others or assert_failure then
             failed_key = null;
         end;
         perform pgherald.reset_collection('shop.lines', failed_key, failed);
@@ -270,13 +270,13 @@ begin
                 end if;
             end;
         end if;
-    exception when others then
+    exception when others or assert_failure then
         failed = sqlstate;
     end;
     if failed is not null then
         begin
             failed_key = case when tg_op operator(pg_catalog.=) 'DELETE' then old.sku::pg_catalog.text else new.sku::pg_catalog.text end;
-        exception when others then
+        exception when others or assert_failure then
             failed_key = null;
         end;
         perform pgherald.reset_collection('shop.stock', failed_key, failed);
@@ -335,13 +335,13 @@ begin
                     raise program_limit_exceeded;
                 end if;
             end;
-        exception when others then
+        exception when others or assert_failure then
             failed = sqlstate;
         end;
         if failed is not null then
             begin
                 failed_key = gone.sku::pg_catalog.text;
-            exception when others then
+            exception when others or assert_failure then
                 failed_key = null;
             end;
             perform pgherald.reset_collection('shop.stock', failed_key, failed);
@@ -401,13 +401,13 @@ begin
                     raise program_limit_exceeded;
                 end if;
             end;
-        exception when others then
+        exception when others or assert_failure then
             failed = sqlstate;
         end;
         if failed is not null then
             begin
                 failed_key = gone.sku::pg_catalog.text;
-            exception when others then
+            exception when others or assert_failure then
                 failed_key = null;
             end;
             perform pgherald.reset_collection('shop.stock', failed_key, failed);

@@ -27,7 +27,7 @@ begin
     -- An expression that raises an error must not fail the write. Nothing is written in this block.
     begin
         if tg_op operator(pg_catalog.=) 'UPDATE' then
-            key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+            key_changed = coalesce(new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C", true)
                 and 'public.activities'::pg_catalog.regclass is not null;
         end if;
         if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
@@ -116,7 +116,7 @@ begin
                 end if;
             end;
         end if;
-    exception when others then
+    exception when others or assert_failure then
         failed = sqlstate;
     end;
     if failed is not null then
@@ -126,7 +126,7 @@ begin
                 when tg_op operator(pg_catalog.=) 'DELETE' then old.id::pg_catalog.text
                 else new.id::pg_catalog.text
             end;
-        exception when others then
+        exception when others or assert_failure then
             failed_key = null;
         end;
         perform pgherald.reset_collection('public.activities', failed_key, failed);
@@ -205,13 +205,13 @@ begin
                     raise program_limit_exceeded;
                 end if;
             end;
-        exception when others then
+        exception when others or assert_failure then
             failed = sqlstate;
         end;
         if failed is not null then
             begin
                 failed_key = gone.id::pg_catalog.text;
-            exception when others then
+            exception when others or assert_failure then
                 failed_key = null;
             end;
             perform pgherald.reset_collection('public.activities', failed_key, failed);
@@ -278,7 +278,7 @@ begin
     -- An expression that raises an error must not fail the write. Nothing is written in this block.
     begin
         if tg_op operator(pg_catalog.=) 'UPDATE' then
-            key_changed = new.activity_id::pg_catalog.text operator(pg_catalog.<>) old.activity_id::pg_catalog.text collate pg_catalog."C"
+            key_changed = coalesce(new.activity_id::pg_catalog.text operator(pg_catalog.<>) old.activity_id::pg_catalog.text collate pg_catalog."C", true)
                 and 'public.assignments'::pg_catalog.regclass is not null;
         end if;
         if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
@@ -479,7 +479,7 @@ begin
                 end if;
             end;
         end if;
-    exception when others then
+    exception when others or assert_failure then
         failed = sqlstate;
     end;
     if failed is not null then
@@ -489,7 +489,7 @@ begin
                 when tg_op operator(pg_catalog.=) 'DELETE' then old.activity_id::pg_catalog.text
                 else new.activity_id::pg_catalog.text
             end;
-        exception when others then
+        exception when others or assert_failure then
             failed_key = null;
         end;
         perform pgherald.reset_collection('public.assignments', failed_key, failed);
@@ -614,7 +614,7 @@ begin
     -- An expression that raises an error must not fail the write. Nothing is written in this block.
     begin
         if tg_op operator(pg_catalog.=) 'UPDATE' then
-            key_changed = new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C"
+            key_changed = coalesce(new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C", true)
                 and 'public.activity_updates'::pg_catalog.regclass is not null;
         end if;
         if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
@@ -737,7 +737,7 @@ begin
                 end if;
             end;
         end if;
-    exception when others then
+    exception when others or assert_failure then
         failed = sqlstate;
     end;
     if failed is not null then
