@@ -26,7 +26,7 @@ const (
 
 	maxHeaderBytes    = 64 << 10
 	readHeaderTimeout = 10 * time.Second // of TLS handshakes too
-	idleTimeout       = 2 * time.Minute
+	idleTimeout       = 2 * time.Minute  // of a socket without a request; see sockets.run
 	pingTimeout       = 30 * time.Second
 
 	// responseTimeout bounds the time from the end of a request's headers to the end of its response. A stream sets a
@@ -84,11 +84,13 @@ func Socket(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // httpServer returns a server without a handler, and the function that makes it serve on a listener.
+//
+// The server has no IdleTimeout, since sockets closes idle connections: net/http starts the timer of an HTTP/2 connection again
+// when the connection closes with open streams, and keeps its memory meanwhile. That is up to 2 MB for 8 KB of requests.
 func (l Listen) httpServer(logger *slog.Logger) (*http.Server, func(net.Listener) error, error) {
 	s := &http.Server{
 		ReadHeaderTimeout: readHeaderTimeout,
 		WriteTimeout:      responseTimeout,
-		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		// net/http's own handler would wait for the body of OPTIONS *, without a deadline.
 		DisableGeneralOptionsHandler: true,

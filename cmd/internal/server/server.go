@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/metrics"
@@ -129,6 +130,11 @@ func (s *Server) serveClients(ctx context.Context, p *pipeline) error {
 	s.sockets.limits.streams = p.api.TakenOver
 	served := make(chan error, 1)
 	go func() { served <- s.serve(s.sockets.listener(s.listener)) }()
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	var watcher sync.WaitGroup
+	watcher.Go(func() { s.sockets.run(watching) })
+	defer watcher.Wait()
+	defer stopWatching()
 	defer s.http.Close() // first: stop waits for the streams, and one may wait for its client to read
 	s.logger.Info("serving", "url", s.URL(), "version", Version())
 	close(s.ready)

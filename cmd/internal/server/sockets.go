@@ -2,6 +2,7 @@ package server
 
 import (
 	"container/list"
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -51,6 +52,7 @@ type socketsOf struct {
 type socket struct {
 	conn      net.Conn
 	address   netip.Addr // invalid if the address has no limit
+	since     time.Time  // without a request
 	inAll     *list.Element
 	inAddress *list.Element
 }
@@ -150,6 +152,7 @@ func (s *sockets) log(limit metrics.SocketLimit) {
 
 // wait records that a socket has no request.
 func (s *sockets) wait(w *socket) {
+	w.since = time.Now()
 	w.inAll = s.waiting.PushBack(w)
 	if a, ok := s.addresses[w.address]; ok {
 		w.inAddress = a.waiting.PushBack(w)
@@ -178,6 +181,35 @@ func (s *sockets) remove(w *socket) {
 		}
 	}
 	s.metrics.SocketsOpen(len(s.open))
+}
+
+// run closes sockets that are without a request for too long, until ctx ends.
+func (s *sockets) run(ctx context.Context) {
+	tick := time.NewTicker(idleTimeout / 16)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			s.closeIdle(now.Add(-idleTimeout))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// closeIdle closes the sockets that have had no request since the given time.
+func (s *sockets) closeIdle(since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		oldest := s.waiting.Front()
+		if oldest == nil || oldest.Value.(*socket).since.After(since) {
+			return
+		}
+		idle := oldest.Value.(*socket)
+		s.remove(idle)
+		_ = idle.conn.Close() // net/http notices
+	}
 }
 
 // changed implements http.Server.ConnState.

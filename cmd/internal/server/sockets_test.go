@@ -218,6 +218,27 @@ func TestBusySocketsAreNotClosed(t *testing.T) {
 	}
 }
 
+// A socket that has no request for too long is closed, whether it is new or has had one, and a busy one is not.
+func TestIdleSocketsAreClosed(t *testing.T) {
+	s := newSocketServer(t, socketLimits{})
+	fresh, idle, busy := s.dial("127.0.0.1"), s.dial("127.0.0.1"), s.dial("127.0.0.1")
+	if !idle.works() {
+		t.Fatal("a new socket is not served")
+	}
+	busy.beBusy()
+	s.sockets.closeIdle(time.Now().Add(-time.Hour))
+	if !idle.works() {
+		t.Error("a socket was closed too early")
+	}
+	s.sockets.closeIdle(time.Now())
+	fresh.awaitClosed()
+	idle.awaitClosed()
+	close(s.release)
+	if _, err := http.ReadResponse(busy.in, nil); err != nil {
+		t.Errorf("a busy socket: %v", err)
+	}
+}
+
 // One address cannot take the sockets of others, and its own idle ones make room for its new ones.
 func TestSocketsOfOneAddress(t *testing.T) {
 	s := newSocketServer(t, socketLimits{total: 10, perAddress: 2})
