@@ -3,10 +3,8 @@ package api
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
-	"time"
 	"unicode/utf8"
 
 	"github.com/pgherald/pgherald/api/admission"
@@ -19,7 +17,12 @@ const maxUserName = 200
 
 // identified calls handle with the client's identity, or refuses the request.
 func (a *API) identified(handle Handler) http.HandlerFunc {
-	return a.identifiedBy(a.identify, handle)
+	return a.identifiedBy(a.identify, func(w http.ResponseWriter, r *http.Request, id auth.Identity) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			w = &identifiedResponse{ResponseWriter: w, request: r, check: func() error { return a.checkIdentity(id) }}
+		}
+		handle(w, r, id)
+	})
 }
 
 func (a *API) identifiedBy(identify func(*http.Request) (auth.Identity, error), handle Handler) http.HandlerFunc {
@@ -35,32 +38,6 @@ func (a *API) identifiedBy(identify func(*http.Request) (auth.Identity, error), 
 		}
 		handle(w, r, id)
 	}
-}
-
-// identifiedBody is the body of a request whose client is identified. A client can send the body long after the headers, so
-// its end is an error if the identity has ended by then.
-type identifiedBody struct {
-	io.ReadCloser
-	check func() error
-}
-
-// Read reads the body, and checks the identity at its end. The error is then a *problem.Problem.
-func (b *identifiedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		if ended := b.check(); ended != nil {
-			return n, problem.Of(ended)
-		}
-	}
-	return n, err
-}
-
-// checkIdentity returns an *auth.Error if an identity has expired or was revoked.
-func (a *API) checkIdentity(id auth.Identity) error {
-	if id.HasExpired(time.Now()) {
-		return auth.Expired()
-	}
-	return a.revocations.check(id)
 }
 
 // permitted calls handle if the identity has access, or refuses the request.
@@ -86,6 +63,10 @@ func (a *API) limited(kind admission.Kind, handle Handler) Handler {
 			return
 		}
 		defer done()
+		if err := a.checkIdentity(id); err != nil { // it may have ended meanwhile
+			a.refuse(w, r, err)
+			return
+		}
 		handle(w, r, id)
 	}
 }
