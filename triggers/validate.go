@@ -14,7 +14,11 @@ import (
 
 // Validation happens in two steps, and neither executes anything. First PostgreSQL parses every expression by
 // itself: an error names the table and the field, and an expression cannot affect the SQL around it. Then
-// PostgreSQL plans each whole statement, as the trigger will.
+// PostgreSQL parses each whole statement of the triggers.
+//
+// PostgreSQL must not plan them: the planner computes what is constant, with rows of nulls as n and o most of it. An
+// owner of a watched table can put a cast or an operator on a column's type, whose function would run here, with
+// the rights of the role that applies the triggers.
 
 // validator collects the errors of PostgreSQL about the expressions of one table.
 type validator struct {
@@ -129,11 +133,11 @@ func (v *validator) describe(ctx context.Context, what, sql string, want uint32)
 	})
 }
 
-// statements lets PostgreSQL plan the statements of the triggers, with rows of nulls as n and o.
+// statements lets PostgreSQL parse the statements of the triggers, with rows of nulls as n and o.
 func (v *validator) statements(ctx context.Context, rel relation) error {
 	for _, op := range []string{opInsert, opUpdate, opDelete} {
 		for _, event := range v.table.events(op) {
-			if err := v.statement(ctx, op, "explain "+insertEvent(rel, event, v.from)); err != nil {
+			if err := v.statement(ctx, op, insertEvent(rel, event, v.from)); err != nil {
 				return err
 			}
 		}
@@ -141,12 +145,12 @@ func (v *validator) statements(ctx context.Context, rel relation) error {
 	if v.table.Truncate.Type == "" {
 		return nil
 	}
-	return v.statement(ctx, opTruncate, "explain "+truncatedTable(v.table, rel.name))
+	return v.statement(ctx, opTruncate, truncatedTable(v.table, rel.name))
 }
 
 func (v *validator) statement(ctx context.Context, op, sql string) error {
 	return v.inSavepoint(ctx, "on "+op, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, restoreLineBreaks(sql))
+		_, err := tx.Conn().PgConn().Prepare(ctx, "", restoreLineBreaks(sql), nil)
 		return err
 	})
 }
