@@ -39,7 +39,7 @@ const (
 	// waitTick is how often a waiting member sends a heartbeat if one is due, and looks for slow clients.
 	waitTick = 250 * time.Millisecond
 	// slowAfter is how long a client may take for slowBytes while another one waits for the memory.
-	slowAfter = 10 * time.Second
+	slowAfter = 3 * time.Second
 	slowBytes = 256 << 10
 	// farBehind is the number of transactions for which a subscription does not wait until an older
 	// replay has passed them.
@@ -109,19 +109,14 @@ func (s *replays) evict(n int64) bool {
 	return s.bytes+n <= s.limit || s.pages == 0
 }
 
-// interruptSlow interrupts the client that has taken longest for its part, if it takes too long. The caller
-// must hold mu.
+// interruptSlow interrupts the clients that take too long. The caller must hold mu.
 func (s *replays) interruptSlow() {
-	var slowest *member
 	for m := range s.members {
-		if !m.busySince.IsZero() && (slowest == nil || m.busySince.Before(slowest.busySince)) {
-			slowest = m
+		if !m.busySince.IsZero() && time.Since(m.busySince) > slowAfter && m.client.Interrupt != nil {
+			m.busySince = time.Now()
+			s.interrupted++
+			m.client.Interrupt()
 		}
-	}
-	if slowest != nil && time.Since(slowest.busySince) > slowAfter && slowest.client.Interrupt != nil {
-		slowest.busySince = time.Now()
-		s.interrupted++
-		slowest.client.Interrupt()
 	}
 }
 
@@ -166,9 +161,10 @@ func (s *replays) openReplay(m *member, src source) bool {
 	if s.line[0] != m {
 		return false
 	}
-	// Half of the bytes remain for pages, so that the replays cannot wait for each other.
-	s.evict(s.limit/2 + replayBytes)
-	if len(s.open) > 0 && s.bytes+replayBytes > s.limit/2 {
+	// A page, and half of the rest, remain for pages, so that the replays cannot wait for each other.
+	most := (s.limit - s.page) / 2
+	s.evict(s.limit - most + replayBytes)
+	if len(s.open) > 0 && s.bytes+replayBytes > most {
 		return false
 	}
 	s.leaveLine(m)

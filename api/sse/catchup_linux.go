@@ -78,21 +78,34 @@ func (u *catchUp) emit(bufs [][]byte) error {
 
 func (u *catchUp) send(b []byte) error {
 	for {
-		n, err := send(int(u.client.fd), b)
+		n, err := u.trySend(b)
 		u.client.bytes += int64(n)
 		if b = b[n:]; err == nil && len(b) == 0 {
 			return nil
 		}
-		if err != nil && !errors.Is(err, unix.EAGAIN) {
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, unix.EAGAIN) {
 			return CloseClientGone
 		}
-		if err != nil {
-			if err := u.waitForRoom(); err != nil {
-				return err
-			}
+		if err := u.waitForRoom(); err != nil {
+			return err
 		}
 	}
 }
+
+// trySend sends what the socket takes. Few catch-ups send at a time, because each send takes long: the shards,
+// which serve the clients that are not behind, need the processors too.
+func (u *catchUp) trySend(b []byte) (int, error) {
+	sends := u.client.shard.transport.catchUpSends
+	sends <- struct{}{}
+	defer func() { <-sends }()
+	return send(int(u.client.fd), b[:min(len(b), catchUpSend)])
+}
+
+// catchUpSend is the number of bytes that a catch-up sends before it lets another one send.
+const catchUpSend = 64 << 10
 
 func (u *catchUp) waitForRoom() error {
 	timeout := time.NewTimer(u.client.shard.server.opts.WriteTimeout)

@@ -71,7 +71,7 @@ func newTestShard(tb testing.TB, server *Server) *shard {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := newShard(&epollTransport{server: server, poller: poller})
+	s := newShard(&epollTransport{server: server, poller: poller, catchUpSends: make(chan struct{}, 1)})
 	tb.Cleanup(func() {
 		s.sweeper.Stop()
 		s.flusher.Stop()

@@ -22,6 +22,8 @@ type epollTransport struct {
 	next    atomic.Uint32 // counts clients, which are distributed evenly among the shards
 	sockets atomic.Int64  // taken over, or about to be
 	running sync.WaitGroup
+	// catchUpSends is a semaphore: one element for each catch-up that sends at the moment.
+	catchUpSends chan struct{}
 }
 
 func newTransport(s *Server) (transport, error) {
@@ -30,6 +32,7 @@ func newTransport(s *Server) (transport, error) {
 		return nil, fmt.Errorf("create an epoll instance: %w", err)
 	}
 	e := &epollTransport{server: s, poller: p, shards: make([]*shard, runtime.GOMAXPROCS(0))}
+	e.catchUpSends = make(chan struct{}, max(1, len(e.shards)/2))
 	for i := range e.shards {
 		e.shards[i] = newShard(e)
 	}
