@@ -217,7 +217,7 @@ const (
 	maxFields = 16   // fields with a condition
 	maxText   = 1000 // bytes of each
 
-	maxFilter = 16 << 10 // bytes of all of them, as they are encoded in a URL
+	maxFilter = 16 << 10 // bytes of all of them, encoded as in a URL
 )
 
 // ParamError says what is wrong with a parameter of a filter.

@@ -68,7 +68,7 @@ func cloneAll(texts []string) []string {
 	return out
 }
 
-// interner holds values by name as long as somebody else refers to them, up to a limit of bytes.
+// interner holds values by name as long as others refer to them, up to a limit of bytes.
 type interner[T any] struct {
 	limit int64
 

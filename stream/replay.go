@@ -256,7 +256,7 @@ func newReplayPart(t *Transaction, wants *Interest) *replayPart {
 	return p
 }
 
-// replayPartOverhead is what the runtime allocates for a replayPart, without its entry.
+// replayPartOverhead counts the allocations of a replayPart without its entry, in bytes.
 const replayPartOverhead = 160
 
 // append adds parts that were fetched. The caller must hold shared.mu.

@@ -66,7 +66,7 @@ func (p *page) isForeign() bool {
 	return p.state.isForeign() || slices.ContainsFunc(p.events, func(e event) bool { return p.state.isFuture(e.xid) })
 }
 
-// reset resets a log in which a read has found foreign transactions: somebody has restored a dump into it,
+// reset resets a log in which a read has found foreign transactions: a dump was restored into it,
 // or a subscription replicates another log into it. The error wraps stream.ErrOtherLog, since the log is
 // another one now, unless the reset failed.
 func (l *Log) reset(ctx context.Context) error {

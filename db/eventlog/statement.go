@@ -18,7 +18,7 @@ from pgherald.log as l
 union all`
 
 // eventsBranch selects events; a condition on e follows. $1 is the largest size of an event in bytes, $2
-// is what to read of the events, and $3 to $6 are an interest: whether it is in everything, its types, its
+// says which part of the events to read, and $3 to $6 are an interest: whether it is in everything, its types, its
 // keys and its grants.
 //
 // PostgreSQL decides about each event before it sends any of it: the shape says what of the event fits.

@@ -25,7 +25,7 @@ func garbagePercent(feed, live uint64) int {
 
 // memoryLimit returns the limit of the process's memory from which on the runtime collects more often: the
 // budget, or more if what is live takes nearly all of it, as that of very many connections does. Otherwise the
-// runtime would collect garbage all the time, in vain.
+// runtime would collect garbage all the time and free nothing.
 func memoryLimit(budget, live uint64) int64 { return int64(max(budget, live/4*5)) }
 
 // boundGarbage adapts GOGC and the memory limit after each collection until ctx ends. It does nothing if the

@@ -15,7 +15,7 @@ const (
 	memoryWithoutCgroup = 512 << 20
 	// minMemory is the smallest memory budget.
 	minMemory = 32 << 20
-	// minHeadroom is what the default budget leaves of the cgroup's limit, besides a quarter: the process
+	// The default budget leaves minHeadroom and a quarter of the cgroup's limit to the rest: the process
 	// itself, the stacks of its goroutines and what the kernel charges for sockets and files.
 	minHeadroom = 64 << 20
 	// maxPart bounds the parts of a large budget, except the feed: more memory would not make them better.
