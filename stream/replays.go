@@ -11,7 +11,7 @@ import (
 // of the log share a replay, so that it is fetched, encoded and held once. All replays together hold a
 // bounded number of bytes. A subscription that needs more has to wait; its stream stays open meanwhile.
 //
-// That wait ends: what the replays hold is either read by somebody already, and is evicted, or it is being
+// That wait ends: what the replays hold was either read already, and is evicted, or it is being
 // written to a client, and a client that takes too long is interrupted.
 type replays struct {
 	log     Log
