@@ -53,7 +53,6 @@ func TestFiltersShareTheirMemory(t *testing.T) {
 		t.Errorf("a filter that is known: %v", err)
 	}
 	runtime.KeepAlive(open)
-	open = nil
 	for feed.filters.held() > 0 { // the cleanups run some time after the collection
 		runtime.GC()
 		runtime.Gosched()
