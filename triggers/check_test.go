@@ -250,3 +250,17 @@ func TestCheckOfTheLog(t *testing.T) {
 	b.drifts(ordersSpec, "the log pgherald.events has row-level security: servers may miss events",
 		"the log pgherald.events is unlogged: a crash of PostgreSQL empties it, and clients resume across the gap")
 }
+
+// pg_restore --disable-triggers leaves the log's own triggers in another state.
+func TestCheckOfTheLogsTriggers(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	b.exec(`alter table pgherald.events disable trigger all; alter table pgherald.events enable trigger all`)
+	drifts := b.check(ordersSpec)
+	if len(drifts) != 2 {
+		t.Fatalf("got %v", drifts)
+	}
+	for _, d := range drifts {
+		b.exec(strings.Trim(strings.TrimPrefix(d.Remedy, "run "), "`"))
+	}
+	b.drifts(ordersSpec)
+}

@@ -73,32 +73,6 @@ func (r resolved) warnings() []Drift {
 	return drifts
 }
 
-// checkLog reports properties that the log must not have.
-func checkLog(ctx context.Context, tx pgx.Tx) ([]Drift, error) {
-	var log traits
-	err := tx.QueryRow(ctx, `
-		select c.relpersistence = 'u', c.relrowsecurity
-		from pg_class as c
-		where c.oid = 'pgherald.events'::regclass`).Scan(&log.unlogged, &log.rowSecurity)
-	if err != nil {
-		return nil, fmt.Errorf("look up properties of the log: %w", err)
-	}
-	var drifts []Drift
-	if log.rowSecurity {
-		drifts = append(drifts, Drift{
-			Kind: KindRowSecurity, Message: "the log pgherald.events has row-level security: servers may miss events",
-			Remedy: "run `alter table pgherald.events disable row level security`",
-		})
-	}
-	if log.unlogged {
-		drifts = append(drifts, Drift{
-			Kind: KindUnlogged, Message: "the log pgherald.events is unlogged: a crash of PostgreSQL empties it, and clients resume across the gap",
-			Remedy: "run `alter table pgherald.events set logged`",
-		})
-	}
-	return drifts, nil
-}
-
 // publicTypes returns the types of the events that have no audience, each once.
 func (t Table) publicTypes() []string {
 	var types []string

@@ -88,6 +88,30 @@ func TestReadResetsAForeignLog(t *testing.T) {
 	}
 }
 
+// TestRestoreWithoutTriggers restores rows of another log as pg_restore --data-only --disable-triggers does.
+func TestRestoreWithoutTriggers(t *testing.T) {
+	url := pgtest.NewDatabase(t)
+	log := openLog(t, url)
+	start := head(t, log, 0)
+	writer := pgtest.Connect(t, url)
+	for _, table := range []string{"events", "log"} {
+		pgtest.Exec(t, writer, `alter table pgherald.`+table+` disable trigger all`)
+	}
+	pgtest.Exec(t, writer, `insert into pgherald.events (xid, type, data) values ('9000000000', 'a', '1'), ('3', 'a', '1')`)
+	for _, table := range []string{"events", "log"} {
+		pgtest.Exec(t, writer, `alter table pgherald.`+table+` enable trigger all`)
+	}
+	if _, _, err := tryCollect(t.Context(), log, start); !errors.Is(err, stream.ErrOtherLog) {
+		t.Fatalf("got %v, want ErrOtherLog", err)
+	}
+	start = head(t, log, 1000)
+	emit(t, writer, "new", 1)
+	got, _ := collect(t, log, start)
+	if diff := cmp.Diff([]string{"new×1"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestForeignRowsAreNotStored copies rows of another log into this one, as pg_restore and the worker of a
 // subscription do.
 func TestForeignRowsAreNotStored(t *testing.T) {
