@@ -238,8 +238,15 @@ func (s *Subscription) rewind(before *Subscription, data []byte, n int) (rest []
 		return shareOrCopy(data[n:], data)
 	}
 	*s = trial
+	if last := bufs[len(bufs)-1]; m-n > smallRest && m-n <= len(last) {
+		return slices.Clip(last[len(last)-(m-n):])
+	}
 	return shareOrCopy(data[n:m], data)
 }
+
+// smallRest is the size up to which each client may have a copy of the rest of a frame. A larger one is in the
+// memory of the feed: clients that are stuck in large frames, each at another byte, would need as much again each.
+const smallRest = 16 << 10
 
 // shareOrCopy returns rest, a part of data, in a form that does not keep all of data in memory. It copies
 // rest if that is less than half of data. Otherwise it returns the shared bytes, so that all clients
