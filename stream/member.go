@@ -21,6 +21,8 @@ type member struct {
 
 	busySince time.Time // since when the client receives what was fetched; zero while it waits for more
 	busyBytes int64     // that it has received since then
+
+	emittingSince time.Time // since when Emit runs; zero while it does not
 }
 
 // CatchUpClient is the client of a subscription that catches up.
@@ -166,7 +168,21 @@ func (m *member) emit(bufs [][]byte) error {
 	if m.client.Emit == nil {
 		return nil
 	}
+	m.setEmitting(time.Now())
+	defer m.setEmitting(time.Time{})
 	return m.client.Emit(bufs)
+}
+
+func (m *member) setEmitting(since time.Time) {
+	m.shared.mu.Lock()
+	defer m.shared.mu.Unlock()
+	m.emittingSince = since
+}
+
+// isSlow reports whether the client takes too long. The caller must hold shared.mu.
+func (m *member) isSlow(now time.Time) bool {
+	return !m.busySince.IsZero() && now.Sub(m.busySince) > slowAfter ||
+		!m.emittingSince.IsZero() && now.Sub(m.emittingSince) > stuckAfter && len(m.held) > 0
 }
 
 // interest returns what the filter can match, without its conditions on fields.

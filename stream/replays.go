@@ -41,6 +41,8 @@ const (
 	// slowAfter is how long a client may take for slowBytes while another one waits for the memory.
 	slowAfter = 3 * time.Second
 	slowBytes = 256 << 10
+	// stuckAfter is how long it may take for the bytes of one Emit.
+	stuckAfter = time.Second
 	// farBehind is the number of transactions for which a subscription does not wait until an older
 	// replay has passed them.
 	farBehind = 50_000
@@ -111,9 +113,10 @@ func (s *replays) evict(n int64) bool {
 
 // interruptSlow interrupts the clients that take too long. The caller must hold mu.
 func (s *replays) interruptSlow() {
+	now := time.Now()
 	for m := range s.members {
-		if !m.busySince.IsZero() && time.Since(m.busySince) > slowAfter && m.client.Interrupt != nil {
-			m.busySince = time.Now()
+		if m.client.Interrupt != nil && m.isSlow(now) {
+			m.busySince, m.emittingSince = now, now
 			s.interrupted++
 			m.client.Interrupt()
 		}

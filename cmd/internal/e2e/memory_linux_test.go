@@ -41,17 +41,17 @@ type memoryTest struct {
 	started string // cursor before the history
 }
 
-// TestMemory does to servers what once took gigabytes, or delayed everybody. Each must stay within its budget,
+// TestMemory does to servers what once took gigabytes, or delayed all clients. Each must stay within its budget,
 // and its healthy clients must receive every event.
 func TestMemory(t *testing.T) {
 	binary := buildProgram(t)
 	for name, test := range map[string]func(*memoryTest){
-		"a huge row that nobody wants":   (*memoryTest).hugeRow,
-		"large rows that nobody wants":   (*memoryTest).unwantedRows,
-		"old cursors and slow readers":   (*memoryTest).slowReaders,
-		"resumes from the oldest cursor": (*memoryTest).resumes,
-		"large filters":                  (*memoryTest).largeFilters,
-		"large bodies":                   (*memoryTest).largeBodies,
+		"a huge row that no client wants": (*memoryTest).hugeRow,
+		"large rows that no client wants": (*memoryTest).unwantedRows,
+		"old cursors and slow readers":    (*memoryTest).slowReaders,
+		"resumes from the oldest cursor":  (*memoryTest).resumes,
+		"large filters":                   (*memoryTest).largeFilters,
+		"large bodies":                    (*memoryTest).largeBodies,
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMemoryTest(t, binary)

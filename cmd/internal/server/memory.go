@@ -37,10 +37,9 @@ func (t Tuning) memory() memory {
 	if total == 0 {
 		total = defaultMemory("/")
 	}
-	return memory{
-		total: total, feed: min(t.FeedBytes, total/2),
-		catchUps: min(total/4, maxPart), filters: min(total/16, maxPart/4), bodies: min(total/16, maxPart/4),
-	}
+	m := memory{total: total, feed: min(t.FeedBytes, total/2), filters: min(total/16, maxPart/4), bodies: min(total/16, maxPart/4)}
+	m.catchUps = min(total/8*7-m.feed-m.filters-m.bodies, maxPart)
+	return m
 }
 
 func (t Tuning) validateMemory() error {
