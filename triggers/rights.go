@@ -103,36 +103,47 @@ func nullRows(ctx context.Context, tx pgx.Tx, rel relation) (string, error) {
 	return "from (select " + columns + ") as n\ncross join (select " + columns + ") as o\n", nil
 }
 
-// dependenciesSQL lists the objects that a view needs rights on, and their schemas.
+// dependenciesSQL lists the objects that a view needs rights on, and their schemas. It follows the views that the view
+// reads: their functions run with the rights of the reader, and their tables are read with those of the views' owners,
+// except in views with security_invoker, wherever these are.
 const dependenciesSQL = `
-with used as (
-    select distinct d.refclassid, d.refobjid
+with recursive used (refclassid, refobjid, by_name, by_reader) as (
+    select d.refclassid, d.refobjid, true, true
     from pg_rewrite as w
     join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
     where w.ev_class = to_regclass($1) and d.refobjid <> w.ev_class
+    union
+    select d.refclassid, d.refobjid, false, exists (
+        select from pg_options_to_table(v.reloptions) as o
+        where o.option_name = 'security_invoker' and o.option_value::boolean
+    )
+    from used as u
+    join pg_class as v on u.refclassid = 'pg_class'::regclass and v.oid = u.refobjid and v.relkind = 'v'
+    join pg_rewrite as w on w.ev_class = v.oid
+    join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refobjid <> v.oid
 ),
 functions as (
-    select u.refobjid as oid from used as u where u.refclassid = 'pg_proc'::regclass
+    select u.refobjid as oid, u.by_name from used as u where u.refclassid = 'pg_proc'::regclass
     union
-    select o.oprcode from used as u join pg_operator as o on o.oid = u.refobjid where u.refclassid = 'pg_operator'::regclass
+    select o.oprcode, u.by_name from used as u join pg_operator as o on o.oid = u.refobjid where u.refclassid = 'pg_operator'::regclass
 ),
-objects (kind, object, namespace) as (
-    select 'table', quote_ident(s.nspname) || '.' || quote_ident(c.relname), c.relnamespace
+objects (kind, object, namespace, by_name) as (
+    select 'table', quote_ident(s.nspname) || '.' || quote_ident(c.relname), c.relnamespace, u.by_name
     from used as u
     join pg_class as c on c.oid = u.refobjid and c.relkind <> 'c'
     join pg_namespace as s on s.oid = c.relnamespace
-    where u.refclassid = 'pg_class'::regclass
+    where u.refclassid = 'pg_class'::regclass and u.by_reader
     union all
-    select 'function', p.oid::regprocedure::text, p.pronamespace
+    select 'function', p.oid::regprocedure::text, p.pronamespace, f.by_name
     from functions as f
     join pg_proc as p on p.oid = f.oid
     union all
-    select null, null, o.oprnamespace
+    select null, null, o.oprnamespace, u.by_name
     from used as u
     join pg_operator as o on o.oid = u.refobjid
     where u.refclassid = 'pg_operator'::regclass
     union all
-    select null, null, t.typnamespace
+    select null, null, t.typnamespace, u.by_name
     from used as u
     join pg_type as t on t.oid = u.refobjid
     where u.refclassid = 'pg_type'::regclass
@@ -142,7 +153,7 @@ union
 select 'schema', quote_ident(s.nspname)
 from objects as o
 join pg_namespace as s on s.oid = o.namespace
-where s.nspname not in ('pg_catalog', 'pgherald', 'information_schema')
+where o.by_name and s.nspname not in ('pg_catalog', 'pgherald', 'information_schema')
 order by 1 desc, 2`
 
 // viewNeeds creates a view of an event's query, reads what it depends on, and drops it. The view is temporary, which

@@ -109,6 +109,28 @@ func TestScriptGrantsWhatExpressionsNeed(t *testing.T) {
 	b.gives(`insert into app.orders values (1, 1, 'good')`, `created 1 {"id":1,"name":"Ann","double":2,"near":true,"odd":0} {good}`)
 }
 
+// A view reads its tables as its owner, or as its reader, and runs its functions as its reader.
+func TestApplyGrantsWhatViewsNeed(t *testing.T) {
+	atLeast(t, 15)
+	b := open(t, app+`;
+		create schema hidden;
+		create table hidden.clients (id int primary key, name text);
+		insert into hidden.clients values (1, 'Ann');
+		create view app.inner_view with (security_invoker) as select id, name, app.double(id) as twice from hidden.clients;
+		create view app.invoker with (security_invoker = on) as select * from app.inner_view;
+		create view app.definer as select i.*, x.id as x from app.inner_view as i left join app."Odd ""names"".x" as x on app.near(x.id, i.id)`)
+	for view, want := range map[string][]string{
+		"app.invoker": {`execute on app.double(integer)`, `select on app.inner_view`, `select on app.invoker`, `select on hidden.clients`, `usage on app`},
+		"app.definer": {`execute on app.double(integer)`, `execute on app.near(integer,integer)`, `select on app.definer`, `select on hidden.clients`, `usage on app`},
+	} {
+		b.apply(parse(t, `
+tables: [{ name: app.orders, join: `+view+` as c on c.id = n.client, payload: { name: c.name, twice: c.twice }, on: { insert: created } }]`))
+		b.wantRights(want...)
+		b.events()
+		b.gives(`delete from app.orders; insert into app.orders values (1, 1, 'good')`, `created 1 {"name":"Ann","twice":2}`)
+	}
+}
+
 // A role that may not give a right away learns whom to ask.
 func TestApplyNamesTheRightsThatItCannotGive(t *testing.T) {
 	b := open(t, app)
