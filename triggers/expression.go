@@ -92,6 +92,10 @@ func telltales() []telltale {
 		{regexp.MustCompile(`\breg[a-z]|format|quote_ident|pg_get`), needIdentifiers},
 		{regexp.MustCompile(`xml`), needXML | needXMLOption},
 		{regexp.MustCompile(`\{[^}]*null`), needArrayNulls},
+		// A text becomes an array, a time or a query.
+		{regexp.MustCompile(`(::|\bas\b)[^,()\[\]]*(\[|\barray\b)`), needArrayNulls},
+		{regexp.MustCompile(`(::|\bas\b)\s*"?(pg_catalog"?\.\s*"?)?time|to_timestamp`), needAbbreviations},
+		{regexp.MustCompile(`to_ts|tsvector|tsquery|\bts_`), needTextSearch},
 		{regexp.MustCompile(`=\s*null|null\s*=`), needNullEquals},
 		{regexp.MustCompile(`operator\s*\(`), needAll},
 		{readsTables, needRowSecurity},

@@ -34,6 +34,8 @@ const (
 	needXMLOption
 	needArrayNulls
 	needNullEquals
+	needTextSearch
+	needAbbreviations
 	needRowSecurity
 
 	// needAll is for SQL of which nothing is known.
@@ -63,6 +65,8 @@ func allSettings() []setting {
 		{"xmloption", "'content'"},
 		{"array_nulls", "on"},
 		{"transform_null_equals", "off"},
+		{"default_text_search_config", "'pg_catalog.simple'"},
+		{"timezone_abbreviations", "'Default'"},
 		{"row_security", "off"},
 	}
 }

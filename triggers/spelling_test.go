@@ -54,7 +54,7 @@ const hostileSettings = `
 	set search_path = pg_temp, evil, pg_catalog;
 	set timezone = 'Asia/Kathmandu'; set datestyle = 'German'; set intervalstyle = 'sql_standard';
 	set extra_float_digits = -15; set bytea_output = 'escape'; set quote_all_identifiers = on;
-	set xmlbinary = 'hex'; set xmloption = 'document'; set array_nulls = off; set transform_null_equals = on;
+	set xmlbinary = 'hex'; set xmloption = 'document'; set array_nulls = off; set timezone_abbreviations = 'India'; set transform_null_equals = on;
 	set standard_conforming_strings = off; set backslash_quote = off; set escape_string_warning = off;
 	set plpgsql.variable_conflict = 'use_variable'; set plpgsql.extra_errors = 'all'; set row_security = off;
 	set check_function_bodies = off; set default_text_search_config = 'evil.nothing'; set lc_time = 'C.UTF-8'`
@@ -223,6 +223,9 @@ func TestExpressionsFixTheirSettings(t *testing.T) {
 		"query_to_xml('', true, true, '')::text":                     base + ",xmlbinary,xmloption",
 		"(select p.price from public.prices as p limit 1)":           few + ",lc_monetary,row_security",
 		"'{a,null}'::text[]":                                         base + ",array_nulls",
+		"n.status::text[]":                                           base + ",array_nulls",
+		"to_tsvector(n.status) @@ to_tsquery('the')":                 base + ",default_text_search_config",
+		"n.status::timestamptz":                                      base + ",timezone_abbreviations",
 		"sqrt(n.id)":                                                 base,
 		"n.id::float8":                                               base,
 		"(select s.f from public.sides as s limit 1)":                few + ",extra_float_digits,row_security",
@@ -237,7 +240,7 @@ tables:
     payload: { x: `+fmt.Sprintf("%q", expr)+` }
 `)
 		got := b.one(`select string_agg(split_part(s, '=', 1), ',') from pg_proc, unnest(proconfig) as s where proname = 'public.orders.row'`)
-		if want == "all" && strings.Count(got, ",") != 15 || want != "all" && got != want {
+		if want == "all" && strings.Count(got, ",") != 17 || want != "all" && got != want {
 			t.Errorf("settings of %s: %s, want %s", expr, got, want)
 		}
 	}
