@@ -78,7 +78,7 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) (checked, error) {
 func (r resolved) drift(found installed) []Drift {
 	var drifts []Drift
 	for _, m := range r.mistakes {
-		drifts = append(drifts, Drift{m.kind, r.table.Name, m.err.Error(), remedyOf(m.kind)})
+		drifts = append(drifts, Drift{m.kind, r.table.Name, m.err.Error(), r.remedyOf(m.kind)})
 	}
 	if r.isUnknown() || r.isForeign() {
 		return drifts
@@ -96,11 +96,17 @@ func (r resolved) drift(found installed) []Drift {
 	return drifts
 }
 
-func remedyOf(k Kind) string {
-	if k == KindExpression {
-		return "writes may fail; correct the spec or the table, then " + runApply
+// remedyOf begins with what the mistake does meanwhile: that decides how soon somebody must correct it.
+func (r resolved) remedyOf(k Kind) string {
+	remedy := "correct the spec or the table, then " + runApply
+	switch {
+	case k != KindExpression:
+		return remedy
+	case r.table.AbortOnError:
+		return "writes may fail; " + remedy
+	default:
+		return "writes may give a collection_reset instead of events; " + remedy
 	}
-	return "correct the spec or the table, then " + runApply
 }
 
 // extras reports what is installed and not in the spec. A trigger that a watched table took along when it was
