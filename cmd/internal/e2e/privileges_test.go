@@ -116,7 +116,7 @@ func TestPrivileges(t *testing.T) {
 
 	n := newNode(p.as("pgherald_server"), requireTokens, func(c *server.Config) {
 		c.Database.Spec, c.Database.NoMigrate, c.Database.NoApply = spec, true, true
-		c.Tokens.PublishRole, c.Tokens.Leeway = "nurse", 0
+		c.Tokens.PublishRole, c.Tokens.OperatorRole, c.Tokens.Leeway = "nurse", "operator", 0
 	})
 	startNodes(ctx, t, n)
 	defer n.end(t)
@@ -152,7 +152,7 @@ func applyAs(ctx context.Context, t *testing.T, databaseURL string) {
 	}
 }
 
-// useServer lets the application write, and a client receive, publish, use a ticket and renew its lease.
+// useServer lets the application write, a client receive, publish, use a ticket and renew its lease, and an operator revoke.
 func useServer(ctx context.Context, t *testing.T, n *node, p *privileges) {
 	t.Helper()
 	stream := openStream(ctx, t, n.at("/api/events"), "Authorization", bearer(t, "nina", "nurse"))
@@ -167,6 +167,9 @@ func useServer(ctx context.Context, t *testing.T, n *node, p *privileges) {
 	useTicket(ctx, t, n)
 	if status := postJSON(ctx, t, n.at("/api/events"), `{"type":"call","data":1}`, "Authorization", bearer(t, "nina", "nurse")); status != http.StatusCreated {
 		t.Errorf("publish: %d", status)
+	}
+	if status := postJSON(ctx, t, n.at("/api/revocations"), `{"user":"mallory"}`, "Authorization", bearer(t, "olga", "operator")); status != http.StatusNoContent {
+		t.Errorf("revoke: %d", status)
 	}
 	if response := send(ctx, t, n.at("/api/presence"), "Authorization", bearer(t, "nina", "nurse")); response.StatusCode != http.StatusOK {
 		t.Errorf("presence: %s", response.Status)
