@@ -173,9 +173,13 @@ func (o *emitter) interrupt() {
 	o.sub.setPartial(p)
 }
 
-// only returns a copy of the entry with frame i alone.
+// only returns an entry with frame i alone. It copies the frame, unless that is most of its block: many clients that
+// catch up share a large frame.
 func (e *entry) only(i int) *entry {
-	f, block := e.frames[i], slices.Clone(e.chunk(i, i+1))
+	f, block := e.frames[i], slices.Clip(e.chunk(i, i+1))
+	if len(block) < len(e.blocks[f.block])/2 {
+		block = slices.Clone(block)
+	}
 	f.block, f.start, f.payload, f.payloadEnd = 0, 0, f.payload-f.start, f.payloadEnd-f.start
 	return &entry{xid: e.xid, blocks: [][]byte{block}, frames: []frame{f}}
 }
