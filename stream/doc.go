@@ -52,8 +52,10 @@
 //
 // A subscription has no queue: it is a position in the feed. So a slow one takes no memory and delays
 // no other. When the feed has evicted entries that a subscription still needs, the subscription reads
-// the log from its own cursor, page by page, until the feed covers it again. FeedOptions.CatchUps
-// limits how many subscriptions query the log at the same time.
+// the log from its own cursor, page by page, until the feed covers it again. Subscriptions that need the
+// same part of the log share a replay of it. FeedOptions.CatchUpQueries limits how many replays query the
+// log at the same time, and FeedOptions.CatchUpBytes what all of them hold: a subscription that needs
+// more waits, and a client that takes too long meanwhile is interrupted.
 //
 // # States of a subscription
 //
@@ -90,7 +92,7 @@
 // # Memory
 //
 // The feed holds as many transactions as fit in FeedOptions.Bytes. A transaction that alone is larger
-// stays in the log, and each subscription reads it from there. The feed estimates the memory that the
+// stays in the log, and the subscriptions read it from there, in a replay. The feed estimates the memory that the
 // runtime allocates for an entry to within 10 %.
 //
 // # Concurrency
