@@ -196,7 +196,7 @@ func hiddenInExpressions(ctx context.Context, tx pgx.Tx, r resolved, owner strin
 		return nil, nil
 	}
 	return []mistake{{KindRowSecurity, fmt.Errorf(
-		"table %s: row-level security hides rows from %s, the owner of the trigger functions: %w; run `alter role %s bypassrls` as a superuser",
+		"table %s: row-level security hides rows from %s, the owner of the trigger functions: %w; run `alter role %s bypassrls` as a superuser, or, if a view reads the table, for the owner of the view",
 		r.table.Name, quoteIdent(owner), postgresError{pg}, quoteIdent(owner))}}, nil
 }
 
