@@ -96,7 +96,7 @@ func (r resolved) drift(found installed) []Drift {
 	return drifts
 }
 
-// remedyOf begins with what the mistake does meanwhile: that decides how soon somebody must correct it.
+// remedyOf begins with what the mistake does meanwhile: that decides how urgent a correction is.
 func (r resolved) remedyOf(k Kind) string {
 	remedy := "correct the spec or the table, then " + runApply
 	switch {
