@@ -21,11 +21,27 @@ func keyVariable(t Table) string {
 	return ""
 }
 
+// checkTable generates the statements that refuse to report the rows of another table: after a swap by
+// renaming, the trigger is still on the old table, whose rows are no longer those of the watched one. Copies
+// of the trigger on partitions and children run for tables of other names, so they cannot tell.
+func checkTable(rel relation) []string {
+	if rel.partitioned || len(rel.children) > 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf(`if tg_relid operator(pg_catalog.<>) %s::pg_catalog.oid then
+    raise undefined_table using message = %s;
+end if;`, rel.name.regclass(), quoteLiteral("table "+rel.name.String()+" was renamed, and another one has its name"))}
+}
+
 // directSteps generates the steps of a function in which an error fails the application's write.
 func directSteps(t Table, rel relation) string {
 	var steps []string
 	if t.isWatched(opUpdate) {
-		steps = append(steps, skipUnchanged, lookAtKey(rel))
+		steps = append(steps, skipUnchanged)
+	}
+	steps = append(steps, checkTable(rel)...)
+	if t.isWatched(opUpdate) {
+		steps = append(steps, lookAtKey(rel))
 	}
 	for _, s := range rowSections(t) {
 		steps = append(steps, s.direct(t, rel))

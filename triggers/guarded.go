@@ -73,7 +73,8 @@ func guardVariables(sections []section, t Table) string {
 
 // guardedSteps generates the steps of a function that writes a collection_reset instead of raising an error.
 func guardedSteps(t Table, rel relation) string {
-	var before, inside []string
+	var before []string
+	inside := checkTable(rel)
 	if t.isWatched(opUpdate) {
 		before, inside = append(before, skipUnchanged), append(inside, lookAtKey(rel))
 	}

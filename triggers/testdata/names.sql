@@ -22,6 +22,9 @@ declare
 begin
     -- An expression that raises an error must not fail the write. Nothing is written in this block.
     begin
+        if tg_relid operator(pg_catalog.<>) '"Order Items"."select.from"'::pg_catalog.regclass::pg_catalog.oid then
+            raise undefined_table using message = 'table "Order Items"."select.from" was renamed, and another one has its name';
+        end if;
         if tg_op operator(pg_catalog.=) 'DELETE' then
             declare
                 n alias for old;

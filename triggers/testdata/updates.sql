@@ -27,6 +27,9 @@ begin
     end if;
     -- An expression that raises an error must not fail the write. Nothing is written in this block.
     begin
+        if tg_relid operator(pg_catalog.<>) 'public.users'::pg_catalog.regclass::pg_catalog.oid then
+            raise undefined_table using message = 'table public.users was renamed, and another one has its name';
+        end if;
         if tg_op operator(pg_catalog.=) 'UPDATE' then
             key_changed = coalesce(new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C", true)
                 and 'public.users'::pg_catalog.regclass is not null;

@@ -26,6 +26,9 @@ begin
     end if;
     -- An expression that raises an error must not fail the write. Nothing is written in this block.
     begin
+        if tg_relid operator(pg_catalog.<>) 'public.activities'::pg_catalog.regclass::pg_catalog.oid then
+            raise undefined_table using message = 'table public.activities was renamed, and another one has its name';
+        end if;
         if tg_op operator(pg_catalog.=) 'UPDATE' then
             key_changed = coalesce(new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C", true)
                 and 'public.activities'::pg_catalog.regclass is not null;
@@ -277,6 +280,9 @@ begin
     end if;
     -- An expression that raises an error must not fail the write. Nothing is written in this block.
     begin
+        if tg_relid operator(pg_catalog.<>) 'public.assignments'::pg_catalog.regclass::pg_catalog.oid then
+            raise undefined_table using message = 'table public.assignments was renamed, and another one has its name';
+        end if;
         if tg_op operator(pg_catalog.=) 'UPDATE' then
             key_changed = coalesce(new.activity_id::pg_catalog.text operator(pg_catalog.<>) old.activity_id::pg_catalog.text collate pg_catalog."C", true)
                 and 'public.assignments'::pg_catalog.regclass is not null;
@@ -613,6 +619,9 @@ begin
     end if;
     -- An expression that raises an error must not fail the write. Nothing is written in this block.
     begin
+        if tg_relid operator(pg_catalog.<>) 'public.activity_updates'::pg_catalog.regclass::pg_catalog.oid then
+            raise undefined_table using message = 'table public.activity_updates was renamed, and another one has its name';
+        end if;
         if tg_op operator(pg_catalog.=) 'UPDATE' then
             key_changed = coalesce(new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C", true)
                 and 'public.activity_updates'::pg_catalog.regclass is not null;
