@@ -128,7 +128,7 @@ func (g generator) request() []byte {
 	method := g.mostly(g.oneOf("GET", "GET", "GET", "POST", "PUT", "DELETE"), "OPTIONS", "HEAD", "PATCH", "TRACE", "CONNECT", "get", "PRI", "\x16\x03\x01")
 	fmt.Fprintf(&b, "%s %s %s\r\n", method, g.target(), g.mostly("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/9.9", ""))
 	if g.IntN(20) > 0 {
-		b.WriteString("Host: pgherald\r\n")
+		b.WriteString("Host: localhost\r\n")
 	}
 	if g.token != "" && g.IntN(3) > 0 {
 		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", g.token)

@@ -54,7 +54,7 @@ func (p *presenceTest) open(addr, query string) net.Conn {
 	p.Cleanup(func() { conn.Close() })
 	deadline, _ := p.ctx.Deadline()
 	_ = conn.SetDeadline(deadline)
-	if _, err := fmt.Fprintf(conn, "GET /api/events?%s HTTP/1.1\r\nHost: pgherald\r\n\r\n", query); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET /api/events?%s HTTP/1.1\r\nHost: localhost\r\n\r\n", query); err != nil {
 		p.Fatal(err)
 	}
 	return conn

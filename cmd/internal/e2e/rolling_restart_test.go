@@ -155,7 +155,7 @@ func (c *rollingClient) request(to *replica) (*http.Response, error) {
 	if c.cursor != "" {
 		header = "Last-Event-ID: " + c.cursor + "\r\n"
 	}
-	_, err = fmt.Fprintf(conn, "GET /api/events?types=activity_created HTTP/1.1\r\nHost: pgherald\r\n%s\r\n", header)
+	_, err = fmt.Fprintf(conn, "GET /api/events?types=activity_created HTTP/1.1\r\nHost: localhost\r\n%s\r\n", header)
 	if err != nil {
 		stop()
 		return nil, errors.Join(err, conn.Close())

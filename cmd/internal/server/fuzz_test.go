@@ -21,14 +21,14 @@ func FuzzListener(f *testing.F) {
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	settings := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	for _, seed := range []string{
-		"", "\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n", "GET /api/events?since=k3f9-0 HTTP/1.0\r\n\r\n",
-		"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /api/events HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n",
-		"POST /api/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
-		"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nTrailer: x\r\n\r\n",
-		"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 70<<10) + "\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", preface, preface + settings,
+		"", "\r\n\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /api/events?since=k3f9-0 HTTP/1.0\r\n\r\n",
+		"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\n",
+		"POST /api/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+		"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nTrailer: x\r\n\r\n",
+		"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", "CONNECT x:1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("a", 70<<10) + "\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", preface, preface + settings,
 		// HEADERS with the indexed fields :method GET, :scheme http, :path /, with and without END_STREAM and END_HEADERS.
 		preface + settings + "\x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x86\x84", preface + settings + "\x00\x00\x03\x01\x04\x00\x00\x00\x01\x82\x86\x84",
 		preface + settings + "\x00\x00\x03\x01\x01\x00\x00\x00\x01\x82\x86\x84\x00\x00\x00\x09\x04\x00\x00\x00\x01",
@@ -91,7 +91,7 @@ func FuzzStreamSockets(f *testing.F) {
 func (s *bareServer) open(tb testing.TB) *net.TCPConn {
 	tb.Helper()
 	conn := s.dial(tb)
-	if _, err := io.WriteString(conn, "GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		tb.Fatal(err)
 	}
 	return conn

@@ -104,7 +104,7 @@ func (c *socketClient) get(path string) *http.Response {
 }
 
 func (c *socketClient) request(path string) {
-	_, _ = io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+	_, _ = io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 // works reports whether the server answers a request on the socket. It waits until the server knows that the socket has no
@@ -182,7 +182,7 @@ func TestWaitingSocketsMakeRoom(t *testing.T) {
 		t.Fatal("an idle socket does not work")
 	}
 	slow := s.dial("127.0.0.1")
-	_, _ = io.WriteString(slow, "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+	_, _ = io.WriteString(slow, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
 	// A socket is counted when it is accepted, and sockets are accepted in order.
 	for i, oldest := range []*socketClient{silent, idle, slow} {
 		if c := s.dial("127.0.0.1"); !c.works() {
