@@ -74,23 +74,17 @@ func setTimeout(ctx context.Context, tx pgx.Tx, name string, limit time.Duration
 
 // readOnly runs do in a read-only transaction.
 func readOnly(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return fmt.Errorf("begin the transaction: %w", err)
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	if err := localSettings(ctx, tx); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, readTimeouts); err != nil {
-		return fmt.Errorf("set timeouts: %w", err)
-	}
-	return do(tx)
+	return abandon(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, do)
 }
 
 // rolledBack runs do in a transaction that may write, and rolls it back.
 func rolledBack(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) error {
-	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite})
+	return abandon(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}, do)
+}
+
+// abandon runs do in a transaction with the settings of the trigger functions, and rolls it back.
+func abandon(ctx context.Context, conn *pgx.Conn, opts pgx.TxOptions, do func(pgx.Tx) error) error {
+	tx, err := conn.BeginTx(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("begin the transaction: %w", err)
 	}
@@ -104,7 +98,7 @@ func rolledBack(ctx context.Context, conn *pgx.Conn, do func(pgx.Tx) error) erro
 	return do(tx)
 }
 
-// readTimeouts bounds a read-only transaction. Validating an expression locks its tables as a SELECT does.
+// readTimeouts bounds a transaction that changes nothing. Validating an expression locks its tables as a SELECT does.
 const readTimeouts = `set local lock_timeout = '100ms'; set local statement_timeout = '10s'`
 
 // localSettings gives the transaction the settings of the trigger functions.
