@@ -97,7 +97,7 @@ func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, erro
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("connect to the database: %w", err)
+		return nil, fmt.Errorf("connect to the database: %w", ExplainSession(err))
 	}
 	return pool, nil
 }

@@ -116,7 +116,7 @@ func OpenListener(ctx context.Context, url string, sender *pgxpool.Pool, opts Li
 	}
 	l.initial, err = l.dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connect the listener: %w", err)
+		return nil, fmt.Errorf("connect the listener: %w", db.ExplainSession(err))
 	}
 	return l, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -123,6 +124,40 @@ func TestExecModes(t *testing.T) {
 			tt.sendAll(2, 2)
 			tt.expect(201, tt.first, "POST", "/api/activities", strings.Replace(activity, `"c"`, `"the last one"`, 1), token)
 			readTo(t, lines, "the last one")
+		})
+	}
+}
+
+// testPooledStart starts servers whose sessions would lead through PgBouncer in transaction mode. None starts, each
+// says why, and nothing is created.
+func testPooledStart(t *testing.T, binary string) {
+	for _, size := range []int{1, 20} { // few sessions meet each other's statements, many do not
+		t.Run(fmt.Sprint(size, " sessions"), func(t *testing.T) {
+			for _, prepared := range []bool{false, true} {
+				database := pgtest.EmptyDatabase(t)
+				if prepared {
+					if out, err := exec.CommandContext(t.Context(), binary, "migrate", "up", "--database-url="+database).CombinedOutput(); err != nil {
+						t.Fatalf("pgherald migrate up: %v\n%s", err, out)
+					}
+				}
+				pooled := pgtest.NewPgBouncer(t, database, "transaction", size)
+				for range 3 { // the sessions of one start are left for the next
+					p := startProgram(t, binary, "serve", "--addr=127.0.0.1:0", "--database-url="+pooled)
+					<-p.ended
+					text := p.log.String()
+					if p.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(text, "pooler in transaction mode") || !strings.Contains(text, "--listen-database-url") {
+						t.Errorf("the program ended with %v, want exit code 1 and the pooler:\n%s", p.err, text)
+					}
+					if strings.Contains(text, "prepared statement") {
+						t.Errorf("the log output has errors of prepared statements:\n%s", text)
+					}
+				}
+				var exists bool
+				const sql = `select exists (select from pg_namespace where nspname = 'pgherald')`
+				if err := pgtest.Connect(t, database).QueryRow(t.Context(), sql).Scan(&exists); err != nil || exists != prepared {
+					t.Errorf("the schema pgherald exists: %v, %v, want %v", exists, err, prepared)
+				}
+			}
 		})
 	}
 }

@@ -115,6 +115,7 @@ func TestProgram(t *testing.T) {
 	t.Run("second signal", func(t *testing.T) { testSecondSignal(t, binary) })
 	t.Run("database in a black hole", func(t *testing.T) { testBlackHole(t, binary) })
 	t.Run("start errors", func(t *testing.T) { testStartErrors(t, binary) })
+	t.Run("pooler in transaction mode", func(t *testing.T) { testPooledStart(t, binary) })
 	t.Run("triggers", func(t *testing.T) { testTriggersCommands(t, binary) })
 }
 

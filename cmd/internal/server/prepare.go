@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/triggers"
 )
@@ -40,6 +43,9 @@ func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	if err := d.checkDelivery(ctx, conn); err != nil {
+		return err
+	}
 	if err := d.refuseExample(ctx, conn); err != nil {
 		return err
 	}
@@ -55,6 +61,16 @@ func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
 		return checkTriggers(ctx, conn, spec)
 	}
 	return d.applyTriggers(ctx, conn, spec, logger)
+}
+
+// checkDelivery returns an error if the URL for sessions leads through a pooler in transaction mode.
+func (d Database) checkDelivery(ctx context.Context, listening *pgx.Conn) error {
+	sending, err := Connect(ctx, d.ListenURL)
+	if err != nil {
+		return err
+	}
+	defer sending.Close(context.WithoutCancel(ctx))
+	return notify.CheckDelivery(ctx, listening, sending)
 }
 
 // warnOfRole logs what is to do if the migrations could not create the role of the trigger functions.
