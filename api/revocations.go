@@ -209,5 +209,8 @@ func parseTime(field string, text *string) (time.Time, error) {
 	if err != nil {
 		return t, problem.InvalidFields(problem.FieldError{Field: field, Detail: "must be a time such as 2026-01-02T03:04:05Z"})
 	}
+	if t.Unix() < 0 { // no token is older, and the zero time means that none was given
+		return t, problem.InvalidFields(problem.FieldError{Field: field, Detail: "must be a time of 1970 or later"})
+	}
 	return t, nil
 }

@@ -198,12 +198,17 @@ func TestInvalidRevocations(t *testing.T) {
 		`{"jti":""}`:             "must not be empty",
 		`{"jti":7}`:              "must be a string",
 		`{"jti":"x","user":"y"}`: "jti names one token",
-		`{"jti":"` + strings.Repeat("é", 200) + `"}`:   "1 to 255 bytes",
-		`{"issuedBefore":"tomorrow"}`:                  "must be a time such as",
-		`{"issuedBefore":1764000000}`:                  "must be a string",
-		`{"jti":"x","expires":"2020-01-01T00:00:00Z"}`: "would end at once",
-		`{"jti":"x","jti":"y"}`:                        "is given twice",
-		`{"token":"x"}`:                                "is unknown",
+		`{"jti":"` + strings.Repeat("é", 200) + `"}`:              "1 to 255 bytes",
+		`{"issuedBefore":"tomorrow"}`:                             "must be a time such as",
+		`{"user":"x","issuedBefore":"0001-01-01T00:00:00Z"}`:      "must be a time of 1970 or later",
+		`{"user":"x","issuedBefore":"0001-01-01T01:00:00+01:00"}`: "must be a time of 1970 or later",
+		`{"issuedBefore":"0001-01-01T00:00:00Z"}`:                 "must be a time of 1970 or later",
+		`{"user":"x","issuedBefore":"1969-12-31T23:59:59Z"}`:      "must be a time of 1970 or later",
+		`{"jti":"x","expires":"0001-01-01T00:00:00Z"}`:            "must be a time of 1970 or later",
+		`{"issuedBefore":1764000000}`:                             "must be a string",
+		`{"jti":"x","expires":"2020-01-01T00:00:00Z"}`:            "would end at once",
+		`{"jti":"x","jti":"y"}`:                                   "is given twice",
+		`{"token":"x"}`:                                           "is unknown",
 	} {
 		status, p := s.post("/api/revocations", body)
 		if status != http.StatusBadRequest || !strings.Contains(p.Detail, want) {

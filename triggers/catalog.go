@@ -63,6 +63,9 @@ func loadRelation(ctx context.Context, tx pgx.Tx, t Table) (relation, error) {
 	return rel, err
 }
 
+// ErrNoTable reports a table of the spec that is not in the database.
+const ErrNoTable = constError("it does not exist")
+
 // findTable returns the oid and relkind of a table, or an error if the table cannot have triggers.
 func findTable(ctx context.Context, tx pgx.Tx, name Name) (oid uint32, kind string, err error) {
 	if name.Schema == "pgherald" {
@@ -83,7 +86,7 @@ func findTable(ctx context.Context, tx pgx.Tx, name Name) (oid uint32, kind stri
 	).Scan(&oid, &kind, &persistence, &parent)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return 0, "", errors.New("it does not exist")
+		return 0, "", ErrNoTable
 	case err != nil:
 		return 0, "", fmt.Errorf("look it up: %w", err)
 	case kind != "r" && kind != "p":

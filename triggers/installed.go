@@ -9,12 +9,15 @@ import (
 
 // errNoLog reports a database without the engine's migrations, errOldEngine one with old ones.
 const (
-	errNoLog     = constError("find the log pgherald.events: it does not exist; run `pgherald migrate up` first")
-	errOldEngine = constError("take the lock for changing triggers: the table pgherald.locks does not exist; run `pgherald migrate up` first")
+	errNoLog     = constError("find the log pgherald.events: it does not exist" + migrateFirst)
+	errOldEngine = constError("take the lock for changing triggers: the table pgherald.locks does not exist" + migrateFirst)
 )
 
+// migrateFirst ends the errors of a database without the tables.
+const migrateFirst = "; run `pgherald migrate up` first, with --engine-only for a spec of your own"
+
 // errOldTables reports a database whose log is older than this program.
-const errOldTables = constError("find the table pgherald.specs: it does not exist; run `pgherald migrate up` first")
+const errOldTables = constError("find the table pgherald.specs: it does not exist" + migrateFirst)
 
 // errNoTables reports a spec that watches nothing.
 const errNoTables = constError("watch no table: a spec names at least one; to remove its triggers, run `pgherald triggers drop`")

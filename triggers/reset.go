@@ -90,14 +90,15 @@ const (
 	reasonCrash    = "crash"    // PostgreSQL emptied an unlogged table
 )
 
-// resetSQL generates the statement that tells every client to load a table again.
+// resetSQL generates the statements that tell every client to load a table again. None returns rows, which psql would
+// print.
 func resetSQL(table Name, reason string) string {
-	return fmt.Sprintf(`with reset as (
-    insert into pgherald.events (type, key, audience, data)
-    select 'collection_reset', null, null, to_json(payload.*)
-    from (select %s as "table", %s as reason) as payload
-)
-select pgherald.wake(json_build_object('op', 'drift', 'rows', 1, 'xid', pg_current_xact_id()::text))`,
+	return fmt.Sprintf(`insert into pgherald.events (type, key, audience, data)
+select 'collection_reset', null, null, to_json(payload.*)
+from (select %s as "table", %s as reason) as payload;
+do $wake$ begin
+    perform pgherald.wake(json_build_object('op', 'drift', 'rows', 1, 'xid', pg_current_xact_id()::text));
+end $wake$`,
 		quoteLiteral(table.String()), quoteLiteral(reason))
 }
 

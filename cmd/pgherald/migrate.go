@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/migrations"
@@ -71,7 +72,7 @@ func (c migrateDownCmd) Run(a *app) error {
 	}
 	err := c.connect(a.ctx, func(conn *pgx.Conn) error {
 		_, err := triggers.DropAll(a.ctx, conn)
-		return err
+		return explainForeignTables(err)
 	})
 	if err != nil {
 		return err
@@ -89,6 +90,15 @@ func (c migrateDownCmd) Run(a *app) error {
 	return migrateStatusCmd{setFlags: c.setFlags}.Run(a)
 }
 
+// explainForeignTables adds what to do to the error of a trigger on a table of another role.
+func explainForeignTables(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42501" { // insufficient_privilege
+		return fmt.Errorf("%w: run pgherald triggers drop --all as the owner of the watched tables first, or migrate down as a superuser", err)
+	}
+	return err
+}
+
 type migrateStatusCmd struct{ setFlags }
 
 // Run prints one line for each set of tables.
@@ -98,7 +108,7 @@ func (c migrateStatusCmd) Run(a *app) error {
 		return err
 	}
 	for _, s := range statuses {
-		fmt.Fprintf(a.stdout, "%-9s version %d of %d%s\n", s.Set, s.Version, s.Latest, server.MigrationAdvice(s))
+		fmt.Fprintf(a.stdout, "%-9s version %d of %d%s\n", s.Set, s.Version, s.Latest, server.MigrationAdvice(s, c.EngineOnly))
 	}
 	return nil
 }

@@ -26,13 +26,22 @@ type watchFlags struct {
 	specFlags     `group:"database"`
 }
 
+// forgottenSpec explains missing tables of the example.
+const forgottenSpec = "--spec is not set, so these are the tables of the example: set it to the file of your spec, or create them with pgherald migrate up"
+
 // withSpec calls do with a connection and the spec.
 func (f watchFlags) withSpec(a *app, do func(*pgx.Conn, triggers.Spec) error) error {
 	spec, _, err := server.LoadSpec(f.Spec)
 	if err != nil {
 		return err
 	}
-	return f.connect(a.ctx, func(conn *pgx.Conn) error { return do(conn, spec) })
+	return f.connect(a.ctx, func(conn *pgx.Conn) error {
+		err := do(conn, spec)
+		if f.Spec == "" && errors.Is(err, triggers.ErrNoTable) {
+			return fmt.Errorf("%w\n%s", err, forgottenSpec)
+		}
+		return err
+	})
 }
 
 // replaceFlags permit what apply refuses.
@@ -164,7 +173,7 @@ func (c triggersCheckCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		differences := 0
+		differences, missing := 0, false
 		for _, d := range drift {
 			if d.Kind.IsWarning() {
 				fmt.Fprintln(a.stdout, "warning:", d)
@@ -172,11 +181,25 @@ func (c triggersCheckCmd) Run(a *app) error {
 			}
 			fmt.Fprintln(a.stdout, d)
 			differences++
+			missing = missing || d.Kind == triggers.KindTable
 		}
 		if differences > 0 {
-			return fmt.Errorf("triggers differ from the spec in %d places", differences)
+			return c.differs(differences, missing)
 		}
 		fmt.Fprintln(a.stdout, "triggers match the spec")
 		return nil
 	})
+}
+
+// differs returns the error for a number of differences. If a table is missing, --spec may be.
+func (c triggersCheckCmd) differs(n int, missing bool) error {
+	places := "places"
+	if n == 1 {
+		places = "place"
+	}
+	err := fmt.Errorf("triggers differ from the spec in %d %s", n, places)
+	if missing && c.Spec == "" {
+		err = fmt.Errorf("%w\n%s", err, forgottenSpec)
+	}
+	return err
 }

@@ -104,7 +104,14 @@ func testTriggersCommands(t *testing.T, binary string) {
 		code int
 		want string
 	}{
+		{"triggers apply --spec=" + orders, 1, "with --engine-only for a spec of your own"},
+		{"migrate status", 0, "run pgherald migrate up, with --engine-only for a spec of your own"},
+		{"migrate status --engine-only", 0, "run pgherald migrate up --engine-only"},
 		{"migrate up --engine-only", 0, "engine"},
+		{"triggers apply", 1, "--spec is not set"},
+		{"triggers show", 1, "--spec is not set"},
+		{"triggers check", 1, "--spec is not set"},
+		{"triggers check --spec=" + orders, 1, "differ from the spec in"},
 		{"triggers list", 0, "TABLE"},
 		{"triggers apply --spec=" + orders, 0, "record spec orders (version 3)"},
 		{"triggers apply --spec=" + orders, 0, "nothing to change"},

@@ -94,15 +94,15 @@ func (d Database) migrate(ctx context.Context, sets []migrations.Set) error {
 	var outdated []error
 	for _, s := range statuses {
 		if s.Dirty || s.Unknown || s.Version < s.Latest {
-			outdated = append(outdated, fmt.Errorf("%s is at version %d of %d%s", s.Set, s.Version, s.Latest, MigrationAdvice(s)))
+			outdated = append(outdated, fmt.Errorf("%s is at version %d of %d%s", s.Set, s.Version, s.Latest, MigrationAdvice(s, d.Spec != "")))
 		}
 	}
 	return errors.Join(outdated...)
 }
 
 // MigrationAdvice returns the end of a sentence about a set of tables that says what to do. It is empty if
-// there is nothing to do.
-func MigrationAdvice(s migrations.Status) string {
+// there is nothing to do. engineOnly says that the tables of the activities are not wanted.
+func MigrationAdvice(s migrations.Status, engineOnly bool) string {
 	switch {
 	case s.Dirty:
 		return fmt.Sprintf(": stopped half-way in version %d; look at the tables, then run pgherald migrate repair", s.Version)
@@ -110,6 +110,10 @@ func MigrationAdvice(s migrations.Status) string {
 		return fmt.Sprintf(": the tables exist, in an unknown version; look at them, then run pgherald migrate repair %s", s.Set)
 	case s.Version > s.Latest:
 		return ": made by a newer pgherald than this one"
+	case s.Version < s.Latest && engineOnly:
+		return ": run pgherald migrate up --engine-only"
+	case s.Version == 0:
+		return ": run pgherald migrate up, with --engine-only for a spec of your own"
 	case s.Version < s.Latest:
 		return ": run pgherald migrate up"
 	}
