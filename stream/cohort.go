@@ -19,6 +19,7 @@ type FanOutPass struct {
 	groups      map[groupKey]*cohortGroup
 	lastKey     groupKey
 	last        *cohortGroup // of the previous subscription, and usually of the next
+	large       [][]byte     // of the last result
 	results     int          // kept in memory
 	resultBytes int          // of those
 	sent        uint64       // events, to all subscriptions
@@ -52,6 +53,7 @@ const maxTags = 1 << 15
 // result holds what Pending returns to a cohort, and how it moves the cohort's subscriptions.
 type result struct {
 	bytes []byte
+	large [][]byte // the same bytes, where the feed has them, if a client that merges may have to keep large ones
 	after Subscription
 	sent  uint64 // events in bytes
 	more  bool
@@ -197,7 +199,11 @@ func (p *FanOutPass) compute(s *Subscription, g *cohortGroup) *result {
 	data := slices.Concat(bufs...)
 	// More may follow if the limit ended the result, or if it ends before an entry that is in the log.
 	more := err == nil && (g.hasMore || trial.pos < g.end)
-	return &result{bytes: data, after: trial, sent: trial.sent - s.sent, more: more, err: err}
+	r := &result{bytes: data, after: trial, sent: trial.sent - s.sent, more: more, err: err}
+	if s.filter.merges() && slices.ContainsFunc(bufs, isLarge) {
+		r.large = bufs
+	}
+	return r
 }
 
 // apply moves s as the result says. s keeps its own filter: the grants within a cohort may differ, if
@@ -207,27 +213,31 @@ func (p *FanOutPass) apply(s *Subscription, r *result) ([]byte, bool, error) {
 	*s = r.after
 	s.sent, s.filter = sent, filter
 	p.sent += r.sent
+	p.large = r.large
 	return r.bytes, r.more, r.err
 }
 
 // Rewind corrects s after a write that took only the first n bytes of data, the result of the last
-// Pending for s. before is a copy of s from before that call. Rewind returns the rest of the frame
-// that was cut in two, which the caller must send before anything else, and moves s behind that
+// Pending, which must have been for s. before is a copy of s from before that call. Rewind returns the rest of the
+// frame that was cut in two, which the caller must send before anything else, and moves s behind that
 // frame. The events behind it are pending again and do not count as sent. So a client that does not
 // read keeps one frame in memory, not all of data.
 //
 // If the filter merges, Rewind returns the rest of data: merged again, it would differ.
-func (p *FanOutPass) Rewind(s, before *Subscription, data []byte, n int) (rest []byte) {
+func (p *FanOutPass) Rewind(s, before *Subscription, data []byte, n int) (rest [][]byte) {
+	if s.filter.merges() {
+		if p.large != nil {
+			return restOf(p.large, n)
+		}
+		return [][]byte{slices.Clip(data[n:])}
+	}
 	sent := s.sent
-	rest = s.rewind(before, data, n)
+	rest = [][]byte{s.rewind(before, data, n)}
 	p.sent -= sent - s.sent
 	return rest
 }
 
 func (s *Subscription) rewind(before *Subscription, data []byte, n int) (rest []byte) {
-	if s.filter.merges() {
-		return slices.Clip(data[n:])
-	}
 	trial := *before
 	bufs, err := trial.Pending(nil, n) // ends with the frame that byte n-1 belongs to
 	m := 0
@@ -244,9 +254,34 @@ func (s *Subscription) rewind(before *Subscription, data []byte, n int) (rest []
 	return shareOrCopy(data[n:m], data)
 }
 
-// smallRest is the size up to which each client may have a copy of the rest of a frame. A larger one is in the
-// memory of the feed: clients that are stuck in large frames, each at another byte, would need as much again each.
+// smallRest is the size up to which each client may have a copy of the rest of a frame, or of an envelope in a batch. A
+// larger one is in the memory of the feed: clients that are stuck in large frames, each at another byte, would need as
+// much again each.
 const smallRest = 16 << 10
+
+func isLarge(b []byte) bool { return len(b) > smallRest }
+
+// restOf returns bufs without the first n bytes. It shares the large buffers, and copies the others, so that they do not
+// keep their blocks in memory.
+func restOf(bufs [][]byte, n int) (rest [][]byte) {
+	var small []byte
+	for _, b := range bufs {
+		cut := min(n, len(b))
+		n -= cut
+		switch b := b[cut:]; {
+		case !isLarge(b):
+			small = append(small, b...)
+		case len(small) > 0:
+			rest, small = append(rest, small, slices.Clip(b)), nil
+		default:
+			rest = append(rest, slices.Clip(b))
+		}
+	}
+	if len(small) > 0 {
+		rest = append(rest, small)
+	}
+	return rest
+}
 
 // shareOrCopy returns rest, a part of data, in a form that does not keep all of data in memory. It copies
 // rest if that is less than half of data. Otherwise it returns the shared bytes, so that all clients

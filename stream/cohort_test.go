@@ -3,8 +3,10 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -79,7 +81,7 @@ func TestPassCountsSentEventsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := len(data) / 2; n > 1000 {
-			c.write([][]byte{data[:n], p.Rewind(c.sub, &before, data, n)})
+			c.write(append([][]byte{data[:n]}, p.Rewind(c.sub, &before, data, n)...))
 		} else {
 			c.write([][]byte{data})
 		}
@@ -93,28 +95,42 @@ func TestPassCountsSentEventsOnce(t *testing.T) {
 // A large frame for which sockets have no room stays in memory once, not once for each client, although each client
 // is at another byte of it and is served in another pass.
 func TestClientsShareTheRestOfALargeFrame(t *testing.T) {
-	log := streamtest.NewLog("e1")
-	feed := newFeed(t, log, stream.FeedOptions{})
-	one, two := (&testClient{t: t}).connect(feed, ""), (&testClient{t: t}).connect(feed, "")
-	tx := log.Begin()
-	tx.Append(stream.Event{Type: "a", Data: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)})
-	tx.Commit()
-	readOnce(t, feed)
-	var rests [][]byte
-	for c, written := range map[*testClient]int{one: 1000, two: 900_000} {
-		p := feed.NewFanOutPass(1 << 18)
-		before := *c.sub
-		data, _, err := p.Pending(c.sub)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rests = append(rests, p.Rewind(c.sub, &before, data, written))
-		c.write([][]byte{data[:written], rests[len(rests)-1]})
+	for name, filter := range map[string]stream.Filter{
+		"plain":                   {},
+		"batched":                 stream.Filter{}.Batched(time.Second),
+		"conflated":               stream.Filter{}.Conflated(),
+		"conflated, then batched": stream.Filter{}.Conflated().Batched(time.Second),
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := streamtest.NewLog("e1")
+			feed := newFeed(t, log, stream.FeedOptions{})
+			one, two := (&testClient{t: t, filter: filter}).connect(feed, ""), (&testClient{t: t, filter: filter}).connect(feed, "")
+			tx := log.Begin()
+			tx.Append(stream.Event{Type: "a", Data: []byte(`"` + strings.Repeat("x", 1<<20) + `"`)})
+			tx.Commit()
+			readOnce(t, feed)
+			a, b := one.stickIn(feed, 1000), two.stickIn(feed, 900_000)
+			if &a[len(a)-1] != &b[len(b)-1] {
+				t.Error("each client has a copy of the rest")
+			}
+			if len(one.Transactions) != 1 || len(two.Transactions) != 1 {
+				t.Errorf("received %d and %d transactions, want 1 each", len(one.Transactions), len(two.Transactions))
+			}
+		})
 	}
-	if &rests[0][len(rests[0])-1] != &rests[1][len(rests[1])-1] {
-		t.Error("each client has a copy of the rest")
+}
+
+// stickIn receives what is pending in two parts, the first of the given size, and returns the largest buffer of the
+// other part.
+func (c *testClient) stickIn(feed *stream.Feed, written int) (largest []byte) {
+	c.t.Helper()
+	p := feed.NewFanOutPass(1 << 18)
+	before := *c.sub
+	data, _, err := p.Pending(c.sub)
+	if err != nil {
+		c.t.Fatal(err)
 	}
-	if len(one.Transactions) != 1 || len(two.Transactions) != 1 {
-		t.Errorf("received %d and %d transactions, want 1 each", len(one.Transactions), len(two.Transactions))
-	}
+	rest := p.Rewind(c.sub, &before, data, written)
+	c.write(append([][]byte{data[:written]}, rest...))
+	return slices.MaxFunc(rest, func(a, b []byte) int { return len(a) - len(b) })
 }

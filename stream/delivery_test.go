@@ -277,7 +277,7 @@ func (w *world) fanOut(t *rapid.T) {
 				t.Fatal(err)
 			}
 		}
-		c.write(t, [][]byte{data[:n], passes[feed].Rewind(c.sub, &before, data, n)})
+		c.write(t, append([][]byte{data[:n]}, passes[feed].Rewind(c.sub, &before, data, n)...))
 	}
 }
 

@@ -245,22 +245,25 @@ func (b *batch) add(dst [][]byte, e *entry, i int, idLine []byte) [][]byte {
 // flush appends the gathered events to dst as frames, and empties the batch.
 func (b *batch) flush(dst [][]byte) [][]byte {
 	if b.whole > 0 {
-		dst = append(dst, batchFrame(b.idLine, b.events[:b.whole]))
+		dst = appendBatch(dst, b.idLine, b.events[:b.whole])
 	}
 	if b.whole < len(b.events) {
-		dst = append(dst, batchFrame(nil, b.events[b.whole:]))
+		dst = appendBatch(dst, nil, b.events[b.whole:])
 	}
 	*b = batch{events: b.events[:0]}
 	return dst
 }
 
-// batchFrame encodes a batch. Its timestamp is that of the last event.
-func batchFrame(idLine []byte, events []batchedEvent) []byte {
+// appendBatch encodes a batch, and appends it to dst in one buffer or more: large envelopes stay in the memory of their
+// entries, which all clients share. Its timestamp is that of the last event.
+func appendBatch(dst [][]byte, idLine []byte, events []batchedEvent) [][]byte {
 	const begin, end = dataPrefix + `{"type":"` + TypeBatch + `","data":{"events":[`, "]}" + timestampKey
 	last := events[len(events)-1].timestamp
 	size := len(idLine) + len(begin) + len(end) + len(last) + len(frameEnd)
 	for i := range events {
-		size += len(events[i].envelope) + len(",")
+		if size += len(","); !isLarge(events[i].envelope) {
+			size += len(events[i].envelope)
+		}
 	}
 	b := make([]byte, 0, size)
 	b = append(b, idLine...)
@@ -269,9 +272,14 @@ func batchFrame(idLine []byte, events []batchedEvent) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, events[i].envelope...)
+		if e := events[i].envelope; isLarge(e) {
+			dst = append(dst, b, e)
+			b = b[len(b):]
+		} else {
+			b = append(b, e...)
+		}
 	}
 	b = append(b, end...)
 	b = append(b, last...)
-	return append(b, frameEnd...)
+	return append(dst, append(b, frameEnd...))
 }

@@ -42,8 +42,9 @@ func write(log *streamtest.Log, events int) *streamtest.Tx {
 type testClient struct {
 	t *testing.T
 	streamtest.Client
-	sub  *stream.Subscription
-	sync stream.Sync
+	filter stream.Filter
+	sub    *stream.Subscription
+	sync   stream.Sync
 }
 
 func (c *testClient) connect(f *stream.Feed, text string) *testClient {
@@ -54,8 +55,8 @@ func (c *testClient) connect(f *stream.Feed, text string) *testClient {
 		cursor, err = stream.ParseCursor(text)
 	}
 	if err != nil {
-		c.sub, c.sync = f.SubscribeReset(stream.Filter{}, stream.ResetMalformed)
-	} else if c.sub, c.sync, err = f.Subscribe(context.Background(), cursor, stream.Filter{}); err != nil {
+		c.sub, c.sync = f.SubscribeReset(c.filter, stream.ResetMalformed)
+	} else if c.sub, c.sync, err = f.Subscribe(context.Background(), cursor, c.filter); err != nil {
 		c.t.Fatal(err)
 	}
 	c.write([][]byte{c.sub.Sync(nil, c.sync, epochTime)})

@@ -25,7 +25,7 @@ type client struct {
 	sub          stream.Subscription
 
 	shard        *shard
-	unsent       []byte // the rest of a frame for which the socket had no room, and control frames
+	unsent       [][]byte // the rest of a frame for which the socket had no room, and control frames
 	began        int64
 	beatAt       int64 // time of the next heartbeat
 	flushAt      int64 // end of the batch window, 0 if none has begun
@@ -108,12 +108,12 @@ func (c *client) send(p *stream.FanOutPass, data []byte, before *stream.Subscrip
 // writeFrame writes a control frame, after the unsent bytes. It reports whether the client is still open.
 func (c *client) writeFrame(frame []byte) bool {
 	if c.stalledSince != 0 {
-		c.unsent = append(c.unsent, frame...)
+		c.unsent = append(c.unsent, frame)
 		return true
 	}
 	n, ok := c.write(frame)
 	if n < len(frame) && ok {
-		c.unsent = frame[n:]
+		c.unsent = [][]byte{frame[n:]}
 		c.stall()
 	}
 	return ok
@@ -140,15 +140,20 @@ func (c *client) resume() bool {
 	if c.stalledSince == 0 {
 		return true
 	}
-	n, ok := c.write(c.unsent)
-	if !ok {
-		return false
-	}
-	if c.unsent = c.unsent[n:]; len(c.unsent) > 0 {
-		if n > 0 {
-			c.stall() // restart the write timeout, since the client reads
+	for len(c.unsent) > 0 {
+		n, ok := c.write(c.unsent[0])
+		if !ok {
+			return false
 		}
-		return false
+		if n < len(c.unsent[0]) {
+			c.unsent[0] = c.unsent[0][n:]
+			if n > 0 {
+				c.stall() // restart the write timeout, since the client reads
+			}
+			return false
+		}
+		c.unsent[0] = nil
+		c.unsent = c.unsent[1:]
 	}
 	c.unsent, c.stalledSince = nil, 0
 	if c.isDraining {

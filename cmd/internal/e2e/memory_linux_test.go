@@ -54,21 +54,17 @@ func TestMemory(t *testing.T) {
 		"large bodies":                    (*memoryTest).largeBodies,
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMemoryTest(t, binary)
+			m := newMemoryTest(t, binary, "--feed-bytes=1MiB")
 			test(m)
-			if peak := m.peak(); peak > memoryBudget+memorySlack {
-				t.Errorf("the peak of the process's memory is %d MiB, above the budget of %d and %d", peak>>20, memoryBudget>>20, memorySlack>>20)
-			} else {
-				t.Logf("peak %d MiB", peak>>20)
-			}
+			m.checkPeak()
 		})
 	}
 }
 
-func newMemoryTest(t *testing.T, binary string) *memoryTest {
+func newMemoryTest(t *testing.T, binary string, args ...string) *memoryTest {
 	m := &memoryTest{T: t, ctx: testContext(t)}
 	database := pgtest.NewDatabase(t)
-	p, at := serveProgram(t, binary, database, fmt.Sprintf("--memory=%d", memoryBudget), "--feed-bytes=1MiB")
+	p, at := serveProgram(t, binary, database, append(args, fmt.Sprintf("--memory=%d", memoryBudget))...)
 	u, err := url.Parse(at)
 	if err != nil {
 		t.Fatal(err)
@@ -256,6 +252,15 @@ func (m *memoryTest) largeBodies() {
 	m.latencies(5)
 }
 
+// checkPeak fails the test if the process has exceeded its budget.
+func (m *memoryTest) checkPeak() {
+	if peak := m.peak(); peak > memoryBudget+memorySlack {
+		m.Errorf("the peak of the process's memory is %d MiB, above the budget of %d and %d", peak>>20, memoryBudget>>20, memorySlack>>20)
+	} else {
+		m.Logf("peak %d MiB", peak>>20)
+	}
+}
+
 // peak returns the largest resident memory that the process has had, in bytes.
 func (m *memoryTest) peak() int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.program.cmd.Process.Pid))
@@ -293,18 +298,34 @@ func (m *memoryTest) dial(buffer int) net.Conn {
 
 // open opens a stream. With a buffer, it is a client that does not read.
 func (m *memoryTest) open(path string, buffer int) *rawStream {
-	s := &rawStream{Conn: m.dial(buffer), m: m}
-	s.in = bufio.NewReaderSize(s.Conn, 64<<10)
-	fmt.Fprintf(s, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, m.address)
+	s := m.request(path, buffer, 64<<10)
 	if buffer > 0 {
 		return s
 	}
+	s.readHead()
+	return s
+}
+
+// openSmall opens a stream of which little fits into the buffers of the client.
+func (m *memoryTest) openSmall(path string) *rawStream {
+	s := m.request(path, 4096, 4096)
+	s.readHead()
+	return s
+}
+
+func (m *memoryTest) request(path string, socketBuffer, readBuffer int) *rawStream {
+	s := &rawStream{Conn: m.dial(socketBuffer), m: m}
+	s.in = bufio.NewReaderSize(s.Conn, readBuffer)
+	fmt.Fprintf(s, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, m.address)
+	return s
+}
+
+func (s *rawStream) readHead() {
 	for line := s.line(); line != ""; line = s.line() {
 		if s.status == "" {
 			s.status = line
 		}
 	}
-	return s
 }
 
 func (s *rawStream) line() string {
