@@ -19,7 +19,7 @@ type FanOutPass struct {
 	groups      map[groupKey]*cohortGroup
 	lastKey     groupKey
 	last        *cohortGroup // of the previous subscription, and usually of the next
-	large       [][]byte     // of the last result
+	lastResult  *result      // that Pending returned
 	results     int          // kept in memory
 	resultBytes int          // of those
 	sent        uint64       // events, to all subscriptions
@@ -213,7 +213,7 @@ func (p *FanOutPass) apply(s *Subscription, r *result) ([]byte, bool, error) {
 	*s = r.after
 	s.sent, s.filter = sent, filter
 	p.sent += r.sent
-	p.large = r.large
+	p.lastResult = r
 	return r.bytes, r.more, r.err
 }
 
@@ -226,13 +226,15 @@ func (p *FanOutPass) apply(s *Subscription, r *result) ([]byte, bool, error) {
 // If the filter merges, Rewind returns the rest of data: merged again, it would differ.
 func (p *FanOutPass) Rewind(s, before *Subscription, data []byte, n int) (rest [][]byte) {
 	if s.filter.merges() {
-		if p.large != nil {
-			return restOf(p.large, n)
+		if large := p.lastResult.large; large != nil {
+			return restOf(large, n)
 		}
 		return [][]byte{slices.Clip(data[n:])}
 	}
 	sent := s.sent
-	rest = [][]byte{s.rewind(before, data, n)}
+	if b := s.rewind(before, data, n); len(b) > 0 {
+		rest = [][]byte{b}
+	}
 	p.sent -= sent - s.sent
 	return rest
 }
@@ -248,6 +250,9 @@ func (s *Subscription) rewind(before *Subscription, data []byte, n int) (rest []
 		return shareOrCopy(data[n:], data)
 	}
 	*s = trial
+	if m == n { // also if the socket took nothing: then there is no frame to complete
+		return nil
+	}
 	if last := bufs[len(bufs)-1]; m-n > smallRest && m-n <= len(last) {
 		return slices.Clip(last[len(last)-(m-n):])
 	}

@@ -134,3 +134,25 @@ func (c *testClient) stickIn(feed *stream.Feed, written int) (largest []byte) {
 	c.write(append([][]byte{data[:written]}, rest...))
 	return slices.MaxFunc(rest, func(a, b []byte) int { return len(a) - len(b) })
 }
+
+// A socket that is full takes nothing of a write. The client then keeps nothing, and everything is pending again.
+func TestRewindAfterASocketTookNothing(t *testing.T) {
+	log := streamtest.NewLog("e1")
+	feed := newFeed(t, log, stream.FeedOptions{})
+	c := (&testClient{t: t}).connect(feed, "")
+	write(log, 3)
+	readOnce(t, feed)
+	p := feed.NewFanOutPass(1 << 18)
+	before := *c.sub
+	data, _, err := p.Pending(c.sub)
+	if err != nil || len(data) == 0 {
+		t.Fatalf("got %d pending bytes, %v", len(data), err)
+	}
+	if rest := p.Rewind(c.sub, &before, data, 0); len(rest) > 0 || p.SentEvents() != 0 {
+		t.Errorf("the client keeps %d buffers, and %d events count as sent", len(rest), p.SentEvents())
+	}
+	c.receiveInPass(feed)
+	if diff := cmp.Diff([]int{3}, sizes(&c.Client)); diff != "" {
+		t.Error(diff)
+	}
+}
