@@ -33,8 +33,8 @@ func (b *testBed) psql(script string) (string, error) {
 
 func (b *testBed) runScript(script string) {
 	b.t.Helper()
-	if out, err := b.psql(script); err != nil {
-		b.t.Fatalf("psql: %v\n%s", err, out)
+	if out, err := b.psql(script); err != nil || strings.Contains(out, "row)") {
+		b.t.Fatalf("psql: %v, want no table of results\n%s", err, out)
 	}
 }
 
@@ -96,6 +96,21 @@ func TestScriptDoesNotWaitForLong(t *testing.T) {
 	pgtest.Exec(t, writer, `commit`)
 	b.runScript(script)
 	b.drifts(ordersSpec)
+}
+
+// psql prints nothing, also where the script tells clients to load a table again.
+func TestScriptPrintsNothing(t *testing.T) {
+	b := watch(t, orders, ordersSpec)
+	b.exec(`drop trigger "00_pgherald" on public.orders`)
+	script := b.script(ordersSpec)
+	contains(t, script, "collection_reset")
+	out, err := b.psql(script)
+	if err != nil || strings.Contains(out, "row)") {
+		t.Errorf("psql printed %v\n%s", err, out)
+	}
+	if got := b.one(`select count(*) from pgherald.events where type = 'collection_reset'`); got != "1" {
+		t.Errorf("%s resets, want 1", got)
+	}
 }
 
 // SQL refuses what Apply refuses.

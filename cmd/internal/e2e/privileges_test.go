@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
@@ -204,6 +206,15 @@ func checkDenials(ctx context.Context, t *testing.T, p *privileges) {
 // removeAll removes pgherald as its roles can, and the role that remains.
 func removeAll(ctx context.Context, t *testing.T, p *privileges) {
 	t.Helper()
+	stranger, err := server.Connect(ctx, p.as("pgherald_migrator"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close(ctx)
+	var denied *pgconn.PgError
+	if _, err := triggers.DropAll(ctx, stranger); !errors.As(err, &denied) || denied.Code != "42501" {
+		t.Errorf("the migrator drops triggers of the owner's tables: %v", err)
+	}
 	conn, err := server.Connect(ctx, p.as("app_owner"))
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,10 @@ export class Emitter<Args extends unknown[]> {
     };
   }
 
+  has(key: string): boolean {
+    return (this.listeners.get(key)?.size ?? 0) > 0;
+  }
+
   emit(key: string, ...args: Args): void {
     const set = this.listeners.get(key);
     if (!set) return;

@@ -113,6 +113,16 @@ export type EventOf<Types> = {
 /** Every event that a listener can receive. `Custom` adds the types of your own tables. */
 export type PgheraldEvent<Custom extends EventTypes = {}> = EventOf<LogEvents & Custom>;
 
+/** An event that is above the server's `--max-event-bytes` and arrived without its data: fetch the row. */
+export interface OversizedEvent {
+  id?: number;
+  type: string;
+  /** The key of the row; absent if the event has none or a long one. */
+  key?: string;
+  oversized: true;
+  timestamp: number;
+}
+
 /** Facts about how an event arrived. */
 export interface EventMeta {
   /** The cursor after the transaction, on the last event of each transaction; otherwise null. */
@@ -130,5 +140,7 @@ export interface Envelope {
   id?: number;
   type: string;
   data: unknown;
+  /** True if the event arrived without its data. */
+  oversized?: boolean;
   timestamp: number;
 }

@@ -97,6 +97,7 @@ class Query<T, Custom extends EventTypes> implements LiveQuery<T, Custom> {
     this.stream = createEventStream<Custom>({ ...(options.stream as EventStreamOptions<Custom>), autoConnect: false });
     this.stream.on("*", (event, meta) => this.running && this.inbox.add(event as PgheraldEvent<Custom>, meta));
     this.stream.onReset(() => this.onReset());
+    this.stream.onOversized(() => this.onReset()); // only the list has the data
     this.stream.onStatus(() => this.running && this.inbox.scheduleFlush());
     this.stream.onError(() => this.running && this.inbox.scheduleFlush());
   }

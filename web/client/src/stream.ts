@@ -2,24 +2,26 @@ import { Connection } from "./connection.js";
 import { debugOf } from "./debug.js";
 import { Emitter } from "./emitter.js";
 import type { StreamError } from "./errors.js";
-import type { EventMeta, EventOf, EventTypes, LogEvents, PgheraldEvent, StreamEvents } from "./events.js";
+import type { EventMeta, EventOf, EventTypes, LogEvents, OversizedEvent, PgheraldEvent, StreamEvents } from "./events.js";
 import { checkOptions, type ConnectionOptions } from "./options.js";
 import type { Delivery } from "./reader.js";
 import { groupOf, SharedSource } from "./shared/shared.js";
 import type { Sink, Source, StreamStatus } from "./source.js";
 import { newStats, type StreamStats } from "./stats.js";
 
-/** The reason why the client must fetch everything again: malformed, other_log, pruned or future. */
+/** The reason why the client must fetch everything again: malformed, other_log, pruned or future; oversized without a listener for that. */
 export interface Reset {
   reason: string;
 }
 
 export interface EventStreamOptions<Custom extends EventTypes = {}> extends ConnectionOptions {
-  /** Called for every event but the control events. */
+  /** Called for every event but the control events and those without their data. */
   onEvent?: (event: PgheraldEvent<Custom>, meta: EventMeta) => void;
   onStatus?: (status: StreamStatus) => void;
   /** Called when events may have been missed: fetch everything again. Events from here on are complete. */
   onReset?: (reset: Reset) => void;
+  /** Called for an event that is too large and arrived without its data: fetch the row. No other listener receives it; without this one, onReset is called. */
+  onOversized?: (event: OversizedEvent, meta: EventMeta) => void;
   /** Called when an attempt fails. Unless `error.fatal`, the stream reconnects by itself. */
   onError?: (error: StreamError) => void;
   /** False waits for connect(). Default true. */
@@ -47,6 +49,7 @@ export interface EventStream<Custom extends EventTypes = {}> {
   on<Type extends EventType<Custom>>(type: Type, listener: (event: EventFor<Custom, Type>, meta: EventMeta) => void): () => void;
   onStatus(listener: (status: StreamStatus) => void): () => void;
   onReset(listener: (reset: Reset) => void): () => void;
+  onOversized(listener: (event: OversizedEvent, meta: EventMeta) => void): () => void;
   onError(listener: (error: StreamError) => void): () => void;
   /** Connects if the stream is closed. */
   connect(): void;
@@ -71,6 +74,7 @@ class Stream<Custom extends EventTypes> implements EventStream<Custom> {
   // Each listener takes the event of its type, which the type of a map cannot express.
   private readonly events = new Emitter<[event: any, meta: EventMeta]>();
   private readonly signals = new Emitter<[value: any]>();
+  private readonly oversized = new Emitter<[event: OversizedEvent, meta: EventMeta]>();
   private readonly counters = newStats();
   private currentStatus: StreamStatus = "closed";
   private lastError: StreamError | null = null;
@@ -79,6 +83,7 @@ class Stream<Custom extends EventTypes> implements EventStream<Custom> {
     if (options.onEvent) this.on("*", options.onEvent as never);
     if (options.onStatus) this.onStatus(options.onStatus);
     if (options.onReset) this.onReset(options.onReset);
+    if (options.onOversized) this.onOversized(options.onOversized);
     if (options.onError) this.onError(options.onError);
     const sink: Sink = {
       deliver: (delivery) => this.deliver(delivery),
@@ -122,6 +127,10 @@ class Stream<Custom extends EventTypes> implements EventStream<Custom> {
     return this.signals.on("reset", listener);
   }
 
+  onOversized(listener: (event: OversizedEvent, meta: EventMeta) => void): () => void {
+    return this.oversized.on("oversized", listener);
+  }
+
   onError(listener: (error: StreamError) => void): () => void {
     return this.signals.on("error", listener);
   }
@@ -146,12 +155,21 @@ class Stream<Custom extends EventTypes> implements EventStream<Custom> {
     if (kind !== "event") this.measureSkew(meta.receivedAt - event.timestamp);
     if (kind === "event") this.count(meta);
     if (kind === "heartbeat") this.counters.heartbeats++;
+    // A listener of the type relies on the data.
+    if (kind === "event" && event.oversized === true) return this.deliverOversized(event as unknown as OversizedEvent, meta);
     this.events.emit(event.type, event, meta);
     if (kind === "event") this.events.emit("*", event, meta);
     if (kind === "sync" && event.data.mode === "reset") {
       this.counters.resets++;
       this.signals.emit("reset", { reason: event.data.reason ?? "unknown" } satisfies Reset);
     }
+  }
+
+  /** Delivers an event without its data. A reset replaces it if nothing listens, so that no loss is silent. */
+  private deliverOversized(event: OversizedEvent, meta: EventMeta): void {
+    if (this.oversized.has("oversized")) return this.oversized.emit("oversized", event, meta);
+    this.counters.resets++;
+    this.signals.emit("reset", { reason: "oversized" } satisfies Reset);
   }
 
   private setStatus(status: StreamStatus, retryAt: number | null): void {

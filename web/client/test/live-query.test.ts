@@ -134,6 +134,16 @@ it("loads the list again after a collection_reset, whatever it refetches on", as
   expect(query.getSnapshot().data).toEqual(["b"]);
 });
 
+it("loads the list again after an event without its data, and does not apply it", async () => {
+  await opened();
+  await vi.advanceTimersByTimeAsync(60_000);
+  server.last.oversized(1, "c1", "activity_created", "17");
+  await frame();
+  expect(loads).toHaveLength(2);
+  await loaded(["b"], "c1");
+  expect(query.getSnapshot().data).toEqual(["b"]);
+});
+
 it("retries a load with back-off, but not after a fatal error", async () => {
   start();
   loads[0]!.reject(new Error("down"));

@@ -43,6 +43,11 @@ export class Line {
     this.send({ type: "heartbeat", data: {}, timestamp: Date.now() }, id);
   }
 
+  /** Sends an event above the server's limit. */
+  oversized(id: number, cursor: string, type: string, key: string): void {
+    this.send({ id, type, key, oversized: true, timestamp: Date.now() }, cursor);
+  }
+
   event(id: number, cursor?: string, type = "activity_deleted", data: object = { id: `a${id}`, timestamp: "t" }): void {
     this.send({ id, type, data, timestamp: Date.now() }, cursor);
   }

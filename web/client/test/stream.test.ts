@@ -43,6 +43,24 @@ async function opened(options: EventStreamOptions = {}): Promise<EventStream> {
 }
 
 describe("a stream", () => {
+  it("delivers an event without its data to its own listener, and to no other", async () => {
+    const stream = await opened({ onOversized: ({ type, key }, { cursor }) => log.push(`oversized ${type} ${key} ${cursor}`) });
+    stream.on("activity_created", ({ data }) => log.push(data.id));
+    server.last.oversized(1, "c1", "activity_created", "17");
+    server.last.event(2, "c2");
+    await settle();
+    expect(log).toEqual(["oversized activity_created 17 c1", "activity_deleted 2"]);
+    expect(stream.lastEventId).toBe("c2");
+  });
+
+  it("resets for an event without its data if nothing listens for it", async () => {
+    const stream = await opened();
+    server.last.oversized(1, "c1", "activity_created", "17");
+    await settle();
+    expect(log).toEqual(["reset oversized"]);
+    expect(stream.stats.resets).toBe(1);
+  });
+
   it("connects, opens with the first sync, and closes", async () => {
     const stream = start();
     expect(stream.status).toBe("connecting");

@@ -104,6 +104,9 @@ function draw() {
   document.body.classList.toggle('no-activities', known.activities === null);
   if (known.activities !== null) drawActivities();
   else if (document.body.dataset.view === 'activities') goTo('events'); // a narrow page would otherwise show an empty view
+  const target = known.activities === null ? 'event-list' : 'table';
+  byID('skip').href = `#${target}`;
+  setText(byID('skip'), `Skip to the ${known.activities === null ? 'events' : 'activities'}`);
   setText(byID('events-badge'), unseen > 99 ? '99+' : String(unseen));
   byID('events-badge').hidden = unseen === 0;
   glow.clear();

@@ -111,6 +111,7 @@ export class Model {
   #subscribe() {
     const stream = this.stream;
     stream.on('sync', (event) => this.#handlers.sync(event.data));
+    stream.onOversized((event, meta) => this.#handlers.events([event], [meta]));
     stream.onStatus((status) => this.#handlers.status(status));
     stream.onError((error) => this.#onFailure(error));
     this.#handlers.status(stream.status);

@@ -37,7 +37,7 @@ export class People {
 
   /** Applies the events of type presence_updated. */
   add(events) {
-    const news = events.filter(({ type }) => type === 'presence_updated');
+    const news = events.filter(({ type, oversized }) => type === 'presence_updated' && oversized !== true);
     if (this.#isLoading) this.#queued.push(...news);
     if (!this.#hasPresence || news.length === 0) return;
     for (const event of news) this.#apply(event);

@@ -1132,6 +1132,9 @@ var Emitter = class {
       set.delete(entry);
     };
   }
+  has(key) {
+    return (this.listeners.get(key)?.size ?? 0) > 0;
+  }
   emit(key, ...args) {
     let set = this.listeners.get(key);
     if (set)
@@ -1177,11 +1180,12 @@ var Stream = class {
   // Each listener takes the event of its type, which the type of a map cannot express.
   events = new Emitter();
   signals = new Emitter();
+  oversized = new Emitter();
   counters = newStats();
   currentStatus = "closed";
   lastError = null;
   constructor(options) {
-    options.onEvent && this.on("*", options.onEvent), options.onStatus && this.onStatus(options.onStatus), options.onReset && this.onReset(options.onReset), options.onError && this.onError(options.onError);
+    options.onEvent && this.on("*", options.onEvent), options.onStatus && this.onStatus(options.onStatus), options.onReset && this.onReset(options.onReset), options.onOversized && this.onOversized(options.onOversized), options.onError && this.onError(options.onError);
     let sink = {
       deliver: (delivery) => this.deliver(delivery),
       duplicate: () => this.counters.duplicates++,
@@ -1214,6 +1218,9 @@ var Stream = class {
   onReset(listener) {
     return this.signals.on("reset", listener);
   }
+  onOversized(listener) {
+    return this.oversized.on("oversized", listener);
+  }
   onError(listener) {
     return this.signals.on("error", listener);
   }
@@ -1230,7 +1237,13 @@ var Stream = class {
     this.source.close();
   }
   deliver({ kind, event, meta }) {
-    kind !== "event" && this.measureSkew(meta.receivedAt - event.timestamp), kind === "event" && this.count(meta), kind === "heartbeat" && this.counters.heartbeats++, this.events.emit(event.type, event, meta), kind === "event" && this.events.emit("*", event, meta), kind === "sync" && event.data.mode === "reset" && (this.counters.resets++, this.signals.emit("reset", { reason: event.data.reason ?? "unknown" }));
+    if (kind !== "event" && this.measureSkew(meta.receivedAt - event.timestamp), kind === "event" && this.count(meta), kind === "heartbeat" && this.counters.heartbeats++, kind === "event" && event.oversized === !0) return this.deliverOversized(event, meta);
+    this.events.emit(event.type, event, meta), kind === "event" && this.events.emit("*", event, meta), kind === "sync" && event.data.mode === "reset" && (this.counters.resets++, this.signals.emit("reset", { reason: event.data.reason ?? "unknown" }));
+  }
+  /** Delivers an event without its data. A reset replaces it if nothing listens, so that no loss is silent. */
+  deliverOversized(event, meta) {
+    if (this.oversized.has("oversized")) return this.oversized.emit("oversized", event, meta);
+    this.counters.resets++, this.signals.emit("reset", { reason: "oversized" });
   }
   setStatus(status, retryAt) {
     this.counters.retryAt = retryAt, !(status === this.currentStatus && status !== "open") && (status === "open" && this.onOpen(), this.currentStatus = status, this.signals.emit("status", status));
@@ -1301,7 +1314,7 @@ function createLiveQuery(options) {
 var minResetInterval = 5e3, Query = class {
   constructor(options) {
     this.options = options;
-    this.data = options.initial?.data, this.cursor = options.initial?.cursor ?? null, this.snapshot = { ...this.snapshot, data: this.data, cursor: this.cursor }, this.debug = debugOf(options.stream?.debug), this.backoff = new Backoff(options.stream?.backoff), this.stream = createEventStream({ ...options.stream, autoConnect: !1 }), this.stream.on("*", (event, meta) => this.running && this.inbox.add(event, meta)), this.stream.onReset(() => this.onReset()), this.stream.onStatus(() => this.running && this.inbox.scheduleFlush()), this.stream.onError(() => this.running && this.inbox.scheduleFlush());
+    this.data = options.initial?.data, this.cursor = options.initial?.cursor ?? null, this.snapshot = { ...this.snapshot, data: this.data, cursor: this.cursor }, this.debug = debugOf(options.stream?.debug), this.backoff = new Backoff(options.stream?.backoff), this.stream = createEventStream({ ...options.stream, autoConnect: !1 }), this.stream.on("*", (event, meta) => this.running && this.inbox.add(event, meta)), this.stream.onReset(() => this.onReset()), this.stream.onOversized(() => this.onReset()), this.stream.onStatus(() => this.running && this.inbox.scheduleFlush()), this.stream.onError(() => this.running && this.inbox.scheduleFlush());
   }
   options;
   stream;

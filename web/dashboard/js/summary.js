@@ -6,7 +6,8 @@ const MAX_LINE = 300;
 const UNASSIGNED = 'Unassigned';
 
 /** Returns a plain text, which the caller must not use as HTML. */
-export function summary({ type, data }) {
+export function summary({ type, data, oversized }) {
+  if (oversized === true) return 'too large: it arrived without its data';
   if (data === null || typeof data !== 'object' || Array.isArray(data)) return compact(data);
   switch (type) {
     case 'activity_created':

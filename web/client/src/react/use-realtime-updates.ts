@@ -30,7 +30,7 @@ const closed = emptyUpdates("closed");
 export function useRealtimeUpdates<Custom extends EventTypes = {}>(options: RealtimeUpdatesOptions<Custom> = {}): RealtimeUpdates<Custom> {
   const latest = useLatest(options);
   const { enabled = true, history = 100 } = options;
-  const { onEvent, onStatus, onReset, onError, enabled: _, history: __, ...values } = options;
+  const { onEvent, onStatus, onReset, onOversized, onError, enabled: _, history: __, ...values } = options;
   const key = keyOf(values);
   // The key has the options by value; functions are looked up when they are called.
   const store = useMemo(() => {
@@ -40,6 +40,7 @@ export function useRealtimeUpdates<Custom extends EventTypes = {}>(options: Real
       onEvent: (event, meta) => latest.current.onEvent?.(event, meta),
       onStatus: (status) => latest.current.onStatus?.(status),
       onReset: (reset) => latest.current.onReset?.(reset),
+      ...(onOversized && { onOversized: (event, meta) => latest.current.onOversized?.(event, meta) }),
       onError: (error) => latest.current.onError?.(error),
       token: token && ((request) => (latest.current.token ?? token)(request)),
       debug: typeof values.debug === "function" ? (line, detail) => (latest.current.debug as Debug)(line, detail) : values.debug,
