@@ -44,9 +44,13 @@ type variant struct {
 }
 
 // Page returns a handler that serves the page and its files to GET and HEAD requests. It responds
-// to other paths with 404 and problem details (RFC 9457), as the API does.
-func Page() http.Handler {
+// to other paths with 404 and problem details (RFC 9457), as the API does. activities says whether the server has
+// the API of the activities; otherwise the page asks for none, and so causes no 404.
+func Page(activities bool) http.Handler {
 	served := load()
+	if !activities {
+		served["/"] = newFile("index.html", withoutActivities(served["/"].plain.content))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, ok := served[r.URL.Path]
 		if !ok {
@@ -55,6 +59,11 @@ func Page() http.Handler {
 		}
 		f.serve(w, r)
 	})
+}
+
+// withoutActivities marks the page of a server that watches other tables.
+func withoutActivities(page []byte) []byte {
+	return bytes.Replace(page, []byte("<html "), []byte(`<html data-activities="none" `), 1)
 }
 
 // load reads the embedded files and returns them by URL path. It panics if it cannot read them,

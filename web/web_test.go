@@ -17,7 +17,7 @@ import (
 )
 
 // page returns the handler. It is created once, since it compresses the files.
-var page = sync.OnceValue(web.Page)
+var page = sync.OnceValue(func() http.Handler { return web.Page(true) })
 
 func get(t *testing.T, method, path string, header ...string) *http.Response {
 	t.Helper()
@@ -209,6 +209,17 @@ func TestPageHasElementsOfItsScripts(t *testing.T) {
 			if !strings.Contains(html, ` id="`+match[1]+`"`) {
 				t.Errorf("%s reads #%s, which the page does not have", path, match[1])
 			}
+		}
+	}
+}
+
+// The page of a server without the API of the activities asks for no list, which would be a 404 in the console.
+func TestPageWithoutActivities(t *testing.T) {
+	for activities, want := range map[bool]bool{true: false, false: true} {
+		w := httptest.NewRecorder()
+		web.Page(activities).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		if got := strings.Contains(w.Body.String(), `<html data-activities="none" lang="en">`); got != want {
+			t.Errorf("with activities %t: the page is marked: %t", activities, got)
 		}
 	}
 }

@@ -175,8 +175,12 @@ test('a server that watches other tables shows their events, at any width', asyn
   try {
     for (const width of [360, 1200, 1920]) {
       const context = await world.context({ viewport: { width, height: 800 } });
+      const missing = [];
+      context.on('response', (response) => response.status() === 404 && missing.push(response.url()));
       const page = await open(context, site);
       await page.getByText('No events since this page was opened').waitFor();
+      assert.deepEqual(missing, []);
+      assert.equal(await page.locator('#skip').textContent(), 'Skip to the events');
       await site.database.sql(`insert into orders values (${width})`);
       await page.locator('.event', { hasText: 'order_created' }).waitFor();
       assert.deepEqual(context.failures, []);

@@ -36,7 +36,7 @@ func FuzzListener(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	s := newBareServer(f, api.Page{Handler: web.Page()})
+	s := newBareServer(f, api.Page{Handler: web.Page(true)})
 	f.Cleanup(s.stop)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		conn := s.dial(t)

@@ -166,7 +166,7 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 		api.Pruning{Status: p.pruner.Status},
 		api.Presence{Tracker: p.presence, List: control.NewPresenceList(lists, p.log.SnapshotCursor)},
 		api.Publishing{Publisher: control.NewPublisher(controlPool), Role: p.config.Tokens.PublishRole},
-		api.Page{Handler: web.Page()},
+		api.Page{Handler: web.Page(p.config.Database.Spec == "")},
 	}
 	if p.tokens != nil {
 		options = append(options, api.Auth{
