@@ -16,7 +16,7 @@ func TestMigrateDownNamesTheOrder(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for _, other := range []error{nil, errors.New("x"), &pgconn.PgError{Code: "55P03"}} {
-		if got := explainForeignTables(other); got != other { //nolint:errorlint // unchanged
+		if got := explainForeignTables(other); got != other {
 			t.Errorf("got %v, want %v", got, other)
 		}
 	}
