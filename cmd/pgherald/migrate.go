@@ -94,7 +94,7 @@ func (c migrateDownCmd) Run(a *app) error {
 func explainForeignTables(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "42501" { // insufficient_privilege
-		return fmt.Errorf("%w: run pgherald triggers drop --all as the owner of the watched tables first, or migrate down as a superuser", err)
+		return fmt.Errorf("%w: run pgherald triggers drop --all as the owner of the watched tables first", err)
 	}
 	return err
 }
