@@ -22,13 +22,16 @@ type granted struct {
 // statesSQL says about rights whether writerRole has them, at all and itself, and whether this role may grant them. It
 // looks objects up in the catalog: to_regclass needs a right on the schema.
 const statesSQL = `
-with found as (
+with needed as (
+    select n.kind, n.object from unnest($1::text[], $2::text[]) as n (kind, object)
+),
+found as (
     select n.kind, n.object, s.oid, s.nspacl as acl
-    from unnest($1::text[], $2::text[]) as n (kind, object)
+    from needed as n
     join pg_namespace as s on n.kind = 'schema' and quote_ident(s.nspname) = n.object
     union all
     select n.kind, n.object, c.oid, c.relacl
-    from unnest($1::text[], $2::text[]) as n (kind, object)
+    from needed as n
     join (
         select c.oid, c.relacl, quote_ident(s.nspname) || '.' || quote_ident(c.relname) as name
         from pg_class as c
@@ -37,7 +40,7 @@ with found as (
     ) as c on n.kind = 'table' and c.name = n.object
     union all
     select n.kind, n.object, p.oid, p.proacl
-    from unnest($1::text[], $2::text[]) as n (kind, object)
+    from needed as n
     join pg_proc as p on n.kind = 'function' and p.pronamespace <> 'pg_catalog'::regnamespace and p.oid::regprocedure::text = n.object
 )
 select

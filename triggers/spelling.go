@@ -89,11 +89,11 @@ func (ts types) spelling(oid uint32) spelling {
 // typesSQL reads the types of a table's columns, and the types that these consist of.
 const typesSQL = `
 with recursive closure as (
-	select a.atttypid as oid
+	select 0::oid as whole, a.atttypid as oid
 	from pg_attribute as a
 	where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
 	union
-	select part.oid
+	select t.oid, part.oid
 	from closure
 	join pg_type as t on t.oid = closure.oid
 	cross join lateral (
@@ -115,18 +115,9 @@ select t.oid, t.typname::text, t.typtype::text, s.nspname = 'pg_catalog',
 			and c.casttarget in ('json'::regtype, 'text'::regtype)
 	),
 	t.typcategory = 'A' and t.typlen = -1 and t.typelem <> 0,
-	array(
-		select t.typelem where t.typcategory = 'A' and t.typlen = -1 and t.typelem <> 0
-		union all
-		select t.typbasetype where t.typtype = 'd'
-		union all
-		select r.rngsubtype from pg_range as r where r.rngtypid = t.oid
-		union all
-		select a.atttypid from pg_attribute as a
-		where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
-	)
-from closure
-join pg_type as t on t.oid = closure.oid
+	array(select part.oid from closure as part where part.whole = t.oid)
+from (select distinct c.oid from closure as c) as found
+join pg_type as t on t.oid = found.oid
 join pg_namespace as s on s.oid = t.typnamespace`
 
 func loadTypes(ctx context.Context, tx pgx.Tx, oid uint32) (types, error) {

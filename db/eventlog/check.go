@@ -44,7 +44,7 @@ func (l *Log) Check(ctx context.Context, from stream.Cursor) (int, error) {
 	err := l.withConn(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		var raw rawState
 		row := conn.QueryRow(ctx, checkSQL, from.Next(), maxCount, holesParam(from))
-		if err := row.Scan(&raw.logID, &raw.timeline, &raw.prunedBelow, &raw.snapshot, &events); err != nil {
+		if err := raw.scan(row, &events); err != nil {
 			return err
 		}
 		st, err = raw.parse(db.ClusterOf(conn))

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/stream"
 )
@@ -59,6 +61,11 @@ func epoch(cluster, logID, timeline string) string {
 type rawState struct {
 	logID, timeline, snapshot string
 	prunedBelow               uint64
+}
+
+// scan reads a row of the stateColumns and one more column.
+func (r *rawState) scan(row pgx.Row, more any) error {
+	return row.Scan(&r.logID, &r.timeline, &r.prunedBelow, &r.snapshot, more)
 }
 
 func (r *rawState) parse(cluster string) (state, error) {

@@ -90,7 +90,7 @@ type tail struct {
 func queryTail(ctx context.Context, conn *pgx.Conn, cluster, sql string, args ...any) (*tail, error) {
 	var raw rawState
 	t := &tail{}
-	err := conn.QueryRow(ctx, sql, args...).Scan(&raw.logID, &raw.timeline, &raw.prunedBelow, &raw.snapshot, &t.newest)
+	err := raw.scan(conn.QueryRow(ctx, sql, args...), &t.newest)
 	if err != nil {
 		return nil, fmt.Errorf("find the end of the log: %w", db.Explain(err))
 	}
