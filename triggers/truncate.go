@@ -1,9 +1,6 @@
 package triggers
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // truncateBody generates the body of the function for a TRUNCATE of member: t itself or a partition of it.
 func truncateBody(t Table, rel relation, member Name) string {
@@ -46,23 +43,4 @@ from (select %s as "table") as payload`, insertInto, typ, table)
 from (select %[3]s as "table", %[4]s as partition) as payload
 -- Skip the event if the last event of this transaction reports the whole table as truncated.
 where not pgherald.truncated(%[2]s, %[3]s)`, insertInto, typ, table, quoteLiteral(member.String()))
-}
-
-// hideLineBreaks replaces line breaks by a byte that SQL cannot contain, so that indent does not change
-// the strings and quoted names of expr.
-func hideLineBreaks(expr string) string { return strings.ReplaceAll(expr, "\n", "\x00") }
-
-// restoreLineBreaks restores the line breaks that hideLineBreaks replaced, in the finished text.
-func restoreLineBreaks(text string) string { return strings.ReplaceAll(text, "\x00", "\n") }
-
-// indent indents every line that is not empty.
-func indent(text string, levels int) string {
-	prefix := strings.Repeat("    ", levels)
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		if line != "" {
-			lines[i] = prefix + line
-		}
-	}
-	return strings.Join(lines, "\n")
 }
