@@ -43,7 +43,7 @@ func newJWT(t *testing.T, change ...func(*auth.Options)) *auth.JWT {
 	return j
 }
 
-func withTokens(j *auth.JWT) streamServerOptions {
+func withTokens(j auth.Authenticator) streamServerOptions {
 	return streamServerOptions{api: func(o *apiOptions) { o.add(api.Auth{Authenticator: j, OperatorRole: "operator"}) }}
 }
 

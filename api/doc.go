@@ -1,5 +1,5 @@
 // Package api serves pgherald over HTTP: event streams at GET /api/events, and routes for publishing, presence, tickets,
-// lease renewals, statistics and health.
+// lease renewals, statistics and health. GET /api/schema describes them all for programs.
 //
 // New takes what every API needs in a Config and each optional feature as an Option. An application adds its own routes
 // with the option Routes, as package api/activities does; this package knows no application.

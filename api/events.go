@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pgherald/pgherald/api/admission"
@@ -17,6 +18,7 @@ import (
 	"github.com/pgherald/pgherald/api/session"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/collection"
 )
 
 // admitted admits a request for a stream before it costs anything, then identifies its client and calls handle. It
@@ -51,7 +53,7 @@ func (a *API) reject(w http.ResponseWriter, r *http.Request, err error) {
 
 // admitRequest implements request.Admit. The handler of streams admits those itself.
 func (a *API) admitRequest(r *http.Request) (release func(), err error) {
-	if r.Method == http.MethodGet && r.URL.Path == "/api/events" && r.ContentLength == 0 {
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path == "/api/events" && r.ContentLength == 0 {
 		return nil, nil
 	}
 	release, err = a.config.Streams.Admission.AdmitRequest(r)
@@ -62,29 +64,33 @@ func (a *API) admitRequest(r *http.Request) (release func(), err error) {
 	return release, err
 }
 
-// events serves GET /api/events.
+// events serves GET and HEAD /api/events.
 func (a *API) events(w http.ResponseWriter, r *http.Request, client session.Client) {
+	w.Header().Add("Vary", "Accept")
 	query, err := eventsQuery(r.URL.RawQuery)
 	if err != nil {
-		problem.Write(w, r, err)
+		refuseStream(w, r, err)
 		return
 	}
 	if client.Identity, err = a.withName(client.Identity, query); err != nil {
-		problem.Write(w, r, err)
+		refuseStream(w, r, err)
 		return
 	}
 	if err := client.Slot.SetUser(client.Identity.User); err != nil {
 		a.reject(w, r, err)
 		return
 	}
-	filter, err := filterOf(query)
+	filter, err := a.filterOf(r.Context(), r.Header, query)
 	if err != nil {
-		problem.Write(w, r, err)
+		refuseStream(w, r, err)
 		return
 	}
 	filter, err = a.config.Feed.ShareFilter(filter.WithGrants(client.Identity.Grants))
 	if err != nil {
 		a.reject(w, r, admission.NoMemory())
+		return
+	}
+	if a.answerWithoutStream(w, r, client, query, filter) {
 		return
 	}
 	cursor, malformed := cursorOf(r.Header, query)
@@ -94,7 +100,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, client session.Clie
 		a.config.Logger.Info("stream closed", "remote", client.Remote, "reason", a.closeReason(r, err), "error", err)
 		return
 	}
-	sub, sync, err := a.subscribe(r.Context(), cursor, malformed, filter)
+	sub, sync, err := a.subscription(r.Context(), cursor, malformed, filter)
 	if err == nil {
 		a.sessions.Serve(response, client, sub, sync)
 		return
@@ -116,19 +122,6 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request, inMemory bool) (*sse
 		return response, err
 	}
 	return response, response.Flush()
-}
-
-// subscribe subscribes to the feed after the cursor. If malformed is not nil, the subscription begins with a reset. subscribe
-// returns an error when ctx ends or the API begins to drain.
-func (a *API) subscribe(ctx context.Context, c stream.Cursor, malformed error, f stream.Filter) (*stream.Subscription, stream.Sync, error) {
-	if malformed != nil {
-		sub, sync := a.config.Feed.SubscribeReset(f, stream.ResetMalformed)
-		return sub, sync, nil
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(a.draining, cancel)()
-	return a.config.Feed.Subscribe(ctx, c, f)
 }
 
 // closeReason returns the reason for which a stream ended before its session opened.
@@ -153,19 +146,34 @@ const (
 // eventsQuery parses the query string of GET /api/events and rejects unknown parameters. Unlike request.Query it accepts any
 // bytes as values, since the response to a malformed cursor is a reset, not an error.
 func eventsQuery(raw string) (url.Values, error) {
-	query, err := url.ParseQuery(raw)
+	query, err := url.ParseQuery(encodeSemicolons(raw))
 	if err != nil {
 		return nil, problem.New(http.StatusBadRequest, "the query string is malformed: "+err.Error())
 	}
 	for name := range query {
 		switch {
 		case name == "since", name == "lastEventId", name == "user", name == auth.URLParam, name == auth.TicketParam,
-			name == "batch", name == "conflate", stream.IsFilterParam(name):
+			name == "batch", name == "conflate", name == "max", name == "wait", name == unknownParam, stream.IsFilterParam(name):
 		default:
-			return nil, problem.InvalidParameter(name, "is unknown: use since, lastEventId, user, types, key, where.FIELD, batch or conflate")
+			return nil, problem.InvalidParameter(name, "is unknown: use since, lastEventId, user, types, collection, q.NAME, key, where.FIELD, any, batch, conflate, max or wait")
 		}
 	}
 	return query, nil
+}
+
+// encodeSemicolons encodes the semicolons of named selections, as in q.NAME=collection:orders;where.status=open. In other
+// parameters they are a mistake: a server may take them for separators.
+func encodeSemicolons(raw string) string {
+	if !strings.Contains(raw, ";") {
+		return raw
+	}
+	params := strings.Split(raw, "&")
+	for i, p := range params {
+		if strings.HasPrefix(p, "q.") {
+			params[i] = strings.ReplaceAll(p, ";", "%3B")
+		}
+	}
+	return strings.Join(params, "&")
 }
 
 // cursorOf returns the cursor after which the client continues, the zero cursor if it gives none. The header takes
@@ -179,12 +187,28 @@ func cursorOf(header http.Header, query url.Values) (stream.Cursor, error) {
 	return stream.Cursor{}, nil
 }
 
+// filterOf returns the filter that the query describes, if there are such collections and types.
+func (a *API) filterOf(ctx context.Context, header http.Header, query url.Values) (stream.Filter, error) {
+	return request.Again(ctx, a.config.Settle, func() (stream.Filter, error) {
+		filter, err := filterOf(query, a.config.Collections)
+		if err == nil {
+			err = a.features.types.check(ctx, header, query)
+		}
+		return filter, err
+	})
+}
+
 // filterOf returns the filter that the query describes, with its batch window and conflation.
-func filterOf(query url.Values) (stream.Filter, error) {
-	filter, err := stream.ParseFilter(query)
+func filterOf(query url.Values, collections *collection.Set) (stream.Filter, error) {
+	filter, err := stream.ParseFilter(query, collections)
 	var invalid *stream.ParamError
 	if errors.As(err, &invalid) {
-		return filter, problem.InvalidParameter(request.Shorten(invalid.Param), invalid.Detail)
+		p := problem.InvalidParameter(request.Shorten(invalid.Param), invalid.Detail)
+		p.IsUnknown = invalid.IsUnknown
+		return filter, p
+	}
+	if err != nil { // a *collection.WithheldError
+		return filter, request.Withheld()
 	}
 	if conflate := query["conflate"]; conflate != nil {
 		if !slices.Equal(conflate, []string{"1"}) {

@@ -66,7 +66,7 @@ func TestInvalidQueries(t *testing.T) {
 		"conflate=true":         "query parameter conflate must be 1",
 		"conflate=1&conflate=1": "query parameter conflate must be 1",
 		"key=":                  "query parameter key is empty",
-		"where=HQ":              "query parameter where is unknown: use since, lastEventId, user, types, key, where.FIELD, batch or conflate",
+		"where=HQ":              "query parameter where is unknown: use since, lastEventId, user, types, collection, q.NAME, key, where.FIELD, any, batch, conflate, max or wait",
 		"where.=HQ":             "query parameter where. names no field",
 		"Key=1":                 "query parameter Key is unknown",
 		"where." + strings.Repeat("x", 2000) + "=": "x… names a field of more than 1000 bytes",
@@ -90,13 +90,9 @@ func TestUnsupportedMethods(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
 		response := s.expectProblem(http.StatusMethodNotAllowed, method+" is not supported here: use GET", method, "/api/events")
-		if allow := response.Header.Get("Allow"); allow != http.MethodGet {
+		if allow := response.Header.Get("Allow"); allow != "GET, HEAD" {
 			t.Errorf("%s: Allow %q", method, allow)
 		}
-	}
-	response, body := s.request(http.MethodHead, "/api/events") // ends, unlike GET
-	if allow := response.Header.Get("Allow"); response.StatusCode != http.StatusMethodNotAllowed || allow != "GET" || body != "" {
-		t.Errorf("HEAD: %d, Allow %q, body %q", response.StatusCode, allow, body)
 	}
 	s.expectProblem(http.StatusNotFound, "nothing is here", http.MethodGet, "/api/event")
 }
@@ -109,7 +105,11 @@ func TestTypesAreRepeatable(t *testing.T) {
 		s.commit(kind)
 	}
 	for _, kind := range []string{"a", "b", "c"} {
-		if block := l.readUntil(""); !strings.Contains(block, `"type":"`+kind+`"`) {
+		block := l.readUntil("")
+		for strings.Contains(block, `"sync"`) { // stale for a moment
+			block = l.readUntil("")
+		}
+		if !strings.Contains(block, `"type":"`+kind+`"`) {
 			t.Errorf("want %s, got %s", kind, block)
 		}
 	}
@@ -198,7 +198,7 @@ func TestHandwrittenRequest(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	conn := s.dial("GET /api/events HTTP/1.0\r\n\r\n")
 	in := bufio.NewReader(conn)
-	for _, want := range []string{"HTTP/1.0 200 OK\r\n", "retry: 2713\n", "id: k3f9-0\n"} {
+	for _, want := range []string{"HTTP/1.0 200 OK\r\n", "retry: 2713\n", "id: k3f9-0~2s\n"} {
 		for line := ""; line != want; {
 			var err error
 			if line, err = in.ReadString('\n'); err != nil {

@@ -95,7 +95,7 @@ func TestNumbersObeyAudiences(t *testing.T) {
 	first.readUntil(`"all"`)
 	s.openSynced("?since="+from, "Test-User", "ann").readUntil(`"data":"role:nurse"`)
 	l := s.open("?since="+from, "Test-User", "eve")
-	if got := l.readUntil("sync"); !strings.Contains(got, `"events":2}`) {
+	if got := l.readUntil("sync"); !strings.Contains(got, `"events":2,`) {
 		t.Errorf("resumed with %s, want 2 events", got)
 	}
 	l.readUntil(`"all"`)

@@ -101,7 +101,7 @@ func TestBytesOfAStreamResumedFromTheLog(t *testing.T) {
 func TestBytesOfHeartbeats(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) { o.Streams.Heartbeat = time.Millisecond }})
 	l := s.open("")
-	l.readUntil(`"heartbeat"`)
+	l.readUntil(`"type":"heartbeat"`)
 	l.matchesGolden("heartbeat")
 }
 
@@ -127,7 +127,7 @@ func (l *streamClient) readPast(cursor string) string {
 		switch id := idOf(block); {
 		case id != "" && id != cursor:
 			return id
-		case strings.Contains(block, `"heartbeat"`):
+		case strings.Contains(block, `"type":"heartbeat"`):
 			l.received.Truncate(before)
 		}
 	}
@@ -148,6 +148,9 @@ func TestBytesOfDraining(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
+	if *compress {
+		t.Skip("TestGzip checks the headers of a compressed stream")
+	}
 	s := newStreamServer(t, withOrigins("*"))
 	h := s.openSynced("", "Origin", "https://elsewhere.example").response.Header
 	want := http.Header{
@@ -158,7 +161,7 @@ func TestHeaders(t *testing.T) {
 		"Referrer-Policy":               {"no-referrer"},
 		"Access-Control-Allow-Origin":   {"*"},
 		"Access-Control-Expose-Headers": {"Pgherald-Cursor, Retry-After"},
-		"Vary":                          {"Origin"},
+		"Vary":                          {"Origin", "Accept"},
 		"Date":                          h["Date"],
 	}
 	if diff := cmp.Diff(want, h); diff != "" {

@@ -27,7 +27,7 @@ func TestSilentStreamOnHTTP2(t *testing.T) {
 		t.Fatalf("the stream uses %s", stream.response.Proto)
 	}
 	for range 4 {
-		stream.readUntil(`"heartbeat"`)
+		stream.readUntil(`"type":"heartbeat"`)
 	}
 	s.commit("late")
 	stream.readUntil(`"late"`)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 	"unicode/utf8"
 
 	"github.com/pgherald/pgherald/api/admission"
@@ -27,7 +28,9 @@ func (a *API) identified(handle Handler) http.HandlerFunc {
 
 func (a *API) identifiedBy(identify func(*http.Request) (auth.Identity, error), handle Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
 		id, err := identify(r)
+		id.Identified = began
 		if err != nil {
 			problem.Log(a.config.Logger, r, err)
 			a.refuse(w, r, err)
@@ -93,7 +96,13 @@ func (a *API) identify(r *http.Request) (auth.Identity, error) {
 	if err != nil {
 		return auth.Identity{}, err
 	}
-	return id, a.revocations.check(id)
+	err = a.revocations.check(id)
+	if refresher, ok := a.features.auth.Authenticator.(auth.Refresher); ok && err != nil && a.revocations.isRevoked(id) {
+		if id, err = refresher.Refresh(r); err == nil { // the revocation is newer than what was remembered
+			err = a.revocations.check(id)
+		}
+	}
+	return id, err
 }
 
 // identifyStream returns the identity of a client that opens a stream, which may send a ticket in place of a token. If there
@@ -106,6 +115,8 @@ func (a *API) identifyStream(r *http.Request) (auth.Identity, error) {
 		return a.identify(r)
 	case len(given) > 1:
 		return auth.Identity{}, problem.InvalidParameter(auth.TicketParam, "is given twice")
+	case r.Method == http.MethodHead:
+		return auth.Identity{}, problem.InvalidParameter(auth.TicketParam, "works once, so that HEAD would use it up: send a token, or GET")
 	case query.Has(auth.URLParam):
 		return auth.Identity{}, problem.InvalidParameter(auth.URLParam, "cannot be combined with a ticket")
 	}
@@ -123,11 +134,11 @@ func (a *API) identifyStream(r *http.Request) (auth.Identity, error) {
 	return id, a.revocations.check(id)
 }
 
-// refuse answers a request that the client has no right to make.
+// refuse answers a request that the client has no right to make, or not now.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem.Of(err)
 	a.config.Logger.Debug("request refused", "remote", r.RemoteAddr, "path", r.URL.Path, "status", p.Status, "code", p.Code)
-	problem.Write(w, r, err)
+	refuseStream(w, r, err)
 }
 
 // withName returns the identity with the name that an anonymous client gives itself in the query. The name gives no rights.

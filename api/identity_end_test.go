@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -26,15 +28,41 @@ func (l slowList) Online(context.Context) (map[string]time.Time, stream.Cursor, 
 	return map[string]time.Time{"late": time.Now()}, stream.Cursor{}, nil
 }
 
+// begins waits until the read of a connection's request has begun. It returns false if the request was refused instead.
+func (l slowList) begins(s *streamServer, conn net.Conn) bool {
+	s.Helper()
+	for {
+		select {
+		case <-l.began:
+			_ = conn.SetReadDeadline(time.Time{})
+			return true
+		default:
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		if n, err := conn.Read(make([]byte, 1)); n > 0 {
+			return false
+		} else if !errors.Is(err, os.ErrDeadlineExceeded) {
+			s.Fatalf("the connection ended before the read began: %v", err)
+		}
+	}
+}
+
 // A read that waits until the token of its client has ended yields nothing of after the end.
 func TestAbuseReadThatOutlastsTheToken(t *testing.T) {
+	t.Parallel()
+	withShortTokens(t, readThatOutlastsItsToken)
+}
+
+func readThatOutlastsItsToken(t *testing.T, newToken func() string) bool {
 	list := newSlowList()
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
 		o.add(api.Auth{Authenticator: newJWT(t)}, api.Presence{List: list})
 	}})
-	short := shortToken(t)
+	short := newToken()
 	conn := s.dial("GET /api/presence HTTP/1.1\r\nHost: pgherald\r\nAuthorization: Bearer " + short + "\r\nConnection: close\r\n\r\n")
-	<-list.began
+	if !list.begins(s, conn) {
+		return false
+	}
 	s.awaitEnd(bearer(short))
 	close(list.letGo)
 	response, err := io.ReadAll(conn)
@@ -42,10 +70,16 @@ func TestAbuseReadThatOutlastsTheToken(t *testing.T) {
 		!strings.Contains(text, `"code":"token_expired"`) || strings.Contains(text, "Pgherald-Cursor") {
 		t.Errorf("response %s, %v", text, err)
 	}
+	return true
 }
 
 // A request that waits for earlier ones of its client until the token has ended does nothing.
 func TestAbuseRequestThatOutlastsTheTokenInLine(t *testing.T) {
+	t.Parallel()
+	withShortTokens(t, requestThatOutlastsItsTokenInLine)
+}
+
+func requestThatOutlastsItsTokenInLine(t *testing.T, newToken func() string) bool {
 	list := newSlowList()
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
 		o.Requests = admission.NewRequests(admission.RequestOptions{PerClient: 1, Wait: waitLimit})
@@ -54,10 +88,12 @@ func TestAbuseRequestThatOutlastsTheTokenInLine(t *testing.T) {
 			Handle: func(_ http.ResponseWriter, r *http.Request, _ auth.Identity) { _, _, _ = list.Online(r.Context()) },
 		}})
 	}})
-	short := shortToken(t)
+	short := newToken()
 	request := "DELETE /api/slow HTTP/1.1\r\nHost: pgherald\r\nAuthorization: Bearer " + short + "\r\nConnection: close\r\n\r\n"
 	first := s.dial(request)
-	<-list.began
+	if !list.begins(s, first) {
+		return false
+	}
 	second := s.dial(request)
 	s.awaitEnd(bearer(short))
 	close(list.letGo)
@@ -69,4 +105,5 @@ func TestAbuseRequestThatOutlastsTheTokenInLine(t *testing.T) {
 	if n := len(list.began); n != 0 {
 		t.Errorf("%d more requests were served", n)
 	}
+	return true
 }

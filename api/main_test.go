@@ -10,14 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/api"
-	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/db/control"
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/migrations"
@@ -60,7 +58,7 @@ func newAPI(t *testing.T, o apiOptions) *api.API {
 	t.Cleanup(func() {
 		a.Close()
 		cancel()
-		running.Wait()
+		pgtest.Within(t, "the end of the API", running.Wait)
 	})
 	return a
 }
@@ -120,47 +118,6 @@ func snapshotCursor(ctx context.Context, tx pgx.Tx) (stream.Cursor, error) {
 	var next uint64
 	err := tx.QueryRow(ctx, `select pg_snapshot_xmax(pg_current_snapshot())::text::bigint`).Scan(&next)
 	return stream.NewCursor("test", next, nil), err
-}
-
-// renewals implements api.Renewals with the table of a database.
-type renewals struct{ *control.Renewals }
-
-func (s renewals) Request(ctx context.Context, connection string, rights []byte, id auth.Identity) error {
-	return s.Renewals.Request(ctx, connection, rights, control.Identity(id))
-}
-
-func (s renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(auth.Identity) bool) error {
-	return s.Renewals.Answer(ctx, connection, rights, end, func(id control.Identity) bool { return renew(auth.Identity(id)) })
-}
-
-// revocationStore implements auth.RevocationStore with the table of a database.
-type revocationStore struct{ revocations *control.Revocations }
-
-func (s revocationStore) Revoke(ctx context.Context, v auth.Revocation, expires time.Time) error {
-	return s.revocations.Revoke(ctx, control.Revocation(v), expires)
-}
-
-func (s revocationStore) Read(ctx context.Context, since uint64) ([]auth.Revocation, uint64, error) {
-	rows, next, err := s.revocations.Read(ctx, since)
-	list := make([]auth.Revocation, len(rows))
-	for i, row := range rows {
-		list[i] = auth.Revocation(row)
-	}
-	return list, next, err
-}
-
-func (s revocationStore) Prune(ctx context.Context) error { return s.revocations.Prune(ctx, 0) }
-
-// ticketStore implements auth.TicketStore with the tickets of a database.
-type ticketStore struct{ tickets *control.Tickets }
-
-func (s ticketStore) Issue(ctx context.Context, hash []byte, id auth.Identity, lifetime time.Duration) (time.Time, error) {
-	return s.tickets.Issue(ctx, hash, control.Identity(id), lifetime)
-}
-
-func (s ticketStore) Redeem(ctx context.Context, hash []byte) (auth.Identity, bool, error) {
-	id, valid, err := s.tickets.Redeem(ctx, hash)
-	return auth.Identity(id), valid, err
 }
 
 // answer is a response with its body.

@@ -14,8 +14,8 @@ import (
 	"github.com/pgherald/pgherald/stream/status"
 )
 
-// Option adds a feature to an API. The options are the types Auth, Hosts, Presence, Publishing, Listening, Triggers,
-// Pruning, Origins, Routes and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
+// Option adds a feature to an API. The options are the types Auth, Hosts, EventTypes, Presence, Publishing, Listening,
+// Triggers, Pruning, History, Operations, Origins, Routes, Schema and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
 type Option interface {
 	addTo(f *features) error
 }
@@ -29,9 +29,13 @@ type features struct {
 	listening  Listening
 	triggers   Triggers
 	pruning    Pruning
+	history    HistoryLog
+	operations Operations
 	origins    Origins
 	hosts      Hosts
+	types      *typeCheck // nil accepts every type
 	routes     []Route
+	schema     Schema
 	page       http.Handler
 }
 
@@ -62,6 +66,8 @@ type Auth struct {
 	// Revocations adds POST /api/revocations, and refuses the tokens that the store names; nil leaves both out. Streams end
 	// with the revocation only if their identities expire.
 	Revocations auth.RevocationStore
+	// Disconnects adds POST /api/disconnect, which needs Revocations; nil leaves it out.
+	Disconnects auth.DisconnectStore
 }
 
 // Renewals passes requests to renew a lease to the server that has the stream.

@@ -12,6 +12,7 @@ import (
 	"github.com/pgherald/pgherald/api/problem"
 	"github.com/pgherald/pgherald/api/request"
 	"github.com/pgherald/pgherald/api/session"
+	"github.com/pgherald/pgherald/stream/backoff"
 )
 
 const (
@@ -39,15 +40,28 @@ var (
 // renew serves POST /api/events/{connection}/token: it renews the lease of a stream until the request's token expires.
 func (a *API) renew(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 	connection := mux.Vars(r)["connection"]
-	until, err := a.renewHere(connection, id)
-	if errors.Is(err, errNoConnection) && a.features.auth.Renewals != nil {
-		until, err = a.renewElsewhere(r.Context(), connection, id)
-	}
+	until, err := a.renewWith(r, connection, id)
 	if err != nil {
 		problem.Fail(a.config.Logger, w, r, err)
 		return
 	}
 	request.Respond(w, http.StatusOK, renewal{Expires: until.UnixMilli()})
+}
+
+// renewWith renews a lease with the identity of a request. One that is remembered ends when the lease does, so that a new
+// one is needed.
+func (a *API) renewWith(r *http.Request, connection string, id auth.Identity) (time.Time, error) {
+	if refresher, ok := a.features.auth.Authenticator.(auth.Refresher); ok {
+		var err error
+		if id, err = refresher.Refresh(r); err != nil {
+			return time.Time{}, err
+		}
+	}
+	until, err := a.renewHere(connection, id)
+	if errors.Is(err, errNoConnection) && a.features.auth.Renewals != nil {
+		return a.renewElsewhere(r.Context(), connection, id)
+	}
+	return until, err
 }
 
 func (a *API) renewHere(connection string, id auth.Identity) (time.Time, error) {
@@ -75,7 +89,7 @@ func (a *API) renewElsewhere(ctx context.Context, connection string, id auth.Ide
 	}
 	deadline := time.Now().Add(a.renewalTimeout)
 	for delay := firstResultDelay; time.Now().Before(deadline); delay *= 2 {
-		if err := sleep(ctx, delay); err != nil {
+		if err := backoff.Sleep(ctx, delay); err != nil {
 			return time.Time{}, err
 		}
 		until, accepted, answered, err := a.features.auth.Renewals.Result(ctx, connection, rights[:])
@@ -89,18 +103,6 @@ func (a *API) renewElsewhere(ctx context.Context, connection string, id auth.Ide
 		}
 	}
 	return time.Time{}, errNoConnection
-}
-
-// sleep waits for d, or returns the context's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // RenewalRequested tells the API that a server has requested the renewal of a connection. If the stream is at this server,

@@ -21,7 +21,7 @@ func newRenewalServer(t *testing.T, databaseURL string) *streamServer {
 	t.Helper()
 	pool := newPool(t, databaseURL)
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
-		o.add(api.Auth{Authenticator: newJWT(t), Renewals: renewals{control.NewRenewals(pool)}})
+		o.add(api.Auth{Authenticator: newJWT(t), Renewals: control.NewRenewals(pool)})
 	}})
 	s.api.SetRenewalTimeout(waitLimit)
 	conn := pgtest.Connect(t, databaseURL)
@@ -39,7 +39,10 @@ func newRenewalServer(t *testing.T, databaseURL string) *streamServer {
 			s.api.RenewalRequested(n.Payload)
 		}
 	})
-	t.Cleanup(func() { cancel(); running.Wait() })
+	t.Cleanup(func() {
+		cancel()
+		pgtest.Within(t, "the end of the notifications", running.Wait)
+	})
 	return s
 }
 

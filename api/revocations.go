@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
 	"github.com/pgherald/pgherald/api/request"
+	"github.com/pgherald/pgherald/stream/backoff"
 )
 
 // Times of the reads of the revocations.
@@ -21,8 +23,10 @@ const (
 	minRevocationInterval = 20 * time.Millisecond
 	// fullRevocationInterval is the time between two reads of all revocations, which notice the rows that were deleted.
 	fullRevocationInterval = time.Minute
-	revocationTimeout      = 5 * time.Second
-	maxTokenID             = 255 // characters
+	// maxRevocationPause bounds the pause after a read that failed: after an outage, a revocation is in effect within it.
+	maxRevocationPause = time.Second
+	revocationTimeout  = 5 * time.Second
+	maxTokenID         = 255 // characters
 )
 
 // revocations keeps a set of revocations equal to the store, and ends the streams of revoked tokens.
@@ -30,15 +34,29 @@ type revocations struct {
 	store   auth.RevocationStore // nil: no token can be revoked
 	set     *auth.Revocations
 	changed chan struct{} // signalled by a notification
-	end     func()        // ends the streams of the tokens in the set
+	retry   *backoff.Retry
+	end     func() // ends the streams of the tokens in the set
+	// disconnect ends the streams of the tokens that match, and returns how many they were. disconnects counts that; nil
+	// if operators cannot disconnect.
+	disconnect  func(matches func(auth.Identity) bool) (ended int)
+	disconnects auth.DisconnectStore
+	logger      *slog.Logger
 
 	mu     sync.Mutex // held during a read
 	since  uint64     // for the next read; 0 reads all
 	fullAt time.Time  // of the last read of all
+	// applied holds the disconnects that this server has read: a read may return one again.
+	applied map[int64]struct{}
 }
 
-func newRevocations(store auth.RevocationStore, end func()) *revocations {
-	return &revocations{store: store, set: auth.NewRevocations(), changed: make(chan struct{}, 1), end: end}
+func newRevocations(store auth.RevocationStore, end func(), logger *slog.Logger) *revocations {
+	return &revocations{
+		store: store, set: auth.NewRevocations(), changed: make(chan struct{}, 1), end: end, logger: logger,
+		retry: backoff.New(backoff.Options{
+			Min: revocationInterval, Max: maxRevocationPause, Level: slog.LevelWarn, Logger: logger,
+			Failing: "revocations not read, retrying", Recovered: "revocations read again",
+		}),
+	}
 }
 
 // check returns an error if the token of an identity was revoked.
@@ -51,6 +69,9 @@ func (v *revocations) check(id auth.Identity) error {
 
 // isRevoked reports whether the token of an identity was revoked.
 func (v *revocations) isRevoked(id auth.Identity) bool { return v.set.Contains(id) }
+
+// isBarred reports whether the token of an identity was revoked, or is barred.
+func (v *revocations) isBarred(id auth.Identity) bool { return v.set.Bars(id) }
 
 // RevocationsChanged tells the API that there are new revocations in the store. It does not block.
 func (a *API) RevocationsChanged() {
@@ -76,20 +97,21 @@ func (v *revocations) read(ctx context.Context) error {
 	if now.Sub(v.fullAt) >= fullRevocationInterval {
 		v.since = 0
 	}
-	list, next, err := v.store.Read(ctx, v.since)
+	list, disconnects, next, err := v.store.Read(ctx, v.since)
 	if err == nil && next < v.since { // the database was replaced by an earlier state or another one
-		v.since = 0
-		list, next, err = v.store.Read(ctx, 0)
+		v.since, v.applied = 0, nil
+		list, disconnects, next, err = v.store.Read(ctx, 0)
 	}
 	if err != nil {
 		return err
 	}
 	if v.since == 0 {
-		v.set.Replace(list)
+		v.set.Replace(list, disconnects)
 		v.fullAt = now
 	} else {
-		v.set.Add(list)
+		v.set.Add(list, disconnects)
 	}
+	v.apply(ctx, disconnects, v.since == 0)
 	v.since = next
 	if len(list) > 0 {
 		v.end()
@@ -103,37 +125,35 @@ func (a *API) runRevocations(ctx context.Context) {
 	if v.store == nil {
 		return
 	}
-	var outage error
 	for prunedAt := (time.Time{}); ; {
 		err := v.read(ctx)
-		if err == nil && v.fullAt.After(prunedAt) {
-			prunedAt = v.fullAt
+		if fullAt := v.lastFull(); err == nil && fullAt.After(prunedAt) {
+			prunedAt = fullAt
 			err = v.store.Prune(ctx)
 		}
-		if err != nil && outage == nil && ctx.Err() == nil {
-			a.config.Logger.Warn("revocations not read, retrying", "error", err)
+		if ctx.Err() == nil {
+			v.retry.Done(err)
 		}
-		outage = err
 		if !v.wait(ctx) {
 			return
 		}
 	}
 }
 
-// wait waits until the next read is due. It returns false if ctx ends first.
+// lastFull returns the time of the last read of all, which may be one of a request.
+func (v *revocations) lastFull() time.Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.fullAt
+}
+
+// wait waits until the next read is due: after a failure for the pause, however many notifications arrive. It returns
+// false if ctx ends first.
 func (v *revocations) wait(ctx context.Context) bool {
-	if sleep(ctx, minRevocationInterval) != nil {
+	if v.retry.Wait(ctx) != nil || backoff.Sleep(ctx, minRevocationInterval) != nil {
 		return false
 	}
-	timer := time.NewTimer(revocationInterval - minRevocationInterval)
-	defer timer.Stop()
-	select {
-	case <-v.changed:
-	case <-timer.C:
-	case <-ctx.Done():
-		return false
-	}
-	return true
+	return backoff.SleepUntil(ctx, revocationInterval-minRevocationInterval, v.changed) == nil
 }
 
 // revoke serves POST /api/revocations. When it answers, the revocation is in effect at this server.

@@ -26,10 +26,11 @@ import (
 func newRevocationServer(t *testing.T, databaseURL string) *streamServer {
 	t.Helper()
 	pool := newPool(t, databaseURL)
+	store := control.NewRevocations(pool, 0)
 	s := newStreamServer(t, streamServerOptions{api: func(o *apiOptions) {
 		o.add(api.Auth{
-			Authenticator: newJWT(t), OperatorRole: "operator", Tickets: ticketStore{control.NewTickets(pool)},
-			Renewals: renewals{control.NewRenewals(pool)}, Revocations: revocationStore{control.NewRevocations(pool)},
+			Authenticator: newJWT(t), OperatorRole: "operator", Tickets: control.NewTickets(pool),
+			Renewals: control.NewRenewals(pool), Revocations: store, Disconnects: store,
 		}, api.Publishing{Publisher: control.NewPublisher(pool), Role: "nurse"})
 	}})
 	if err := s.api.ReadRevocations(t.Context()); err != nil {
@@ -53,7 +54,10 @@ func newRevocationServer(t *testing.T, databaseURL string) *streamServer {
 			s.api.RenewalRequested(n.Payload)
 		}
 	})
-	t.Cleanup(func() { cancel(); running.Wait() })
+	t.Cleanup(func() {
+		cancel()
+		pgtest.Within(t, "the end of the notifications", running.Wait)
+	})
 	return s
 }
 
@@ -206,6 +210,8 @@ func TestInvalidRevocations(t *testing.T) {
 		`{"user":"x","issuedBefore":"1969-12-31T23:59:59Z"}`:      "must be a time of 1970 or later",
 		`{"jti":"x","expires":"0001-01-01T00:00:00Z"}`:            "must be a time of 1970 or later",
 		`{"issuedBefore":1764000000}`:                             "must be a string",
+		`{"issuedBefore":"2101-01-01T00:00:00Z"}`:                 "must not be in the future",
+		`{"user":"x","issuedBefore":"2101-01-01T00:00:00Z"}`:      "must not be in the future",
 		`{"jti":"x","expires":"2020-01-01T00:00:00Z"}`:            "would end at once",
 		`{"jti":"x","jti":"y"}`:                                   "is given twice",
 		`{"token":"x"}`:                                           "is unknown",
@@ -235,14 +241,14 @@ type failingStore struct {
 	reads  int
 }
 
-func (s *failingStore) Read(context.Context, uint64) ([]auth.Revocation, uint64, error) {
+func (s *failingStore) Read(context.Context, uint64) ([]auth.Revocation, []auth.Disconnect, uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reads++
 	if !s.isOpen {
-		return nil, 0, errors.New("the store is closed")
+		return nil, nil, 0, errors.New("the store is closed")
 	}
-	return nil, 1, nil
+	return nil, nil, 1, nil
 }
 
 func (*failingStore) Prune(context.Context) error                              { return nil }
@@ -288,10 +294,12 @@ func TestAbuseNotifications(t *testing.T) {
 	}
 }
 
-// awaitEnd waits until the server refuses a token that it has accepted.
+// awaitEnd waits until the server refuses a token that it has accepted. It asks now and then: other tests run at the same time.
 func (s *streamServer) awaitEnd(header []string) {
 	s.Helper()
-	for {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for ; ; <-tick.C {
 		response, body := s.request(http.MethodGet, "/api/stats", header...)
 		if response.StatusCode == http.StatusUnauthorized {
 			return
@@ -302,17 +310,41 @@ func (s *streamServer) awaitEnd(header []string) {
 	}
 }
 
-// shortToken returns a token that ends within two seconds, issued at this moment.
-func shortToken(t *testing.T) string {
-	return token(t, jwt.MapClaims{"roles": "nurse", "exp": time.Now().Add(2 * time.Second).Unix()})
+// shortLifetime is how long a token lives whose end a test awaits. Such tests run in parallel.
+const shortLifetime = 8 * time.Second
+
+// shortToken returns a token that is issued at this moment.
+func shortToken(t *testing.T, lifetime time.Duration) string {
+	return token(t, jwt.MapClaims{"roles": "nurse", "exp": time.Now().Add(lifetime).Unix()})
+}
+
+// withShortTokens runs a scenario with a token that ends soon. It returns false if the server refused the token, since this process
+// had stood still for longer than it lives: then the scenario runs again with one that lives longer.
+func withShortTokens(t *testing.T, scenario func(t *testing.T, newToken func() string) bool) {
+	t.Helper()
+	for lifetime := shortLifetime; lifetime < 5*time.Minute; lifetime *= 4 {
+		if scenario(t, func() string { return shortToken(t, lifetime) }) {
+			return
+		}
+		t.Logf("%v are too short for this machine", lifetime)
+	}
+	t.Error("the server accepted no token")
 }
 
 // A ticket ends with its token, whatever is left of its own 30 seconds.
 func TestTicketOfAnEndedToken(t *testing.T) {
+	t.Parallel()
+	withShortTokens(t, ticketOfAnEndedToken)
+}
+
+func ticketOfAnEndedToken(t *testing.T, newToken func() string) bool {
 	databaseURL := pgtest.NewDatabase(t)
 	s := newRevocationServer(t, databaseURL)
-	header := bearer(shortToken(t))
+	header := bearer(newToken())
 	response, body := s.request(http.MethodPost, "/api/tickets", header...)
+	if strings.Contains(body, `"code":"token_expired"`) {
+		return false
+	}
 	var given struct{ Ticket string }
 	if err := json.Unmarshal([]byte(body), &given); err != nil || response.StatusCode != http.StatusCreated {
 		t.Fatalf("ticket: %d %s, %v", response.StatusCode, body, err)
@@ -320,20 +352,25 @@ func TestTicketOfAnEndedToken(t *testing.T) {
 	s.awaitEnd(header)
 	pgtest.Exec(t, pgtest.Connect(t, databaseURL), `update pgherald.tickets set expires = clock_timestamp() + interval '30 s'`)
 	s.expectProblem(http.StatusUnauthorized, "has expired", http.MethodGet, "/api/events?ticket="+given.Ticket)
+	return true
 }
 
 // A client that withholds the body until its token has ended, or was revoked, writes nothing.
 func TestAbuseBodyAfterTheTokensEnd(t *testing.T) {
-	for name, end := range map[string]func(s *streamServer, token string){
-		"expired": func(s *streamServer, token string) { s.awaitEnd(bearer(token)) },
-		"revoked": func(s *streamServer, _ string) { s.revoke(`{"user":"alice","issuedBefore":"2100-01-01T00:00:00Z"}`) },
+	for name, c := range map[string]struct {
+		token func(*testing.T) string
+		end   func(s *streamServer, token string)
+	}{
+		"expired": {func(t *testing.T) string { return shortToken(t, shortLifetime) }, func(s *streamServer, token string) { s.awaitEnd(bearer(token)) }},
+		"revoked": {func(t *testing.T) string { return token(t, jwt.MapClaims{"roles": "nurse"}) }, func(s *streamServer, _ string) { s.revoke(`{"user":"alice"}`) }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newRevocationServer(t, pgtest.NewDatabase(t))
-			token, body := shortToken(t), `{"type":"late","data":1}`
+			token, body := c.token(t), `{"type":"late","data":1}`
 			conn := s.dial(fmt.Sprintf("POST /api/events HTTP/1.1\r\nHost: pgherald\r\nAuthorization: Bearer %s\r\n"+
 				"Content-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", token, len(body), body[:1]))
-			end(s, token)
+			c.end(s, token)
 			if _, err := io.WriteString(conn, body[1:]); err != nil {
 				t.Fatal(err)
 			}

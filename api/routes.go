@@ -11,6 +11,7 @@ import (
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
 	"github.com/pgherald/pgherald/api/request"
+	"github.com/pgherald/pgherald/api/schema"
 	"github.com/pgherald/pgherald/api/sse"
 )
 
@@ -40,20 +41,31 @@ func RequireRole(role string) Access { return Access{needsRole: true, role: role
 
 // Handler returns the handler for all routes.
 func (a *API) Handler() http.Handler {
-	r := mux.NewRouter()
+	r := a.router()
+	known := a.features.hosts.Allowed.Protect(a.features.origins.protect(r), a.config.Logger)
+	return sse.ServeOutermost(withSecurityHeaders(request.Bound(known, a.admitRequest, a.bodies)))
+}
+
+func (a *API) router() *mux.Router {
+	r := mux.NewRouter().SkipClean(true) // a key in a path may contain any characters, such as //
 	r.NotFoundHandler = problem.Handler(http.StatusNotFound, "nothing is here: docs/protocol.md lists the paths")
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
-	r.HandleFunc("/api/events", a.admitted(a.events)).Methods(http.MethodGet)
-	for _, route := range slices.Concat(a.routes(), a.features.routes) {
+	r.HandleFunc("/api/events", a.admitted(a.events)).Methods(http.MethodGet, http.MethodHead)
+	var routes []Route
+	documents := a.documents(func() []schema.Route { return a.routesOf(r, roleNeeded(routes)) })
+	routes = slices.Concat(a.routes(), a.features.routes, documents)
+	for _, route := range routes {
 		r.HandleFunc(route.Path, a.identified(a.permitted(route.Access, a.limited(route.Kind, route.Handle)))).Methods(route.Methods...)
 	}
-	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)
-	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)
+	for path, handle := range map[string]http.HandlerFunc{
+		"/livez": a.livez, "/healthz": a.livez, "/readyz": a.readyz, "/readyz/fresh": a.readyFresh, "/readyz/events": a.readyEvents,
+	} {
+		r.HandleFunc(path, handle).Methods(http.MethodGet, http.MethodHead)
+	}
 	if a.features.page != nil {
 		r.PathPrefix("/").Handler(a.features.page).Methods(http.MethodGet, http.MethodHead)
 	}
-	known := a.features.hosts.Allowed.Protect(a.features.origins.protect(r), a.config.Logger)
-	return sse.ServeOutermost(withSecurityHeaders(request.Bound(known, a.admitRequest, a.bodies)))
+	return r
 }
 
 // routes returns the routes of the engine that need an identity, except the streams.
@@ -63,6 +75,13 @@ func (a *API) routes() []Route {
 	if p := a.features.publishing; p.Publisher != nil {
 		routes = append(routes, Route{"/api/events", post, RequireRole(p.Role), admission.KindControl, a.publish})
 	}
+	if a.features.operations.Read != nil {
+		routes = append(routes, Route{"/api/operations", get, RequireRole(a.features.auth.OperatorRole), admission.KindControl, a.operations})
+	}
+	if a.features.history != nil {
+		routes = append(routes, Route{"/api/log", get, AnyIdentity(), admission.KindList, a.history},
+			Route{"/api/log/counts", get, AnyIdentity(), admission.KindList, a.counts})
+	}
 	if a.features.presence.List != nil {
 		routes = append(routes, Route{"/api/presence", get, AnyIdentity(), admission.KindList, a.presence})
 	}
@@ -71,6 +90,9 @@ func (a *API) routes() []Route {
 	}
 	if a.revocations.store != nil {
 		routes = append(routes, Route{"/api/revocations", post, RequireRole(a.features.auth.OperatorRole), admission.KindControl, a.revoke})
+	}
+	if a.revocations.store != nil && a.features.auth.Disconnects != nil {
+		routes = append(routes, Route{"/api/disconnect", post, RequireRole(a.features.auth.OperatorRole), admission.KindControl, a.disconnect})
 	}
 	if a.features.tickets != nil {
 		routes = append(routes, Route{"/api/tickets", post, AnyIdentity(), admission.KindControl, a.issueTicket})

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/request"
@@ -11,9 +12,10 @@ import (
 
 // Stats is the response of GET /api/stats. The original design document defines the first three fields.
 type Stats struct {
-	TotalConnections  uint64           `json:"totalConnections"`  // streams since start
-	ActiveConnections int              `json:"activeConnections"` // streams open now
-	ConnectionsByUser map[string]int   `json:"connectionsByUser"` // open streams of each user
+	TotalConnections  uint64           `json:"totalConnections"`     // streams since start
+	ActiveConnections int              `json:"activeConnections"`    // streams open now
+	ConnectionsByUser map[string]int   `json:"connectionsByUser"`    // open streams of each user
+	StaleSince        *time.Time       `json:"staleSince,omitempty"` // the last read of the log, while clients know that it cannot be read
 	Feed              stream.FeedStats `json:"feed"`
 	Listener          *ListenerStats   `json:"listener,omitempty"`
 	Triggers          *status.Triggers `json:"triggers,omitempty"`
@@ -45,9 +47,14 @@ func (o Listening) stats() *ListenerStats {
 // stats serves GET /api/stats.
 func (a *API) stats(w http.ResponseWriter, _ *http.Request, _ auth.Identity) {
 	sessions := a.sessions.Counts()
+	var staleSince *time.Time
+	if lastRead, isStale := a.streams.Stale(); isStale {
+		lastRead = lastRead.UTC()
+		staleSince = &lastRead
+	}
 	request.Respond(w, http.StatusOK, Stats{
 		TotalConnections: sessions.Total, ActiveConnections: sessions.Active, ConnectionsByUser: sessions.ByName,
-		Feed: a.config.Feed.Stats(), Listener: a.features.listening.stats(), Triggers: a.features.triggers.stats(),
+		StaleSince: staleSince, Feed: a.config.Feed.Stats(), Listener: a.features.listening.stats(), Triggers: a.features.triggers.stats(),
 		Pruner: a.features.pruning.stats(),
 	})
 }
@@ -59,42 +66,6 @@ func (o Triggers) stats() *status.Triggers {
 	}
 	s := o.Status()
 	return &s
-}
-
-// warning tells the reader of /readyz that events may be missed. It names no table, because every client may
-// read it.
-func (o Triggers) warning() string {
-	if o.Status == nil {
-		return ""
-	}
-	for _, d := range o.Status().Drift {
-		if !d.Warning {
-			return "triggers differ from the spec: see /api/stats or run pgherald triggers check"
-		}
-	}
-	return ""
-}
-
-// healthz reports that the process answers.
-func (a *API) healthz(w http.ResponseWriter, _ *http.Request) {
-	request.Respond(w, http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// readyz reports to a load balancer whether the server is ready for clients.
-func (a *API) readyz(w http.ResponseWriter, _ *http.Request) {
-	err := a.config.Ready()
-	switch {
-	case a.draining.Err() != nil:
-		request.Respond(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
-	case err != nil:
-		request.Respond(w, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": err.Error()})
-	default:
-		body := map[string]string{"status": "ready"}
-		if warning := a.features.triggers.warning(); warning != "" {
-			body["warning"] = warning
-		}
-		request.Respond(w, http.StatusOK, body)
-	}
 }
 
 // stats returns nil if nothing prunes the log.

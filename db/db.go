@@ -1,6 +1,7 @@
 // Package db holds what its sub-packages share: sessions and pools with their settings, the checks of a
 // server, snapshots, and errors with advice. The sub-packages do the work:
 //
+//   - bounds limits how long a connection outlives its client, and a client waits for a server that has gone.
 //   - eventlog reads, prunes and monitors the event log (pgherald.events and pgherald.log).
 //   - notify listens for wake-ups, and sends them for the writers while those are many.
 //   - control keeps the other tables of the schema pgherald: presence, tickets, renewals.
@@ -31,6 +32,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/db/bounds"
 )
 
 // MinVersion is the oldest supported PostgreSQL, as in server_version_num: xid8 and
@@ -83,14 +86,18 @@ func ClusterOf(conn *pgx.Conn) string {
 // It connects once. The error says what to do if the server is too old, is a standby or cannot be
 // reached.
 func OpenLogPool(ctx context.Context, url string, size int) (*pgxpool.Pool, error) {
-	config, err := parseURL(url, "pgherald log", pgx.QueryExecModeCacheStatement)
+	return OpenSessionPool(ctx, url, "pgherald log", size)
+}
+
+// OpenSessionPool opens a pool like that of OpenLogPool with another application name.
+func OpenSessionPool(ctx context.Context, url, name string, size int) (*pgxpool.Pool, error) {
+	config, err := parseURL(url, name, pgx.QueryExecModeCacheStatement)
 	if err != nil {
 		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
 	config.MaxConns = int32(size)
-	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	config.PingTimeout = 2 * time.Second
-	config.AfterConnect = prepareLogSession
+	prepareWith(config, prepareLogSession)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open connections to the log: %w", err)
@@ -108,7 +115,7 @@ func prepareLogSession(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	conn.PgConn().CustomData()[clusterKey] = cluster
-	if _, err := conn.Exec(ctx, logSessionSettings+";"+AllowIdleSQL); err != nil {
+	if _, err := conn.Exec(ctx, logSessionSettings+";"+AllowIdleSQL+";"+bounds.SessionSQL); err != nil {
 		return fmt.Errorf("set up a connection to the log: %w", err)
 	}
 	return nil

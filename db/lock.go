@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db/bounds"
 )
 
 // The names of the locks in pgherald.locks that this package's users take. Only roles with rights on that table can
-// hold them. (The notify leader's lock is an advisory one, which every role can hold: see package notify.)
+// hold them. (The locks of package notify are advisory ones, which every role can hold.)
 const (
 	PresenceLock = "presence"
 	PruneLock    = "prune"
@@ -19,17 +21,13 @@ const (
 // tryWait bounds every later wait of a transaction that has taken a lock with TryLock.
 const tryWait = "10s"
 
-// maxIdle bounds the time for which a frozen server holds a lock of pgherald.locks: after it, PostgreSQL ends its
-// session.
-const maxIdle = "5s"
-
 // Lock locks a row of pgherald.locks until the end of the transaction. It waits at most for wait, and sets the
-// transaction's lock_timeout to it. PostgreSQL ends the session if the transaction is idle for five seconds.
+// transaction's lock_timeout to it. PostgreSQL ends the session if the transaction is idle for eight seconds.
 func Lock(ctx context.Context, tx pgx.Tx, name string, wait time.Duration) error {
 	const row = `select from pgherald.locks as l where l.name = `
 	timeout := strconv.FormatInt(max(1, wait.Milliseconds()), 10)
 	// Separate statements, since a timeout holds for later ones; without arguments, they take one round trip.
-	tag, err := tx.Exec(ctx, `set local idle_in_transaction_session_timeout = '`+maxIdle+`'; set local lock_timeout = `+timeout+`; `+
+	tag, err := tx.Exec(ctx, `set local idle_in_transaction_session_timeout = '`+bounds.MaxIdle+`'; set local lock_timeout = `+timeout+`; `+
 		row+quoteLiteral(name)+` for update`)
 	if err != nil {
 		return fmt.Errorf("take the lock %s: %w", name, err)
@@ -44,7 +42,7 @@ func Lock(ctx context.Context, tx pgx.Tx, name string, wait time.Duration) error
 // Later statements of the transaction wait ten seconds for a lock.
 func TryLock(ctx context.Context, tx pgx.Tx, name string) (locked bool, err error) {
 	const sql = `select from pgherald.locks as l where l.name = $1 for update skip locked`
-	settings := `set local idle_in_transaction_session_timeout = '` + maxIdle + `'; set local lock_timeout = '` + tryWait + `'`
+	settings := `set local idle_in_transaction_session_timeout = '` + bounds.MaxIdle + `'; set local lock_timeout = '` + tryWait + `'`
 	if _, err := tx.Exec(ctx, settings); err != nil {
 		return false, fmt.Errorf("take the lock %s: %w", name, err)
 	}

@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -51,6 +52,29 @@ func TestPoolSettings(t *testing.T) {
 	}
 }
 
+// A database for old applications reads backslashes in texts as escapes, with which pgx sends nothing by the simple protocol.
+func TestSessionsReadTextsAsStandardSQL(t *testing.T) {
+	url := pgtest.EmptyDatabase(t)
+	pgtest.SetDefault(t, pgtest.Connect(t, url), "standard_conforming_strings", "off")
+	config, err := db.ParseSession(url, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(context.WithoutCancel(t.Context()))
+	const sql = `select '\a'`
+	var got string
+	if err := session.QueryRow(t.Context(), sql, pgx.QueryExecModeSimpleProtocol).Scan(&got); err != nil || got != `\a` {
+		t.Errorf("a session reads %q, %v", got, err)
+	}
+	if err := openPool(t, url, time.Minute).QueryRow(t.Context(), sql).Scan(&got); err != nil || got != `\a` {
+		t.Errorf("a pool reads %q, %v", got, err)
+	}
+}
+
 func TestPoolEndsSlowStatements(t *testing.T) {
 	pool := openPool(t, pgtest.EmptyDatabase(t), time.Millisecond)
 	var pg *pgconn.PgError
@@ -81,5 +105,40 @@ func TestOpenPoolWithoutAServer(t *testing.T) {
 	pool := openPool(t, "postgres://postgres@127.0.0.1:1/x?sslmode=disable", time.Second)
 	if err := pool.Ping(t.Context()); err == nil {
 		t.Error("connected without a server")
+	}
+}
+
+// A full pool is not a dead database: the error says so, and the connection in use stays.
+func TestFullPool(t *testing.T) {
+	pool := openPool(t, pgtest.EmptyDatabase(t), time.Minute)
+	tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	var full *db.NoConnectionError
+	if _, err := pool.Exec(ctx, `select`); !errors.As(err, &full) || full.PoolFull() != "test" || pool.Refused() != 1 {
+		t.Errorf("a full pool returns %v, and counts %d", err, pool.Refused())
+	}
+	if _, err := tx.Exec(t.Context(), `select`); err != nil {
+		t.Errorf("the connection in use: %v", err)
+	}
+	pgtest.Commit(t, tx)
+	if _, err := pool.Exec(t.Context(), `select`); err != nil {
+		t.Errorf("a pool with a free connection: %v", err)
+	}
+}
+
+// An attempt to connect that gets no answer is an outage, although it takes the only place in the pool.
+func TestDeadDatabaseIsNoFullPool(t *testing.T) {
+	database := pgtest.EmptyDatabase(t)
+	proxy := pgtest.NewProxyOf(t, database)
+	proxy.Blackhole(true)
+	pool := openPool(t, proxy.URL(database), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := pool.Exec(ctx, `select`); err == nil || errors.As(err, new(*db.NoConnectionError)) {
+		t.Errorf("a dead database returns %v", err)
 	}
 }

@@ -3,6 +3,8 @@ package db
 import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/db/bounds"
 )
 
 // cacheCapacity is the number of statements that a connection remembers, which is pgx's default.
@@ -39,10 +41,16 @@ func parseURL(url, name string, mode pgx.QueryExecMode) (*pgxpool.Config, error)
 		return nil, err
 	}
 	config.MinConns, config.MinIdleConns = 0, 0
+	config.BeforeClose = closeSoon
 	c := config.ConnConfig
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = bounds.ConnectTimeout
+	}
+	c.DialFunc = bounds.DialWithin(c.ConnectTimeout)
 	c.DefaultQueryExecMode = mode
 	c.StatementCacheCapacity, c.DescriptionCacheCapacity = cacheCapacity, cacheCapacity
 	c.RuntimeParams["application_name"] = name
-	c.RuntimeParams["client_encoding"] = "UTF8" // whatever the database's is: specs, requests and JSON are UTF-8
+	c.RuntimeParams["client_encoding"] = "UTF8"           // whatever the database's is: specs, requests and JSON are UTF-8
+	c.RuntimeParams["standard_conforming_strings"] = "on" // our texts have no other escapes, and pgx refuses anything else
 	return config, nil
 }

@@ -81,14 +81,15 @@ type current struct {
 
 // read returns what the database says about a set. It changes nothing.
 func (s Set) read(ctx context.Context, tx pgx.Tx) (c current, err error) {
+	// First of all: a process that migrates at the same time commits the tables together with their version.
+	installed, err := exists(ctx, tx, s.probe)
+	if err != nil {
+		return c, err
+	}
 	if c.row, err = readStored(ctx, tx, s); err != nil {
 		return c, err
 	}
-	if c.old, err = findOldTables(ctx, tx, s); err != nil {
-		return c, err
-	}
-	installed, err := exists(ctx, tx, s.probe)
-	if err != nil || c.row != nil || !installed {
+	if c.old, err = findOldTables(ctx, tx, s); err != nil || c.row != nil || !installed {
 		return c, err
 	}
 	var foreign *oldTable

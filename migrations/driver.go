@@ -21,7 +21,7 @@ type driver struct {
 	set Set
 	// others holds the versions of the other sets while the engine's first file is undone: it drops their table.
 	others []stored
-	err    error // of the first file that failed
+	err    error // the first
 }
 
 // Version returns the version of the set, or database.NilVersion.
@@ -34,15 +34,23 @@ func (d *driver) Version() (version int, dirty bool, err error) {
 }
 
 // SetVersion stores the version. golang-migrate calls it with dirty before each file: the transaction makes that
-// unnecessary.
+// unnecessary. As Run, it keeps its error and returns nil.
 func (d *driver) SetVersion(version int, dirty bool) error {
-	if dirty || d.err != nil {
-		return nil
+	if !dirty && d.err == nil {
+		d.err = d.setVersion(version)
 	}
+	return nil
+}
+
+func (d *driver) setVersion(version int) error {
 	if version == database.NilVersion {
 		return forget(d.ctx, d.tx, d.set, d.others)
 	}
-	return store(d.ctx, d.tx, stored{set: d.set.Name, version: uint(version)})
+	lowest, err := d.set.compatibleFrom(uint(version))
+	if err != nil {
+		return err
+	}
+	return store(d.ctx, d.tx, stored{set: d.set.Name, version: uint(version), compatibleFrom: lowest})
 }
 
 // Run applies a file. After an error it only reads the files: golang-migrate has goroutines that write those to a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/golang-migrate/migrate/v4"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
@@ -15,12 +16,17 @@ type Status struct {
 	Set     string
 	Version uint // 0 if no migration was applied
 	Latest  uint // the version of this program
-	Dirty   bool // an older pgherald stopped half-way: see Repair
-	Unknown bool // the tables exist, and nothing says in which version: see Repair
+	// CompatibleFrom is the lowest version of a program that may use the tables; 0 if nothing says so.
+	CompatibleFrom uint
+	Dirty          bool // an older pgherald stopped half-way: see Repair
+	Unknown        bool // the tables exist, and nothing says in which version: see Repair
 }
 
 // Current reports whether the set is at its latest version.
 func (s Status) Current() bool { return s.Version == s.Latest && !s.Dirty && !s.Unknown }
+
+// IsAbsent reports whether no migration of the set was applied.
+func (s Status) IsAbsent() bool { return s.Version == 0 && !s.Dirty && !s.Unknown }
 
 // ErrDirty reports that an older pgherald lost its connection during a migration, so it is unknown whether that
 // one was applied.
@@ -36,14 +42,31 @@ func Up(ctx context.Context, databaseURL string, sets ...Set) error {
 	return nil
 }
 
-// maxAttempts bounds the attempts of Up. Each but the last ends because another process has migrated meanwhile.
+// maxAttempts bounds the attempts of Up that end because another process has migrated meanwhile.
 const maxAttempts = 10
 
-// up tries again where another process was faster: before the first migration there is no table to lock.
+// up tries again where another process was faster: before the first migration there is no table to lock. It also tries again
+// where a transaction stays open that uses a table, for as long as it may wait in all.
 func (s Set) up(ctx context.Context, databaseURL string) error {
-	for attempt := 1; ; attempt++ {
-		err := transact(ctx, databaseURL, func(tx pgx.Tx) error { return s.upIn(ctx, tx) })
-		if !errors.As(err, new(conflict)) || attempt == maxAttempts {
+	if current, err := s.isCurrent(ctx, databaseURL); current || err != nil {
+		return err
+	}
+	deadline := time.Now().Add(patience)
+	for attempt := 1; ; {
+		err := transact(ctx, databaseURL, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, shortWaitSQL); err != nil {
+				return fmt.Errorf("prepare the transaction: %w", err)
+			}
+			return s.upIn(ctx, tx)
+		})
+		switch {
+		case isLocked(err) && time.Now().Before(deadline):
+			if err := pause(ctx); err != nil {
+				return err
+			}
+		case errors.As(err, new(conflict)) && attempt < maxAttempts:
+			attempt++
+		default:
 			return err
 		}
 	}
@@ -55,11 +78,14 @@ func (s Set) upIn(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	if err := s.checkState(c); err != nil {
+		if c.unknown { // or another process has moved the version since we read it
+			return conflict{err}
+		}
 		return err
 	}
-	newer, err := s.isNewer(c)
+	newer, err := s.checkNewer(c)
 	if err != nil || newer {
-		return err // an old replica that restarts while a newer one has migrated
+		return err // nil for an old replica that restarts while a newer one has migrated
 	}
 	if err := s.adopt(ctx, tx); err != nil {
 		return err
@@ -95,15 +121,6 @@ func (s Set) checkState(c current) error {
 	return nil
 }
 
-// isNewer reports whether a newer pgherald made the tables.
-func (s Set) isNewer(c current) (bool, error) {
-	files, err := s.upFiles()
-	if err != nil {
-		return false, err
-	}
-	return c.row != nil && c.row.version > files[len(files)-1].version, nil
-}
-
 // Down removes everything that the sets created, in reverse order: all their tables with their data. The last set
 // takes the schema pgherald with it. DropRole removes what remains then.
 func Down(ctx context.Context, databaseURL string, sets ...Set) error {
@@ -116,6 +133,22 @@ func Down(ctx context.Context, databaseURL string, sets ...Set) error {
 	return nil
 }
 
+// CheckDown returns an error if Down would refuse to remove the sets. Call it before what depends on them is removed.
+func CheckDown(ctx context.Context, databaseURL string, sets ...Set) error {
+	statuses, err := StatusOf(ctx, databaseURL, sets...)
+	if err != nil {
+		return err
+	}
+	for _, st := range statuses {
+		if st.IsNewer() {
+			return fmt.Errorf("migrate %s down: %w", st.Set, errNewerDown)
+		}
+	}
+	return nil
+}
+
+var errNewerDown = errors.New("a newer pgherald made the tables: remove them with that one")
+
 func (s Set) downIn(ctx context.Context, tx pgx.Tx) error {
 	c, err := s.read(ctx, tx)
 	if err != nil {
@@ -124,10 +157,10 @@ func (s Set) downIn(ctx context.Context, tx pgx.Tx) error {
 	if err := s.checkState(c); err != nil {
 		return err
 	}
-	if newer, err := s.isNewer(c); err != nil {
+	if newer, err := s.checkNewer(c); newer {
+		return errNewerDown
+	} else if err != nil {
 		return err
-	} else if newer {
-		return errors.New("a newer pgherald made the tables: remove them with that one")
 	}
 	if err := s.adopt(ctx, tx); err != nil {
 		return err
@@ -153,6 +186,11 @@ func Repair(ctx context.Context, databaseURL string, s Set, version uint) error 
 		if err != nil {
 			return err
 		}
+		if newer, err := s.checkNewer(c); newer {
+			return errors.New("a newer pgherald made the tables: repair them with that one")
+		} else if err != nil {
+			return err
+		}
 		if !c.unknown && (c.row == nil || !c.row.dirty) {
 			return errors.New("nothing stopped half-way, and the version is known: there is nothing to repair")
 		}
@@ -162,7 +200,11 @@ func Repair(ctx context.Context, databaseURL string, s Set, version uint) error 
 		if err := s.adopt(ctx, tx); err != nil {
 			return err
 		}
-		return store(ctx, tx, stored{set: s.Name, version: version})
+		lowest, err := s.compatibleFrom(version)
+		if err != nil {
+			return err
+		}
+		return store(ctx, tx, stored{set: s.Name, version: version, compatibleFrom: lowest})
 	})
 	if err != nil {
 		return fmt.Errorf("repair %s: %w", s.Name, withAdvice(err))
@@ -200,20 +242,11 @@ func StatusOf(ctx context.Context, databaseURL string, sets ...Set) (out []Statu
 
 // status reads the version with its own query: golang-migrate would create its table first.
 func (s Set) status(ctx context.Context, tx pgx.Tx) (Status, error) {
-	files, err := s.upFiles()
-	if err != nil {
-		return Status{}, err
-	}
-	st := Status{Set: s.Name, Latest: files[len(files)-1].version}
 	c, err := s.read(ctx, tx)
 	if err != nil {
-		return st, err
+		return Status{Set: s.Name}, err
 	}
-	st.Unknown = c.unknown
-	if c.row != nil {
-		st.Version, st.Dirty = c.row.version, c.row.dirty
-	}
-	return st, nil
+	return s.statusOf(c)
 }
 
 // run lets golang-migrate run files in the transaction.

@@ -124,6 +124,27 @@ func TestConcurrentUp(t *testing.T) {
 	running.Wait()
 }
 
+// TestStatusDuringUp reads the status again and again while another process migrates: its commit falls between two statements of one
+// of the reads.
+func TestStatusDuringUp(t *testing.T) {
+	url := pgtest.EmptyDatabase(t)
+	migrated := make(chan error, 1)
+	go func() { migrated <- migrations.Up(context.Background(), url, migrations.Engine()) }()
+	for done := false; !done; {
+		select {
+		case err := <-migrated:
+			if err != nil {
+				t.Error(err)
+			}
+			done = true
+		default:
+		}
+		if st, err := migrations.StatusOf(t.Context(), url, migrations.Engine()); err != nil || st[0].Unknown {
+			t.Fatalf("status %+v, %v", st, err)
+		}
+	}
+}
+
 func TestStatusAndRepair(t *testing.T) {
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)
@@ -250,4 +271,20 @@ func TestFailedFileChangesNothing(t *testing.T) {
 	if err := migrations.Down(t.Context(), url, sets()...); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A version that cannot be written undoes the file too, and leaves none of golang-migrate's goroutines behind: Main
+// looks for them.
+func TestFailedVersionChangesNothing(t *testing.T) {
+	url := pgtest.EmptyDatabase(t)
+	conn := pgtest.Connect(t, url)
+	if err := migrations.Up(t.Context(), url, migrations.Engine()); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, conn, `alter table pgherald.migrations add constraint no_workload check (set_name <> 'workload')`)
+	if err := migrations.Up(t.Context(), url, sets()...); err == nil || !strings.Contains(err.Error(), "no_workload") {
+		t.Fatalf("got %v, want the error of the constraint", err)
+	}
+	pgtest.Exec(t, conn, `alter table pgherald.migrations drop constraint no_workload`)
+	up(t, url)
 }

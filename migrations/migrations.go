@@ -8,7 +8,7 @@
 // replace them at any time.
 //
 // Sets are applied in the given order and undone in reverse. The table pgherald.migrations stores the version
-// of each set. All files that one call runs for a set, and the new version, are one transaction: an error or a
+// of each set, and the oldest program that may use it (compatible.go). All files that one call runs for a set, and the new version, are one transaction: an error or a
 // lost connection leaves the set as it was.
 //
 // # What the migrations trust
@@ -33,6 +33,7 @@ type Set struct {
 	Name     string // a folder of this package
 	oldTable string // the table in which pgherald stored the version before the schema pgherald had a table for it
 	probe    string // a table that exists if and only if the set is installed
+	files    fs.FS  // in place of the embedded ones; nil outside of tests
 }
 
 // Engine returns the set with the event log. Every installation needs it.
@@ -47,6 +48,9 @@ func Workload() Set {
 
 // Files returns the set's SQL files.
 func (s Set) Files() fs.FS {
+	if s.files != nil {
+		return s.files
+	}
 	sub, err := fs.Sub(files, s.Name)
 	if err != nil {
 		panic(err) // the name is one of two constants

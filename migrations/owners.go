@@ -31,7 +31,7 @@ join pg_catalog.pg_roles as r on r.oid = s.nspowner
 where s.nspname = 'pgherald' and not ` + trustedSQL
 
 // foreignObjectsSQL finds objects of others inside the schema pgherald: tables, functions other than those of
-// triggers, and whatever runs when we use our tables.
+// triggers and list_rows, and whatever runs when we use our tables.
 const foreignObjectsSQL = `
 select pg_catalog.format('the relation pgherald.%I belongs to %I, and the schema to another role: drop it or change its owner', c.relname, r.rolname)
 from pg_catalog.pg_class as c
@@ -47,6 +47,7 @@ where
     s.nspname = 'pgherald'
     and p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
     and p.proowner <> s.nspowner
+    and not (p.proname = 'list_rows' and r.rolname = '` + writerRole + `')
     and not ` + trustedSQL + `
 union all
 select pg_catalog.format('the trigger %I on pgherald.%I is not of pgherald: drop it', t.tgname, c.relname)

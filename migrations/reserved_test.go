@@ -22,7 +22,7 @@ var streamTypes = []string{"batch", "heartbeat", "presence_updated", "sync", "ta
 func workloadTypes() []string {
 	var types []string
 	for _, table := range triggers.Workload().Tables {
-		for _, event := range slices.Concat(table.Insert, table.Update, table.Delete) {
+		for _, event := range table.RowEvents() {
 			types = append(types, event.Type)
 		}
 	}

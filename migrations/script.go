@@ -27,6 +27,9 @@ func Script(ctx context.Context, databaseURL string, sets ...Set) (string, error
 			if err := s.checkState(state); err != nil {
 				return err
 			}
+			if _, err := s.checkNewer(state); err != nil {
+				return err
+			}
 			states[i] = state
 		}
 		hasSchema, err := isTrue(ctx, tx, `select pg_catalog.to_regnamespace('pgherald') is not null`)
@@ -77,8 +80,12 @@ func (s Set) writeScript(b *strings.Builder, state current) error {
 	if state.row != nil {
 		version = state.row.version
 	}
+	if newer, err := s.checkNewer(state); newer || err != nil {
+		fmt.Fprintf(b, "\n-- %s: version %d of a newer pgherald, with which this one works. Nothing to do.\n", s.Name, version)
+		return err
+	}
 	if state.isOld {
-		fmt.Fprintf(b, "\n-- %s: the version was stored elsewhere.\n"+storeSQL, s.Name, "'"+s.Name+"'", version)
+		fmt.Fprintf(b, "\n-- %s: the version was stored elsewhere.\n"+storeSQL, s.Name, "'"+s.Name+"'", version, 0)
 	}
 	for _, t := range state.old {
 		if t.trusted {
@@ -99,7 +106,11 @@ func (s Set) writeScript(b *strings.Builder, state current) error {
 		}
 		fmt.Fprintf(b, "\n-- ==== %s, version %d ====\n\n", s.Name, f.version)
 		b.WriteString(strings.Replace(string(text), createSchemaSQL, "", 1))
-		fmt.Fprintf(b, "\n"+storeSQL, "'"+s.Name+"'", f.version)
+		lowest, err := s.compatibleFrom(f.version)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "\n"+addColumnSQL+storeSQL, "'"+s.Name+"'", f.version, lowest)
 	}
 	after, err := s.after()
 	if err != nil {

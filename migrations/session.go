@@ -2,14 +2,48 @@ package migrations
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/db/bounds"
 )
 
-// lockTimeout bounds every wait for a lock.
-const lockTimeout = "30s"
+// lockTimeout bounds every wait for a lock, and patience all waits of Up.
+const (
+	lockTimeout = "30s"
+	patience    = 30 * time.Second
+)
+
+// shortWaitSQL bounds the waits of Up for tables in use: while a migration waits behind an open transaction, every later writer
+// and reader of the table waits behind the migration.
+const shortWaitSQL = `set local lock_timeout = '200ms'`
+
+// maxPause bounds the time between two attempts, in which writers go on.
+const maxPause = 500 * time.Millisecond
+
+// pause waits between two attempts, for a random time: transactions of writers may come at regular times.
+func pause(ctx context.Context) error {
+	timer := time.NewTimer(maxPause/5 + rand.N(maxPause))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// isLocked reports whether a statement has waited too long for a lock.
+func isLocked(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "55P03"
+}
 
 // settingsSQL begins each transaction. Settings of the session would not be enough, and would leak: a pooler
 // may give the session to another program.
@@ -30,7 +64,12 @@ func connect(ctx context.Context, databaseURL string) (*pgx.Conn, error) {
 		return nil, fmt.Errorf("parse the database URL: %w", err)
 	}
 	config := pool.ConnConfig
+	config.DialFunc = bounds.Dial
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = bounds.ConnectTimeout
+	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	config.RuntimeParams["application_name"] = "pgherald migrate"
 	config.RuntimeParams["client_encoding"] = "UTF8"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -69,7 +108,7 @@ func inTransaction(ctx context.Context, databaseURL string, options pgx.TxOption
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	return pgx.BeginTxFunc(ctx, conn, options, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, settingsSQL); err != nil {
+		if _, err := tx.Exec(ctx, bounds.TransactionSQL+";"+settingsSQL); err != nil {
 			return fmt.Errorf("prepare the transaction: %w", err)
 		}
 		return do(tx)

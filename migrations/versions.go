@@ -13,14 +13,17 @@ import (
 type stored struct {
 	set     string
 	version uint
-	dirty   bool // only in a row that came from an older pgherald, which could stop half-way
+	// compatibleFrom is the lowest version of a program that may use the tables; 0 for a row of an older pgherald.
+	compatibleFrom uint
+	dirty          bool // only in a row that came from an older pgherald, which could stop half-way
 }
 
 // createTableSQL creates the table of versions. `migrate show` prints it.
 const createTableSQL = `create table pgherald.migrations (
     set_name text primary key,
     version bigint not null,
-    dirty boolean not null default false
+    dirty boolean not null default false,
+    compatible_from bigint
 );
 
 comment on table pgherald.migrations is 'The version of each set of tables. Only pgherald migrate writes here.';
@@ -30,10 +33,17 @@ comment on table pgherald.migrations is 'The version of each set of tables. Only
 // do so, the statement is left out: IF NOT EXISTS would still need the right.
 const createSchemaSQL = "create schema pgherald;\n"
 
-// storeSQL stores the version of a set.
-const storeSQL = `insert into pgherald.migrations (set_name, version) values (%s, %d)
-on conflict (set_name) do update set version = excluded.version, dirty = false;
+// addColumnSQL completes the table of an older pgherald.
+const addColumnSQL = `alter table pgherald.migrations add column if not exists compatible_from bigint;
 `
+
+// storeSQL stores the version of a set, and the lowest one of a program that may use it.
+const storeSQL = `insert into pgherald.migrations (set_name, version, compatible_from) values (%s, %d, nullif(%d, 0))
+on conflict (set_name) do update set version = excluded.version, compatible_from = excluded.compatible_from, dirty = false;
+`
+
+// compatibleSQL reads the column also where an older pgherald made the table m without it.
+const compatibleSQL = `coalesce((to_jsonb(m) ->> 'compatible_from')::bigint, 0)`
 
 func withoutExistingSchema(ctx context.Context, tx pgx.Tx, sql string) (string, error) {
 	if !strings.Contains(sql, createSchemaSQL) {
@@ -53,7 +63,8 @@ func isTrue(ctx context.Context, tx pgx.Tx, sql string, args ...any) (yes bool, 
 
 // exists reports whether a relation exists. The name must be qualified.
 func exists(ctx context.Context, tx pgx.Tx, relation string) (bool, error) {
-	return isTrue(ctx, tx, `select pg_catalog.to_regclass($1) is not null`, relation)
+	// to_regclass alone would see what another process commits after the transaction's snapshot.
+	return isTrue(ctx, tx, `select exists (select from pg_catalog.pg_class as c where c.oid operator(pg_catalog.=) pg_catalog.to_regclass($1))`, relation)
 }
 
 // readStored returns the row of a set, or nil if there is none. A row of a set whose tables are gone does not
@@ -65,7 +76,8 @@ func readStored(ctx context.Context, tx pgx.Tx, s Set) (*stored, error) {
 		}
 	}
 	row := stored{set: s.Name}
-	err := tx.QueryRow(ctx, `select version, dirty from pgherald.migrations where set_name = $1`, s.Name).Scan(&row.version, &row.dirty)
+	const sql = `select m.version, m.dirty, ` + compatibleSQL + ` from pgherald.migrations as m where m.set_name = $1`
+	err := tx.QueryRow(ctx, sql, s.Name).Scan(&row.version, &row.dirty, &row.compatibleFrom)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -80,12 +92,12 @@ func readOthers(ctx context.Context, tx pgx.Tx, s Set) ([]stored, error) {
 	if ok, err := exists(ctx, tx, "pgherald.migrations"); err != nil || !ok {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, `select set_name, version, dirty from pgherald.migrations where set_name <> $1`, s.Name)
+	rows, err := tx.Query(ctx, `select m.set_name, m.version, m.dirty, `+compatibleSQL+` from pgherald.migrations as m where m.set_name <> $1`, s.Name)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (o stored, err error) {
-		err = row.Scan(&o.set, &o.version, &o.dirty)
+		err = row.Scan(&o.set, &o.version, &o.dirty, &o.compatibleFrom)
 		return o, err
 	})
 }
@@ -102,10 +114,29 @@ func createTable(ctx context.Context, tx pgx.Tx) error {
 	if present, err = exists(ctx, tx, "pgherald.migrations"); err == nil && !present {
 		_, err = tx.Exec(ctx, createTableSQL)
 	}
+	if err == nil && present {
+		err = addColumn(ctx, tx)
+	}
 	if err != nil {
 		return asConflict(fmt.Errorf("create the table pgherald.migrations: %w", err))
 	}
 	return nil
+}
+
+// addColumn adds the column that an older pgherald did not make. It locks the table only if it must.
+func addColumn(ctx context.Context, tx pgx.Tx) error {
+	present, err := isTrue(ctx, tx, `
+		select exists (
+			select from pg_catalog.pg_attribute as a
+			where
+				a.attrelid = pg_catalog.to_regclass('pgherald.migrations')
+				and a.attname = 'compatible_from'
+				and not a.attisdropped
+		)`)
+	if err == nil && !present {
+		_, err = tx.Exec(ctx, addColumnSQL)
+	}
+	return err
 }
 
 // store writes a row, and creates the table first if it is missing.
@@ -114,9 +145,10 @@ func store(ctx context.Context, tx pgx.Tx, row stored) error {
 		return err
 	}
 	const sql = `
-		insert into pgherald.migrations (set_name, version, dirty) values ($1, $2, $3)
-		on conflict (set_name) do update set version = excluded.version, dirty = excluded.dirty`
-	if _, err := tx.Exec(ctx, sql, row.set, row.version, row.dirty); err != nil {
+		insert into pgherald.migrations (set_name, version, dirty, compatible_from) values ($1, $2, $3, nullif($4, 0))
+		on conflict (set_name) do update
+		set version = excluded.version, dirty = excluded.dirty, compatible_from = excluded.compatible_from`
+	if _, err := tx.Exec(ctx, sql, row.set, row.version, row.dirty, row.compatibleFrom); err != nil {
 		return fmt.Errorf("write to pgherald.migrations: %w", err)
 	}
 	return nil

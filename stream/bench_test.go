@@ -18,11 +18,12 @@ const payload = `{"id":"0190a1b2-c3d4-7e5f-8a9b-0123456789ab","category":"Mainte
 // tape is a log that yields the same events in each read, under new transaction ids. It is fast, so that
 // the benchmarks measure the feed.
 type tape struct {
-	events []stream.Event
-	batch  int // transactions of a read
-	cursor stream.Cursor
-	xid    uint64
-	left   int
+	stream.Log // nil: nothing recovers
+	events     []stream.Event
+	batch      int // transactions of a read
+	cursor     stream.Cursor
+	xid        uint64
+	left       int
 }
 
 func newTape(batch, events int) *tape {
@@ -119,7 +120,7 @@ func benchmarkPending(b *testing.B, n int, types string) {
 	filter := stream.Filter{}
 	if types != "" {
 		var err error
-		if filter, err = stream.ParseFilter(map[string][]string{"types": {types}}); err != nil {
+		if filter, err = stream.ParseFilter(map[string][]string{"types": {types}}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -215,7 +216,7 @@ func benchmarkFanOutPass(b *testing.B, clients int, audience []string, where str
 	filter := stream.Filter{}
 	if where != "" {
 		var err error
-		if filter, err = stream.ParseFilter(map[string][]string{"where.location": {where}}); err != nil {
+		if filter, err = stream.ParseFilter(map[string][]string{"where.location": {where}}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -56,19 +56,58 @@ func (s *Subscription) setPartial(p partialTransaction) {
 // calls Emit with no bytes.
 //
 // CatchUp returns Emit's error unchanged. It returns a *ResetError if the log no longer reaches back
-// to the subscription, and the log's error if the log cannot be read: the client then resumes later.
+// to the subscription, and the log's error if the log cannot be read, or that of ctx: a later call continues
+// where this one ended. After an error of Emit, the subscription is of no use: the client may have received
+// a part of the bytes.
 func (s *Subscription) CatchUp(ctx context.Context, client CatchUpClient) error {
 	s.feed.countCatchUp()
 	m := s.feed.replays.enter(&s.filter, client)
 	defer m.leave()
 	err := s.catchUp(ctx, m)
+	for errors.Is(err, ErrOtherLog) {
+		if failed := s.resolve(ctx); failed != nil {
+			err = failed
+			break
+		}
+		err = s.catchUp(ctx, m)
+	}
 	if reason := resetReason(err); reason != "" {
 		s.feed.mu.RLock()
 		defer s.feed.mu.RUnlock()
 		s.moveToHead()
 		return &ResetError{Reason: reason}
 	}
+	if err != nil { // Pending must not touch what CatchUp has begun
+		r := s.replayState()
+		r.inLog = true
+		s.setReplayState(r)
+	}
 	return err
+}
+
+// resolve brings the subscription to the present epoch of the log, after a recovery.
+func (s *Subscription) resolve(ctx context.Context) error {
+	cursor, state := s.cursor, s.replayState()
+	for _, c := range []*Cursor{&cursor, &state.base, &state.partial.cursor} {
+		if c.IsZero() {
+			continue
+		}
+		resolved, err := s.feed.settle(ctx, *c, c.epoch == s.cursor.epoch)
+		if err != nil {
+			return err
+		}
+		*c = resolved
+	}
+	state.inLog = true
+	s.cursor = cursor
+	s.setReplayState(state)
+	f := s.feed
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if s.cursor.epoch == f.buffer.head.epoch {
+		s.generation = f.generation
+	}
+	return nil
 }
 
 func (f *Feed) countCatchUp() {
@@ -150,9 +189,9 @@ func (s *Subscription) follow(ctx context.Context, m *member, out *emitter) (Cur
 	for {
 		p, err := m.next(ctx)
 		if err == nil {
-			err = out.add(p)
-		}
-		if err == nil {
+			if err = out.add(p); err != nil {
+				return Cursor{}, err
+			}
 			continue
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, errLost) {
@@ -163,9 +202,7 @@ func (s *Subscription) follow(ctx context.Context, m *member, out *emitter) (Cur
 		if errors.Is(err, io.EOF) {
 			return m.replay.last, nil
 		}
-		if errors.Is(err, errLost) {
-			out.interrupt()
-		}
+		out.interrupt()
 		return Cursor{}, err
 	}
 }

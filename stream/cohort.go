@@ -1,6 +1,9 @@
 package stream
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 // Bounds of the results that a fan-out pass keeps in memory. Only subscriptions at many different
 // positions exceed them, such as after an outage; those share few results anyway.
@@ -20,9 +23,10 @@ type FanOutPass struct {
 	lastKey     groupKey
 	last        *cohortGroup // of the previous subscription, and usually of the next
 	lastResult  *result      // that Pending returned
-	results     int          // kept in memory
-	resultBytes int          // of those
-	sent        uint64       // events, to all subscriptions
+	skip        skipper
+	results     int    // kept in memory
+	resultBytes int    // of those
+	sent        uint64 // events, to all subscriptions
 }
 
 // groupKey identifies a position and a filter.
@@ -38,10 +42,14 @@ type groupKey struct {
 type cohortGroup struct {
 	end     uint64            // the position up to which tags is complete: the results end there
 	hasMore bool              // whether the feed has entries after end
-	tags    map[string]uint16 // a number above 0 for each tag in the audiences before end; nil if none
+	tags    map[string]uint16 // a number above 0 for each tag in the audiences of events before end; nil if none
+	fewTags []string          // the tags by their numbers, up to maxFewTags
 	public  *result           // of the only cohort, if tags is nil
 	results map[effectiveGrants]*result
 }
+
+// maxFewTags is the number of tags up to which it is faster to compare a grant with each than to look it up.
+const maxFewTags = 4
 
 // effectiveGrants holds the grants of a client that occur in the audiences before the group's end. It
 // holds the tags' numbers, in the order of the grants, then zeros.
@@ -58,6 +66,9 @@ type result struct {
 	sent  uint64 // events in bytes
 	more  bool
 	err   error
+
+	isPublic bool // every client may see the bytes
+	attached any  // see Attach
 }
 
 // NewFanOutPass returns a pass that returns about limit bytes at a time for each subscription.
@@ -73,22 +84,45 @@ func (p *FanOutPass) SentEvents() uint64 { return p.sent }
 // more reports whether further events may be pending. The caller must not change the bytes, which the
 // cohort shares. Keeping a part of them keeps all of them in memory: up to limit bytes and a frame.
 func (p *FanOutPass) Pending(s *Subscription) (data []byte, more bool, err error) {
+	data, more, err = p.pending(s)
+	for errors.Is(err, errMoved) {
+		if err = s.carryOver(); err == nil {
+			data, more, err = p.alone(s)
+		}
+	}
+	return data, more, err
+}
+
+// alone returns the pending bytes of a subscription without a cohort.
+func (p *FanOutPass) alone(s *Subscription) (data []byte, more bool, err error) {
+	return p.apply(s, p.compute(s, &cohortGroup{end: p.feed.end()}))
+}
+
+// pending is Pending. It returns errMoved instead of a *ResetError.
+func (p *FanOutPass) pending(s *Subscription) (data []byte, more bool, err error) {
 	if s.replay != nil && (!s.replay.base.IsZero() || s.replay.inLog) {
-		// Its id lines differ from those of every cohort, or it has to catch up.
-		return p.apply(s, p.compute(s, &cohortGroup{end: p.feed.end()}))
+		return p.alone(s) // its id lines differ from those of every cohort, or it has to catch up
+	}
+	skips := s.canSkip() && p.getsNothing(s)
+	if skips && p.skip.result != nil {
+		return p.apply(s, p.skip.result)
 	}
 	key := groupKey{generation: s.generation, pos: s.pos, frame: s.frame, filter: s.filter.canonical()}
 	if p.last == nil || key != p.lastKey {
-		p.lastKey, p.last = key, p.group(key, s.filter.scanLimit(p.limit))
+		p.lastKey, p.last = key, p.group(key, &s.filter)
 	}
-	return p.apply(s, p.resultFor(s))
+	r := p.resultFor(s)
+	if skips && r.err == nil && r.after.pos == p.skip.end { // the feed has not grown since
+		p.skip.result = r
+	}
+	return p.apply(s, r)
 }
 
-func (p *FanOutPass) group(key groupKey, limit int) *cohortGroup {
+func (p *FanOutPass) group(key groupKey, filter *Filter) *cohortGroup {
 	if known, ok := p.groups[key]; ok {
 		return known
 	}
-	g := p.feed.newCohortGroup(key, limit)
+	g := p.feed.newCohortGroup(key, filter, p.limit)
 	p.groups[key] = g
 	return g
 }
@@ -102,7 +136,7 @@ func (f *Feed) end() uint64 {
 
 // newCohortGroup returns the group of the key. It ends at the entry that reaches limit bytes. If the
 // feed no longer holds the position, the group has no tags: its only result is an error.
-func (f *Feed) newCohortGroup(key groupKey, limit int) *cohortGroup {
+func (f *Feed) newCohortGroup(key groupKey, filter *Filter, limit int) *cohortGroup {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	r := f.buffer
@@ -111,30 +145,55 @@ func (f *Feed) newCohortGroup(key groupKey, limit int) *cohortGroup {
 		return g
 	}
 	g.end = key.pos
+	limit, former := filter.scanLimit(limit), filter.hasSelections()
 	for n := 0; g.end < r.end() && n < limit; g.end++ {
 		e := r.at(g.end)
 		n += e.length
-		if !e.isPublic() {
-			g.addTags(e)
+		if !e.isPublic(former) {
+			g.addTags(e, former)
 		}
 	}
 	g.hasMore = g.end < r.end()
 	return g
 }
 
-// addTags numbers the tags in the audiences of an entry.
-func (g *cohortGroup) addTags(e *entry) {
+// addTags numbers the tags in the audiences of an entry, and in the former ones if they count.
+func (g *cohortGroup) addTags(e *entry, former bool) {
 	if g.tags == nil {
 		g.tags = make(map[string]uint16)
 		g.results = make(map[effectiveGrants]*result)
 	}
 	for i := range e.frames {
-		for _, tag := range e.frames[i].audience {
-			if _, known := g.tags[tag]; !known && len(g.tags) <= maxTags {
-				g.tags[tag] = uint16(len(g.tags) + 1)
+		fr := &e.frames[i]
+		g.numberTags(fr.audience)
+		if former && fr.former != nil {
+			g.numberTags(fr.former.audience)
+		}
+	}
+}
+
+func (g *cohortGroup) numberTags(tags []string) {
+	for _, tag := range tags {
+		if _, known := g.tags[tag]; !known && len(g.tags) <= maxTags {
+			g.tags[tag] = uint16(len(g.tags) + 1)
+			if len(g.tags) <= maxFewTags {
+				g.fewTags = append(g.fewTags, tag)
 			}
 		}
 	}
+}
+
+// number returns the number of the tag that the grant is, 0 if it is none.
+func (g *cohortGroup) number(grant string) uint16 {
+	if len(g.tags) > maxFewTags {
+		return g.tags[grant]
+	}
+	for i, tag := range g.fewTags {
+		if tag == grant {
+			return uint16(i + 1)
+		}
+	}
+	return 0
 }
 
 // effectiveGrants returns the effective grants of a client. It returns false if the group has too many
@@ -146,8 +205,8 @@ func (g *cohortGroup) effectiveGrants(grants []string) (effectiveGrants, bool) {
 	}
 	n := 0
 	for _, grant := range grants {
-		tag, occurs := g.tags[grant]
-		if !occurs {
+		tag := g.number(grant)
+		if tag == 0 {
 			continue
 		}
 		if n == len(effective) {
@@ -165,6 +224,7 @@ func (p *FanOutPass) resultFor(s *Subscription) *result {
 	if g.tags == nil {
 		if g.public == nil {
 			g.public = p.remember(p.compute(s, g))
+			g.public.isPublic = true
 		}
 		return g.public
 	}
@@ -176,6 +236,7 @@ func (p *FanOutPass) resultFor(s *Subscription) *result {
 		return known
 	}
 	fresh := p.compute(s, g)
+	fresh.isPublic = effective == effectiveGrants{} // no audience has one of the client's grants
 	g.results[effective] = fresh
 	return p.remember(fresh)
 }
@@ -199,7 +260,7 @@ func (p *FanOutPass) compute(s *Subscription, g *cohortGroup) *result {
 	data := slices.Concat(bufs...)
 	// More may follow if the limit ended the result, or if it ends before an entry that is in the log.
 	more := err == nil && (g.hasMore || trial.pos < g.end)
-	r := &result{bytes: data, after: trial, sent: trial.sent - s.sent, more: more, err: err}
+	r := &result{bytes: data, after: trial, sent: trial.sent - s.sent, more: more, err: err, isPublic: s.IsPublic()}
 	if s.filter.merges() && slices.ContainsFunc(bufs, isLarge) {
 		r.large = bufs
 	}
@@ -215,85 +276,4 @@ func (p *FanOutPass) apply(s *Subscription, r *result) ([]byte, bool, error) {
 	p.sent += r.sent
 	p.lastResult = r
 	return r.bytes, r.more, r.err
-}
-
-// Rewind corrects s after a write that took only the first n bytes of data, the result of the last
-// Pending, which must have been for s. before is a copy of s from before that call. Rewind returns the rest of the
-// frame that was cut in two, which the caller must send before anything else, and moves s behind that
-// frame. The events behind it are pending again and do not count as sent. So a client that does not
-// read keeps one frame in memory, not all of data.
-//
-// If the filter merges, Rewind returns the rest of data: merged again, it would differ.
-func (p *FanOutPass) Rewind(s, before *Subscription, data []byte, n int) (rest [][]byte) {
-	if s.filter.merges() {
-		if large := p.lastResult.large; large != nil {
-			return restOf(large, n)
-		}
-		return [][]byte{slices.Clip(data[n:])}
-	}
-	sent := s.sent
-	if b := s.rewind(before, data, n); len(b) > 0 {
-		rest = [][]byte{b}
-	}
-	p.sent -= sent - s.sent
-	return rest
-}
-
-func (s *Subscription) rewind(before *Subscription, data []byte, n int) (rest []byte) {
-	trial := *before
-	bufs, err := trial.Pending(nil, n) // ends with the frame that byte n-1 belongs to
-	m := 0
-	for _, b := range bufs {
-		m += len(b)
-	}
-	if err != nil || m < n { // the feed has evicted the frame
-		return shareOrCopy(data[n:], data)
-	}
-	*s = trial
-	if m == n { // also if the socket took nothing: then there is no frame to complete
-		return nil
-	}
-	if last := bufs[len(bufs)-1]; m-n > smallRest && m-n <= len(last) {
-		return slices.Clip(last[len(last)-(m-n):])
-	}
-	return shareOrCopy(data[n:m], data)
-}
-
-// smallRest is the size up to which each client may have a copy of the rest of a frame, or of an envelope in a batch. A
-// larger one is in the memory of the feed: clients that are stuck in large frames, each at another byte, would need as
-// much again each.
-const smallRest = 16 << 10
-
-func isLarge(b []byte) bool { return len(b) > smallRest }
-
-// restOf returns bufs without the first n bytes. It shares the large buffers, and copies the others, so that they do not
-// keep their blocks in memory.
-func restOf(bufs [][]byte, n int) (rest [][]byte) {
-	var small []byte
-	for _, b := range bufs {
-		cut := min(n, len(b))
-		n -= cut
-		switch b := b[cut:]; {
-		case !isLarge(b):
-			small = append(small, b...)
-		case len(small) > 0:
-			rest, small = append(rest, small, slices.Clip(b)), nil
-		default:
-			rest = append(rest, slices.Clip(b))
-		}
-	}
-	if len(small) > 0 {
-		rest = append(rest, small)
-	}
-	return rest
-}
-
-// shareOrCopy returns rest, a part of data, in a form that does not keep all of data in memory. It copies
-// rest if that is less than half of data. Otherwise it returns the shared bytes, so that all clients
-// that are stuck in one large frame keep one copy.
-func shareOrCopy(rest, data []byte) []byte {
-	if len(rest) >= len(data)/2 {
-		return slices.Clip(rest)
-	}
-	return slices.Clone(rest)
 }

@@ -1,20 +1,6 @@
 package stream
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-	"sort"
-	"strconv"
-	"strings"
-)
-
-// MaxCursorLen bounds the text form of a cursor, in bytes. Cursors travel in HTTP headers and query
-// strings, for which proxies allow 4 to 8 kB.
-const MaxCursorLen = 512
-
-// ErrMalformedCursor is wrapped by the errors of ParseCursor.
-var ErrMalformedCursor = errors.New("malformed cursor")
+import "slices"
 
 // Cursor is the set of transactions whose events a client has seen: all transactions below next
 // except the holes. A sequence number or a timestamp cannot express such a set, because transactions
@@ -22,10 +8,15 @@ var ErrMalformedCursor = errors.New("malformed cursor")
 //
 // A Cursor is immutable. Its methods return new cursors, which may share memory. The zero Cursor
 // is the empty set and belongs to no log.
+//
+// Beside the set, a Cursor has an LSN, which proves that the set is still right after a failover: see
+// Lineage. It does not belong to the set: methods that compare cursors ignore it.
 type Cursor struct {
 	epoch string
 	next  uint64
 	holes []uint64 // ascending, without repeats, all below next
+	lsn   uint64
+	isCut bool
 }
 
 // NewCursor returns the cursor in the given epoch that contains every transaction below next except
@@ -33,6 +24,21 @@ type Cursor struct {
 func NewCursor(epoch string, next uint64, open []uint64) Cursor {
 	return Cursor{epoch: epoch, next: next, holes: holesBelow(next, open, func(uint64) bool { return true })}
 }
+
+// WithLSN returns the same set with another LSN: the position in the write-ahead log below which every
+// transaction in the set has committed. 0 means that it is not known.
+func (c Cursor) WithLSN(lsn uint64) Cursor {
+	c.lsn = lsn
+	return c
+}
+
+// LSN returns the position in the write-ahead log below which every transaction in the set has
+// committed, 0 if it is not known.
+func (c Cursor) LSN() uint64 { return c.lsn }
+
+// IsCut reports whether the set lacks transactions that the client has seen, because the text would have
+// been too long: the client receives their events again.
+func (c Cursor) IsCut() bool { return c.isCut }
 
 // Epoch returns the epoch in which the cursor is valid.
 func (c Cursor) Epoch() string { return c.epoch }
@@ -79,7 +85,12 @@ func (c Cursor) Union(d Cursor) Cursor {
 	if c.next > d.next {
 		c, d = d, c
 	}
-	return Cursor{epoch: d.epoch, next: d.next, holes: holesBelow(d.next, d.holes, func(h uint64) bool { return !c.Seen(h) })}
+	u := Cursor{epoch: d.epoch, next: d.next, holes: holesBelow(d.next, d.holes, func(h uint64) bool { return !c.Seen(h) })}
+	u.isCut = c.isCut || d.isCut
+	if c.lsn != 0 && d.lsn != 0 {
+		u.lsn = max(c.lsn, d.lsn)
+	}
+	return u
 }
 
 // Deliver returns the cursor after the delivery of transaction xid. open must contain every
@@ -95,18 +106,18 @@ func (c Cursor) Union(d Cursor) Cursor {
 // delivered commit.
 func (c Cursor) Deliver(xid uint64, open []uint64) Cursor {
 	next := max(c.next, xid+1)
-	return Cursor{epoch: c.epoch, next: next, holes: holesBelow(next, open, func(x uint64) bool {
-		return x != xid && !c.Seen(x)
-	})}
+	c.holes, c.next = holesBelow(next, open, func(x uint64) bool { return x != xid && !c.Seen(x) }), next
+	return c
 }
 
 // CloseHoles returns c without the holes that are not in open: those transactions have ended
-// without events.
+// without events. The LSN stays: it says something about transactions with events only.
 func (c Cursor) CloseHoles(open []uint64) Cursor {
 	if len(c.holes) == 0 {
 		return c
 	}
-	return Cursor{epoch: c.epoch, next: c.next, holes: holesBelow(c.next, open, func(x uint64) bool { return !c.Seen(x) })}
+	c.holes = holesBelow(c.next, open, func(x uint64) bool { return !c.Seen(x) })
+	return c
 }
 
 // Equal reports whether both cursors are the same set in the same log.
@@ -125,97 +136,4 @@ func holesBelow(next uint64, open []uint64, isHole func(uint64) bool) []uint64 {
 	}
 	slices.Sort(holes)
 	return slices.Compact(holes)
-}
-
-// String returns the text form, which is the SSE id: the epoch, next and, if there are holes, the
-// distances from next down to each of them, all in base 36: "k3f9-1z8q-3.1.4".
-//
-// If that exceeds MaxCursorLen, String cuts the set off at a hole, the highest with which the text
-// fits. A client that resumes with it may receive events again, and never misses one.
-func (c Cursor) String() string {
-	if s := c.text(); len(s) <= MaxCursorLen {
-		return s
-	}
-	// below returns the cursor cut off at the nth hole from the top.
-	below := func(n int) Cursor {
-		n = len(c.holes) - n
-		return Cursor{epoch: c.epoch, next: c.holes[n], holes: c.holes[:n]}
-	}
-	n := sort.Search(len(c.holes)-1, func(i int) bool { return len(below(i+1).text()) <= MaxCursorLen })
-	return below(n + 1).text()
-}
-
-func (c Cursor) text() string {
-	b := make([]byte, 0, len(c.epoch)+16+3*len(c.holes))
-	b = append(b, c.epoch...)
-	b = append(b, '-')
-	b = strconv.AppendUint(b, c.next, 36)
-	above, separator := c.next, byte('-')
-	for _, h := range slices.Backward(c.holes) {
-		b = append(b, separator)
-		b = strconv.AppendUint(b, above-h, 36)
-		above, separator = h, '.'
-	}
-	return string(b)
-}
-
-// ParseCursor parses the text form. It accepts only what String returns, no other spelling of the
-// same numbers. Its error wraps ErrMalformedCursor.
-func ParseCursor(s string) (Cursor, error) {
-	if len(s) > MaxCursorLen {
-		return Cursor{}, fmt.Errorf("%w: longer than %d bytes", ErrMalformedCursor, MaxCursorLen)
-	}
-	epoch, numbers, _ := strings.Cut(s, "-")
-	next, holes, hasHoles := strings.Cut(numbers, "-")
-	if !isEpoch(epoch) {
-		return Cursor{}, fmt.Errorf("%w: no epoch", ErrMalformedCursor)
-	}
-	c := Cursor{epoch: epoch}
-	var err error
-	if c.next, err = parseBase36(next); err != nil {
-		return Cursor{}, err
-	}
-	if hasHoles {
-		if c.holes, err = parseHoles(c.next, holes); err != nil {
-			return Cursor{}, err
-		}
-	}
-	return c, nil
-}
-
-func parseHoles(next uint64, s string) ([]uint64, error) {
-	fields := strings.Split(s, ".")
-	holes := make([]uint64, len(fields))
-	for i, f := range fields {
-		d, err := parseBase36(f)
-		if err != nil {
-			return nil, err
-		}
-		if d == 0 || d > next {
-			return nil, fmt.Errorf("%w: distance out of range", ErrMalformedCursor)
-		}
-		next -= d
-		holes[len(fields)-1-i] = next
-	}
-	return holes, nil
-}
-
-func parseBase36(s string) (uint64, error) {
-	n, err := strconv.ParseUint(s, 36, 64)
-	if err != nil || strconv.FormatUint(n, 36) != s {
-		return 0, fmt.Errorf("%w: not a number", ErrMalformedCursor)
-	}
-	return n, nil
-}
-
-func isEpoch(s string) bool {
-	if len(s) == 0 || len(s) > 16 {
-		return false
-	}
-	for _, r := range s {
-		if (r < 'a' || r > 'z') && (r < '0' || r > '9') {
-			return false
-		}
-	}
-	return true
 }

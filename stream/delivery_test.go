@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/collection"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
@@ -21,6 +22,8 @@ type world struct {
 	feeds   []*stream.Feed // one for each server
 	open    []*streamtest.Tx
 	clients []*client
+
+	collections *collection.Set
 }
 
 type client struct {
@@ -57,7 +60,7 @@ func (s selection) newFilter(t *rapid.T) stream.Filter {
 			params[name] = values
 		}
 	}
-	f, err := stream.ParseFilter(params)
+	f, err := stream.ParseFilter(params, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +131,7 @@ func newWorld(t *rapid.T) *world {
 func (w *world) start(t *rapid.T, i int) {
 	f := stream.NewFeed(w.log, stream.FeedOptions{
 		Bytes: int64(rapid.IntRange(600, 6000).Draw(t, "feed bytes")),
-		Fill:  rapid.IntRange(1, 30).Draw(t, "fill"),
+		Fill:  rapid.IntRange(1, 30).Draw(t, "fill"), Collections: w.collections,
 	})
 	if err := f.Fill(context.Background()); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
 // Package stream delivers the events of a log to clients. A [Cursor] says what a client has seen. A
 // [Feed] holds the newest part of the log in memory. A [Subscription] reads the feed for one client.
-// The package knows neither PostgreSQL nor HTTP; of this module it imports stream/pacing only.
+// The package knows neither PostgreSQL nor HTTP; of this module it imports its own sub-packages only.
 //
 //	Log.Read(cursor) ──► Feed (ring buffer of encoded transactions) ──► Subscription.Pending ──► client
 //	      ▲                                                                   │
@@ -35,17 +35,23 @@
 // once for each cohort: the subscriptions at the same position with the same filter and the same
 // effective grants.
 //
+// A client may select rows of collections instead, one selection or several. Then an event counts by the row before and
+// after it: the client receives what brings a row into the selection, changes it there, or takes it out, and of the last
+// nothing but the key. The audience before and after the event counts in the same way. The client's rows are
+// then those of the table that the filter selects and the audience permits, at every cursor.
+//
 // A client may have its pending events merged. If it conflates, it receives only the newest pending
-// event of each type and key: an event is left out only if a newer one follows, and transactions are
-// no longer whole. If it batches, it receives its pending events as one event; a batch that has an id
+// event of each type and key or, of a collection, of each row and selection: an event is left out only if a newer one
+// follows, and transactions are no longer whole. If it batches, it receives its pending events as one event; a batch that has an id
 // line ends with the last event of a transaction.
 //
 // # Cursor
 //
 // A [Cursor] is a set of transactions, not a point in time: transactions do not commit in the order
 // in which they begin, so no number says which of them were delivered. Every server of the same
-// database honours it. A server that cannot honour a cursor (it belongs to another log or timeline,
-// is older than the log, lies in the future, or is malformed) answers with a reset and the reason,
+// database honours it, also after PostgreSQL has recovered from a crash or failed over, if it can prove that
+// nothing the client received is lost ([Lineage] has the rule). A server that cannot honour a cursor (it belongs
+// to another log, a recovery may have lost some of it, it is older than the log, lies in the future, or is malformed) answers with a reset and the reason,
 // never with a silent gap: the client then fetches its data again.
 //
 // # Slow subscriptions
@@ -89,11 +95,22 @@
 //     so no position is used twice. An entry was evicted if and only if its position is below that of
 //     the oldest entry.
 //
+// # Recoveries
+//
+// A recovery of the database cuts the log off, and begins a new epoch. The read that meets the new epoch makes the feed
+// follow: it looks up the newest transactions, drops those that are lost, and goes on in the new epoch with the rest. A
+// subscription that has received something that is lost gets a *ResetError. The others notice nothing: their cursors are
+// carried over at their next call.
+//
 // # Memory
 //
 // The feed holds as many transactions as fit in FeedOptions.Bytes. A transaction that alone is larger
 // stays in the log, and the subscriptions read it from there, in a replay. The feed estimates the memory that the
 // runtime allocates for an entry to within 10 %.
+//
+// A client that is stuck in a large frame keeps it in memory after the feed has evicted it. A [Pin] counts such
+// frames, and charges them to FeedOptions.CatchUpBytes. Beyond half of it, the clients that pin the oldest must
+// give them up.
 //
 // # Concurrency
 //

@@ -10,8 +10,9 @@ type emitter struct {
 	skip   int64  // events up to this id were sent before
 	// tail holds the last selected frame of the parts so far of a transaction, nil if there is none. It
 	// needs the id line if no later part has a selected frame.
-	tail *entry
-	last *replayPart // of an incomplete transaction; nil if there is none
+	tail        *entry
+	tailVerdict verdict
+	last        *replayPart // of an incomplete transaction; nil if there is none
 	// merged holds whole transactions that will be conflated or batched together. The member holds them.
 	merged      []*replayPart
 	mergedBytes int
@@ -26,9 +27,7 @@ const noLimit = 1 << 62
 // they reach mergeBytes.
 func (o *emitter) add(p *replayPart) error {
 	s := o.sub
-	if s.filter.needsFields() {
-		p.parseFields(o.member.shared)
-	}
+	p.parse(o.member.shared, &s.filter)
 	if o.after.IsZero() && s.base().Seen(p.entry.xid) {
 		o.member.releaseAll()
 		return nil
@@ -59,10 +58,10 @@ func (o *emitter) emitMerged() error {
 	for i, p := range o.merged {
 		entries[i] = p.entry
 	}
-	sel, out := s.filter.selectAll(entries), s.filter.newOutput(nil)
+	v, out := s.filter.verdictsOf(entries), s.filter.newOutput(nil)
 	for _, e := range entries {
-		e.appendPending(&out, 0, &sel, s.idLineOf(e), noLimit)
-		s.sent += uint64(e.countMatches(0, len(e.frames), &sel))
+		_, _, events := e.appendPending(&out, 0, &v, s.idLineOf(e), noLimit)
+		s.sent += uint64(events)
 	}
 	after := o.merged[len(o.merged)-1].cursor
 	o.merged, o.mergedBytes = nil, 0
@@ -75,38 +74,30 @@ func (o *emitter) emitMerged() error {
 // the last part.
 func (o *emitter) addPart(p *replayPart) error {
 	s, e := o.sub, p.entry
-	sel := selection{filter: &s.filter}
+	v := verdicts{filter: &s.filter}
 	from := 0
 	for from < len(e.frames) && e.frames[from].id <= o.skip {
 		from++
 	}
-	last := e.lastMatch(&sel)
-	if last < from {
-		last = -1
-	}
+	last, verdict := e.lastMatch(from, &v)
 	out, n := s.filter.newOutput(nil), 0
 	if o.tail != nil && last >= 0 {
-		out.add(o.tail, 0, 1, nil)
+		out.add(o.tail, 0, 1, o.tailVerdict, nil)
 		n, o.tail = n+1, nil
 	}
-	if p.more {
-		for i := from; i < last; {
-			if j := e.runEnd(i, last, &sel, noLimit); j > i {
-				out.add(e, i, j, nil)
-				n, i = n+j-i, j
-			} else {
-				i++
-			}
-		}
-		return o.emitBegin(p, last, out.finish(), n)
+	if last >= 0 {
+		_, _, events := e.appendRuns(&out, from, last, &v, noLimit)
+		n += events
 	}
-	idLine := o.idLine(p)
-	switch {
+	if p.more {
+		return o.emitBegin(p, last, verdict, out.finish(), n)
+	}
+	switch idLine := o.idLine(p); {
 	case last >= 0:
-		e.appendPending(&out, from, &sel, idLine, noLimit)
-		n += e.countMatches(from, len(e.frames), &sel)
+		out.add(e, last, last+1, verdict, idLine)
+		n++
 	case o.tail != nil:
-		out.add(o.tail, 0, 1, idLine)
+		out.add(o.tail, 0, 1, o.tailVerdict, idLine)
 		n++
 	}
 	s.sent += uint64(n)
@@ -114,12 +105,12 @@ func (o *emitter) addPart(p *replayPart) error {
 	return o.emitUpTo(p.cursor, out.finish())
 }
 
-// emitBegin emits n frames of a transaction that continues, and keeps frame last of its latest part, if that
-// is not -1.
-func (o *emitter) emitBegin(p *replayPart, last int, bufs [][]byte, n int) error {
+// emitBegin emits n frames of a transaction that continues, and keeps frame last of its latest part with its verdict, if
+// that is not -1.
+func (o *emitter) emitBegin(p *replayPart, last int, v verdict, bufs [][]byte, n int) error {
 	o.last = p
 	if last >= 0 {
-		o.tail = p.entry.only(last)
+		o.tail, o.tailVerdict = p.entry.only(last), v
 	}
 	o.sub.sent += uint64(n)
 	if n == 0 {
@@ -150,6 +141,7 @@ func (o *emitter) emitUpTo(after Cursor, bufs [][]byte) error {
 		o.sub.moveTo(after)
 	} else {
 		o.sub.cursor = o.after
+		o.sub.setReplayState(replayState{inLog: true}) // the transaction is complete, even if the read fails from here on
 	}
 	if len(bufs) == 0 {
 		return o.member.emit(nil)
@@ -181,5 +173,9 @@ func (e *entry) only(i int) *entry {
 		block = slices.Clone(block)
 	}
 	f.block, f.start, f.payload, f.payloadEnd = 0, 0, f.payload-f.start, f.payloadEnd-f.start
-	return &entry{xid: e.xid, blocks: [][]byte{block}, frames: []frame{f}}
+	o := &entry{xid: e.xid, blocks: [][]byte{block}, frames: []frame{f}}
+	if e.changes != nil {
+		o.changes = e.changes[i : i+1]
+	}
+	return o
 }

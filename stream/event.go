@@ -16,7 +16,14 @@ type Event struct {
 	Data     json.RawMessage // valid JSON, as PostgreSQL wrote it
 	At       time.Time       // when the row was written, by PostgreSQL's clock
 
-	// Incomplete says why the event has no Data; empty if it has.
+	// Was holds the former values of the filter fields that an update changed, and those of a delete that Data lacks, as
+	// a JSON object; nil if there are none.
+	Was json.RawMessage
+	// AudienceWas holds the former audience if an update changed it; nil if not. A row that every client could receive
+	// had the audience {Everyone}.
+	AudienceWas []string
+
+	// Incomplete says why the event has no Data, nor Was; empty if it has.
 	Incomplete Incomplete
 }
 
@@ -72,7 +79,8 @@ const (
 type SyncMode string
 
 const (
-	// ModeLive means that the client sent no cursor: it receives events from now on.
+	// ModeLive means that the client sent no cursor: it receives events from now on. After ModeStale it
+	// means that the log is read again: what was written meanwhile has been sent, or follows.
 	ModeLive SyncMode = "live"
 	// ModeResumed means that the server honours the client's cursor: the missed events follow.
 	ModeResumed SyncMode = "resumed"
@@ -80,6 +88,9 @@ const (
 	ModeReset SyncMode = "reset"
 	// ModeExpired means that the client's lease has ended: reconnect with a new token.
 	ModeExpired SyncMode = "expired"
+	// ModeStale means that the server cannot read the log: events may be missing from the time of
+	// Sync.Since on. The stream goes on, and ModeLive follows once the log is read again; nothing is lost.
+	ModeStale SyncMode = "stale"
 	// ModeDraining means that the server shuts down: reconnect and resume at another server.
 	ModeDraining SyncMode = "draining"
 )
@@ -89,14 +100,27 @@ type Sync struct {
 	Mode SyncMode `json:"mode"`
 	// Reason is set for ModeReset only.
 	Reason ResetReason `json:"reason,omitempty"`
+	// Since is the time of the last successful read of the log, by the server's clock, as in RFC 3339. It is
+	// set for ModeStale only.
+	Since string `json:"since,omitempty"`
 	// Events is the number of missed events that follow. It is nil if the server would have to read
 	// the events to count them: if the filter conflates, or if the events come from the log and some
 	// are not public or the filter is selective.
 	Events *int `json:"events,omitempty"`
+	// Repeats says that the client's cursor was cut: the missed events may include some that it has received.
+	Repeats bool `json:"repeats,omitempty"`
 	// Connection names a stream that has a lease, so that its client can renew it.
 	Connection string `json:"connection,omitempty"`
 	// Expires is the end of the lease in Unix milliseconds, 0 without a lease.
 	Expires int64 `json:"expires,omitempty"`
+	// Heartbeat is the time between two heartbeats in milliseconds, in the first sync event of a stream. A client that
+	// hears nothing for much longer has lost its connection.
+	Heartbeat int64 `json:"heartbeat,omitempty"`
+}
+
+// Stale returns the sync event for a client while the log cannot be read.
+func Stale(lastRead time.Time) Sync {
+	return Sync{Mode: ModeStale, Since: lastRead.UTC().Format("2006-01-02T15:04:05.000Z")}
 }
 
 // Sync appends a sync event to dst.

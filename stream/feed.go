@@ -3,11 +3,12 @@ package stream
 import (
 	"fmt"
 	"log/slog"
-	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/pgherald/pgherald/stream/backoff"
+	"github.com/pgherald/pgherald/stream/collection"
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
@@ -27,6 +28,8 @@ type FeedOptions struct {
 	PageBytes int64
 	// FilterBytes bounds the memory of the larger filters of all streams; 32 MiB if 0.
 	FilterBytes int64
+	// Collections are those that clients may select; nil means none.
+	Collections *collection.Set
 	// OnEvent receives each event that Run has read, on Run's goroutine. It must not block.
 	OnEvent func(*Event)
 	// Schedule delays reads until shortly before the next fan-out pass; nil delays none.
@@ -54,6 +57,9 @@ func (o FeedOptions) withDefaults() FeedOptions {
 	if o.FilterBytes <= 0 {
 		o.FilterBytes = 32 << 20
 	}
+	if o.Collections == nil {
+		o.Collections, _ = collection.NewSet(nil) // no two collections contradict each other
+	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(*Event) {}
 	}
@@ -72,18 +78,22 @@ type Feed struct {
 	opts      FeedOptions
 	replays   *replays
 	filters   *interner[criteria]
+	lineage   lineageCache
 	started   time.Time
 	queriedAt atomic.Int64 // when Run began to wait for the log, see monotonic; 0 while it does not wait
+	readAt    atomic.Int64 // when the log last answered, see monotonic
+
+	retry *backoff.Retry // of the reads of the log
 
 	incompleteAt time.Time // when Run last logged an incomplete event; owned by Run
 
-	mu          sync.RWMutex // guards the fields below
-	buffer      *ringBuffer
-	generation  uint64 // incremented by each reset
-	resetReason ResetReason
-	changed     chan struct{} // closed at the next change
-	stats       FeedStats
-	outage      error // why the log cannot be read, nil if it can
+	mu         sync.RWMutex // guards the fields below
+	buffer     *ringBuffer
+	generation uint64        // the number of moves
+	moves      []move        // the newest
+	changed    chan struct{} // closed at the next change
+	stats      FeedStats
+	outage     error // why the log cannot be read, nil if it can
 }
 
 // FeedStats describes the state of a feed.
@@ -102,7 +112,7 @@ type FeedStats struct {
 	CatchUpBytes        int64  `json:"catchUpBytes"`        // estimated memory of what subscriptions read from the log
 	CatchUpLimit        int64  `json:"catchUpLimit"`        // of CatchUpBytes
 	CatchUpsWaiting     int    `json:"catchUpsWaiting"`     // subscriptions that wait for a part of it
-	CatchUpsInterrupted uint64 `json:"catchUpsInterrupted"` // clients that took too long for theirs while others waited
+	CatchUpsInterrupted uint64 `json:"catchUpsInterrupted"` // clients that took too long for theirs while others waited, or pinned too much (see Pin)
 	FilterBytes         int64  `json:"filterBytes"`         // memory of the larger filters
 }
 
@@ -117,6 +127,7 @@ func NewFeed(log Log, opts FeedOptions) *Feed {
 		started: time.Now(),
 		buffer:  newRingBuffer(opts.Bytes, Cursor{}),
 		changed: make(chan struct{}),
+		retry:   newReadRetry(opts.Logger),
 	}
 }
 
@@ -165,15 +176,21 @@ func (f *Feed) Stats() FeedStats {
 }
 
 // push appends the entries, which hold the given number of events, and signals one change.
-func (f *Feed) push(entries []*entry, events int) {
+func (f *Feed) push(entries []*entry, events int) { interruptAll(f.append(entries, events)) }
+
+// append returns the clients that hold too much of what it has evicted.
+func (f *Feed) append(entries []*entry, events int) (slow []*Pin) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	now := time.Now().UnixNano()
 	for _, e := range entries {
-		f.buffer.push(e)
+		e.read = now
+		f.buffer.push(e, func(old *entry) { slow = append(slow, f.replays.pins.evict(old)...) })
 		f.stats.Withheld += uint64(e.withheld)
 	}
 	f.stats.Events += uint64(events)
 	f.signalChange()
+	return slow
 }
 
 // setHead sets the head to a cursor that contains the same events and has fewer holes. It signals no
@@ -187,13 +204,17 @@ func (f *Feed) setHead(head Cursor) {
 // replace installs another buffer. With a reason it resets every subscription: the next Pending of
 // each returns a *ResetError.
 func (f *Feed) replace(r *ringBuffer, reason ResetReason) {
+	var slow []*Pin
+	defer func() { interruptAll(slow) }()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, e := range f.buffer.entries {
+		slow = append(slow, f.replays.pins.evict(e)...)
+	}
 	r.first += f.buffer.end() // positions are never used again
 	f.buffer = r
 	if reason != "" {
-		f.generation++
-		f.resetReason = reason
+		f.addMove(move{reason: reason})
 		f.stats.Resets++
 	}
 	f.signalChange()
@@ -205,79 +226,19 @@ func (f *Feed) signalChange() {
 	f.changed = make(chan struct{})
 }
 
-// ringBuffer holds the newest part of the log in memory, bounded in bytes. push evicts the oldest
-// entries to make room. A position is the number of entries that the feed appended before it, so the
-// entry at a position below first was evicted.
-//
-// Invariant: in the sequence floor, entries[0].cursor, entries[1].cursor, …, head, each cursor covers
-// the one before it.
-type ringBuffer struct {
-	limit   int64        // of size and fields together
-	size    int64        // estimated bytes of the entries, without their fields
-	fields  atomic.Int64 // estimated bytes of the entries' fields
-	first   uint64       // the position of entries[0]
-	entries []*entry
-	floor   Cursor // before entries[0]
-	head    Cursor // after the last entry, or later if transactions ended without events
-}
-
-func newRingBuffer(limit int64, floor Cursor) *ringBuffer {
-	return &ringBuffer{limit: limit, floor: floor, head: floor}
-}
-
-// end returns the position behind the newest entry.
-func (r *ringBuffer) end() uint64 { return r.first + uint64(len(r.entries)) }
-
-func (r *ringBuffer) at(pos uint64) *entry { return r.entries[pos-r.first] }
-
-// cursorBefore returns the cursor before the entry at pos. With pos = end() it returns the cursor after
-// the newest entry. head may contain more than that: transactions that ended later, without events.
-func (r *ringBuffer) cursorBefore(pos uint64) Cursor {
-	if pos == r.first {
-		return r.floor
+// parse parses what the filter needs of the entry, once for all subscriptions. The caller must hold mu, at least for
+// reading, so that the entry is not evicted meanwhile.
+func (f *Feed) parse(e *entry, filter *Filter) {
+	switch {
+	case filter.needsFields():
+		e.fieldsOnce.Do(func() {
+			e.parseFields()
+			f.buffer.fields.Add(e.fieldSpace)
+		})
+	case filter.hasSelections():
+		e.changesOnce.Do(func() {
+			e.parseChanges(f.opts.Collections)
+			f.buffer.fields.Add(e.changeSpace)
+		})
 	}
-	return r.at(pos - 1).cursor
-}
-
-// push appends the entry and evicts the oldest ones beyond the limit. The newest always stays.
-func (r *ringBuffer) push(e *entry) {
-	r.entries = append(r.entries, e)
-	r.size += e.size()
-	r.head = e.cursor
-	for r.size+r.fields.Load() > r.limit && len(r.entries) > 1 {
-		r.evict()
-	}
-}
-
-func (r *ringBuffer) evict() {
-	oldest := r.entries[0]
-	r.size -= oldest.size()
-	r.fields.Add(-oldest.fieldSpace)
-	r.floor = oldest.cursor
-	r.entries[0] = nil
-	r.entries = r.entries[1:]
-	r.first++
-}
-
-// covers reports whether c has seen everything that came before the oldest entry, so that a
-// subscription can continue after c.
-func (r *ringBuffer) covers(c Cursor) bool { return c.Covers(r.floor) }
-
-// seek returns the position of the first entry whose cursor c does not cover: c contains every entry
-// before it. It returns false if the buffer does not cover c.
-func (r *ringBuffer) seek(c Cursor) (uint64, bool) {
-	if !r.covers(c) {
-		return 0, false
-	}
-	n := sort.Search(len(r.entries), func(i int) bool { return !c.Covers(r.entries[i].cursor) })
-	return r.first + uint64(n), true
-}
-
-// parseFields parses the payload fields of the entry, once for all subscriptions. The caller must
-// hold the feed's mu, at least for reading, so that the entry is not evicted meanwhile.
-func (r *ringBuffer) parseFields(e *entry) {
-	e.once.Do(func() {
-		e.parseFields()
-		r.fields.Add(e.fieldSpace)
-	})
 }

@@ -11,18 +11,22 @@ import (
 )
 
 // The model log's clock says the id of the event, in milliseconds.
-func TestWrittenSinceReturnsNewEventsOnce(t *testing.T) {
+func TestTimesSinceReturnsNewEventsOnce(t *testing.T) {
 	log := streamtest.NewLog("k3f9")
 	write(log, 2)
 	var observed []int64
 	feed := newFeed(t, log, stream.FeedOptions{OnEvent: func(e *stream.Event) { observed = append(observed, e.ID) }})
-	mark := feed.Mark()
+	mark, began := feed.Mark(), time.Now().UnixNano()
 	check := func(what string, want ...int64) {
 		t.Helper()
+		var times []stream.EventTimes
+		times, mark = feed.TimesSince(nil, mark)
 		var got []int64
-		got, mark = feed.WrittenSince(nil, mark)
-		for i := range got {
-			got[i] /= int64(time.Millisecond)
+		for _, e := range times {
+			got = append(got, e.Inserted/int64(time.Millisecond))
+			if began > e.Read || e.Read > time.Now().UnixNano() {
+				t.Errorf("%s: read at %d", what, e.Read)
+			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)

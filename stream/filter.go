@@ -22,11 +22,16 @@ type Filter struct {
 // criteria holds what a client selected, and whether its events are conflated or batched; or else its
 // grants. It is immutable.
 type criteria struct {
-	types     []string // sorted, as all lists here; nil selects every type
-	keys      []string // nil selects every key, and events without one
-	where     []condition
+	// grants come first, and few of them are stored in fewGrants: a fan-out pass looks at those of every client, and
+	// spends most of its time on loading them into the processor's cache.
 	grants    []string
-	canonical string // see Filter.canonical; a hash, which is short
+	fewGrants [2]string
+
+	types      []string // sorted, as all lists here; nil selects every type
+	keys       []string // nil selects every key, and events without one
+	where      []condition
+	selections []selection // nil on a plain stream; else types and where are nil
+	canonical  string      // see Filter.canonical; a hash, which is short
 
 	conflate bool
 	window   time.Duration // of a batch; 0 without batches
@@ -41,9 +46,11 @@ type condition struct {
 // WithGrants returns the filter for a client with these grants. It matches public events, and events
 // whose audience contains one of the grants.
 func (f Filter) WithGrants(grants []string) Filter {
-	grants = cloneAll(grants)
-	slices.Sort(grants)
-	f.granted = &criteria{grants: slices.Compact(grants)}
+	c := new(criteria)
+	c.grants = append(c.fewGrants[:0], cloneAll(grants)...)
+	slices.Sort(c.grants)
+	c.grants = slices.Compact(c.grants)
+	f.granted = c
 	return f
 }
 
@@ -86,17 +93,20 @@ func (f *Filter) merges() bool { return f.conflates() || f.batches() }
 // isSelective reports whether the filter may leave out public events.
 func (f *Filter) isSelective() bool {
 	c := f.criteria
-	return c != nil && (c.types != nil || c.keys != nil || c.where != nil || c.conflate)
+	return c != nil && (c.types != nil || c.keys != nil || c.where != nil || c.selections != nil || c.conflate)
 }
 
-// match reports whether the filter matches the event of frame i. If the filter needs fields, those of
-// the entry must have been parsed. A collection_reset matches every filter.
-func (f *Filter) match(e *entry, i int) bool {
-	fr := &e.frames[i]
-	if fr.eventType == TypeCollectionReset {
-		return true
+// judge returns the verdict about the event of frame i. What the filter needs of the entry must have been parsed. A
+// collection_reset matches every filter of a plain stream.
+func (f *Filter) judge(e *entry, i int) verdict {
+	if f.hasSelections() {
+		return f.judgeRow(e, i)
 	}
-	return (fr.audience == nil || f.hasGrantIn(fr.audience)) && (f.criteria == nil || f.criteria.match(e, i))
+	fr := &e.frames[i]
+	if fr.eventType == TypeCollectionReset || (fr.audience == nil || f.hasGrantIn(fr.audience)) && (f.criteria == nil || f.criteria.match(e, i)) {
+		return whole.at(0)
+	}
+	return nothing.at(0)
 }
 
 // hasGrantIn reports whether the audience contains one of the grants.
@@ -151,7 +161,7 @@ type field struct {
 const fieldOverhead = 40
 
 // parseFields parses the payloads of the frames that were added since the last call. For an entry in
-// the feed, call ringBuffer.parseFields instead.
+// the feed, call Feed.parse instead.
 func (e *entry) parseFields() {
 	for i := len(e.fields); i < len(e.frames); i++ {
 		fields := parsePayload(e.payload(i))

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/pgherald/pgherald/stream/collection"
 )
 
 // The names and the bounds of a filter's parameters.
@@ -22,26 +24,34 @@ const (
 )
 
 // ParamError says what is wrong with a parameter of a filter.
-type ParamError struct{ Param, Detail string }
-
-func (e *ParamError) Error() string { return "parameter " + e.Param + " " + e.Detail }
+type ParamError = collection.ParamError
 
 // IsFilterParam reports whether ParseFilter reads the parameter of this name.
 func IsFilterParam(name string) bool {
-	return name == paramTypes || name == paramKey || strings.HasPrefix(name, paramWhere)
+	return name == paramTypes || name == paramKey || name == paramCollection ||
+		collection.IsParam(name) || strings.HasPrefix(name, paramSelection)
 }
 
-// ParseFilter returns the filter that the parameters describe:
+// ParseFilter returns the filter that the parameters describe. On a plain stream:
 //
 //   - types: event types, separated by commas
 //   - key: a key of a row
 //   - where.FIELD: a text that the payload's top-level FIELD has
 //
-// Values of one name are alternatives; all names must match. ParseFilter ignores other parameters.
-// Its error is a *ParamError.
-func ParseFilter(params map[string][]string) (Filter, error) {
+// Values of one name are alternatives; all names must match. On a stream of collections:
+//
+//   - key: as above
+//   - collection, where.FIELD and any: a collection and a condition, see collection.Parse
+//   - q.NAME: the same as a named selection, such as collection:orders;where.status=in.(open,paid)
+//
+// ParseFilter ignores other parameters. The set, which may be nil, must be that of the feed. The error is a *ParamError, or a
+// *collection.WithheldError.
+func ParseFilter(params map[string][]string, set *collection.Set) (Filter, error) {
+	if set == nil {
+		set, _ = collection.NewSet(nil)
+	}
 	c := &criteria{}
-	names := make([]string, 0, len(params))
+	var names []string
 	for name := range params {
 		if IsFilterParam(name) {
 			names = append(names, name)
@@ -51,8 +61,18 @@ func ParseFilter(params map[string][]string) (Filter, error) {
 		return Filter{}, nil
 	}
 	slices.Sort(names) // makes the order of the conditions, and which error comes first, stable
+	ofRows := selectsRows(params)
 	for _, name := range names {
+		if ofRows && name != paramKey {
+			continue
+		}
 		if err := c.addParam(name, params[name]); err != nil {
+			return Filter{}, err
+		}
+	}
+	if ofRows {
+		var err error
+		if c.selections, err = parseSelections(names, params, set); err != nil {
 			return Filter{}, err
 		}
 	}
@@ -68,6 +88,9 @@ func ParseFilter(params map[string][]string) (Filter, error) {
 // text returns the parameters as a query string. Sorted and escaped, it differs for different criteria.
 func (c *criteria) text() string {
 	params := make(url.Values)
+	for i := range c.selections {
+		c.selections[i].addTo(params)
+	}
 	for name, values := range map[string][]string{paramTypes: c.types, paramKey: c.keys} {
 		if values != nil {
 			params[name] = values
@@ -93,6 +116,10 @@ func (c *criteria) addParam(name string, given []string) error {
 	case detail != "" && detail != emptyValue:
 	case name == paramTypes && detail == emptyValue:
 		detail = "has an empty type: give a comma-separated list such as activity_created,activity_updated"
+	case name == paramAny:
+		detail = "is for collections: add collection=NAME"
+	case isWhere && slices.ContainsFunc(values, collection.HasOperator):
+		detail = "has an operator, which only the filter fields of a collection have: add collection=NAME"
 	case isWhere && field == "":
 		detail = "names no field: give where.FIELD=VALUE"
 	case len(field) > maxText:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 	"weak"
 )
 
@@ -47,6 +48,10 @@ func (c *criteria) size() int64 {
 	for i := range c.where {
 		size += 64 + sizeOf(c.where[i].values)
 	}
+	for i := range c.selections {
+		s := &c.selections[i]
+		size += int64(unsafe.Sizeof(*s)) + allocated(len(s.id)) + allocated(len(s.quotedID)) + allocated(len(s.quotedName)) + s.where.Size()
+	}
 	return size
 }
 
@@ -59,11 +64,12 @@ func sizeOf(texts []string) int64 {
 	return size
 }
 
-// cloneAll returns copies of the texts, which keep no larger text in memory.
+// cloneAll returns copies of the texts, which keep no larger text in memory. The copies are next to each other.
 func cloneAll(texts []string) []string {
+	all := strings.Clone(strings.Join(texts, "")) // Join does not copy a single one
 	out := make([]string, len(texts))
 	for i, t := range texts {
-		out[i] = strings.Clone(t)
+		out[i], all = all[:len(t)], all[len(t):]
 	}
 	return out
 }

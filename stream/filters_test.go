@@ -17,7 +17,7 @@ func TestFiltersShareTheirMemory(t *testing.T) {
 		for n := range 12 {
 			keys = append(keys, fmt.Sprint(i, "-", n, strings.Repeat("k", 900)))
 		}
-		f, err := ParseFilter(map[string][]string{"key": keys})
+		f, err := ParseFilter(map[string][]string{"key": keys}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,10 +67,10 @@ func TestParseFilterBoundsItsSize(t *testing.T) {
 	for i := range 20 {
 		values = append(values, fmt.Sprint(strings.Repeat("x", 990), i))
 	}
-	if _, err := ParseFilter(map[string][]string{"key": values}); err == nil {
+	if _, err := ParseFilter(map[string][]string{"key": values}, nil); err == nil {
 		t.Error("a filter of 20 kB is accepted")
 	}
-	if f, err := ParseFilter(map[string][]string{"key": values[:15]}); err != nil || f.criteria.size() > 20<<10 {
+	if f, err := ParseFilter(map[string][]string{"key": values[:15]}, nil); err != nil || f.criteria.size() > 20<<10 {
 		t.Errorf("a filter of 15 kB: %v", err)
 	}
 }

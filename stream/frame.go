@@ -23,6 +23,7 @@ type frame struct {
 	eventType string
 	key       string
 	audience  []string // nil if the event is public
+	former    *former  // nil if the event changed nothing that it has
 	at        int64    // when the row was written, in Unix nanoseconds
 
 	block               uint32 // the index of its block
@@ -37,13 +38,13 @@ const (
 	frameEnd     = "}\n\n"
 )
 
-// appendFrame appends the event as a frame. It also returns the offsets of the payload's start and
-// end in the result.
-func appendFrame(b []byte, e *Event) (_ []byte, payload, payloadEnd int) {
+// appendFrame appends the event, whose type is given as a JSON string, as a frame. It also returns the offsets of the
+// payload's start and end in the result.
+func appendFrame(b []byte, e *Event, eventType []byte) (_ []byte, payload, payloadEnd int) {
 	b = append(b, dataPrefix+`{"id":`...)
 	b = strconv.AppendInt(b, e.ID, 10)
 	b = append(b, `,"type":`...)
-	b = appendJSONString(b, e.Type)
+	b = append(b, eventType...)
 	if e.Incomplete == Oversized {
 		b = appendOversized(b, e.Key)
 		return appendTimestamp(b, e.At), len(b), len(b)
@@ -88,16 +89,19 @@ func appendTimestamp(b []byte, at time.Time) []byte {
 // appendOneLine appends JSON with its line breaks turned into spaces. Between tokens white space has
 // no meaning, and JSON strings contain no line breaks, which in a frame would end the data line.
 func appendOneLine(b, data []byte) []byte {
-	i := len(b)
+	line := len(b)
 	b = append(b, data...)
-	for {
-		n := bytes.IndexAny(b[i:], "\n\r")
-		if n < 0 {
-			return b
+	for _, lineBreak := range []byte("\n\r") { // IndexByte twice is much faster than IndexAny
+		for i := line; ; i++ {
+			n := bytes.IndexByte(b[i:], lineBreak)
+			if n < 0 {
+				break
+			}
+			i += n
+			b[i] = ' '
 		}
-		i += n
-		b[i] = ' '
 	}
+	return b
 }
 
 // appendJSONString appends s as a JSON string. Marshalling a string cannot fail.
@@ -123,21 +127,25 @@ type entry struct {
 	length int      // bytes of all blocks
 	idLine []byte   // stands before the last frame that is sent
 	inLog  bool     // too large for the feed: its events are read from the log
+	read   int64    // when the feed had read it, in Unix nanoseconds of this server's clock
+	left   *Digest  // of the events that were left there; nil if inLog is not set
 
-	space     int64 // estimated bytes of the blocks and of the frames' types and keys
-	audiences int64 // estimated bytes of the audiences
-	withheld  int   // events with an empty audience
+	space           int64 // estimated bytes of the blocks and of the frames' types, keys and former values
+	audiences       int64 // estimated bytes of the audiences
+	formerAudiences int64 // estimated bytes of the former audiences; not 0 if there are any
+	withheld        int   // events with an empty audience
 
-	// The payload fields of each frame. The first filter that looks at fields has them parsed.
-	once       sync.Once
-	fields     [][]field
-	fieldSpace int64 // estimated bytes of the fields
+	// The payload fields and the change of each frame. The first filter that looks at them has them parsed.
+	fieldsOnce, changesOnce sync.Once
+	fields                  [][]field
+	changes                 []change
+	fieldSpace, changeSpace int64 // estimated bytes of the fields and of the changes
 }
 
 // The bytes that the runtime allocates for the fixed part of each. TestEntrySize checks them.
 const (
 	entryOverhead = 288
-	frameOverhead = 88
+	frameOverhead = 96
 	blockOverhead = 24
 	tagOverhead   = 16
 )
@@ -159,13 +167,18 @@ func (e *entry) add(t *Transaction) {
 		}
 	}
 	block := make([]byte, 0, space)
+	e.frames = slices.Grow(e.frames, len(t.Events))
+	var eventType []byte
 	for i := range t.Events {
 		ev := &t.Events[i]
+		if i == 0 || ev.Type != t.Events[i-1].Type {
+			eventType = appendJSONString(eventType[:0], ev.Type)
+		}
 		start := len(block)
 		var payload, payloadEnd int
-		block, payload, payloadEnd = appendFrame(block, ev)
+		block, payload, payloadEnd = appendFrame(block, ev, eventType)
 		e.frames = append(e.frames, frame{
-			id: ev.ID, eventType: e.shareType(ev.Type), key: ev.Key, audience: e.addAudience(ev.Audience), at: ev.At.UnixNano(),
+			id: ev.ID, eventType: e.shareType(ev.Type), key: ev.Key, audience: e.addAudience(ev.Audience), former: e.addFormer(ev), at: ev.At.UnixNano(),
 			block: uint32(len(e.blocks)), start: uint32(start), payload: uint32(payload), payloadEnd: uint32(payloadEnd),
 		})
 		e.space += allocated(len(ev.Key))
@@ -194,9 +207,7 @@ func (e *entry) addAudience(tags []string) []string {
 	if len(tags) == 0 {
 		e.withheld++
 	}
-	for _, tag := range tags {
-		e.audiences += tagOverhead + allocated(len(tag))
-	}
+	e.audiences += tagsSize(tags)
 	return tags
 }
 
@@ -211,17 +222,20 @@ func (e *entry) complete(after Cursor) {
 
 // leaveInLog discards the events and marks the entry: subscriptions read the events from the log.
 func (e *entry) leaveInLog() {
-	e.inLog, e.blocks, e.frames, e.length, e.space, e.audiences = true, nil, nil, 0, 0, 0
+	left := e.digest()
+	e.inLog, e.left, e.blocks, e.frames, e.length, e.space, e.audiences, e.formerAudiences = true, &left, nil, nil, 0, 0, 0, 0
 }
 
-// size estimates the memory of the entry in bytes, without its fields.
+// size estimates the memory of the entry in bytes, without its fields and changes.
 func (e *entry) size() int64 {
 	fixed := entryOverhead + cap(e.idLine) + 8*cap(e.cursor.holes) + cap(e.frames)*frameOverhead + cap(e.blocks)*blockOverhead
-	return int64(fixed) + e.space + e.audiences
+	return int64(fixed) + e.space + e.audiences + e.formerAudiences
 }
 
-// isPublic reports whether all events of the entry are public.
-func (e *entry) isPublic() bool { return e.audiences == 0 && e.withheld == 0 }
+// isPublic reports whether all events of the entry are public, also before them if former is set.
+func (e *entry) isPublic(former bool) bool {
+	return e.audiences == 0 && e.withheld == 0 && (!former || e.formerAudiences == 0)
+}
 
 // chunk returns the bytes of the frames from i to before j. They must be in one block.
 func (e *entry) chunk(i, j int) []byte {

@@ -36,7 +36,7 @@ func TestFrameBytes(t *testing.T) {
 			"data: {\"id\":1,\"type\":\"a\",\"oversized\":true,\"timestamp\":1764000000123}\n\n",
 		},
 	} {
-		if frame, _, _ := appendFrame(nil, &test.event); string(frame) != test.want {
+		if frame, _, _ := appendFrame(nil, &test.event, appendJSONString(nil, test.event.Type)); string(frame) != test.want {
 			t.Errorf("%s:\ngot  %q\nwant %q", name, frame, test.want)
 		}
 	}
@@ -46,7 +46,7 @@ func TestControlBytes(t *testing.T) {
 	at := time.UnixMilli(1764000000000)
 	c := NewCursor("k3f9", 100, []uint64{97})
 	got := string(appendControl(appendID(nil, c), TypeHeartbeat, struct{}{}, at))
-	want := "id: k3f9-2s-3\ndata: {\"type\":\"heartbeat\",\"data\":{},\"timestamp\":1764000000000}\n\n"
+	want := "id: k3f9-2s~0-BQA\ndata: {\"type\":\"heartbeat\",\"data\":{},\"timestamp\":1764000000000}\n\n"
 	if got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -72,7 +72,7 @@ func TestFrameOffsets(t *testing.T) {
 		if got, want := string(e.timestamp(i)), fmt.Sprint(ev.At.UnixMilli()); got != want {
 			t.Errorf("event %d: got timestamp %s, want %s", ev.ID, got, want)
 		}
-		frame, _, _ := appendFrame(nil, &ev)
+		frame, _, _ := appendFrame(nil, &ev, appendJSONString(nil, ev.Type))
 		if got := string(e.chunk(i, i+1)); got != string(frame) {
 			t.Errorf("event %d: got frame %q, want %q", ev.ID, got, frame)
 		}
@@ -96,9 +96,9 @@ func TestBatchBytes(t *testing.T) {
 	}})
 	filter := Filter{}.Batched(time.Second)
 	out := filter.newOutput(nil)
-	out.add(e, 0, 1, nil)
-	out.add(e, 1, 2, []byte("id: k-1\n"))
-	out.add(e, 2, 3, nil)
+	out.add(e, 0, 1, whole.at(0), nil)
+	out.add(e, 1, 2, whole.at(0), []byte("id: k-1\n"))
+	out.add(e, 2, 3, whole.at(0), nil)
 	want := []string{
 		`id: k-1` + "\n" + `data: {"type":"batch","data":{"events":[{"id":1,"type":"a","data":{"x":1},"timestamp":5},` +
 			`{"id":2,"type":"b","data":"y","timestamp":6}]},"timestamp":6}` + "\n\n",
@@ -123,10 +123,12 @@ func TestEntrySize(t *testing.T) {
 	for name, test := range map[string]struct {
 		transactions, parts, events, payload int
 		audience                             int
+		moved                                bool
 	}{
 		"one event each":       {transactions: 20_000, parts: 1, events: 1, payload: 300},
 		"small payloads":       {transactions: 20_000, parts: 1, events: 1, payload: 10},
 		"with an audience":     {transactions: 10_000, parts: 1, events: 2, payload: 200, audience: 3},
+		"moved":                {transactions: 10_000, parts: 1, events: 2, payload: 200, audience: 2, moved: true},
 		"bulk statement":       {transactions: 1, parts: 100, events: 500, payload: 350},
 		"bulk, small payloads": {transactions: 1, parts: 100, events: 500, payload: 20},
 		"large payloads":       {transactions: 10, parts: 1, events: 1, payload: 1 << 20},
@@ -138,10 +140,14 @@ func TestEntrySize(t *testing.T) {
 			for x := range test.transactions {
 				e := &entry{xid: uint64(x)}
 				for range test.parts {
-					e.add(&Transaction{Events: someEvents(test.events, test.payload, test.audience)})
+					events := someEvents(test.events, test.payload, test.audience)
+					for i := 0; test.moved && i < len(events); i++ {
+						events[i].Was, events[i].AudienceWas = []byte(fmt.Sprintf(`{"status":"open","total":%d}`, i)), []string{fmt.Sprint("user:", i)}
+					}
+					e.add(&Transaction{Events: events})
 				}
 				e.complete(NewCursor("k3f9", uint64(x+1), nil))
-				r.push(e)
+				r.push(e, func(*entry) {})
 			}
 			took := heapInUse() - before
 			if share := float64(r.size) / float64(took); share < 0.9 || share > 1.1 {

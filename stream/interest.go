@@ -5,6 +5,6 @@ type Interest struct {
 	// Everything means every event, whatever the other fields say.
 	Everything bool
 	Types      []string // nil means every type
-	Keys       []string // nil means every key, and events without one
-	Grants     []string // tags of audiences; public events are needed in any case
+	Keys       []string // nil means every key, and events without one; an empty key stands for these
+	Grants     []string // tags of audiences, present or former; public events are needed in any case
 }

@@ -23,6 +23,16 @@ type Log interface {
 	// Tail returns a cursor after which about the given number of events follow, or fewer if those take
 	// more bytes. With 0 events it returns the end of the log.
 	Tail(ctx context.Context, events int, bytes int64) (Cursor, error)
+
+	// Lineage returns the recoveries that led to the log's present epoch.
+	Lineage(ctx context.Context) (Lineage, error)
+	// Survivors looks up transactions in the present epoch.
+	Survivors(ctx context.Context, xids []uint64) (Survivors, error)
+	// Confirm records for other servers that every transaction in c, a cursor of an earlier epoch, is in the log
+	// since the recovery.
+	Confirm(ctx context.Context, r Recovery, c Cursor) error
+	// Distrust records that Recovery.Survived is wrong.
+	Distrust(ctx context.Context, r Recovery) error
 }
 
 // Reading yields transactions in the order of their last ids, a large one in parts. Between calls
@@ -43,9 +53,9 @@ type Reading interface {
 // The errors of a Log that cannot honour a cursor; it wraps one of them. The client must then fetch
 // its data again.
 var (
-	// ErrOtherLog means that the cursor belongs to another log, or to a timeline of this log that a
-	// failover or a restore has abandoned.
-	ErrOtherLog = errors.New("cursor of another log or timeline")
+	// ErrOtherLog means that the cursor belongs to another log, or to an earlier epoch of this log. Lineage says
+	// whether it is right in the present one.
+	ErrOtherLog = errors.New("cursor of another log or epoch")
 	// ErrPruned means that the log no longer reaches back to the cursor.
 	ErrPruned = errors.New("cursor older than the log")
 	// ErrFuture means that the cursor has seen transactions that do not exist yet.

@@ -2,8 +2,11 @@ package stream
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/pgherald/pgherald/stream/backoff"
 )
 
 // member is a subscription that catches up. Its fields are guarded by shared.mu.
@@ -154,14 +157,7 @@ func (m *member) gather(ctx context.Context, r *replay) error {
 	if r.reading != nil || isAlone {
 		return nil
 	}
-	timer := time.NewTimer(gatherTime)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return backoff.Sleep(ctx, gatherTime)
 }
 
 func (m *member) emit(bufs [][]byte) error {
@@ -190,6 +186,20 @@ func (f *Filter) interest() Interest {
 	i := Interest{Grants: unionOf(f.grants(), []string{Everyone})}
 	if f.criteria != nil {
 		i.Types, i.Keys = f.criteria.types, f.criteria.keys
+	}
+	if !f.hasSelections() {
+		return i
+	}
+	for n := range f.criteria.selections {
+		c := f.criteria.selections[n].collection
+		i.Types = slices.AppendSeq(i.Types, maps.Keys(c.Types))
+		if c.Truncated != "" {
+			i.Types = append(i.Types, c.Truncated)
+		}
+	}
+	i.Types = unionOf(i.Types, nil)
+	if i.Keys != nil {
+		i.Keys = unionOf(i.Keys, []string{""}) // of an event after which all rows must be loaded again
 	}
 	return i
 }

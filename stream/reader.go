@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"log/slog"
 	"time"
 
+	"github.com/pgherald/pgherald/stream/backoff"
+	"github.com/pgherald/pgherald/stream/collection"
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
@@ -15,8 +17,8 @@ import (
 func (f *Feed) Fill(ctx context.Context) error { return f.rebuild(ctx, "") }
 
 // Run reads the log at each wake-up, and every second without one, until ctx ends. An outage of the
-// log does not end it: Run logs the outage and, when it is over, reads the events that were written
-// meanwhile. The caller must not close wakeUps.
+// log does not end it: Run logs the outage, backs off however many wake-ups arrive and, when it is over,
+// reads the events that were written meanwhile. The caller must not close wakeUps.
 //
 // A wake-up waits until shortly before the next fan-out pass; see FeedOptions.Schedule.
 func (f *Feed) Run(ctx context.Context, wakeUps <-chan struct{}) {
@@ -40,12 +42,26 @@ func (f *Feed) Run(ctx context.Context, wakeUps <-chan struct{}) {
 			}
 			unannounced = 0
 		}
+		if f.retry.Wait(ctx) != nil {
+			return
+		}
 		n := f.readTimed(ctx)
 		if !announced {
 			unannounced = n
 		}
 	}
 }
+
+// newReadRetry returns the pace of reads that fail: at most as slow as the reads without a wake-up.
+func newReadRetry(logger *slog.Logger) *backoff.Retry {
+	return backoff.New(backoff.Options{
+		Min: minReadPause, Max: pacing.FallbackInterval, Level: slog.LevelError, Logger: logger,
+		Failing: "event log became unreadable, retrying", Recovered: "event log became readable again",
+	})
+}
+
+// minReadPause is the first pause after a read that failed.
+const minReadPause = 100 * time.Millisecond
 
 // hasSignal consumes a signal if there is one.
 func hasSignal(signals <-chan struct{}) bool {
@@ -60,16 +76,7 @@ func hasSignal(signals <-chan struct{}) bool {
 // waitForFanOut waits until shortly before the next fan-out pass: one read of the log then covers all
 // events that are written meanwhile.
 func (f *Feed) waitForFanOut(ctx context.Context) {
-	d := f.opts.Schedule.Delay(pacing.ReadAhead)
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	_ = backoff.Sleep(ctx, f.opts.Schedule.Delay(pacing.ReadAhead)) // the read sees whether ctx has ended
 }
 
 // readTimed calls read, and records in queriedAt how long it has been waiting for the log.
@@ -83,18 +90,12 @@ func (f *Feed) readTimed(ctx context.Context) int {
 	return n
 }
 
-// recordOutage logs the beginning and the end of an outage, not each attempt in it.
+// recordOutage records whether the log can be read, and logs outages.
 func (f *Feed) recordOutage(err error) {
 	f.mu.Lock()
-	before := f.outage
 	f.outage = err
 	f.mu.Unlock()
-	switch {
-	case err != nil && before == nil:
-		f.opts.Logger.Error("event log became unreadable", "error", err)
-	case err == nil && before != nil:
-		f.opts.Logger.Info("event log became readable again", "cursor", f.Head().String())
-	}
+	f.retry.Done(err)
 }
 
 func (f *Feed) countUnannounced(n int) {
@@ -107,10 +108,20 @@ func (f *Feed) countUnannounced(n int) {
 	f.opts.Logger.Warn("read events without a wake-up", "events", n)
 }
 
-// read appends the new events of the log to the feed, and returns how many there were. If the log can
-// no longer continue the feed, read rebuilds the feed.
+// read appends the new events of the log to the feed, and returns how many there were. After a recovery, it
+// first makes the feed follow. If the log can no longer continue the feed, read rebuilds the feed.
 func (f *Feed) read(ctx context.Context) (int, error) {
 	n, err := f.appendNew(ctx)
+	if err == nil {
+		return n, nil
+	}
+	if errors.Is(err, ErrOtherLog) {
+		if err = f.follow(ctx); err == nil {
+			var more int
+			more, err = f.appendNew(ctx)
+			n += more
+		}
+	}
 	if err == nil {
 		return n, nil
 	}
@@ -153,7 +164,7 @@ func (f *Feed) rebuild(ctx context.Context, reason ResetReason) error {
 	buffer := newRingBuffer(f.opts.Bytes, floor)
 	n, err := f.encode(ctx, r, func(entries []*entry, _ int) {
 		for _, e := range entries {
-			buffer.push(e)
+			buffer.push(e, func(*entry) {}) // no client has it yet
 		}
 	})
 	if err != nil {
@@ -177,6 +188,9 @@ func (f *Feed) encode(ctx context.Context, r Reading, flush func([]*entry, int))
 	for {
 		t, err := r.Next(ctx, Interest{Everything: true})
 		f.noteAnswer()
+		if err == nil || errors.Is(err, io.EOF) {
+			f.noteRead()
+		}
 		if errors.Is(err, io.EOF) {
 			if len(encoded) > 0 {
 				flush(encoded, events-flushed)
@@ -211,10 +225,11 @@ func (f *Feed) noteAnswer() {
 // addPart leaves its events in the log.
 func (f *Feed) addPart(e *entry, t *Transaction) {
 	e.xid = t.XID
-	if !e.inLog {
-		e.add(t)
-	}
-	if e.size() > f.opts.Bytes {
+	if e.inLog {
+		for i := range t.Events {
+			e.left.add(t.Events[i].ID, t.Events[i].At.UnixNano())
+		}
+	} else if e.add(t); e.size() > f.opts.Bytes {
 		e.leaveInLog()
 	}
 	if !t.More {
@@ -226,6 +241,7 @@ func (f *Feed) addPart(e *entry, t *Transaction) {
 // every event of a table may be.
 func (f *Feed) observe(e *Event) {
 	f.opts.OnEvent(e)
+	f.noteSpec(e)
 	if e.Incomplete == "" || time.Since(f.incompleteAt) < incompleteInterval {
 		return
 	}
@@ -235,6 +251,16 @@ func (f *Feed) observe(e *Event) {
 }
 
 const incompleteInterval = time.Minute
+
+// noteSpec notes that a newer spec has reduced a collection. What Fill reads is older than the collections of this server.
+func (f *Feed) noteSpec(e *Event) {
+	if e.Type != TypeCollectionReset {
+		return
+	}
+	if about := ParseCollectionReset(e.Data); about.Reason == collection.ReasonSpec {
+		f.opts.Collections.Reduce(about.TableName(), e.ID)
+	}
+}
 
 // observedReading calls observe with each event that it yields.
 type observedReading struct {
@@ -248,40 +274,4 @@ func (r observedReading) Next(ctx context.Context, wants Interest) (Transaction,
 		r.observe(&t.Events[i])
 	}
 	return t, err
-}
-
-// Mark is the position up to which a caller of WrittenSince has read the feed. Unlike a subscription,
-// it skips evicted events.
-type Mark struct {
-	generation uint64
-	pos        uint64
-}
-
-// Mark returns the end of the feed.
-func (f *Feed) Mark() Mark {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.endMark()
-}
-
-func (f *Feed) endMark() Mark { return Mark{generation: f.generation, pos: f.buffer.end()} }
-
-// WrittenSince appends to dst the time at which each event after the mark was written, in Unix
-// nanoseconds of PostgreSQL's clock. It also returns the mark for the next call. It leaves out events
-// that only the log holds, and everything before a reset.
-func (f *Feed) WrittenSince(dst []int64, since Mark) ([]int64, Mark) {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	r, end := f.buffer, f.endMark()
-	if since.generation != end.generation {
-		return dst, end
-	}
-	for pos := max(since.pos, r.first); pos < end.pos; pos++ {
-		frames := r.at(pos).frames
-		dst = slices.Grow(dst, len(frames))
-		for i := range frames {
-			dst = append(dst, frames[i].at)
-		}
-	}
-	return dst, end
 }

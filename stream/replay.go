@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -15,6 +14,7 @@ import (
 type replay struct {
 	shared  *replays
 	source  source
+	known   uint64  // the version of the collections when it began
 	reading Reading // nil before the first query; only the member that fetches uses it
 
 	// shared.mu guards the fields below.
@@ -38,7 +38,6 @@ type replayPart struct {
 	more   bool   // the next part continues the transaction
 	lastID int64  // of the last event up to here
 	wants  *Interest
-	parsed sync.Once
 
 	size      int64 // estimated bytes
 	holders   int   // members that use it
@@ -59,6 +58,9 @@ func (r *replay) end() Cursor {
 // seek returns the position from which a subscription can read the source in this replay, and false if it
 // cannot. The caller must hold shared.mu.
 func (r *replay) seek(src source) (uint64, bool) {
+	if r.known != r.shared.collections.Version() { // events of collections that are new may have been parsed already
+		return 0, false
+	}
 	if r.source.xid != src.xid || r.source.from.epoch != src.from.epoch || r.err != nil && !errors.Is(r.err, io.EOF) {
 		return 0, false
 	}
@@ -273,15 +275,4 @@ func (r *replay) append(parts []*replayPart) {
 		r.shared.bytes, r.shared.pages = r.shared.bytes+p.size, r.shared.pages+p.size
 	}
 	r.parts = append(r.parts, parts...)
-}
-
-// parseFields parses the payload fields of the part, once for all members.
-func (p *replayPart) parseFields(s *replays) {
-	p.parsed.Do(func() {
-		p.entry.parseFields()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		p.size += p.entry.fieldSpace
-		s.bytes, s.pages = s.bytes+p.entry.fieldSpace, s.pages+p.entry.fieldSpace
-	})
 }

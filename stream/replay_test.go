@@ -165,7 +165,7 @@ func filterOf(t *testing.T, s selection) stream.Filter {
 			params[name] = values
 		}
 	}
-	f, err := stream.ParseFilter(params)
+	f, err := stream.ParseFilter(params, nil)
 	if err != nil {
 		t.Error(err)
 	}

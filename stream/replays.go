@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/pgherald/pgherald/stream/collection"
 )
 
 // replays are the reads of the log by subscriptions that catch up. Subscriptions that need the same part
@@ -14,10 +16,12 @@ import (
 // That wait ends: what the replays hold was either read already, and is evicted, or it is being
 // written to a client, and a client that takes too long is interrupted.
 type replays struct {
-	log     Log
-	limit   int64         // of bytes
-	page    int64         // bytes to reserve for a page
-	queries chan struct{} // a semaphore: one element for each running query
+	log         Log
+	collections *collection.Set
+	limit       int64         // of bytes
+	page        int64         // bytes to reserve for a page
+	pins        *pins         // which take a part of the limit
+	queries     chan struct{} // a semaphore: one element for each running query
 
 	mu          sync.Mutex // guards the fields below, and those of all replays and members
 	open        []*replay
@@ -50,17 +54,20 @@ const (
 
 func newReplays(log Log, opts FeedOptions) *replays {
 	return &replays{
-		log: log, limit: opts.CatchUpBytes, page: opts.PageBytes, queries: make(chan struct{}, opts.CatchUpQueries),
-		members: make(map[*member]struct{}), changed: make(chan struct{}),
+		log: log, collections: opts.Collections, limit: opts.CatchUpBytes, page: opts.PageBytes, queries: make(chan struct{}, opts.CatchUpQueries),
+		pins: newPins(opts.CatchUpBytes / 2), members: make(map[*member]struct{}), changed: make(chan struct{}),
 	}
 }
+
+// used returns the bytes that count towards the limit. The caller must hold mu.
+func (s *replays) used() int64 { return s.bytes + s.pins.bytes.Load() }
 
 // addTo adds the figures of the replays.
 func (s *replays) addTo(stats *FeedStats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stats.CatchUpBytes, stats.CatchUpLimit = s.bytes, s.limit
-	stats.CatchUpsWaiting, stats.CatchUpsInterrupted = s.waiting, s.interrupted
+	stats.CatchUpBytes, stats.CatchUpLimit = s.used(), s.limit
+	stats.CatchUpsWaiting, stats.CatchUpsInterrupted = s.waiting, s.interrupted+s.pins.interruptions()
 }
 
 // query calls do when fewer than FeedOptions.CatchUpQueries queries run.
@@ -84,7 +91,7 @@ func (s *replays) signal() {
 func (s *replays) reserve(ctx context.Context, m *member, n int64) error {
 	return m.waitFor(ctx, func() bool {
 		// A page larger than the limit is possible if it is the only one.
-		if s.bytes+n > s.limit && s.pages > 0 && !s.evict(n) {
+		if s.used()+n > s.limit && s.pages > 0 && !s.evict(n) {
 			return false
 		}
 		s.bytes, s.pages = s.bytes+n, s.pages+n
@@ -103,12 +110,12 @@ func (s *replays) release(n int64) {
 func (s *replays) evict(n int64) bool {
 	for _, slow := range []bool{false, true} {
 		for _, r := range s.open {
-			for passed := r.passed(slow); s.bytes+n > s.limit && r.first < passed; {
+			for passed := r.passed(slow); s.used()+n > s.limit && r.first < passed; {
 				r.evict()
 			}
 		}
 	}
-	return s.bytes+n <= s.limit || s.pages == 0
+	return s.used()+n <= s.limit || s.pages == 0
 }
 
 // interruptSlow interrupts the clients that take too long. The caller must hold mu.
@@ -167,12 +174,12 @@ func (s *replays) openReplay(m *member, src source) bool {
 	// A page, and half of the rest, remain for pages, so that the replays cannot wait for each other.
 	most := (s.limit - s.page) / 2
 	s.evict(s.limit - most + replayBytes)
-	if len(s.open) > 0 && s.bytes+replayBytes > most {
+	if len(s.open) > 0 && s.used()+replayBytes > most {
 		return false
 	}
 	s.leaveLine(m)
 	s.bytes += replayBytes
-	r := &replay{shared: s, source: src, floor: src.from, floorID: src.after, wants: &m.wants, members: make(map[*member]struct{})}
+	r := &replay{shared: s, known: s.collections.Version(), source: src, floor: src.from, floorID: src.after, wants: &m.wants, members: make(map[*member]struct{})}
 	s.open = append(s.open, r)
 	r.add(m, 0)
 	return true

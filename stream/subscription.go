@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"context"
 	"errors"
 	"math"
 )
@@ -27,107 +26,6 @@ type Subscription struct {
 	replay *replayState // nil for most; immutable, since copies of the subscription share it
 }
 
-// Subscribe returns a subscription that continues after the cursor, and the sync event with which the
-// stream begins. With the zero Cursor it continues at the head of the feed.
-//
-// A cursor that cannot be honoured is not an error: Subscribe answers it with a reset. It returns an
-// error if it has to read the log and cannot.
-func (f *Feed) Subscribe(ctx context.Context, c Cursor, filter Filter) (*Subscription, Sync, error) {
-	if c.IsZero() {
-		return f.subscribeAtHead(filter), Sync{Mode: ModeLive}, nil
-	}
-	if s, events, ok := f.subscribeInFeed(c, filter); ok {
-		return s, resumed(events), nil
-	}
-	var events int
-	err := f.replays.query(ctx, func() (err error) { events, err = f.log.Check(ctx, c); return err })
-	if reason := resetReason(err); reason != "" {
-		s, sync := f.SubscribeReset(filter, reason)
-		return s, sync, nil
-	}
-	if err != nil {
-		return nil, Sync{}, err
-	}
-	if filter.isSelective() && events != 0 {
-		events = -1
-	}
-	return f.subscribeInLog(c, filter), resumed(events), nil
-}
-
-// SubscribeReset returns a subscription at the head of the feed for a client whose cursor cannot be
-// honoured, and the sync event that says so.
-func (f *Feed) SubscribeReset(filter Filter, reason ResetReason) (*Subscription, Sync) {
-	return f.subscribeAtHead(filter), Sync{Mode: ModeReset, Reason: reason}
-}
-
-// CanResumeFromMemory reports whether Subscribe can continue after c without reading the log, which may
-// take a while.
-func (f *Feed) CanResumeFromMemory(c Cursor) bool {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return c.IsZero() || c.next <= f.buffer.head.next && f.buffer.covers(c)
-}
-
-// resumed returns a sync event; a negative number of events means that it is not known.
-func resumed(events int) Sync {
-	if events < 0 {
-		return Sync{Mode: ModeResumed}
-	}
-	return Sync{Mode: ModeResumed, Events: &events}
-}
-
-func (f *Feed) subscribeAtHead(filter Filter) *Subscription {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	s := &Subscription{feed: f, filter: filter}
-	s.moveToHead()
-	return s
-}
-
-// subscribeInFeed also returns the number of pending events, -1 if it is not known. It returns false
-// if the feed does not cover c, or cannot decide whether c lies in the future.
-func (f *Feed) subscribeInFeed(c Cursor, filter Filter) (*Subscription, int, bool) {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if c.next > f.buffer.head.next {
-		return nil, 0, false
-	}
-	s := &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c}
-	if !s.joinFeed() {
-		return nil, 0, false
-	}
-	return s, s.countPending(), true
-}
-
-func (f *Feed) subscribeInLog(c Cursor, filter Filter) *Subscription {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return &Subscription{feed: f, filter: filter, generation: f.generation, cursor: c, replay: &replayState{inLog: true}}
-}
-
-// countPending returns the number of pending events. It returns -1 if it would have to read the log
-// to count them, or if the number depends on later events. The caller must hold the feed's mu.
-func (s *Subscription) countPending() int {
-	if s.filter.conflates() {
-		return -1
-	}
-	n, sel, base := 0, selection{filter: &s.filter}, s.base()
-	for pos := s.pos; pos < s.feed.buffer.end(); pos++ {
-		e := s.feed.buffer.at(pos)
-		if base.Seen(e.xid) {
-			continue
-		}
-		if e.inLog {
-			return -1
-		}
-		if s.filter.needsFields() {
-			s.feed.buffer.parseFields(e)
-		}
-		n += e.countMatches(0, len(e.frames), &sel)
-	}
-	return n
-}
-
 // base returns replayState.base, and isInLog replayState.inLog.
 func (s *Subscription) base() Cursor {
 	if s.replay == nil {
@@ -150,16 +48,26 @@ func (s *Subscription) Sent() uint64 { return s.sent }
 //
 // It returns ErrBehind or a *ResetError if the feed cannot continue the subscription.
 func (s *Subscription) Pending(dst [][]byte, limit int) ([][]byte, error) {
-	return s.pendingBefore(dst, limit, math.MaxUint64)
+	for {
+		out, err := s.pendingBefore(dst, limit, math.MaxUint64)
+		if !errors.Is(err, errMoved) {
+			return out, err
+		}
+		if err := s.carryOver(); err != nil {
+			return dst, err
+		}
+	}
 }
 
-// pendingBefore is Pending for the entries before position end.
+// errMoved says that the feed has moved on to another generation: see carryOver.
+var errMoved = errors.New("the feed is of another generation")
+
+// pendingBefore is Pending for the entries before position end. It returns errMoved instead of a *ResetError.
 func (s *Subscription) pendingBefore(dst [][]byte, limit int, end uint64) ([][]byte, error) {
 	s.feed.mu.RLock()
 	defer s.feed.mu.RUnlock()
 	if s.generation != s.feed.generation {
-		s.moveToHead()
-		return dst, &ResetError{Reason: s.feed.resetReason}
+		return dst, errMoved
 	}
 	if s.isInLog() || s.pos < s.feed.buffer.first {
 		return dst, ErrBehind
@@ -167,14 +75,14 @@ func (s *Subscription) pendingBefore(dst [][]byte, limit int, end uint64) ([][]b
 	if s.filter.batches() {
 		limit = min(limit, batchBytes)
 	}
-	out, sel := s.filter.newOutput(dst), s.selectBefore(end)
-	err := s.appendPending(&out, limit, end, &sel)
+	out, v := s.filter.newOutput(dst), s.verdictsBefore(end)
+	err := s.appendPending(&out, limit, end, &v)
 	return out.finish(), err
 }
 
 // appendPending adds the selected frames of the entries before position end to out. The caller must
 // hold the feed's mu.
-func (s *Subscription) appendPending(out *output, limit int, end uint64, sel *selection) error {
+func (s *Subscription) appendPending(out *output, limit int, end uint64, v *verdicts) error {
 	r := s.feed.buffer
 	for n := 0; s.pos < min(r.end(), end) && n < limit; {
 		e := r.at(s.pos)
@@ -189,14 +97,11 @@ func (s *Subscription) appendPending(out *output, limit int, end uint64, sel *se
 			s.setPartial(partialTransaction{xid: e.xid, cursor: e.cursor})
 			return ErrBehind
 		}
-		if s.filter.needsFields() {
-			r.parseFields(e)
-		}
-		from := s.frame
-		next, bytes := e.appendPending(out, from, sel, s.idLineOf(e), limit-n)
+		s.feed.parse(e, &s.filter)
+		next, bytes, events := e.appendPending(out, s.frame, v, s.idLineOf(e), limit-n)
 		s.frame = next
 		n += bytes
-		s.sent += uint64(e.countMatches(from, next, sel))
+		s.sent += uint64(events)
 		if next < len(e.frames) {
 			s.setPartial(partialTransaction{xid: e.xid, after: e.eventIDBefore(next), cursor: e.cursor})
 			return nil

@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -50,9 +51,16 @@ type specPlan struct {
 
 // loadPlan validates the spec and looks up what is installed.
 func loadPlan(ctx context.Context, tx pgx.Tx, spec Spec, o options) (specPlan, error) {
+	all, err := expand(ctx, tx, spec)
+	if err != nil {
+		return specPlan{}, err
+	}
+	spec = all.spec
 	p := specPlan{spec: spec, prune: o.prune}
-	var err error
 	if p.found, err = loadForSpec(ctx, tx, spec, o.force); err != nil {
+		return p, err
+	}
+	if err := p.found.checkMoves(ctx, tx, spec); err != nil {
 		return p, err
 	}
 	if p.tables, err = resolve(ctx, tx, spec); err != nil {
@@ -60,10 +68,21 @@ func loadPlan(ctx context.Context, tx pgx.Tx, spec Spec, o options) (specPlan, e
 	}
 	if !o.prune {
 		p.found.refuseConflicts(spec.Name, p.tables)
+		p.found.refuseCollections(spec.Name, p.tables)
 	}
+	p.tables = all.withoutUnwatchable(p.tables)
+	for _, r := range p.tables {
+		if r.unlisted != "" {
+			all.note(r.table.Name, "", "is no collection: %s", r.unlisted)
+		}
+	}
+	o.notes(all.notes)
 	p.want, p.own = objectsOf(p.tables), p.found
 	if !o.prune {
 		p.own = p.found.ownedBy(spec.Name, p.want)
+	}
+	if len(all.mistakes) > 0 && (!o.partial || !isWatched(p.tables, p.own)) {
+		return p, errors.Join(append(all.mistakes, mistakesOf(p.tables))...)
 	}
 	if err := mistakesOf(p.tables); err != nil && (!o.partial || !isUsable(p.tables, p.own)) {
 		return p, err
@@ -75,7 +94,7 @@ func loadPlan(ctx context.Context, tx pgx.Tx, spec Spec, o options) (specPlan, e
 
 // changes returns what is to change.
 func (p specPlan) changes() []change {
-	return slices.Concat(planChanges(p.want, p.own), resets(p.spec, p.tables, p.own, p.known), p.records(false))
+	return slices.Concat(planChanges(p.want, p.own), recordFilters(p.spec.Name, p.tables, p.found), removals(p.want, p.own), resets(p.spec, p.tables, p.own, p.known), p.records(false))
 }
 
 // records returns the changes that store whose the triggers are: those that are due, or all of them.

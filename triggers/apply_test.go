@@ -68,7 +68,7 @@ func TestApplyIsDeclarative(t *testing.T) {
 	if diff := cmp.Diff(want, changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
-	b.exec(`insert into public.orders values (1)`)
+	b.gives(`insert into public.orders values (1)`, `collection_reset - {"table":"public.orders","reason":"spec"}`)
 	b.gives(`insert into public.items values (1)`, `item_created 1 {"id":1}`)
 	if got := b.one(`select count(*) from pg_trigger where tgname = 'mine'`); got != "1" {
 		t.Error("apply removed a trigger of the application")

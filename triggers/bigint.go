@@ -39,14 +39,14 @@ func castEvents(events []Event, rel relation) []Event {
 
 func castFields(fields []Field, rel relation) []Field {
 	if len(fields) == 0 {
-		for _, column := range rel.columns {
-			fields = append(fields, Field{Name: column, SQL: "n." + quoteIdent(column)})
+		for _, name := range rel.columns {
+			fields = append(fields, Field{Name: name, SQL: column("n", name)})
 		}
 	}
 	fields = slices.Clone(fields)
 	for i, f := range fields {
-		if _, column, ok := plainColumn(f.SQL); ok && rel.bigints[column] != "" {
-			fields[i].SQL += "::" + rel.bigints[column]
+		if _, name, ok := plainColumn(f.SQL); ok && rel.bigints[name] != "" {
+			fields[i].SQL += "::" + rel.bigints[name]
 		}
 	}
 	return fields

@@ -9,9 +9,17 @@ import (
 // which the statement touched the rows.
 func rowBody(t Table, rel relation) string {
 	if t.AbortOnError {
-		return body(rel.name, keyVariable(t), directSteps(t, rel))
+		return body(rel.name, keyVariable(t)+t.moves.variables(rowSections(t)), t.moves.comment()+directSteps(t, rel))
 	}
-	return body(rel.name, keyVariable(t)+guardVariables(rowSections(t), t), guardedSteps(t, rel))
+	return body(rel.name, keyVariable(t)+guardVariables(rowSections(t), t), t.moves.comment()+guardedSteps(t, rel))
+}
+
+// comment names the collection.
+func (m moves) comment() string {
+	if m.name == "" {
+		return ""
+	}
+	return definitionPrefix + m.name + ".\n"
 }
 
 func keyVariable(t Table) string {

@@ -42,6 +42,10 @@ func (e *BusyError) Error() string {
 	if e.queued {
 		return fmt.Sprintf("wait for another process that is changing triggers: it did not end within %v%s", waited, e.holders())
 	}
+	if len(e.Holders) == 0 {
+		return fmt.Sprintf("lock the tables: no attempt within %v took all the locks in time, although no transaction uses the tables now; "+
+			"try again when the database is less busy, or allow more time with --lock-timeout", waited)
+	}
 	return fmt.Sprintf("lock the tables: they stayed in use by other transactions for %v%s; end those, try again, or allow more time with --lock-timeout",
 		waited, e.holders())
 }

@@ -26,9 +26,15 @@ type relation struct {
 	bigints map[string]string
 	// writerOwns reports that the functions of the table belong to writerRole, or will.
 	writerOwns bool
+	// schema and table are its name, as PostgreSQL quotes it.
+	schema, table string
+	// onlyBuiltin reports that the types of all columns are PostgreSQL's own: no right is needed to use them.
+	onlyBuiltin bool
 	// columns are readable in a trigger. virtual are not: they are virtual generated columns, which
 	// PostgreSQL computes on reading.
 	columns, virtual []string
+	// types describes each column for clients and their filters.
+	types map[string]columnType
 }
 
 type partition struct {
@@ -41,62 +47,45 @@ func sharedChildError(child, parent, other Name) error {
 }
 
 // loadRelation returns what it found before an error, too.
-func loadRelation(ctx context.Context, tx pgx.Tx, t Table) (relation, error) {
-	oid, kind, err := findTable(ctx, tx, t.Name)
+func (cat catalog) loadRelation(ctx context.Context, tx pgx.Tx, t Table) (relation, error) {
+	found, err := cat.find(t.Name)
 	if err != nil {
 		return relation{}, err
 	}
-	rel := relation{name: t.Name, partitioned: kind == "p"}
-	if rel.partitions, rel.children, err = loadChildren(ctx, tx, oid); err != nil {
+	rel := relation{name: t.Name, partitioned: found.kind == "p", writerOwns: cat.writerOwns, schema: found.schema, table: found.table}
+	if err := cat.addChildren(found.oid, &rel); err != nil {
 		return rel, err
 	}
-	if err := loadColumns(ctx, tx, oid, &rel); err != nil {
-		return rel, err
-	}
+	cat.addColumns(found.oid, &rel)
 	if rel.mentioned, err = loadMentioned(ctx, tx, t); err != nil {
 		return rel, err
 	}
-	if rel.writerOwns, err = writerOwns(ctx, tx); err != nil {
-		return rel, err
-	}
-	rel.key, err = loadKey(ctx, tx, oid, t.Key)
+	rel.key, err = t.chooseKey(cat.indexes[found.oid])
 	return rel, err
 }
 
 // ErrNoTable reports a table of the spec that is not in the database.
 const ErrNoTable = constError("it does not exist")
 
-// findTable returns the oid and relkind of a table, or an error if the table cannot have triggers.
-func findTable(ctx context.Context, tx pgx.Tx, name Name) (oid uint32, kind string, err error) {
+// find returns a table, or an error if the table cannot have triggers.
+func (cat catalog) find(name Name) (tableEntry, error) {
 	if name.Schema == "pgherald" {
-		return 0, "", errors.New("the log cannot be watched")
+		return tableEntry{}, errors.New("the log cannot be watched")
 	}
-	var persistence, parent string
-	err = tx.QueryRow(ctx, `
-		select c.oid, c.relkind::text, c.relpersistence::text,
-			coalesce((
-				select p.relname
-				from pg_inherits as i
-				join pg_class as p on p.oid = i.inhparent
-				where i.inhrelid = c.oid and c.relispartition
-			), '')::text
-		from pg_class as c
-		join pg_namespace as s on s.oid = c.relnamespace
-		where s.nspname = $1 and c.relname = $2`, name.Schema, name.Table,
-	).Scan(&oid, &kind, &persistence, &parent)
+	t, ok := cat.tables[name]
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return 0, "", ErrNoTable
-	case err != nil:
-		return 0, "", fmt.Errorf("look it up: %w", err)
-	case kind != "r" && kind != "p":
-		return 0, "", fmt.Errorf("it is %s, and only tables can be watched", kindName(kind))
-	case persistence == "t":
-		return 0, "", errors.New("it is temporary, and only lasting tables can be watched")
-	case parent != "":
-		return 0, "", fmt.Errorf("it is a partition of %s: watch that, and its partitions are watched too", quoteIdent(parent))
+	case !ok:
+		return t, ErrNoTable
+	case t.kind != "r" && t.kind != "p":
+		return t, fmt.Errorf("it is %s, and only tables can be watched", kindName(t.kind))
+	case name.Schema == "pg_catalog":
+		return t, errors.New("it is a system catalog, in which PostgreSQL permits no triggers")
+	case t.persistence == "t":
+		return t, errors.New("it is temporary, and only lasting tables can be watched")
+	case t.parent != "":
+		return t, fmt.Errorf("it is a partition of %s: watch that, and its partitions are watched too", quoteIdent(t.parent))
 	}
-	return oid, kind, nil
+	return t, nil
 }
 
 func kindName(kind string) string {
@@ -125,13 +114,10 @@ type uniqueIndex struct {
 	nullable []string
 }
 
-// loadKey returns the key columns: the wanted ones, or else those of the primary key. Both need a unique
-// index.
-func loadKey(ctx context.Context, tx pgx.Tx, oid uint32, want []string) ([]string, error) {
-	indexes, err := loadUniqueIndexes(ctx, tx, oid)
-	if err != nil {
-		return nil, err
-	}
+// chooseKey returns the key columns: the wanted ones, or else those of the primary key. Both need a unique
+// index. A table without a primary key can be watched for inserts: their events have no key.
+func (t Table) chooseKey(indexes []uniqueIndex) ([]string, error) {
+	want := t.Key
 	for _, index := range indexes {
 		if len(want) == 0 && index.primary {
 			return index.columns, nil
@@ -143,12 +129,22 @@ func loadKey(ctx context.Context, tx pgx.Tx, oid uint32, want []string) ([]strin
 			return key, nil
 		}
 	}
-	if len(want) == 0 {
-		return nil, errors.New("it has no primary key (or a deferrable one): add one, or name the columns of another unique index under key")
+	switch {
+	case len(want) > 0:
+		return nil, fmt.Errorf("key (%s) needs a unique index on exactly these columns, which is valid, not partial and not deferrable",
+			strings.Join(want, ", "))
+	case t.needsKey():
+		return nil, errNoKey
 	}
-	return nil, fmt.Errorf("key (%s) needs a unique index on exactly these columns, which is valid, not partial and not deferrable",
-		strings.Join(want, ", "))
+	return nil, nil
 }
+
+// errNoKey reports a table whose updates or deletes are watched, and whose rows nothing identifies.
+const errNoKey = constError("it has no primary key (or a deferrable one): add one, name the columns of another unique index under key, " +
+	"or watch inserts only")
+
+// needsKey reports whether clients must be able to tell which row an event is about.
+func (t Table) needsKey() bool { return t.isWatched(opUpdate) || t.isWatched(opDelete) }
 
 // inOrder returns the columns of an index in the wanted order. ok is false if they are not the same.
 func (x uniqueIndex) inOrder(want []string) (key []string, ok bool) {
@@ -164,100 +160,34 @@ func (x uniqueIndex) inOrder(want []string) (key []string, ok bool) {
 	return key, true
 }
 
-// loadUniqueIndexes reads the unique indexes of a table, the primary key first.
-func loadUniqueIndexes(ctx context.Context, tx pgx.Tx, oid uint32) ([]uniqueIndex, error) {
+// loadUniqueIndexes reads the unique indexes of tables, the primary key first.
+func loadUniqueIndexes(ctx context.Context, tx pgx.Tx, oids ...uint32) (map[uint32][]uniqueIndex, error) {
 	rows, err := tx.Query(ctx, `
-		select i.indexrelid, i.indisprimary, a.attname::text, a.attnotnull
+		select i.indrelid, i.indexrelid, i.indisprimary, a.attname::text, a.attnotnull
 		from pg_index as i
 		cross join lateral generate_series(0, i.indnkeyatts - 1) as k
 		join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[k]
-		where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indimmediate
+		where i.indrelid = any ($1) and i.indisunique and i.indisvalid and i.indimmediate
 			and i.indpred is null and i.indexprs is null
-		order by i.indisprimary desc, i.indexrelid, k`, oid)
+		order by i.indrelid, i.indisprimary desc, i.indexrelid, k`, oids)
 	if err != nil {
-		return nil, fmt.Errorf("look up its unique indexes: %w", err)
+		return nil, fmt.Errorf("look up unique indexes: %w", err)
 	}
-	var indexes []uniqueIndex
-	var last, id uint32
+	found := map[uint32][]uniqueIndex{}
+	var last, id, table uint32
 	var primary, notNull bool
 	var column string
-	_, err = pgx.ForEachRow(rows, []any{&id, &primary, &column, &notNull}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&table, &id, &primary, &column, &notNull}, func() error {
 		if id != last {
-			indexes = append(indexes, uniqueIndex{primary: primary})
+			found[table] = append(found[table], uniqueIndex{primary: primary})
 			last = id
 		}
-		index := &indexes[len(indexes)-1]
+		index := &found[table][len(found[table])-1]
 		index.columns = append(index.columns, column)
 		if !notNull {
 			index.nullable = append(index.nullable, quoteIdent(column))
 		}
 		return nil
 	})
-	return indexes, err
-}
-
-func loadColumns(ctx context.Context, tx pgx.Tx, oid uint32, rel *relation) error {
-	types, err := loadTypes(ctx, tx, oid)
-	if err != nil {
-		return err
-	}
-	rel.spelling, rel.bigints = make(map[string]spelling), make(map[string]string)
-	rows, err := tx.Query(ctx, `
-		select a.attname::text, a.atttypid, a.attgenerated = 'v'
-		from pg_attribute as a
-		where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
-		order by a.attnum`, oid)
-	if err != nil {
-		return fmt.Errorf("look up its columns: %w", err)
-	}
-	var column string
-	var id uint32
-	var virtual bool
-	_, err = pgx.ForEachRow(rows, []any{&column, &id, &virtual}, func() error {
-		rel.spelling[column] = types.spelling(id)
-		if cast := types.bigintCast(id); cast != "" {
-			rel.bigints[column] = cast
-		}
-		if virtual {
-			rel.virtual = append(rel.virtual, column)
-		} else {
-			rel.columns = append(rel.columns, column)
-		}
-		return nil
-	})
-	return err
-}
-
-// loadChildren returns the partitions of a table and the tables that inherit from it, at every level. A foreign
-// table among them is an error: a write through the parent would give no event for its rows.
-func loadChildren(ctx context.Context, tx pgx.Tx, oid uint32) (partitions []partition, children []Name, err error) {
-	rows, err := tx.Query(ctx, `
-		with recursive tree as (
-			select i.inhrelid as oid from pg_inherits as i where i.inhparent = $1
-			union
-			select i.inhrelid from pg_inherits as i join tree on tree.oid = i.inhparent
-		)
-		select s.nspname::text, c.relname::text, c.relkind::text, c.relispartition
-		from tree
-		join pg_class as c on c.oid = tree.oid
-		join pg_namespace as s on s.oid = c.relnamespace
-		order by s.nspname, c.relname`, oid)
-	if err != nil {
-		return nil, nil, fmt.Errorf("look up its partitions: %w", err)
-	}
-	var name Name
-	var kind string
-	var isPartition bool
-	_, err = pgx.ForEachRow(rows, []any{&name.Schema, &name.Table, &kind, &isPartition}, func() error {
-		if kind == "f" {
-			return fmt.Errorf("its child %s is a foreign table, whose rows change without triggers", name)
-		}
-		if isPartition {
-			partitions = append(partitions, partition{name: name, partitioned: kind == "p"})
-		} else {
-			children = append(children, name)
-		}
-		return nil
-	})
-	return partitions, children, err
+	return found, err
 }

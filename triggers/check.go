@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const runApply = "run `pgherald triggers apply`"
+const runApply = "run `pgherald apply`"
 
 // Check reports what Apply would change, and changes nothing. It also reports what Apply would refuse, such as
 // an expression that no longer fits its table because a column was dropped. A mistake in one table does not
@@ -21,7 +21,11 @@ const runApply = "run `pgherald triggers apply`"
 func Check(ctx context.Context, conn *pgx.Conn, spec Spec) ([]Drift, error) {
 	var drifts []Drift
 	err := readOnly(ctx, conn, func(tx pgx.Tx) error {
-		all, err := check(ctx, tx, spec)
+		tables, err := expand(ctx, tx, spec)
+		if err != nil {
+			return err
+		}
+		all, err := check(ctx, tx, tables)
 		drifts = all.drift
 		return err
 	})
@@ -39,7 +43,8 @@ type checked struct {
 	current bool
 }
 
-func check(ctx context.Context, tx pgx.Tx, spec Spec) (checked, error) {
+func check(ctx context.Context, tx pgx.Tx, all expansion) (checked, error) {
+	spec := all.spec
 	found, err := loadForSpec(ctx, tx, spec, false)
 	var superseded *SupersededError
 	if errors.As(err, &superseded) {
@@ -53,8 +58,13 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) (checked, error) {
 		return checked{}, err
 	}
 	found.refuseConflicts(spec.Name, tables)
+	found.refuseCollections(spec.Name, tables)
+	tables = all.withoutUnwatchable(tables)
 	own := found.ownedBy(spec.Name, expectedOf(tables).objects)
 	var drifts []Drift
+	for _, err := range all.mistakes {
+		drifts = append(drifts, Drift{Kind: KindTable, Message: err.Error(), Remedy: "correct the spec"})
+	}
 	for _, r := range tables {
 		r.mistakes = slices.DeleteFunc(r.mistakes, mistake.isUndecided)
 		drifts = append(drifts, r.drift(own)...)
@@ -63,6 +73,11 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) (checked, error) {
 	for _, f := range own.unrecorded(wantedOwners(spec.Name, tables, found)) {
 		message := fmt.Sprintf("nothing says that function %s belongs to spec %s", function{name: f}.sqlName(), spec.Name)
 		drifts = append(drifts, Drift{Kind: KindOwner, Message: message, Remedy: runApply})
+	}
+	for _, c := range recordFilters(spec.Name, watchedOf(tables, own), own) {
+		if c.kind != "" && !c.silent {
+			drifts = append(drifts, Drift{Kind: c.kind, Table: c.table, Message: c.drift, Remedy: runApply})
+		}
 	}
 	for _, c := range missingGrants(found.grants) {
 		drifts = append(drifts, Drift{Kind: c.kind, Message: c.drift, Remedy: runApply})
@@ -74,6 +89,13 @@ func check(ctx context.Context, tx pgx.Tx, spec Spec) (checked, error) {
 	return checked{append(drifts, log...), found.isCurrent(spec)}, err
 }
 
+// watchedOf returns the tables whose triggers log the former values of all filter fields.
+func watchedOf(tables []resolved, found installed) []resolved {
+	return slices.DeleteFunc(slices.Clone(tables), func(r resolved) bool {
+		return !r.wasWatched(found) || len(r.unlogged(found)) > 0 || len(r.newColumns(found)) > 0
+	})
+}
+
 // drift compares what one table should have with what is installed.
 func (r resolved) drift(found installed) []Drift {
 	var drifts []Drift
@@ -83,8 +105,14 @@ func (r resolved) drift(found installed) []Drift {
 	if r.isUnknown() || r.isForeign() {
 		return drifts
 	}
+	if r.table.pattern != "" && !r.wasWatched(found) {
+		message := fmt.Sprintf("table %s matches %s and is not watched yet", r.table.Name, r.table.pattern)
+		return append(drifts, Drift{KindNew, r.table.Name, message, runApply})
+	}
 	for _, c := range r.changes(found) {
-		drifts = append(drifts, Drift{c.kind, r.table.Name, c.drift, runApply})
+		if d := (Drift{c.kind, r.table.Name, c.drift, runApply}); !slices.Contains(drifts, d) { // several functions lack the same columns
+			drifts = append(drifts, d)
+		}
 	}
 	if found.silenced {
 		drifts = append(drifts, Drift{
@@ -105,7 +133,7 @@ func (r resolved) remedyOf(k Kind) string {
 	case r.table.AbortOnError:
 		return "writes may fail; " + remedy
 	default:
-		return "writes may give a collection_reset instead of events; " + remedy
+		return "writes may give a collection_reset instead of events, one in 10 s for all of them; " + remedy
 	}
 }
 

@@ -39,7 +39,14 @@
 // division by zero, a cast of unsuitable text, a column, function or joined table that was dropped or renamed,
 // a lost right, a row whose JSON exceeds 256 MiB. `when` does not guard a payload against it; CASE does. The
 // trigger then writes a collection_reset instead of the row's events, unless the spec says `on_error: abort`.
-// The default payload (all columns) names no column but the key, so no change of another one affects it.
+// The default payload (all columns) names no column but the key, so no change of another one affects it. The updates of
+// a collection name its filter fields, too. Where the spec leaves columns out, a function names those that it shows.
+//
+// # Collections
+//
+// A table with a collection gives events from which clients keep rows. [Collections] describes those that are installed:
+// the SQL of their rows for lists, and the fields by which clients filter. So that a filter stays true when a row moves,
+// the event of an update holds the former values of the filter fields that it changed, and the former audience.
 //
 // # When a trigger can make a write fail
 //

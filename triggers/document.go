@@ -30,6 +30,8 @@ type document struct {
 	anchors  map[string]ast.Node
 	merged   map[ast.Node][]entry // the entries of each mapping that was read
 	problems []Problem
+	// matching is set while a table is read whose name is a pattern.
+	matching bool
 }
 
 // entry is one key of a mapping with its value, after the expansion of merges.

@@ -10,6 +10,8 @@ const (
 	KindTable Kind = "table"
 	// KindExpression is an expression that does not fit its table, because a column was dropped for example.
 	KindExpression Kind = "expression"
+	// KindCollection is a table that cannot be the collection that the spec makes of it.
+	KindCollection Kind = "collection"
 	// KindMissing is a trigger or function that does not exist.
 	KindMissing Kind = "missing"
 	// KindDisabled is a trigger that does not fire.
@@ -32,6 +34,10 @@ const (
 	KindRowSecurity Kind = "row_security"
 	// KindNoAudience is a table with row-level security whose events reach every client.
 	KindNoAudience Kind = "no_audience"
+	// KindNew is a table that matches a pattern of the spec and has no trigger yet.
+	KindNew Kind = "new"
+	// KindNewColumns is a table with columns that were added since its triggers were made, and that its events lack.
+	KindNewColumns Kind = "new_columns"
 	// KindUnlogged is a table that a crash empties without events.
 	KindUnlogged Kind = "unlogged"
 )
@@ -39,8 +45,8 @@ const (
 // Kinds returns all kinds.
 func Kinds() []Kind {
 	return []Kind{
-		KindTable, KindExpression, KindMissing, KindDisabled, KindDiffers, KindExtra, KindRenamed, KindPartition, KindPrivilege,
-		KindOwner, KindSuperseded, KindRowSecurity, KindNoAudience, KindUnlogged,
+		KindTable, KindExpression, KindCollection, KindMissing, KindDisabled, KindDiffers, KindExtra, KindRenamed, KindPartition, KindPrivilege,
+		KindOwner, KindSuperseded, KindRowSecurity, KindNoAudience, KindNew, KindNewColumns, KindUnlogged,
 	}
 }
 
@@ -53,6 +59,9 @@ func (k Kind) MayMiss() bool {
 	}
 	return false
 }
+
+// IsGrowth reports whether the tables have grown since the last apply: all that is watched is watched as it should be.
+func (k Kind) IsGrowth() bool { return k == KindNew || k == KindNewColumns }
 
 // IsWarning reports whether the triggers match the spec all the same.
 func (k Kind) IsWarning() bool { return k == KindNoAudience || k == KindUnlogged }

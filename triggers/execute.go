@@ -13,6 +13,9 @@ import (
 // execute makes the changes in order and returns their descriptions. It locks the tables within the limit,
 // at the last moment: what comes before the first change of a table needs no lock.
 func execute(ctx context.Context, tx pgx.Tx, changes []change, limit time.Duration) (Changes, error) {
+	if len(changes) > 0 {
+		changes = append(slices.Clone(changes), announcement())
+	}
 	first := slices.IndexFunc(changes, func(c change) bool { return c.table != Name{} })
 	if first < 0 {
 		first = len(changes)

@@ -273,9 +273,10 @@ func usesOld(t Table, event Event) bool {
 	return false
 }
 
+// hasWordO reports whether the text has the word o, other than behind a dot, where it is a column: n.o, or n."o".
 func hasWordO(text string) bool {
 	for i := range len(text) {
-		before := i == 0 || !isIdentByte(text[i-1], false)
+		before := i == 0 || !isIdentByte(text[i-1], false) && !strings.HasSuffix(strings.TrimRight(text[:i], ` "`), ".")
 		after := i+1 == len(text) || !isIdentByte(text[i+1], false)
 		if text[i]|0x20 == 'o' && before && after {
 			return true

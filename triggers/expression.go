@@ -17,7 +17,7 @@ func expressionNeeds(sql string, rel relation) needs {
 	for _, s := range rel.spelling {
 		found |= s.text | s.json
 	}
-	for _, w := range telltales() {
+	for _, w := range telltales {
 		if w.pattern.MatchString(text) {
 			found |= w.needs
 		}
@@ -83,21 +83,19 @@ type telltale struct {
 	needs   needs
 }
 
-func telltales() []telltale {
+// telltales are compiled once: a spec has hundreds of expressions, and is planned within a transaction.
+var telltales = []telltale{
+	{regexp.MustCompile(`\\`), needStrings},
+	{regexp.MustCompile(`money`), needMonetary},
+	{regexp.MustCompile(`\breg[a-z]|format|quote_ident|pg_get`), needIdentifiers},
+	{regexp.MustCompile(`xml`), needXML | needXMLOption},
+	{regexp.MustCompile(`\{[^}]*null`), needArrayNulls},
+	// A text becomes an array, a time or a query.
+	{regexp.MustCompile(`(::|\bas\b)[^,()\[\]]*(\[|\barray\b)`), needArrayNulls},
+	{regexp.MustCompile(`(::|\bas\b)\s*"?(pg_catalog"?\.\s*"?)?time|to_timestamp`), needAbbreviations},
+	{regexp.MustCompile(`to_ts|tsvector|tsquery|\bts_`), needTextSearch},
+	{regexp.MustCompile(`=\s*null|null\s*=`), needNullEquals},
+	{regexp.MustCompile(`operator\s*\(`), needAll},
 	// A subquery, or a function outside pg_catalog.
-	readsTables := regexp.MustCompile(`\bselect\b|\btable\b|\.\s*("[^"]*"|[\w$]+)\s*\(`)
-	return []telltale{
-		{regexp.MustCompile(`\\`), needStrings},
-		{regexp.MustCompile(`money`), needMonetary},
-		{regexp.MustCompile(`\breg[a-z]|format|quote_ident|pg_get`), needIdentifiers},
-		{regexp.MustCompile(`xml`), needXML | needXMLOption},
-		{regexp.MustCompile(`\{[^}]*null`), needArrayNulls},
-		// A text becomes an array, a time or a query.
-		{regexp.MustCompile(`(::|\bas\b)[^,()\[\]]*(\[|\barray\b)`), needArrayNulls},
-		{regexp.MustCompile(`(::|\bas\b)\s*"?(pg_catalog"?\.\s*"?)?time|to_timestamp`), needAbbreviations},
-		{regexp.MustCompile(`to_ts|tsvector|tsquery|\bts_`), needTextSearch},
-		{regexp.MustCompile(`=\s*null|null\s*=`), needNullEquals},
-		{regexp.MustCompile(`operator\s*\(`), needAll},
-		{readsTables, needRowSecurity},
-	}
+	{regexp.MustCompile(`\bselect\b|\btable\b|\.\s*("[^"]*"|[\w$]+)\s*\(`), needRowSecurity},
 }

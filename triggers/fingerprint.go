@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// fingerprintSQL returns a text that changes whenever one of these does: a watched table, its columns, indexes,
+// fingerprintSQL returns a text that changes whenever one of these does: a watched table, its columns, their enums, indexes,
 // partitions and children, any trigger function and any trigger of ours, and which specs are installed. A row that
 // changes gets another xmin; VACUUM and ANALYZE change none in the catalog.
 const fingerprintSQL = `
@@ -21,6 +21,14 @@ with recursive tree as (
 	from tree
 	join pg_inherits as i on i.inhparent = tree.oid
 ),
+types (oid) as (
+	select a.atttypid from pg_attribute as a where a.attrelid in (select tree.oid from tree) and a.attnum > 0
+	union
+	select y.typbasetype
+	from types
+	join pg_type as y on y.oid = types.oid
+	where y.typbasetype <> 0
+),
 functions as (
 	select p.oid, p.xmin from pg_proc as p where p.pronamespace = 'pgherald'::regnamespace
 ),
@@ -32,6 +40,9 @@ entries (entry) as (
 	select format('a %s %s %s', a.attrelid, a.attnum, a.xmin)
 	from pg_attribute as a
 	where a.attrelid in (select tree.oid from tree) and a.attnum > 0
+	union all
+	-- The labels of enums, and of domains over them, are values of filters.
+	select format('e %s %s', e.oid, e.xmin) from pg_enum as e where e.enumtypid in (select types.oid from types)
 	union all
 	select format('i %s %s', i.indexrelid, i.xmin) from pg_index as i where i.indrelid in (select tree.oid from tree)
 	union all

@@ -13,6 +13,9 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("tables: [{ name: a.b, on: { insert: a }, payload: { x: (1 } }]"))
 	f.Add([]byte("a: &a { <<: [*a, *b] }\ntables: *a"))
 	f.Add([]byte("tables:\n- &x\n  name: a.b\n  on: {update: [{type: b, <<: *x}]}"))
+	f.Add([]byte(`tables: [{ name: a.b, collection: b, filter: "*", audience: "array[n.status]" }, { name: "a.*", collection: "x.{table}", filter: [id] }]`))
+	f.Add([]byte("tables:\n- name: a.b\n  collection: b\n  row: [id]\n  filter: [id]\n  left_join: a.c as c on c.id = n.id\n" +
+		"  on: {insert: {type: c, payload: {id: n.id, x: 1}}, update: {type: u, payload: {id: n.id}}, delete: {type: d, payload: {x: 1}}}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		spec, err := Parse(data)
 		if err != nil {
@@ -20,7 +23,11 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, table := range spec.Tables {
-			generate(table, relation{name: table.Name, key: []string{"id"}})
+			rel := plain(table.Name.Schema, table.Name.Table, "id")
+			generate(table, rel)
+			if err := errors.Join(collectionMistakes(table, rel)...); table.Collection != "" && err == nil {
+				newSource(table, rel)
+			}
 		}
 	})
 }

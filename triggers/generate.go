@@ -31,7 +31,7 @@ type objects struct {
 // the catalog. PostgreSQL copies a row trigger to the partitions of its table, also to later ones. It copies
 // none to tables that inherit from it.
 func generate(t Table, rel relation) objects {
-	t = t.withBigints(rel)
+	t = t.withMoves(rel).withBigints(rel).withOneShape(rel)
 	var objs objects
 	if ops := t.rowOps(); len(ops) > 0 {
 		name := functionName(t.Name, opRow)

@@ -23,37 +23,42 @@ type granted struct {
 // looks objects up in the catalog: to_regclass needs a right on the schema.
 const statesSQL = `
 with needed as (
-    select n.kind, n.object from unnest($1::text[], $2::text[]) as n (kind, object)
+    select n.kind, n.object, n.name, n.attribute
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as n (kind, object, name, attribute)
 ),
 found as (
-    select n.kind, n.object, s.oid, s.nspacl as acl
+    select n.kind, n.object, null::smallint as attnum, s.oid, s.nspacl as acl
     from needed as n
     join pg_namespace as s on n.kind = 'schema' and quote_ident(s.nspname) = n.object
     union all
-    select n.kind, n.object, c.oid, c.relacl
+    select n.kind, n.object, a.attnum, c.oid, case when n.attribute is null then c.relacl else a.attacl end
     from needed as n
     join (
         select c.oid, c.relacl, quote_ident(s.nspname) || '.' || quote_ident(c.relname) as name
         from pg_class as c
         join pg_namespace as s on s.oid = c.relnamespace
         where c.relkind in ('r', 'p', 'v', 'm', 'f')
-    ) as c on n.kind = 'table' and c.name = n.object
+    ) as c on n.kind = 'table' and c.name = n.name
+    left join pg_attribute as a on a.attrelid = c.oid and a.attname = n.attribute and not a.attisdropped
+    where n.attribute is null or a.attnum is not null
     union all
-    select n.kind, n.object, p.oid, p.proacl
+    select n.kind, n.object, null, p.oid, p.proacl
     from needed as n
     join pg_proc as p on n.kind = 'function' and p.pronamespace <> 'pg_catalog'::regnamespace and p.oid::regprocedure::text = n.object
 )
 select
     f.kind, f.object,
-    case f.kind
-        when 'schema' then has_schema_privilege(w.oid, f.oid, 'usage')
-        when 'table' then has_table_privilege(w.oid, f.oid, 'select')
+    case
+        when f.kind = 'schema' then has_schema_privilege(w.oid, f.oid, 'usage')
+        when f.attnum is not null then has_column_privilege(w.oid, f.oid, f.attnum, 'select')
+        when f.kind = 'table' then has_table_privilege(w.oid, f.oid, 'select')
         else has_function_privilege(w.oid, f.oid, 'execute')
     end,
     exists (select from aclexplode(f.acl) as a where a.grantee = w.oid),
-    case f.kind
-        when 'schema' then has_schema_privilege(f.oid, 'usage with grant option')
-        when 'table' then has_table_privilege(f.oid, 'select with grant option')
+    case
+        when f.kind = 'schema' then has_schema_privilege(f.oid, 'usage with grant option')
+        when f.attnum is not null then has_column_privilege(f.oid, f.attnum, 'select with grant option')
+        when f.kind = 'table' then has_table_privilege(f.oid, 'select with grant option')
         else has_function_privilege(f.oid, 'execute with grant option')
     end
 from found as f
@@ -83,11 +88,17 @@ func loadGrants(ctx context.Context, tx pgx.Tx) ([]granted, error) {
 
 // loadStates completes the rows with what the database says.
 func loadStates(ctx context.Context, tx pgx.Tx, all []granted) error {
-	var kinds, objects []string
+	var kinds, objects, names []string
+	var columns []*string
 	for _, g := range all {
 		kinds, objects = append(kinds, g.kind), append(objects, g.object)
+		if table, column, ok := g.column(); ok {
+			names, columns = append(names, table), append(columns, &column)
+		} else {
+			names, columns = append(names, g.object), append(columns, nil)
+		}
 	}
-	rows, err := tx.Query(ctx, statesSQL, kinds, objects)
+	rows, err := tx.Query(ctx, statesSQL, kinds, objects, names, columns)
 	if err != nil {
 		return fmt.Errorf("look up the rights of %s: %w", writerRole, err)
 	}
@@ -144,8 +155,29 @@ func planGrants(ctx context.Context, tx pgx.Tx, recorded []granted, needs map[st
 		return nil, err
 	}
 	changes := []change{{action: "record the rights of the functions", silent: true, sql: recordSQL(added, needs, gone), kind: KindPrivilege}}
-	changes = append(changes, missingGrants(added)...)
-	return append(changes, revocations(old, append(kept, added...))...), nil
+	// To take back the right to read a table takes back those to read its columns, too: they come after it.
+	changes = append(changes, revocations(old, slices.Concat(kept, added))...)
+	return append(changes, missingGrants(lostColumns(changes, added, kept))...), nil
+}
+
+// lostColumns returns the added rights in their state after the changes, and the kept ones that the changes take back: those to
+// read columns of a table that they take back as a whole.
+func lostColumns(changes []change, added, kept []granted) []granted {
+	isLost := func(g granted) bool {
+		table, _, ok := g.column()
+		whole := need{needTable, table}.revoke()
+		return ok && slices.ContainsFunc(changes, func(c change) bool { return c.action == whole })
+	}
+	all := slices.Clone(added)
+	for _, g := range kept {
+		if g.has && isLost(g) {
+			all = append(all, g)
+		}
+	}
+	for i, g := range all {
+		all[i].has = g.has && !isLost(g)
+	}
+	return all
 }
 
 // grantsFor returns the rights that the functions need, each once, in a fixed order.

@@ -18,6 +18,7 @@ const maxEventBytes = 256 << 20
 type slot struct {
 	event Event
 	name  string
+	op    string
 }
 
 // slots returns one slot for each event of a section, such as updated and updated2.
@@ -25,7 +26,7 @@ func (s section) slots() []slot {
 	word := map[string]string{opInsert: "inserted", opUpdate: "updated", opDelete: "deleted"}[s.op]
 	list := make([]slot, len(s.events))
 	for i, event := range s.events {
-		list[i] = slot{event, word}
+		list[i] = slot{event, word, s.op}
 		if i > 0 {
 			list[i].name += strconv.Itoa(i + 1)
 		}
@@ -64,6 +65,7 @@ func guardVariables(sections []section, t Table) string {
 		}
 		fmt.Fprintf(&b, "%s_data %s;\n", s.name, json)
 	}
+	b.WriteString(t.moves.variables(sections))
 	b.WriteString("failed pg_catalog.text;\n")
 	if t.showsKey() {
 		b.WriteString("failed_key pg_catalog.text;\n")
@@ -97,9 +99,9 @@ end;`, indent(strings.Join(statements, "\n"), 1))
 
 // guarded generates a section that computes its events into their slots.
 func (s section) guarded(t Table, rel relation) string {
-	var statements []string
+	statements := s.moves(t, rel)
 	for _, one := range s.slots() {
-		statements = append(statements, one.compute(t, rel), one.bound())
+		statements = append(statements, one.compute(t, rel), one.bound(t))
 	}
 	return s.block(t, rel, statements)
 }
@@ -141,25 +143,30 @@ func (s slot) insert(t Table) string {
 		audience = s.name + "_audience"
 	}
 	typ := quoteLiteral(s.event.Type)
-	write := fmt.Sprintf("values (%s, %s_key, %s, %s_data)", typ, s.name, audience, s.name)
+	columns, values := t.moves.columns(s.op)
+	more := strings.Join(append([]string{""}, values...), ", ")
+	write := fmt.Sprintf("values (%s, %s_key, %s, %s_data%s)", typ, s.name, audience, s.name, more)
 	if len(t.Joins) > 0 && s.event.Audience == "" {
-		write = fmt.Sprintf("select %s, event.key, null, event.data\nfrom unnest(%s_key, %s_data) as event (key, data)",
-			typ, s.name, s.name)
+		write = fmt.Sprintf("select %s, event.key, null, event.data%s\nfrom unnest(%s_key, %s_data) as event (key, data)",
+			typ, more, s.name, s.name)
 	} else if len(t.Joins) > 0 {
-		write = fmt.Sprintf("select %s, event.key, event.audience::text[], event.data\nfrom unnest(%s_key, %s, %s_data) as event (key, audience, data)",
-			typ, s.name, audience, s.name)
+		write = fmt.Sprintf("select %s, event.key, event.audience::text[], event.data%s\nfrom unnest(%s_key, %s, %s_data) as event (key, audience, data)",
+			typ, more, s.name, audience, s.name)
 	}
-	return fmt.Sprintf("if %s_data is not null then\n%s\n    written = true;\nend if;", s.name, indent(insertInto+write+";", 1))
+	return fmt.Sprintf("if %s_data is not null then\n%s\n    written = true;\nend if;", s.name, indent(insertColumns(columns)+write+";", 1))
 }
 
 // bound generates the statement that raises an error if the event is too large for the log.
-func (s slot) bound() string {
+func (s slot) bound(t Table) string {
 	variables := []string{s.name + "_data"}
 	if s.event.Key != "" {
 		variables = append(variables, s.name+"_key")
 	}
 	if s.event.Audience != "" {
 		variables = append(variables, s.name+"_audience")
+	}
+	if s.op == opUpdate && len(t.moves.audience) > 0 {
+		variables = append(variables, "updated_audience_was")
 	}
 	sizes := make([]string, len(variables))
 	for i, v := range variables {

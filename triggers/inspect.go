@@ -14,6 +14,8 @@ type Inspection struct {
 	Drift []Drift
 	// Reset holds the tables for which this call, and not that of another server, logged a collection_reset.
 	Reset []Name
+	// Checked reports that the call has checked everything: at first, after a change of the catalog, and now and then.
+	Checked bool
 }
 
 // Inspector checks the triggers of a spec again and again. It is not safe for concurrent use.
@@ -23,6 +25,8 @@ type Inspector struct {
 	known  string
 	result checked
 	at     time.Time
+	// checks counts the checks of everything.
+	checks int
 }
 
 // recheckInterval is the time after which Inspect checks everything although the fingerprint is the same. Changes
@@ -43,36 +47,41 @@ func (i *Inspector) Forget() { i.known = "" }
 // only if the catalog shows a change, or after recheckInterval.
 func (i *Inspector) Inspect(ctx context.Context, conn *pgx.Conn) (Inspection, error) {
 	var seen inspection
+	before := i.checks
 	err := readOnly(ctx, conn, func(tx pgx.Tx) (err error) {
-		if err := i.refresh(ctx, tx); err != nil {
+		all, err := expand(ctx, tx, i.spec)
+		if err != nil {
 			return err
 		}
-		seen, err = inspect(ctx, tx, i.spec, i.result)
+		if err := i.refresh(ctx, tx, all); err != nil {
+			return err
+		}
+		seen, err = inspect(ctx, tx, all.spec, i.result)
 		return err
 	})
 	if err != nil {
 		return Inspection{}, fmt.Errorf("check triggers: %w", err)
 	}
 	if !seen.differs() {
-		return Inspection{Drift: seen.drift}, nil
+		return Inspection{Drift: seen.drift, Checked: i.checks > before}, nil
 	}
 	i.Forget()
 	done, err := recordDrift(ctx, conn, i.spec)
-	return Inspection{Drift: seen.drift, Reset: done}, err
+	return Inspection{Drift: seen.drift, Reset: done, Checked: true}, err
 }
 
 // refresh checks everything if that may give another result than the last time.
-func (i *Inspector) refresh(ctx context.Context, tx pgx.Tx) error {
-	now, err := fingerprint(ctx, tx, i.spec)
+func (i *Inspector) refresh(ctx context.Context, tx pgx.Tx, all expansion) error {
+	now, err := fingerprint(ctx, tx, all.spec)
 	if err != nil || now == i.known && time.Since(i.at) < recheckInterval {
 		return err
 	}
 	i.Forget()
-	result, err := check(ctx, tx, i.spec)
+	result, err := check(ctx, tx, all)
 	if err != nil {
 		return err
 	}
-	i.known, i.result, i.at = now, result, time.Now()
+	i.known, i.result, i.at, i.checks = now, result, time.Now(), i.checks+1
 	return nil
 }
 
@@ -80,11 +89,15 @@ func (i *Inspector) refresh(ctx context.Context, tx pgx.Tx) error {
 // it stores what clients know, and informs them. It does nothing while Apply runs: the next Inspect comes.
 func recordDrift(ctx context.Context, conn *pgx.Conn, spec Spec) (done []Name, err error) {
 	err = transact(ctx, conn, recordTimeout, func(tx pgx.Tx) error {
-		result, err := check(ctx, tx, spec)
+		all, err := expand(ctx, tx, spec)
 		if err != nil {
 			return err
 		}
-		seen, err := inspect(ctx, tx, spec, result)
+		result, err := check(ctx, tx, all)
+		if err != nil {
+			return err
+		}
+		seen, err := inspect(ctx, tx, all.spec, result)
 		if err != nil {
 			return err
 		}

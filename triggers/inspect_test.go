@@ -37,6 +37,31 @@ func (b *testBed) inspect(spec string) []triggers.Kind {
 	return kinds
 }
 
+// Servers follow the labels of enums, by which clients filter.
+func TestInspectSeesLabels(t *testing.T) {
+	b := open(t, `create type public.mood as enum ('happy', 'sad'); create domain public.good as public.mood; create domain public.better as public.good;
+		create table public.people (id int primary key, mood public.mood); create table public.others (id int primary key, mood public.good);
+		create table public.nested (id int primary key, mood public.better);
+		create type public.unused as enum ('a')`)
+	for _, table := range []string{"people", "others", "nested"} {
+		spec := parse(t, `tables: [ { name: public.`+table+` } ]`)
+		b.apply(spec)
+		inspector := triggers.NewInspector(spec)
+		for _, step := range []struct {
+			change string
+			want   bool
+		}{
+			{`select`, true}, {`alter type public.unused add value if not exists 'b'`, false}, {`alter type public.mood add value '` + table + `'`, true},
+			{`alter type public.mood rename value '` + table + `' to 'x` + table + `'`, true}, {`select`, false},
+		} {
+			b.exec(step.change)
+			if found, err := inspector.Inspect(t.Context(), b.conn); err != nil || found.Checked != step.want {
+				t.Errorf("%s: after %s, Checked is %v, %v", table, step.change, found.Checked, err)
+			}
+		}
+	}
+}
+
 // Clients load the table again when its events begin to be missed, and when they no longer are.
 func TestInspectLogsOneResetForEachChange(t *testing.T) {
 	for name, c := range map[string]struct {

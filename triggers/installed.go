@@ -20,7 +20,7 @@ const migrateFirst = "; run `pgherald migrate up` first, with --engine-only for 
 const errOldTables = constError("find the table pgherald.specs: it does not exist" + migrateFirst)
 
 // errNoTables reports a spec that watches nothing.
-const errNoTables = constError("watch no table: a spec names at least one; to remove its triggers, run `pgherald triggers drop`")
+const errNoTables = constError("watch no table: a spec names at least one; to remove its triggers, run `pgherald drop`")
 
 // constError is an error that no other package can change.
 type constError string
@@ -41,6 +41,9 @@ type installed struct {
 	hasSpecs bool // whether the next two have tables: a database with an older log lacks them
 	records  []record
 	owners   map[string]owner
+	// filters holds pgherald.filter_fields, which a database with an older log lacks.
+	hasFilters bool
+	filters    map[filterKey]uint64
 }
 
 type installedFunction struct {

@@ -113,6 +113,6 @@ func TestUnusableKeysAreRefused(t *testing.T) {
 		"half, key: a }":      "table public.half: key (a) needs a unique index",
 		"half, key: [a, a] }": "table public.half: key (a, a) needs a unique index",
 	} {
-		b.refuses("tables: [{ on: { insert: created }, name: public."+table+"]", want)
+		b.refuses("tables: [{ on: { insert: created, update: updated }, name: public."+table+"]", want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -50,7 +51,7 @@ func parse(t testing.TB, spec string) triggers.Spec {
 
 func (b *testBed) apply(spec triggers.Spec) triggers.Changes {
 	b.t.Helper()
-	changes, err := triggers.Apply(b.t.Context(), b.conn, spec)
+	changes, err := triggers.Apply(b.t.Context(), b.conn, spec, triggers.LockTimeout(5*time.Minute)) // the default is short for a busy machine
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -76,11 +77,13 @@ func (b *testBed) fails(sql string) string {
 // unless null, the audience.
 func (b *testBed) events() []string {
 	b.t.Helper()
-	rows, err := b.conn.Query(context.Background(), `
-		select id, concat_ws(' ', type, coalesce(key, '-'), data::text, audience::text)
-		from pgherald.events
-		where id > $1
-		order by id`, b.last)
+	return b.lines(`concat_ws(' ', type, coalesce(key, '-'), data::text, audience::text)`)
+}
+
+// lines returns an SQL text about each event since the last call.
+func (b *testBed) lines(text string) []string {
+	b.t.Helper()
+	rows, err := b.conn.Query(context.Background(), "select id, "+text+" from pgherald.events where id > $1 order by id", b.last)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -22,6 +22,8 @@ type Watched struct {
 	// AppliedAt and AppliedBy say when and by which role the spec was applied last.
 	AppliedAt time.Time
 	AppliedBy string
+	// Collection is the name of the collection, empty if the table is none.
+	Collection string
 }
 
 // List returns the tables that have triggers of pgherald, and whose these are. It needs no right on the tables. In a
@@ -48,6 +50,10 @@ func (found installed) list() []Watched {
 		w := Watched{Table: t.table, Spec: found.owners[t.function].spec}
 		if r, ok := found.record(w.Spec); ok {
 			w.Version, w.AppliedAt, w.AppliedBy = r.version, r.appliedAt, r.appliedBy
+		}
+		if o := found.owners[t.function]; o.table == t.table {
+			f, _ := found.function(functionName(t.table, opRow))
+			w.Collection, _, _ = strings.Cut(f.collectionOf(), " ")
 		}
 		list = append(list, w)
 	}

@@ -32,8 +32,9 @@ tables:
 `
 
 // patience is the time after which a session in these tests that waits for a lock fails. It is far above the time that an
-// attempt takes, and far below the time for which the long transactions here are open.
-const patience = `set lock_timeout = '2s'`
+// attempt takes, which may wait for 1.6 s on a slow machine, and may stand still with its locks. The long transactions here are open
+// until the sessions have gone on or have failed.
+const patience = `set lock_timeout = '60s'`
 
 // traffic runs statements on connections of their own, over and over, and counts them. Each must succeed
 // within patience.
@@ -235,5 +236,22 @@ func TestApplyKeepsTheTimeoutsOfTheSession(t *testing.T) {
 	b.apply(parse(t, abcSpec))
 	if got := b.one(`select concat(current_setting('statement_timeout'), ' ', current_setting('lock_timeout'))`); got != "77s 78s" {
 		t.Errorf("timeouts after apply: %s", got)
+	}
+}
+
+// Tables that no transaction uses get their triggers, however long it takes to lock them all: after an attempt that
+// fails without a transaction in its way, the next one has more time, even if the lock timeout is over.
+func TestManyTablesAreLocked(t *testing.T) {
+	var tables, spec strings.Builder
+	spec.WriteString("tables:\n")
+	for i := range 60 {
+		fmt.Fprintf(&tables, "create table public.many_%d (id int primary key);\n", i)
+		fmt.Fprintf(&spec, "  - { name: public.many_%d, on: { insert: created_%d } }\n", i, i)
+	}
+	b := open(t, tables.String())
+	// An attempt of a millisecond is too short to parse the statement.
+	changes, err := triggers.Apply(t.Context(), b.conn, parse(t, spec.String()), triggers.LockWait(time.Millisecond), triggers.LockTimeout(time.Millisecond))
+	if err != nil || len(changes) < 60 {
+		t.Errorf("made %d changes: %v", len(changes), err)
 	}
 }

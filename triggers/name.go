@@ -23,9 +23,7 @@ func (n Name) String() string {
 func (n Name) regclass() string {
 	parts := []string{n.Schema, n.Table}
 	for i, part := range parts {
-		if !isPlainIdent(part) || isKeyword(part) {
-			parts[i] = `"` + strings.ReplaceAll(part, `"`, `""`) + `"`
-		}
+		parts[i] = quoteName(part)
 	}
 	return quoteLiteral(strings.Join(parts, ".")) + "::pg_catalog.regclass"
 }
@@ -129,15 +127,24 @@ const maxIdent = 63
 // quoteIdent returns a name of the catalog as SQL. It quotes only where necessary, so that the generated
 // SQL reads like SQL written by hand.
 func quoteIdent(name string) string {
-	if isPlainIdent(name) && !isKeyword(name) {
-		return name
-	}
-	quoted := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	quoted := quoteName(name)
 	if strings.ContainsAny(name, "\r\n") { // keep it on one line: indenting would change it
 		return "U&" + strings.NewReplacer(`\`, `\\`, "\n", `\000A`, "\r", `\000D`).Replace(quoted)
 	}
 	return quoted
 }
+
+// quoteName returns a name as quoteIdent does, with its line breaks.
+func quoteName(name string) string {
+	if isPlainIdent(name) && !isKeyword(name) {
+		return name
+	}
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// column returns a column of a row, which may be a variable of plpgsql: that knows no U&"" names behind a variable, from
+// version 13 on. Inside generated SQL its line breaks need hideLineBreaks.
+func column(row, name string) string { return row + "." + quoteName(name) }
 
 // isPlainIdent reports whether PostgreSQL reads the unquoted name back unchanged.
 func isPlainIdent(name string) bool {

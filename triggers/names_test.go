@@ -38,6 +38,39 @@ func TestOddNames(t *testing.T) {
 	b.drifts(spec.String())
 }
 
+// TestLineBreaksInColumns has each form in which a trigger function names a column: no expression of the spec names it in
+// another one, which plpgsql would know.
+func TestLineBreaksInColumns(t *testing.T) {
+	for _, name := range []string{"a\nb", "\r\n\t\\n", "\"\n    \n"} {
+		q := pgx.Identifier{name}.Sanitize()
+		b := open(t, fmt.Sprintf(`create table public.lines (%s text primary key, total int); create table public.notes (id int primary key, %[1]s text)`, q))
+		spec := `
+tables:
+  - { name: public.lines, collection: lines, filter: "*", columns: { sensitive: true }, on: { insert: created, update: updated, delete: deleted, truncate: as-deletes } }
+  - { name: public.notes, collection: notes, filter: "*", columns: { sensitive: true }, bigint: text, on: { insert: created_value, update: updated_value, delete: deleted_value } }
+`
+		b.apply(parse(t, spec))
+		field := b.one(`select to_json($1::text)::text`, name)
+		row := func(key string, total int) string {
+			return fmt.Sprintf(`%s {%s:"%[1]s","total":%[3]d}`, key, field, total)
+		}
+		b.gives(`insert into public.lines values ('a', 1)`, `created `+row("a", 1))
+		b.gives(`update public.lines set total = 2`, `updated `+row("a", 2))
+		b.exec(`update public.lines set ` + q + ` = 'b'`)
+		b.wantsAnyOrder(`created `+row("b", 2), `deleted `+row("a", 2))
+		b.gives(`truncate public.lines`, `deleted `+row("b", 2))
+
+		value := func(text string) string { return fmt.Sprintf(`1 {"id":1,%s:"%s"}`, field, text) }
+		b.gives(`insert into public.notes values (1, 'x')`, `created_value `+value("x"))
+		b.gives(`update public.notes set `+q+` = 'y'`, `updated_value `+value("y"))
+		if was := b.one(`select was::text from pgherald.events where type = 'updated_value'`); was != `{`+field+`:"x"}` {
+			t.Errorf("the event of %q has the former values %s", name, was)
+		}
+		b.gives(`delete from public.notes`, `deleted_value `+value("y"))
+		b.drifts(spec)
+	}
+}
+
 // quoteYAML quotes a text for a flow mapping.
 func quoteYAML(t *testing.T, text string) string {
 	quoted, err := yaml.MarshalWithOptions(text, yaml.JSON())

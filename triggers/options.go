@@ -7,10 +7,13 @@ type Option func(*options)
 
 type options struct {
 	lockTimeout time.Duration
+	lockWait    time.Duration // the constant, except in tests
 	waiting     func(*BusyError)
 	partial     bool
 	prune       bool
 	force       bool
+	notes       func([]Note)
+	mend        []string
 }
 
 // defaultLockTimeout is long enough for most transactions to end.
@@ -44,8 +47,19 @@ func Force() Option {
 	return func(o *options) { o.force = true }
 }
 
+// Notes makes *to what the spec does not say itself, such as the tables that its patterns leave out.
+func Notes(to *[]Note) Option {
+	return func(o *options) { o.notes = func(notes []Note) { *to = notes } }
+}
+
+// Mend lets Grow replace the functions of tables, named as in a collection_reset, whose columns they use have been dropped
+// or renamed: the events of every write are missing meanwhile.
+func Mend(tables []string) Option {
+	return func(o *options) { o.mend = tables }
+}
+
 func newOptions(opts []Option) options {
-	o := options{lockTimeout: defaultLockTimeout, waiting: func(*BusyError) {}}
+	o := options{lockTimeout: defaultLockTimeout, lockWait: lockWait, waiting: func(*BusyError) {}, notes: func([]Note) {}}
 	for _, opt := range opts {
 		opt(&o)
 	}

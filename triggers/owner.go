@@ -113,7 +113,7 @@ func (found installed) only(isWanted func(function string) bool) installed {
 func (found installed) refuseConflicts(name string, tables []resolved) {
 	for i, r := range tables {
 		if by, ok := found.otherOwner(name, r); ok {
-			err := fmt.Errorf("table %s of spec %s is watched by spec %s: remove it from one of them, or run `pgherald triggers drop --name=%s`, "+
+			err := fmt.Errorf("table %s of spec %s is watched by spec %s: remove it from one of them, or run `pgherald drop --name=%s`, "+
 				"or apply with --prune, which removes the triggers of all other specs", r.table.Name, name, by, by)
 			tables[i].mistakes = append([]mistake{{KindOwner, err}}, r.mistakes...)
 		}
@@ -144,17 +144,18 @@ func (found installed) otherOwner(name string, r resolved) (string, bool) {
 // forget returns the change that removes the state of a spec, or none if there is none.
 func forget(spec string, found installed) []change {
 	_, isRecorded := found.record(spec)
-	if !isRecorded && len(found.ownersOf(spec)) == 0 {
+	if !isRecorded && len(found.ownersOf(spec)) == 0 && !found.hasFilterFields(spec) {
 		return nil
 	}
 	name := quoteLiteral(spec)
-	return []change{{
-		action: "forget spec " + spec,
-		sql: []string{
-			"delete from pgherald.trigger_functions where spec = " + name,
-			"delete from pgherald.specs where name = " + name,
-		},
-	}}
+	sql := []string{
+		"delete from pgherald.trigger_functions where spec = " + name,
+		"delete from pgherald.specs where name = " + name,
+	}
+	if found.hasFilterFields(spec) {
+		sql = append(sql, "delete from pgherald.filter_fields where spec = "+name)
+	}
+	return []change{{action: "forget spec " + spec, sql: sql}}
 }
 
 func forgetOthers(spec string, found installed) []change {

@@ -78,7 +78,7 @@ func TestATableHasOneSpec(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			table := parse(t, spec).Tables[0].Name.String()
-			b.refuses(spec, "table "+table+" of spec mine is watched by spec default", "triggers drop --name=default", "--prune")
+			b.refuses(spec, "table "+table+" of spec mine is watched by spec default", "pgherald drop --name=default", "--prune")
 			b.exec(`insert into pgherald.drift (table_name) values ($1) on conflict do nothing`, table)
 			if seen, err := triggers.NewInspector(parse(t, spec)).Inspect(t.Context(), b.conn); err != nil || len(seen.Reset) > 0 {
 				t.Errorf("inspect: %v, %v", seen, err)
@@ -270,7 +270,7 @@ func TestApplyNeedsTablesAndItsOwnTables(t *testing.T) {
 	if err == nil {
 		t.Fatal("apply of a spec without tables succeeded")
 	}
-	contains(t, err.Error(), "pgherald triggers drop")
+	contains(t, err.Error(), "pgherald drop")
 	b.exec(`drop table pgherald.specs`)
 	_, err = triggers.Apply(t.Context(), b.conn, parse(t, itemsSpec))
 	if err == nil {

@@ -3,7 +3,6 @@ package triggers
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -27,20 +26,30 @@ func Parse(data []byte) (Spec, error) {
 }
 
 // table reads one table. Its events inherit from the other fields, so it reads them last.
-func (d *document) table(n ast.Node, defaults Table) Table {
+// If its name is a pattern, it returns that too.
+func (d *document) table(n ast.Node, defaults Table) (Table, *Pattern) {
 	entries, ok := d.mapping(n)
 	if !ok {
-		d.problem(n, "a table is a mapping with a name and its events under on")
-		return Table{}
+		d.problem(n, "a table is a mapping with a name, as in `- name: public.orders`")
+		return Table{}, nil
 	}
-	t := defaults
-	var inherited Event
-	var on *entry
-	var inner, left []Join
+	t, p := defaults, d.pattern(entries)
+	d.matching = p != nil
+	c := d.collection(entries)
+	var (
+		inherited   Event
+		isOpen      bool
+		on          *entry
+		inner, left []Join
+	)
 	for _, e := range entries {
 		switch e.key {
 		case "name":
 			t.Name = d.tableName(e.value)
+		case "exclude":
+			d.exclude(e, p)
+		case "columns":
+			t.Columns, isOpen = d.columns(e.value)
 		case "key":
 			t.Key = d.key(e.value)
 		case "join":
@@ -57,27 +66,36 @@ func (d *document) table(n ast.Node, defaults Table) Table {
 			t.BigintAsText = d.bigint(e.value)
 		case "on":
 			on = &e
+		case "collection", "row", "filter": // read before
 		default:
-			d.unknown(e, "name, key, join, left_join, payload, audience, on_error, bigint, on")
+			d.unknown(e, "name, exclude, columns, key, join, left_join, payload, audience, on_error, bigint, on, collection, row, filter")
 		}
 	}
 	t.Joins = append(inner, left...)
-	d.finishTable(n, &t, on, inherited)
-	return t
+	d.finishTable(n, &t, on, inherited, c)
+	return t, p.with(t, inherited, isOpen)
 }
 
-func (d *document) finishTable(n ast.Node, t *Table, on *entry, inherited Event) {
+func (d *document) finishTable(n ast.Node, t *Table, on *entry, inherited Event, c collectionEntries) {
 	if t.Name == (Name{}) && !d.has(n, "name") {
 		d.problem(n, "a table needs a name, as in public.orders")
 	}
-	if on == nil {
-		d.problem(n, "a table needs events, under on: insert, update, delete or truncate")
-		return
+	if !t.Columns.isZero() && len(inherited.Payload) > 0 {
+		d.problem(n, "columns chooses those of the default payload, and this table has a payload: remove one of them")
 	}
-	d.operations(on.value, t, inherited)
+	if on == nil {
+		*t = t.withDefaultEvents(inherited)
+	} else {
+		d.operations(on.value, t, inherited)
+	}
+	d.finishCollection(c, t)
 }
 
+// tableName reads the name of a table. That of a pattern was read before.
 func (d *document) tableName(n ast.Node) Name {
+	if d.matching {
+		return Name{}
+	}
 	text, _, ok := d.scalar(n)
 	if !ok {
 		d.problem(n, "name must be a table, as in public.orders")
@@ -247,9 +265,9 @@ func (d *document) eventType(n ast.Node) string {
 	switch {
 	case !ok || isNull:
 		d.problem(n, "an event is a type, such as order_created, or a mapping with a type")
-	case !isEventType(text):
+	case !isEventType(d.withoutPlaceholder(text)):
 		d.problem(n, "event type %q must be a lower-case letter and then up to 62 of a-z, 0-9, _ . : -", text)
-	case slices.Contains([]string{"sync", "heartbeat", "presence_updated", "batch", typeReset}, text):
+	case isReserved(text):
 		d.problem(n, "event type %q belongs to the stream itself; choose another", text)
 	}
 	return text

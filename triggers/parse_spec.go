@@ -19,7 +19,7 @@ func (d *document) spec() Spec {
 		switch {
 		case e.key == "tables":
 			found = true
-			spec.Tables = d.tables(e.value, d.defaults(entries))
+			spec.Tables, spec.Patterns = d.tables(e.value, d.defaults(entries))
 		case e.key == "on_error", e.key == "bigint": // read as defaults of the tables
 		case e.key == "name":
 			spec.Name = d.specName(e.value)
@@ -53,24 +53,32 @@ func (d *document) version(n ast.Node) int64 {
 	return version
 }
 
-func (d *document) tables(n ast.Node, defaults Table) []Table {
+func (d *document) tables(n ast.Node, defaults Table) (tables []Table, patterns []Pattern) {
 	list, ok := d.resolve(n).(*ast.SequenceNode)
 	if !ok {
 		d.problem(n, "tables must be a list")
-		return nil
+		return nil, nil
 	}
 	if len(list.Values) == 0 {
-		d.problem(n, "tables is empty: a spec watches at least one table; to remove its triggers, run `pgherald triggers drop`")
+		d.problem(n, "tables is empty: a spec watches at least one table; to remove its triggers, run `pgherald drop`")
 	}
-	var tables []Table
 	seen := map[Name]bool{}
+	collections := map[string]Name{}
 	for _, item := range list.Values {
-		t := d.table(item, defaults)
+		t, p := d.table(item, defaults)
+		if p != nil {
+			patterns = append(patterns, *p)
+			continue
+		}
 		if seen[t.Name] && t.Name != (Name{}) {
 			d.problem(item, "table %s is listed twice", t.Name)
 		}
 		seen[t.Name] = true
+		if other, ok := collections[t.Collection]; ok && t.Collection != "" {
+			d.problem(item, "tables %s and %s have the same collection %s: name them differently", other, t.Name, t.Collection)
+		}
+		collections[t.Collection] = t.Name
 		tables = append(tables, t)
 	}
-	return tables
+	return tables, patterns
 }

@@ -29,6 +29,11 @@ func isUsable(tables []resolved, found installed) bool {
 	return slices.ContainsFunc(tables, func(r resolved) bool { return len(r.mistakes) == 0 || r.wasWatched(found) })
 }
 
+// isWatched reports whether a table was watched before.
+func isWatched(tables []resolved, found installed) bool {
+	return slices.ContainsFunc(tables, func(r resolved) bool { return r.wasWatched(found) })
+}
+
 // without leaves out what belongs to tables with mistakes, so that it stays unchanged.
 func (found installed) without(tables []resolved) installed {
 	kept := make(map[string]bool)

@@ -12,8 +12,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// generator is the version of the generated SQL. Raise it with every change of what generate returns: a program
-// with a lower one does not replace what a program with a higher one has installed.
+// generator is the version of the generated SQL. Raise it with the first change of what generate returns after a
+// release: a program with a lower one does not replace what a program with a higher one has installed.
+// TestGeneratorIsRaised compares the golden files with those of the last release.
 const generator = 1
 
 // record is a row of pgherald.specs: a state of a spec that is or was installed.
@@ -26,9 +27,18 @@ type record struct {
 	replaced   bool
 }
 
-// hash identifies the content of a spec, whatever its name, version, comments and layout.
+// hash identifies the content of a spec, whatever its name, version, comments and layout. The patterns count, and not
+// the tables that they match: a table that comes and goes makes no spec older than another.
 func (s Spec) hash() string {
+	if s.source != "" {
+		return s.source
+	}
 	text, err := json.Marshal(s.Tables)
+	if err == nil && len(s.Patterns) > 0 {
+		var patterns []byte
+		patterns, err = json.Marshal(s.Patterns)
+		text = append(text, patterns...)
+	}
 	if err != nil {
 		panic("encode a spec: " + err.Error()) // it holds texts, lists and booleans only
 	}
@@ -107,7 +117,7 @@ func (e *SupersededError) drift() Drift {
 	return Drift{Kind: KindSuperseded, Message: e.Spec + " is older than the installed one: " + e.Reason, Remedy: e.Remedy}
 }
 
-const applyForce = "run `pgherald triggers apply --force` to install it all the same"
+const applyForce = "run `pgherald apply --force` to install it all the same"
 
 // superseded returns the SupersededError of a spec that must not replace the installed one, or nil.
 func (found installed) superseded(spec Spec) *SupersededError {
@@ -129,15 +139,24 @@ func (found installed) superseded(spec Spec) *SupersededError {
 		}
 		return &SupersededError{
 			"spec " + spec.Name, fmt.Sprintf("version %d is installed (%s), and %s", have.version, by, own),
-			"raise its version, or " + applyForce,
+			"raise its version, or " + applyForce + otherDefault(spec.Name),
 		}
 	case spec.Version == have.version && found.wasReplaced(spec.Name, spec.hash()):
 		return &SupersededError{
 			spec.label(), fmt.Sprintf("it was installed before, and has been replaced (%s)", by),
-			"give it a higher version, or " + applyForce,
+			"give it a higher version, or " + applyForce + otherDefault(spec.Name),
 		}
 	}
 	return nil
+}
+
+// otherDefault warns that specs which are not the same may have the name of one without a name.
+func otherDefault(name string) string {
+	if name != defaultName {
+		return ""
+	}
+	return "; --tables and all files without a name are spec " + defaultName + " and replace each other: if two of them shall watch tables " +
+		"of this database, write `name: …` into a file"
 }
 
 // recordSpec returns the change that stores the state of the spec, or none if it is stored already. It is no
@@ -181,12 +200,15 @@ func (found *installed) loadSpecs(ctx context.Context, tx pgx.Tx) error {
 	if found.owners, err = loadOwners(ctx, tx); err != nil {
 		return fmt.Errorf("read pgherald.trigger_functions: %w", err)
 	}
+	if found.filters, found.hasFilters, err = loadFilters(ctx, tx); err != nil {
+		return fmt.Errorf("read pgherald.filter_fields: %w", err)
+	}
 	return nil
 }
 
 // loadForSpec returns what is installed, or an error if that must not be compared with the spec.
 func loadForSpec(ctx context.Context, tx pgx.Tx, spec Spec, force bool) (installed, error) {
-	if len(spec.Tables) == 0 {
+	if spec.isEmpty() && spec.source == "" { // a pattern that matches nothing is another mistake
 		return installed{}, errNoTables
 	}
 	found, err := loadInstalled(ctx, tx)

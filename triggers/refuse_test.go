@@ -22,6 +22,7 @@ func TestUnwatchableTablesAreRefused(t *testing.T) {
 		"public.stored":     "table public.stored: it is a materialized view",
 		"public.seq":        "table public.seq: it is a sequence",
 		"pgherald.events":   "table pgherald.events: the log cannot be watched",
+		"pg_catalog.pg_am":  "table pg_catalog.pg_am: it is a system catalog",
 		temp + ".temporary": "it is temporary",
 	} {
 		b.refuses(`tables: [{ name: `+table+`, on: { insert: created } }]`, want)

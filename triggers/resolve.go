@@ -16,6 +16,17 @@ type resolved struct {
 	rel      relation
 	traits   traits
 	mistakes []mistake
+	// unlisted says why the table is not the collection that it is by default.
+	unlisted string
+	// generated keeps what objects generates, since a plan uses it several times within its transaction; nil before the
+	// table is resolved.
+	generated *generated
+}
+
+// generated holds the objects of a table once objects has generated them.
+type generated struct {
+	done    bool
+	objects objects
 }
 
 // mistake is a reason why a table of the spec cannot be watched.
@@ -28,7 +39,8 @@ type mistake struct {
 func (m mistake) isUndecided() bool { return m.kind == KindExpression && isUndecided(m.err) }
 
 func isUndecided(err error) bool {
-	return isCode(err, insufficientPrivilege) || isCode(err, lockNotAvailable) || isCode(err, queryCanceled)
+	var foreign *foreignLiteralError
+	return errors.As(err, &foreign) || isCode(err, insufficientPrivilege) || isCode(err, lockNotAvailable) || isCode(err, queryCanceled)
 }
 
 // resolve looks up and validates every table of a spec. A mistake in one table does not affect the others.
@@ -38,16 +50,25 @@ func resolve(ctx context.Context, tx pgx.Tx, spec Spec) ([]resolved, error) {
 	if err != nil {
 		return nil, err
 	}
+	cat, err := loadCatalog(ctx, tx, spec)
+	if err != nil {
+		return nil, err
+	}
 	tables := make([]resolved, len(spec.Tables))
 	for i, t := range spec.Tables {
-		if tables[i], err = resolveTable(ctx, tx, t); err != nil {
+		if tables[i], err = resolveTable(ctx, tx, t, cat); err != nil {
 			return nil, fmt.Errorf("look up table %s: %w", t.Name, err)
 		}
 		tables[i].traits = all[t.Name]
 		tables[i].rel.children = slices.DeleteFunc(tables[i].rel.children, spec.lists)
 	}
 	refuseSharedChildren(tables)
-	return tables, refuseHiddenRows(ctx, tx, tables)
+	refuseSharedTypes(tables)
+	err = refuseHiddenRows(ctx, tx, tables)
+	for i := range tables {
+		tables[i].generated = new(generated)
+	}
+	return tables, err
 }
 
 // refuseSharedChildren refuses each table with a child that also inherits from a watched table before it.
@@ -64,10 +85,14 @@ func refuseSharedChildren(tables []resolved) {
 	}
 }
 
-func resolveTable(ctx context.Context, tx pgx.Tx, t Table) (resolved, error) {
+func resolveTable(ctx context.Context, tx pgx.Tx, t Table, cat catalog) (resolved, error) {
 	r := resolved{table: t}
+	if t.broken != nil {
+		r.mistakes = []mistake{{KindTable, fmt.Errorf("table %s: %w", t.Name, t.broken)}}
+		return r, nil
+	}
 	var err error
-	if r.rel, err = loadRelation(ctx, tx, t); err != nil {
+	if r.rel, err = cat.loadRelation(ctx, tx, t); err != nil {
 		if isFault(ctx, tx, err) {
 			return r, err
 		}
@@ -77,6 +102,9 @@ func resolveTable(ctx context.Context, tx pgx.Tx, t Table) (resolved, error) {
 	found, err := validateTable(ctx, tx, t, r.rel)
 	for _, err := range found {
 		r.mistakes = append(r.mistakes, mistake{KindExpression, err})
+	}
+	for _, err := range collectionMistakes(t, r.rel) {
+		r.mistakes = append(r.mistakes, mistake{KindCollection, fmt.Errorf("table %s: %w", t.Name, err)})
 	}
 	return r, err
 }
@@ -109,7 +137,16 @@ func mistakesOf(tables []resolved) error {
 }
 
 // objects generates the objects of one table.
-func (r resolved) objects() objects { return generate(r.table, r.rel) }
+func (r resolved) objects() objects {
+	if r.generated == nil {
+		return generate(r.table, r.rel)
+	}
+	if !r.generated.done {
+		r.generated.objects, r.generated.done = generate(r.table, r.rel), true
+	}
+	all := r.generated.objects
+	return objects{functions: slices.Clone(all.functions), triggers: slices.Clone(all.triggers)}
+}
 
 // changes returns what must change for the table to be as the spec says. It leaves out what the spec does not have.
 func (r resolved) changes(found installed) []change {
@@ -117,8 +154,19 @@ func (r resolved) changes(found installed) []change {
 		return nil
 	}
 	own, partitions := r.split()
-	changes := slices.Concat(changedFunctions(own, found), missingTriggers(own, found))
-	for _, c := range slices.Concat(changedFunctions(partitions, found), missingTriggers(partitions, found)) {
+	functions := changedFunctions(own, found)
+	if fields := r.unlogged(found); len(fields) > 0 {
+		at := slices.IndexFunc(functions, func(c change) bool { return c.created == functionName(r.table.Name, opRow) })
+		functions[at].kind = KindCollection
+		functions[at].drift = fmt.Sprintf("clients cannot filter collection %s by %s yet", r.table.Collection, columnList(fields))
+	}
+	others := changedFunctions(partitions, found)
+	if columns := r.newColumns(found); len(columns) > 0 {
+		markNewColumns(functions, r.table.Name, columns)
+		markNewColumns(others, r.table.Name, columns)
+	}
+	changes := slices.Concat(functions, missingTriggers(own, found))
+	for _, c := range slices.Concat(others, missingTriggers(partitions, found)) {
 		if c.kind == KindMissing {
 			c.kind = KindPartition
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db/bounds"
 )
 
 // need is a right that the owner of a trigger function needs outside the schema pgherald.
@@ -17,7 +19,7 @@ type need struct {
 
 const (
 	needSchema   = "schema"   // USAGE
-	needTable    = "table"    // SELECT
+	needTable    = "table"    // SELECT, on all columns or, after the name of the table and in brackets, on one
 	needFunction = "function" // EXECUTE
 )
 
@@ -30,6 +32,9 @@ func (n need) right() string {
 	case needSchema:
 		return "usage on schema " + n.object
 	case needTable:
+		if table, column, ok := n.column(); ok {
+			return "select (" + quoteIdent(column) + ") on table " + table
+		}
 		return "select on table " + n.object
 	}
 	return "execute on function " + n.object
@@ -38,6 +43,14 @@ func (n need) right() string {
 // rightsOf returns what the functions of a table need, by the name of the function. PostgreSQL finds it out: it records
 // what a view depends on. The caller must roll back.
 func rightsOf(ctx context.Context, tx pgx.Tx, r resolved) (map[string][]need, error) {
+	if n, ok := r.plainNeed(); ok {
+		all := make(map[string][]need)
+		for _, f := range r.objects().functions {
+			all[f.name] = n
+		}
+		r.addListNeeds(all)
+		return all, nil
+	}
 	from, err := nullRows(ctx, tx, r.rel)
 	if err != nil {
 		return nil, err
@@ -66,7 +79,30 @@ func rightsOf(ctx context.Context, tx pgx.Tx, r resolved) (map[string][]need, er
 			all[functionName(member, opTruncate)] = append(slices.Clone(needs), own...)
 		}
 	}
+	r.addListNeeds(all)
 	return all, nil
+}
+
+// plainNeed returns the one need of a table whose events show columns alone, of types that are PostgreSQL's own, without
+// looking it up: most tables of a large spec are like this.
+func (r resolved) plainNeed() ([]need, bool) {
+	if !r.rel.onlyBuiltin || r.table.Truncate.AsDeletes || len(r.rel.partitions)+len(r.rel.children) > 0 || !r.table.isPlain(r.rel) {
+		return nil, false
+	}
+	return []need{{needSchema, r.rel.schema}}, true
+}
+
+// isPlain reports whether every event shows columns of its row alone.
+func (t Table) isPlain(rel relation) bool {
+	if len(t.Joins) > 0 {
+		return false
+	}
+	for _, e := range t.RowEvents() {
+		if e.When != "" || e.Key != "" || e.Audience != "" || slices.ContainsFunc(e.Payload, func(f Field) bool { return !rel.hasColumn(f.SQL) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // quotedNames quotes names as PostgreSQL does.
@@ -163,7 +199,7 @@ func viewNeeds(ctx context.Context, tx pgx.Tx, rel relation, event Event, from s
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = savepoint.Rollback(context.WithoutCancel(ctx)) }()
+	defer bounds.Rollback(ctx, savepoint)
 	query := strings.Replace(strings.TrimPrefix(insertEvent(rel, event, from), insertInto), tableExists(rel), "true", 1)
 	var schema string
 	const schemaSQL = `select case when has_database_privilege(current_database(), 'temporary') then 'pg_temp' else 'pgherald' end`

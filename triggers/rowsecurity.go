@@ -72,20 +72,25 @@ func refuseHiddenRows(ctx context.Context, tx pgx.Tx, tables []resolved) error {
 type readTable struct {
 	name Name
 	why  string
+	// isList reports that lists read it, and not the trigger functions.
+	isList bool
 }
 
 // readTables returns the tables that the functions of r read by name: where joins begin, and what a TRUNCATE
-// reads. Others may be inside expressions.
+// or a list reads. Others may be inside expressions.
 func (r resolved) readTables() []readTable {
 	var tables []readTable
 	for _, j := range r.table.Joins {
 		if name, ok := leadingName(j.SQL); ok {
-			tables = append(tables, readTable{name, "the join with it would drop events"})
+			tables = append(tables, readTable{name: name, why: "the join with it would drop events"})
 		}
+	}
+	if r.table.Collection != "" {
+		tables = append(tables, readTable{r.table.Name, "lists of the collection would miss rows", true})
 	}
 	if r.table.Truncate.AsDeletes {
 		for _, name := range r.members() {
-			tables = append(tables, readTable{name, "truncate: as-deletes would miss deletes"})
+			tables = append(tables, readTable{name: name, why: "truncate: as-deletes would miss deletes"})
 		}
 	}
 	return tables
@@ -132,6 +137,11 @@ func refuseHiddenTables(ctx context.Context, tx pgx.Tx, tables []resolved, owner
 	var n int
 	_, err = pgx.ForEachRow(rows, []any{&n}, func() error {
 		r := &tables[places[n]]
+		if read[n].isList && r.table.isOffered {
+			r.table = r.table.withoutCollection()
+			r.unlisted = "row-level security hides its rows from " + quoteIdent(owner)
+			return nil
+		}
 		r.mistakes = append(r.mistakes, mistake{KindRowSecurity, fmt.Errorf(
 			"table %s: row-level security of %s hides rows from %s, the owner of the trigger functions: %s; run `alter role %s bypassrls` as a superuser",
 			r.table.Name, read[n].name, quoteIdent(owner), read[n].why, quoteIdent(owner))})

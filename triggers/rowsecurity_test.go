@@ -19,7 +19,7 @@ func (b *testBed) ownAsGuest(tables ...string) string {
 	owner := b.role("owner")
 	b.withoutWriter()
 	b.exec(`alter schema pgherald owner to ` + owner + `; alter table pgherald.locks owner to ` + owner)
-	for _, table := range append([]string{"pgherald.events", "pgherald.log", "pgherald.drift", "pgherald.since_crash", "pgherald.specs", "pgherald.trigger_functions"}, tables...) {
+	for _, table := range append([]string{"pgherald.events", "pgherald.log", "pgherald.drift", "pgherald.since_crash", "pgherald.specs", "pgherald.trigger_functions", "pgherald.filter_fields", "pgherald.held_resets", "pgherald.owed_resets"}, tables...) {
 		b.exec(`alter table ` + table + ` owner to ` + owner)
 	}
 	b.exec(`alter function pgherald.wake owner to ` + owner + `; alter function pgherald.reset_collection owner to ` + owner)
@@ -70,6 +70,13 @@ tables:
     on: { insert: created }
 `,
 			[]string{`row-level security policy for table "clients"`},
+		},
+		"collection": {
+			`alter table public.orders enable row level security, force row level security`, `
+tables:
+  - { name: public.orders, collection: orders, audience: "array['*']" }
+`,
+			[]string{"row-level security of public.orders hides rows from", "lists of the collection would miss rows"},
 		},
 		"truncate as deletes": {
 			`alter table public.orders enable row level security, force row level security`, `
@@ -170,4 +177,27 @@ tables:
 			b.gives(`insert into public.orders values (1, 1)`, `collection_reset - {"table":"public.orders","key":"1","reason":"expression","sqlstate":"42501"}`)
 		})
 	}
+}
+
+// A table that would be a collection by default is watched without it where lists would miss rows.
+func TestHiddenRowsOfAnOfferedCollection(t *testing.T) {
+	t.Parallel()
+	b := open(t, shop)
+	owner := b.ownAsGuest("public.orders", "public.clients", "pgherald.grants")
+	b.exec(`alter table public.orders enable row level security, force row level security`)
+	b.become(owner)
+	spec := parse(t, `tables: [{ name: "public.*", exclude: ["public.a*"], audience: "array['*']" }]`)
+	var notes []triggers.Note
+	if _, err := triggers.Apply(t.Context(), b.conn, spec, triggers.Notes(&notes)); err != nil {
+		t.Fatal(err)
+	}
+	sources, err := triggers.Collections(t.Context(), b.conn, spec)
+	if err != nil || len(sources) != 1 || sources[0].Name != "clients" {
+		t.Errorf("collections %v, %v", sources, err)
+	}
+	if len(notes) != 1 || !strings.Contains(notes[0].String(), "public.orders is no collection: row-level security hides its rows") {
+		t.Errorf("notes %v", notes)
+	}
+	b.exec(`reset session authorization`)
+	b.gives(`insert into public.orders values (1, 1)`, `orders_created 1 {"id":1,"client":1} {*}`)
 }

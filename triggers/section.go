@@ -93,9 +93,10 @@ func (s section) oldRow(rel relation) string {
 // direct generates a section that computes each event and writes it in one statement. An error fails the
 // application's write.
 func (s section) direct(t Table, rel relation) string {
-	var statements []string
+	statements := s.moves(t, rel)
+	columns, values := t.moves.columns(s.op)
 	for _, event := range s.events {
-		statements = append(statements, insertEvent(rel, event, joined(t))+";", "written = written or found;")
+		statements = append(statements, insertMoved(rel, event, joined(t), columns, values)+";", "written = written or found;")
 	}
 	return s.block(t, rel, statements)
 }

@@ -9,7 +9,14 @@ type Spec struct {
 	// Version orders the states of a spec: a lower one does not replace a higher one. 0 means none.
 	Version int64
 	Tables  []Table
+	// Patterns watch tables that the catalog lists. Every function of this package replaces them by these tables.
+	Patterns []Pattern
+	// source is the hash of the spec whose patterns were replaced.
+	source string
 }
+
+// isEmpty reports whether the spec watches nothing, whatever is in the database.
+func (s Spec) isEmpty() bool { return len(s.Tables) == 0 && len(s.Patterns) == 0 }
 
 // lists reports whether the spec has an entry for a table.
 func (s Spec) lists(name Name) bool {
@@ -32,6 +39,30 @@ type Table struct {
 	AbortOnError bool
 	// BigintAsText makes payloads show bigint columns as strings, which JavaScript reads without loss.
 	BigintAsText bool
+	// Columns chooses those of the default payload.
+	Columns Columns `json:",omitzero"`
+	// DefaultEvents watches inserts, updates and deletes, with types that begin with the table's name. A table
+	// without a key is watched for inserts only.
+	DefaultEvents bool `json:",omitempty"`
+	// Collection names the collection of the table's rows. Empty means that it is none.
+	Collection string `json:",omitempty"`
+	// Row holds the fields of the payload that are the row. Empty means all of them.
+	Row []string `json:",omitempty"`
+	// Filter holds the fields of the row by which clients may filter. FilterAll means all that have a kind.
+	Filter    []string `json:",omitempty"`
+	FilterAll bool     `json:",omitempty"`
+	// isOffered reports that the collection is a default: a table that cannot be one is watched all the same.
+	isOffered bool
+	// moves are what an update of a row writes beside its event. generate sets them.
+	moves moves
+	// pattern is the one that chose the table. It is empty for a table that the spec lists.
+	pattern string
+	// isNamed reports that Columns chose the columns of the default payload from those that the table has.
+	isNamed bool
+	// unfiltered are the fields that cannot be filter fields, each with the reason.
+	unfiltered []string
+	// broken says why the table cannot be watched as the spec says.
+	broken error
 }
 
 // A Join brings another table into scope, such as `public.activities a on a.id = n.activity_id`.
@@ -100,6 +131,9 @@ func (t Table) isWatched(op string) bool {
 	}
 	return len(t.events(op)) > 0
 }
+
+// RowEvents returns the events of inserts, updates and deletes, in this order.
+func (t Table) RowEvents() []Event { return slices.Concat(t.Insert, t.Update, t.Delete) }
 
 func (t Table) events(op string) []Event {
 	switch op {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -55,11 +56,19 @@ type typeInfo struct {
 	builtin bool
 	custom  bool // a function of the user's turns its values into JSON or text
 	array   bool
+	labels  []string // of an enum, in its order
+	sqlName string   // with its schema
 	parts   []uint32 // element, base type, subtype of a range, or columns
 }
 
 // types holds the types of the columns by oid.
 type types map[uint32]typeInfo
+
+// isBuiltin reports whether a type is PostgreSQL's own, and so is every type that it consists of.
+func (ts types) isBuiltin(oid uint32) bool {
+	t, ok := ts[oid]
+	return ok && t.builtin && !t.custom && !slices.ContainsFunc(t.parts, func(part uint32) bool { return !ts.isBuiltin(part) })
+}
 
 // spelling returns the spelling of a type. A composite type cannot contain itself.
 func (ts types) spelling(oid uint32) spelling {
@@ -89,9 +98,14 @@ func (ts types) spelling(oid uint32) spelling {
 // typesSQL reads the types of a table's columns, and the types that these consist of.
 const typesSQL = `
 with recursive closure as (
-	select 0::oid as whole, a.atttypid as oid
-	from pg_attribute as a
-	where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+	select 0::oid as whole, root.oid
+	from (
+		select a.atttypid
+		from pg_attribute as a
+		where a.attrelid = any ($1) and a.attnum > 0 and not a.attisdropped
+		union all
+		select unnest($2::oid[])
+	) as root (oid)
 	union
 	select t.oid, part.oid
 	from closure
@@ -115,22 +129,25 @@ select t.oid, t.typname::text, t.typtype::text, s.nspname = 'pg_catalog',
 			and c.casttarget in ('json'::regtype, 'text'::regtype)
 	),
 	t.typcategory = 'A' and t.typlen = -1 and t.typelem <> 0,
-	array(select part.oid from closure as part where part.whole = t.oid)
+	array(select part.oid from closure as part where part.whole = t.oid),
+	array(select e.enumlabel::text from pg_enum as e where e.enumtypid = t.oid order by e.enumsortorder),
+	format_type(t.oid, null)
 from (select distinct c.oid from closure as c) as found
 join pg_type as t on t.oid = found.oid
 join pg_namespace as s on s.oid = t.typnamespace`
 
-func loadTypes(ctx context.Context, tx pgx.Tx, oid uint32) (types, error) {
-	rows, err := tx.Query(ctx, typesSQL, oid)
+// loadTypes reads the types of the columns of tables, and further types.
+func loadTypes(ctx context.Context, tx pgx.Tx, tables, more []uint32) (types, error) {
+	rows, err := tx.Query(ctx, typesSQL, tables, more)
 	if err != nil {
 		return nil, fmt.Errorf("look up the types of its columns: %w", err)
 	}
 	found := types{}
 	var id uint32
 	var t typeInfo
-	_, err = pgx.ForEachRow(rows, []any{&id, &t.name, &t.kind, &t.builtin, &t.custom, &t.array, &t.parts}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &t.name, &t.kind, &t.builtin, &t.custom, &t.array, &t.parts, &t.labels, &t.sqlName}, func() error {
 		found[id] = t
-		t.parts = nil // or the next row would overwrite this slice
+		t.parts, t.labels = nil, nil // or the next row would overwrite these slices
 		return nil
 	})
 	if err != nil {
@@ -156,6 +173,9 @@ func (t Table) mentions() (first, second []string) {
 		}
 	}
 	for _, text := range texts {
+		if _, _, plain := plainColumn(text); plain {
+			continue
+		}
 		for rest := text; ; {
 			at := qualifiedPattern.FindStringSubmatchIndex(rest)
 			if at == nil {
@@ -181,6 +201,9 @@ func catalogName(ident string) string {
 // columns, views, functions and types of other schemas by all.
 func loadMentioned(ctx context.Context, tx pgx.Tx, t Table) (needs, error) {
 	first, second := t.mentions()
+	if len(first) == 0 {
+		return 0, nil
+	}
 	rows, err := tx.Query(ctx, `
 		select c.oid::bigint, c.relkind in ('r', 'p'), c.relrowsecurity
 		from unnest($1::text[], $2::text[]) as name (schema, name)
@@ -215,7 +238,7 @@ func loadMentioned(ctx context.Context, tx pgx.Tx, t Table) (needs, error) {
 		return 0, fmt.Errorf("look up what its expressions name: %w", err)
 	}
 	for _, table := range tables {
-		ts, err := loadTypes(ctx, tx, table)
+		ts, err := loadTypes(ctx, tx, []uint32{table}, nil)
 		if err != nil {
 			return 0, err
 		}

@@ -136,10 +136,10 @@ func spellingTables(t *testing.T, b *testBed, types []string) string {
 	return spec.String()
 }
 
-// write writes each value, changes it where that is possible, and deletes it.
-func writeSamples(t *testing.T, conn *pgx.Conn, b *testBed) {
+// writeSamples writes a value of each of the types, changes it where that is possible, and deletes it.
+func writeSamples(t *testing.T, conn *pgx.Conn, b *testBed, types int) {
 	t.Helper()
-	for i := range len(samples()) {
+	for i := range types {
 		pgtest.Exec(t, conn, fmt.Sprintf(`insert into public.target_%[1]d select * from public.source_%[1]d;
 			update public.target_%[1]d set id = 2; update public.target_%[1]d set v = null; delete from public.target_%[1]d`, i))
 		if b.one(fmt.Sprintf(`select (to_regclass('public.key_%d') is not null)::text`, i)) == "true" {
@@ -161,10 +161,12 @@ func TestSpellingDependsOnNoSetting(t *testing.T) {
 		select string_agg(t.typname, ' ' order by t.typname)
 		from pg_type as t
 		where t.typnamespace = 'pg_catalog'::regnamespace and t.typtype in ('b', 'r', 'm') and t.typcategory not in ('A', 'Z')
-			and t.typname <> all ($1::text[]) and t.typname not in ('pg_node_tree', 'gtsvector')`, types); missing != "null" {
+			and t.typname <> all ($1::text[]) and t.typname not in ('pg_node_tree', 'gtsvector')
+			-- The catalog's own types, without input: category Z since PostgreSQL 15.
+			and t.typname not in ('pg_brin_bloom_summary', 'pg_brin_minmax_multi_summary', 'pg_dependencies', 'pg_mcv_list', 'pg_ndistinct')`, types); missing != "null" {
 		t.Fatalf("types without a sample: %s", missing)
 	}
-	writeSamples(t, b.conn, b)
+	writeSamples(t, b.conn, b, len(types))
 	want := b.events()
 	if len(want) < 4*len(types) || strings.Contains(strings.Join(want, "\n"), "collection_reset") {
 		t.Fatalf("%d events with the default settings:\n%s", len(want), strings.Join(want, "\n"))
@@ -173,7 +175,7 @@ func TestSpellingDependsOnNoSetting(t *testing.T) {
 	hostile := pgtest.Connect(t, b.url)
 	pgtest.Exec(t, hostile, hostileSettings)
 	pgtest.Exec(t, hostile, temporaryShadows)
-	writeSamples(t, hostile, b)
+	writeSamples(t, hostile, b, len(types))
 	got := b.events()
 	if len(got) != len(want) {
 		t.Fatalf("%d events with hostile settings, want %d:\n%s", len(got), len(want), strings.Join(got, "\n"))

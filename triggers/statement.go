@@ -8,6 +8,11 @@ import (
 // insertInto begins every statement.
 const insertInto = "insert into pgherald.events (type, key, audience, data)\n"
 
+// insertColumns begins a statement that fills further columns.
+func insertColumns(columns []string) string {
+	return strings.Replace(insertInto, "data)", strings.Join(append([]string{"data"}, columns...), ", ")+")", 1)
+}
+
 // values are the SQL of what an event consists of, besides its type.
 type values struct {
 	key, audience, data string
@@ -37,6 +42,17 @@ func insertEvent(rel relation, event Event, from string) string {
 	return insertInto + list + sources(rel, event, from)
 }
 
+// insertMoved is insertEvent with further columns. The event is a subquery, so that no column of a joined table can take the
+// place of a variable.
+func insertMoved(rel relation, event Event, from string, columns, values []string) string {
+	if len(columns) == 0 {
+		return insertEvent(rel, event, from)
+	}
+	inner := strings.TrimPrefix(insertEvent(rel, event, from), insertInto)
+	return fmt.Sprintf("%sselect event.type, event.key, event.audience, event.data, %s\nfrom (\n%s\n) as event (type, key, audience, data)",
+		insertColumns(columns), strings.Join(values, ", "), indent(inner, 1))
+}
+
 // sources generates the FROM and WHERE clauses of an event. from is its FROM clause without the payload, or
 // empty: then the names n and o mean variables of plpgsql.
 func sources(rel relation, event Event, from string) string {
@@ -59,11 +75,14 @@ func joined(t Table) string {
 	return "from (select) as row\n" + joinsSQL(t.Joins)
 }
 
-// rowKey generates the key of a row as text.
+// rowKey generates the key of a row as text. Rows of a table without a key have none.
 func rowKey(rel relation, row string) string {
+	if len(rel.key) == 0 {
+		return "null::pg_catalog.text"
+	}
 	columns := make([]string, len(rel.key))
 	for i, k := range rel.key {
-		columns[i] = row + "." + quoteIdent(k)
+		columns[i] = hideLineBreaks(column(row, k))
 	}
 	if len(columns) == 1 {
 		return columns[0] + "::pg_catalog.text"

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db/bounds"
 )
 
 // lockSQL serializes changes of triggers. Only a role with rights on the table can hold this lock. The mode leaves
@@ -25,7 +27,7 @@ func transact(ctx context.Context, conn *pgx.Conn, left time.Duration, do func(p
 		return fmt.Errorf("begin the transaction: %w", err)
 	}
 	// Does nothing after a commit. After an error, the connection is usable again or lost.
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer bounds.Rollback(ctx, tx)
 	if err := localSettings(ctx, tx); err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func abandon(ctx context.Context, conn *pgx.Conn, opts pgx.TxOptions, do func(pg
 	if err != nil {
 		return fmt.Errorf("begin the transaction: %w", err)
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer bounds.Rollback(ctx, tx)
 	if err := localSettings(ctx, tx); err != nil {
 		return err
 	}
@@ -101,14 +103,18 @@ func abandon(ctx context.Context, conn *pgx.Conn, opts pgx.TxOptions, do func(pg
 // readTimeouts bounds a transaction that changes nothing. Validating an expression locks its tables as a SELECT does.
 const readTimeouts = `set local lock_timeout = '100ms'; set local statement_timeout = '10s'`
 
-// localSettings gives the transaction the settings of the trigger functions.
+// localSettings gives the transaction the settings of the trigger functions, and the bounds on what it may hold once its
+// client has gone: a frozen one would keep the watched tables locked.
 func localSettings(ctx context.Context, tx pgx.Tx) error {
 	var sql strings.Builder
 	for _, s := range allSettings() {
 		fmt.Fprintf(&sql, "set local %s = %s; ", s.name, s.value)
 	}
+	// The estimates of recursive queries over the catalog are so high that PostgreSQL would compile them, for a second.
+	sql.WriteString("set local jit = off;")
 	// The connected role may not see rows that the owner of the functions sees: see hiddenInExpressions.
-	sql.WriteString("set local row_security = on")
+	sql.WriteString("set local row_security = on;")
+	sql.WriteString(bounds.TransactionSQL)
 	if _, err := tx.Exec(ctx, sql.String()); err != nil {
 		return fmt.Errorf("set the parameters of the trigger functions: %w", err)
 	}

@@ -6,8 +6,11 @@ import "fmt"
 func truncateBody(t Table, rel relation, member Name) string {
 	if t.Truncate.AsDeletes {
 		variables := "gone " + member.String() + ";\n"
-		if !t.AbortOnError {
-			variables += guardVariables([]section{{op: opDelete, events: t.Delete}}, t)
+		sections := []section{{op: opDelete, events: t.Delete}}
+		if t.AbortOnError {
+			variables += t.moves.variables(sections)
+		} else {
+			variables += guardVariables(sections, t)
 		}
 		return body(rel.name, variables, truncatedRows(t, rel, member))
 	}

@@ -3,11 +3,16 @@ package triggers_test
 import (
 	"regexp"
 	"testing"
+
+	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/triggers"
 )
 
 // announced runs statements and returns the payloads of their wake-ups.
 func (b *testBed) announced(sql ...string) []string {
 	b.t.Helper()
+	// As a server's listener does: without one, writers send nothing. A session does not exclude itself.
+	pgtest.Exec(b.t, pgtest.Connect(b.t, b.url), `select pg_advisory_lock_shared($1)`, triggers.ListenerLock)
 	b.exec(`listen pgherald`)
 	for _, one := range sql {
 		b.exec(one)

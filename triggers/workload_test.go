@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -226,5 +227,17 @@ func TestWorkloadCascades(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// Rows of the activities show the assignments, whose events have their types.
+func TestOtherTablesOfACollection(t *testing.T) {
+	w := newWorkload(t)
+	sources, err := triggers.Collections(t.Context(), w.conn, triggers.Workload())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sources) != 1 || !slices.Contains(sources[0].Others, "public.assignments") || slices.Contains(sources[0].Others, "public.activities") {
+		t.Errorf("got %+v", sources)
 	}
 }

@@ -26,25 +26,24 @@ type fields map[string]bool
 // TestClientKnowsTheEventsOfTheTables compares the client's TypeScript types of the payloads with
 // the workload's spec.
 func TestClientKnowsTheEventsOfTheTables(t *testing.T) {
-	ts := readTypes(t, "client/src/events.ts")
+	ts := readEventTypes(t)
 	want := payloads(triggers.Workload())
 	want["presence_updated"] = fields{"userId": false, "isOnline": false}                                          // no table writes it
 	want["collection_reset"] = fields{"table": true, "key": true, "type": true, "reason": false, "sqlstate": true} // for every table
 	got := make(map[string]fields)
-	for kind, name := range ts.events("LogEvents") {
+	for kind, name := range ts.events("LogEvents", "ActivityEvents") {
 		got[kind] = ts.fields(t, name)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("web/client/src/events.ts differs from triggers/workload.yaml; true means optional (-triggers +client):\n%s", diff)
+		t.Errorf("%v differ from triggers/workload.yaml; true means optional (-triggers +client):\n%s", typeFiles, diff)
 	}
 }
 
 // TestClientKnowsTheEventsOfTheStream compares the client's control events with the constants of package stream.
 func TestClientKnowsTheEventsOfTheStream(t *testing.T) {
-	ts := readTypes(t, "client/src/events.ts")
+	ts := readEventTypes(t)
 	kinds := constants(t, "Type")
-	known := ts.events("StreamEvents")
-	maps.Copy(known, ts.events("LogEvents"))
+	known := ts.events("StreamEvents", "LogEvents")
 	known["batch"] = "" // the client delivers the events in it instead
 	for _, kind := range kinds {
 		if _, ok := known[kind]; !ok {
@@ -75,7 +74,7 @@ func TestClientKnowsSync(t *testing.T) {
 		name, options, _ := strings.Cut(sync.Field(i).Tag.Get("json"), ",")
 		want[name] = options == "omitempty"
 	}
-	if diff := cmp.Diff(want, readTypes(t, "client/src/events.ts").fields(t, "Sync")); diff != "" {
+	if diff := cmp.Diff(want, readEventTypes(t).fields(t, "Sync")); diff != "" {
 		t.Errorf("the data of sync (-stream +client):\n%s", diff)
 	}
 }
@@ -94,7 +93,7 @@ func payloads(spec triggers.Spec) map[string]fields {
 		}
 	}
 	for _, table := range spec.Tables {
-		for _, event := range slices.Concat(table.Insert, table.Update, table.Delete) {
+		for _, event := range table.RowEvents() {
 			var names []string
 			for _, field := range event.Payload {
 				names = append(names, field.Name)
@@ -161,16 +160,27 @@ var (
 	memberLine    = regexp.MustCompile(`^  (\w+\??): (.+);$`)
 )
 
-// readTypes parses the interfaces of a TypeScript file.
-func readTypes(t *testing.T, path string) types {
+// typeFiles are the files of the client that declare the events: those of every server, and those of the example.
+var typeFiles = []string{"client/src/events.ts", "client/src/activities/events.ts"}
+
+// readEventTypes parses the interfaces of typeFiles.
+func readEventTypes(t *testing.T) types {
 	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ts := types{extends: make(map[string]string), members: make(map[string]map[string]string)}
+	for _, path := range typeFiles {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ts.read(string(content))
+	}
+	return ts
+}
+
+// read adds the interfaces of a file.
+func (ts types) read(content string) {
 	current := ""
-	for line := range strings.Lines(string(content)) {
+	for line := range strings.Lines(content) {
 		line = strings.TrimRight(line, "\n")
 		if m := interfaceLine.FindStringSubmatch(line); m != nil {
 			current = m[1]
@@ -184,11 +194,16 @@ func readTypes(t *testing.T, path string) types {
 			ts.members[current][m[1]] = m[2]
 		}
 	}
-	return ts
 }
 
-// events returns the members of an interface that maps types of events to interfaces.
-func (ts types) events(name string) map[string]string { return maps.Clone(ts.members[name]) }
+// events returns the members of interfaces that map types of events to interfaces.
+func (ts types) events(names ...string) map[string]string {
+	out := make(map[string]string)
+	for _, name := range names {
+		maps.Copy(out, ts.members[name])
+	}
+	return out
+}
 
 // fields returns the members of an interface, with the inherited ones.
 func (ts types) fields(t *testing.T, name string) fields {

@@ -38,7 +38,7 @@ const everyPayload = `
 // TypeScript interface. A payload must have no unknown field, and the interface must declare no
 // type that no payload has.
 func TestPayloadsHaveTheClientsTypes(t *testing.T) {
-	ts := readTypes(t, "client/src/events.ts")
+	ts := readEventTypes(t)
 	conn := pgtest.Connect(t, pgtest.NewDatabase(t))
 	pgtest.Exec(t, conn, everyPayload, pgx.QueryExecModeSimpleProtocol)
 	seen := make(map[string]bool)
@@ -46,7 +46,7 @@ func TestPayloadsHaveTheClientsTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := ts.events("LogEvents")
+	known := ts.events("LogEvents", "ActivityEvents")
 	var kind, data string
 	if _, err := pgx.ForEachRow(rows, []any{&kind, &data}, func() error {
 		var value any

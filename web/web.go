@@ -1,9 +1,9 @@
-// Package web serves the dashboard: a page that shows the activities, lets users change them, and
-// lists the events and the state of the stream.
+// Package web serves the pages: the console at /, for any table, and the dashboard of the activities at /activities, which
+// shows them, lets users change them, and lists the events and the state of the stream.
 //
-// The dashboard consists of plain ES modules and style sheets, without a framework, a build step or
-// foreign origins. All its URLs are relative, so a proxy may serve it under any path.
-// docs/dashboard.md describes it.
+// Pages consist of plain ES modules and style sheets, without a framework, a build step or
+// foreign origins. The server joins those of a page at the first request. All their URLs are relative, so a proxy may serve them under any path.
+// docs/console.md and docs/dashboard.md describe them.
 package web
 
 import (
@@ -18,10 +18,12 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"strings"
+	"sync"
 	"time"
 )
 
-//go:embed dashboard
+//go:embed console dashboard shared
 var files embed.FS
 
 // policy is the content security policy of the page. The page loads files and sends requests only
@@ -29,12 +31,12 @@ var files embed.FS
 // payload of an event cannot become one.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-// file is a file of the page, plain and compressed with gzip to about a third.
+// file is a file of the page, plain and compressed with gzip to about a third, which the first request for it does.
 type file struct {
 	name        string
 	contentType string
 	plain       variant
-	zipped      variant
+	zipped      func() variant
 }
 
 // variant is the content of a file in one encoding. HTTP requires a different ETag for each encoding.
@@ -43,46 +45,73 @@ type variant struct {
 	etag    string
 }
 
-// Page returns a handler that serves the page and its files to GET and HEAD requests. It responds
+// Page returns a handler that serves the pages and their files to GET and HEAD requests. It responds
 // to other paths with 404 and problem details (RFC 9457), as the API does. activities says whether the server has
-// the API of the activities; otherwise the page asks for none, and so causes no 404.
+// the API of the activities; without it there is no page at /activities, and no link to one. The first request joins the
+// files: a server that starts has clients that wait for it.
 func Page(activities bool) http.Handler {
-	served := load()
-	if !activities {
-		served["/"] = newFile("index.html", withoutActivities(served["/"].plain.content))
-	}
+	served := sync.OnceValue(func() map[string]*file { return loadPages(activities) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f, ok := served[r.URL.Path]
-		if !ok {
+		f, ok := served()[r.URL.Path]
+		switch {
+		case ok:
+			f.serve(w, r)
+		case activities && r.URL.Path == "/activities/":
+			w.Header().Set("Location", "../activities") // relative: a proxy may serve the page under a path
+			w.WriteHeader(http.StatusPermanentRedirect)
+		default:
 			notFound(w, r)
-			return
 		}
-		f.serve(w, r)
 	})
 }
 
-// withoutActivities marks the page of a server that watches other tables.
-func withoutActivities(page []byte) []byte {
-	return bytes.Replace(page, []byte("<html "), []byte(`<html data-activities="none" `), 1)
+// loadPages returns what Page serves, by URL path.
+func loadPages(activities bool) map[string]*file {
+	served := load()
+	console, dashboard := takePage(served, "console"), takePage(served, "dashboard")
+	if activities {
+		console = withLink(console)
+		served["/activities"] = newFile("index.html", dashboard)
+	}
+	for name := range served {
+		if strings.HasPrefix(name, "/shared/html/") {
+			delete(served, name) // parts of pages, and no pages
+		}
+	}
+	served["/"] = newFile("index.html", console)
+	return served
+}
+
+// takePage removes the page of a folder from the files, and returns it with its modules joined. It panics if they cannot be, which
+// only a bug can cause.
+func takePage(served map[string]*file, dir string) []byte {
+	name := "/" + dir + "/index.html"
+	page, err := linkPage(served, dir, served[name].plain.content)
+	if err != nil {
+		panic(err)
+	}
+	delete(served, name)
+	return page
+}
+
+// withLink returns the console with its link to the dashboard.
+func withLink(page []byte) []byte {
+	return bytes.Replace(page, []byte("<html "), []byte(`<html data-activities="elsewhere" `), 1)
 }
 
 // load reads the embedded files and returns them by URL path. It panics if it cannot read them,
 // which only a bug can cause.
 func load() map[string]*file {
-	page, err := fs.Sub(files, "dashboard")
-	if err != nil {
-		panic(err)
-	}
 	served := make(map[string]*file)
-	err = fs.WalkDir(page, ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := fs.ReadFile(page, name)
+		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
-		served[pathOf(name)] = newFile(name, content)
+		served["/"+name] = newFile(name, content)
 		return nil
 	})
 	if err != nil {
@@ -91,19 +120,12 @@ func load() map[string]*file {
 	return served
 }
 
-func pathOf(name string) string {
-	if name == "index.html" {
-		return "/"
-	}
-	return "/" + name
-}
-
 func newFile(name string, content []byte) *file {
 	return &file{
 		name:        name,
 		contentType: contentType(name),
 		plain:       newVariant(content),
-		zipped:      newVariant(compress(content)),
+		zipped:      sync.OnceValue(func() variant { return newVariant(compress(content)) }),
 	}
 }
 
@@ -158,7 +180,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Vary", "Accept-Encoding")
 	sent := f.plain
 	if acceptsGzip.MatchString(r.Header.Get("Accept-Encoding")) {
-		sent = f.zipped
+		sent = f.zipped()
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("ETag", sent.etag)
@@ -177,7 +199,7 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 		"type":     "about:blank",
 		"title":    http.StatusText(http.StatusNotFound),
 		"status":   http.StatusNotFound,
-		"detail":   "no page at this path: the dashboard is at /, the stream at /api/events",
+		"detail":   "no page at this path: the console is at /, the stream at /api/events",
 		"instance": r.URL.Path,
 	})
 }

@@ -120,8 +120,19 @@ func (a *Activities) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set(request.CursorHeader, page.Cursor)
+	w.Header().Set("Allow", a.allowed())
 	request.Respond(w, http.StatusOK, page)
 	return nil
+}
+
+// allowed returns the methods that the identity may use on the list, so that a page can offer forms to those who may
+// write only. Without authentication every client may.
+func (a *Activities) allowed() string {
+	id := a.store.user
+	if id.User == "" || a.opts.WriteRole != "" && id.HasRole(a.opts.WriteRole) {
+		return "GET, HEAD, POST"
+	}
+	return "GET, HEAD"
 }
 
 func (a *Activities) create(w http.ResponseWriter, r *http.Request) error {

@@ -45,9 +45,12 @@ func notesMember(into **string) request.Member {
 
 func updateTypeMember(into **string) request.Member {
 	m := request.Label("updateType", into)
-	m.OneOf = []string{"status", "assignment", "general"}
+	m.OneOf = updateTypes()
 	return m
 }
+
+// updateTypes returns what a note can be about.
+func updateTypes() []string { return []string{"status", "assignment", "general"} }
 
 func decodeNewActivity(w http.ResponseWriter, r *http.Request, maxBody int64) (in newActivity, err error) {
 	var null bool // a null assignedTo means the same as none

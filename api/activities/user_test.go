@@ -156,3 +156,21 @@ func TestMissingPrivilege(t *testing.T) {
 		t.Errorf("log %s", s.log.String())
 	}
 }
+
+// A page leaves out its forms for users who may not write.
+func TestListSaysWhoMayWrite(t *testing.T) {
+	secured, open := newSecuredServer(t), newServer(t)
+	for _, test := range []struct {
+		server *server
+		header []string
+		want   string
+	}{
+		{secured, as(t, "ada", "nurse"), "GET, HEAD, POST"},
+		{secured, as(t, "ada", "doctor"), "GET, HEAD"},
+		{open, nil, "GET, HEAD, POST"},
+	} {
+		if got := test.server.do(http.StatusOK, http.MethodGet, path, "", test.header...).header.Get("Allow"); got != test.want {
+			t.Errorf("with %q: Allow = %q, want %q", test.header, got, test.want)
+		}
+	}
+}

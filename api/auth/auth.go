@@ -1,5 +1,5 @@
-// Package auth authenticates requests: it finds the token of a request, verifies it, and returns the
-// user's identity.
+// Package auth authenticates requests: it returns the identity of a request's user. A JWT finds the token of a
+// request and verifies it. A Forward asks the application, which knows its own sessions.
 //
 // A token is a JWT. A request has it in the header Authorization, in the cookie __Host-pgherald or, if
 // Options.AllowURLToken is set, in the URL. Options determine the valid keys, issuer and audience. The
@@ -15,50 +15,18 @@
 package auth
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/pgherald/pgherald/stream/identity"
 )
 
-// anonymous is the display name of the anonymous user.
-const anonymous = "anonymous"
-
-// Identity is the user of a request. The zero Identity is anonymous: it has no roles and no grants, and
-// does not expire.
-type Identity struct {
-	User string // empty if anonymous
-	// Roles and Grants are sorted and without duplicates. Grants are matched against the audience of
-	// events.
-	Roles, Grants []string
-	// Expires is the end of the identity's validity; zero means never.
-	Expires time.Time
-	// TokenID is the token's claim jti, empty if it has none. IssuedAt is its claim iat, zero if it has none.
-	// A revocation names one of them.
-	TokenID  string
-	IssuedAt time.Time
-}
-
-// HasExpired reports whether the identity is no longer valid.
-func (id Identity) HasExpired(now time.Time) bool {
-	return !id.Expires.IsZero() && !now.Before(id.Expires)
-}
-
-// Name returns the user, or "anonymous", for logs and statistics.
-func (id Identity) Name() string {
-	if id.User == "" {
-		return anonymous
-	}
-	return id.User
-}
-
-// HasRole reports whether the identity has the role.
-func (id Identity) HasRole(role string) bool {
-	_, ok := slices.BinarySearch(id.Roles, role)
-	return ok
-}
+// Identity is the user of a request.
+type Identity = identity.Identity
 
 // Authenticator determines the identity of a request.
 type Authenticator interface {
@@ -74,6 +42,11 @@ type Error struct {
 	Detail string // for people: what is wrong and what to do
 	// RetryAfter is the time after which the same request may succeed; 0 if that is unknown.
 	RetryAfter time.Duration
+	// IsExpected says that the log gets no line for the request, although the status is 5xx: it says why already, and
+	// clients could cause one with each request.
+	IsExpected bool
+	// Application holds the body of the application's refusal: JSON, or nil.
+	Application json.RawMessage
 }
 
 func (e *Error) Error() string { return e.Detail }
@@ -132,7 +105,7 @@ func foreignOrigin() *Error {
 // keysUnavailable returns the error for a token whose key the server may be able to fetch after a time.
 func keysUnavailable(after time.Duration) *Error {
 	return &Error{
-		Status: http.StatusServiceUnavailable, Code: "keys_unavailable", RetryAfter: after,
+		Status: http.StatusServiceUnavailable, Code: "keys_unavailable", RetryAfter: after, IsExpected: true,
 		Detail: "the server does not have the key that verifies this token: try again in a moment",
 	}
 }

@@ -50,26 +50,39 @@ func (c *claimSet) date(name string) (*jwt.NumericDate, error) {
 	return jwt.NewNumericDate(time.Unix(int64(seconds), 0)), nil
 }
 
+// claimReader reads what claims say about a user.
+type claimReader struct {
+	roles  string // the claim with the user's roles
+	grants string // the claim with the user's grants; if empty, they are user:NAME and role:ROLE
+}
+
 // identity reads the claims of a token whose signature, issuer, audience and times are valid.
 func (j *JWT) identity(claims *claimSet) (Identity, error) {
-	id := Identity{}
-	id.User, _ = claims.MapClaims["sub"].(string)
-	if !isName(id.User) {
-		return Identity{}, invalidClaims(fmt.Sprintf("the claim sub must be a string of 1 to %d bytes", maxName))
-	}
-	if value, ok := claims.MapClaims["jti"]; ok {
-		if id.TokenID, _ = value.(string); !isName(id.TokenID) {
-			return Identity{}, invalidClaims(fmt.Sprintf("the claim jti must be a string of 1 to %d bytes", maxName))
-		}
+	id, err := claimReader{j.opts.RolesClaim, j.opts.GrantsClaim}.read(claims.MapClaims)
+	if err != nil {
+		return Identity{}, err
 	}
 	if err := j.readTimes(claims, &id); err != nil {
 		return Identity{}, err
 	}
-	var err error
-	if id.Roles, err = nameList(claims.MapClaims, j.opts.RolesClaim); err != nil {
+	return id, nil
+}
+
+// read returns the identity that the claims name, without its times.
+func (c claimReader) read(claims jwt.MapClaims) (id Identity, err error) {
+	id.User, _ = claims["sub"].(string)
+	if !isName(id.User) {
+		return Identity{}, invalidClaims(fmt.Sprintf("the claim sub must be a string of 1 to %d bytes", maxName))
+	}
+	if value, ok := claims["jti"]; ok {
+		if id.TokenID, _ = value.(string); !isName(id.TokenID) {
+			return Identity{}, invalidClaims(fmt.Sprintf("the claim jti must be a string of 1 to %d bytes", maxName))
+		}
+	}
+	if id.Roles, err = nameList(claims, c.roles); err != nil {
 		return Identity{}, err
 	}
-	if id.Grants, err = j.grants(claims.MapClaims, id.User, id.Roles); err != nil {
+	if id.Grants, err = c.readGrants(claims, id.User, id.Roles); err != nil {
 		return Identity{}, err
 	}
 	return id, nil
@@ -96,16 +109,21 @@ func (j *JWT) readTimes(claims *claimSet, id *Identity) error {
 	return nil
 }
 
-func (j *JWT) grants(claims jwt.MapClaims, user string, roles []string) ([]string, error) {
-	if j.opts.GrantsClaim != "" {
-		return nameList(claims, j.opts.GrantsClaim)
+func (c claimReader) readGrants(claims jwt.MapClaims, user string, roles []string) ([]string, error) {
+	if c.grants != "" {
+		return nameList(claims, c.grants)
 	}
+	return defaultGrants(user, roles), nil
+}
+
+// defaultGrants returns the grants of a user for whom none are named.
+func defaultGrants(user string, roles []string) []string {
 	grants := []string{"user:" + user}
 	for _, role := range roles {
 		grants = append(grants, "role:"+role)
 	}
 	slices.Sort(grants)
-	return grants, nil
+	return grants
 }
 
 // nameList reads a claim with names: an array of strings or, like the claim scope, one string with

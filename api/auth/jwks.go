@@ -24,12 +24,16 @@ func checkURL(text string) error {
 	if err != nil || u.Host == "" {
 		return errors.New("it is no URL such as https://issuer.example/.well-known/jwks.json")
 	}
-	ip := net.ParseIP(u.Hostname())
-	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme == "https" || u.Scheme == "http" && local {
+	if u.Scheme == "https" || u.Scheme == "http" && IsLocal(u) {
 		return nil
 	}
 	return fmt.Errorf("%s is not https: give an https URL, so that the keys cannot be replaced on the way", u.Redacted())
+}
+
+// IsLocal reports whether a URL names this host: no attacker is on the way to it.
+func IsLocal(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func checkRedirect(r *http.Request, via []*http.Request) error {

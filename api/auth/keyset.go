@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/pgherald/pgherald/stream/backoff"
 )
 
 // Limits of fetching a key set.
@@ -37,7 +40,8 @@ const (
 // maxKeyWait at most.
 type keySet struct {
 	opts   Options
-	wanted chan struct{} // has a value when a token names an unknown key
+	retry  *backoff.Retry // for its lines: fetches are minFetchPeriod apart
+	wanted chan struct{}  // has a value when a token names an unknown key
 
 	mu        sync.Mutex // guards the fields below
 	keys      []verificationKey
@@ -57,7 +61,11 @@ func fetchKeySet(ctx context.Context, o Options) (*keySet, error) {
 		return nil, fmt.Errorf("fetch the keys that verify tokens: %w", err)
 	}
 	s := &keySet{
-		opts: o, wanted: make(chan struct{}, 1), fetched: make(chan struct{}), undecided: make(map[[sha256.Size]byte]int),
+		opts: o, retry: backoff.New(backoff.Options{
+			Min: minFetchPeriod, Max: minFetchPeriod, Level: slog.LevelWarn, Logger: o.Logger,
+			Failing: "key set not fetched, keeping the previous keys", Recovered: "key set fetched again",
+		}),
+		wanted: make(chan struct{}, 1), fetched: make(chan struct{}), undecided: make(map[[sha256.Size]byte]int),
 	}
 	return s, s.fetch(ctx)
 }
@@ -76,22 +84,10 @@ func (s *keySet) run(ctx context.Context) {
 		s.mu.Lock()
 		wait := s.untilFetch()
 		s.mu.Unlock()
-		if wait > 0 && !sleep(ctx, wait) {
+		if backoff.Sleep(ctx, wait) != nil {
 			return
 		}
 		_ = s.fetch(ctx) // it logs the error; the next token or tick tries again
-	}
-}
-
-// sleep waits for d. It returns false if ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -111,8 +107,8 @@ func (s *keySet) fetch(ctx context.Context) error {
 	keys, err := fetchJWKS(ctx, s.opts.Client, s.opts.JWKS)
 	if err != nil {
 		err = fmt.Errorf("fetch the keys that verify tokens: %w", err)
-		s.opts.Logger.Warn("key set not fetched, keeping the previous keys", "error", err)
 	}
+	s.retry.Done(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {

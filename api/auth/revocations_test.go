@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -13,8 +14,8 @@ func TestRevocations(t *testing.T) {
 	if code := codeOf(t, r.Check(auth.Identity{User: "alice"})); code != "revocations_unavailable" {
 		t.Errorf("before the set is loaded: code %q", code)
 	}
-	r.Replace([]auth.Revocation{{TokenID: "t1"}, {User: "alice", IssuedBefore: at(10)}})
-	r.Add([]auth.Revocation{{User: "alice", IssuedBefore: at(5)}, {IssuedBefore: at(-100)}, {TokenID: "t2"}})
+	r.Replace([]auth.Revocation{{TokenID: "t1"}, {User: "alice", IssuedBefore: at(10)}}, nil)
+	r.Add([]auth.Revocation{{User: "alice", IssuedBefore: at(5)}, {IssuedBefore: at(-100)}, {TokenID: "t2"}}, nil)
 	for name, c := range map[string]struct {
 		id      auth.Identity
 		revoked bool
@@ -37,8 +38,18 @@ func TestRevocations(t *testing.T) {
 			t.Errorf("%s: code %q", name, code)
 		}
 	}
-	r.Replace(nil)
+	r.Replace(nil, nil)
 	if r.Contains(auth.Identity{User: "alice", TokenID: "t1"}) {
 		t.Error("a revocation is left after the set was replaced")
+	}
+}
+
+// A bar has an end that a client can read, whatever its row says.
+func TestBarThatHardlyEnds(t *testing.T) {
+	r := auth.NewRevocations()
+	r.Replace(nil, []auth.Disconnect{{User: "alice", Until: time.Now().AddDate(1000, 0, 0)}})
+	err := r.Check(auth.Identity{User: "alice", IssuedAt: now})
+	if e, ok := errors.AsType[*auth.Error](err); !ok || e.Code != "disconnected" || e.RetryAfter < time.Hour || e.RetryAfter > 366*24*time.Hour {
+		t.Errorf("%+v", err)
 	}
 }

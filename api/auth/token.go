@@ -48,7 +48,7 @@ func (j *JWT) extractToken(r *http.Request) (string, error) {
 	for _, c := range r.CookiesNamed(Cookie) {
 		cookies = append(cookies, c.Value)
 	}
-	if len(cookies) > 0 && !j.isFromTrustedPage(r) {
+	if len(cookies) > 0 && !isFromTrustedPage(r, j.opts.Origins) {
 		return "", foreignOrigin()
 	}
 	if len(cookies) > 0 {
@@ -82,8 +82,9 @@ func onlyToken(tokens []string) (string, error) {
 	return tokens[0], nil
 }
 
-func (j *JWT) isFromTrustedPage(r *http.Request) bool {
-	return slices.Contains(j.opts.Origins, r.Header.Get("Origin")) || isFromOwnPage(r)
+// isFromTrustedPage reports whether a page of this server's origin, or of one of the origins, caused a request.
+func isFromTrustedPage(r *http.Request, origins []string) bool {
+	return slices.Contains(origins, r.Header.Get("Origin")) || isFromOwnPage(r)
 }
 
 // isFromOwnPage reports whether a page of this server's origin, or the user, caused a request. The

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/pgherald/pgherald/api/admission"
+	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/sse"
 	"github.com/pgherald/pgherald/stream"
 )
@@ -40,29 +42,35 @@ type Metrics struct {
 	registry *prometheus.Registry
 	types    typeCounters
 
-	open      prometheus.Gauge
-	opened    *prometheus.CounterVec
-	closed    *prometheus.CounterVec
-	resets    *prometheus.CounterVec
-	rejected  *prometheus.CounterVec
-	requests  *prometheus.CounterVec
-	sockets   prometheus.Gauge
-	evicted   *prometheus.CounterVec
-	refused   *prometheus.CounterVec
-	duration  prometheus.Histogram
-	bytes     prometheus.Counter
-	delivered prometheus.Counter
-	partial   *prometheus.CounterVec
-	reloads   *prometheus.CounterVec
-	latency   prometheus.Histogram
-	readLag   prometheus.Histogram
+	open          prometheus.Gauge
+	opened        *prometheus.CounterVec
+	closed        *prometheus.CounterVec
+	resets        *prometheus.CounterVec
+	resetCounts   map[stream.ResetReason]*atomic.Uint64
+	rejected      *prometheus.CounterVec
+	requests      *prometheus.CounterVec
+	sockets       prometheus.Gauge
+	evicted       *prometheus.CounterVec
+	refused       *prometheus.CounterVec
+	forwards      *prometheus.CounterVec
+	forwardTime   prometheus.Histogram
+	duration      prometheus.Histogram
+	bytes         prometheus.Counter
+	plain         prometheus.Counter // of compressed streams, before compression
+	compressed    prometheus.Counter // of the same, after it
+	delivered     prometheus.Counter
+	partial       *prometheus.CounterVec
+	reloads       *prometheus.CounterVec
+	insertToRead  prometheus.Histogram
+	insertToWrite prometheus.Histogram
+	readToWrite   prometheus.Histogram
 }
 
 // New returns the metrics of a server of the given version, all at 0.
 func New(version string) *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		open:     newGauge("connections", "Open streams."),
+		registry: prometheus.NewRegistry(), resetCounts: make(map[stream.ResetReason]*atomic.Uint64),
+		open: newGauge("connections", "Open streams."),
 		opened: newCounters("connections_opened_total", "Streams opened, by mode of the first sync event.",
 			"mode", stream.ModeLive, stream.ModeResumed, stream.ModeReset),
 		closed: newCounters("connections_closed_total", "Streams closed, by reason.", "reason", sse.CloseReasons()...),
@@ -76,27 +84,37 @@ func New(version string) *Metrics {
 			"limit", SocketLimits()...),
 		refused: newCounters("sockets_refused_total", "New sockets that were closed because all others were busy, by limit.",
 			"limit", SocketLimits()...),
+		forwards: newCounters("auth_requests_total", "Requests whose identity came from the application (--auth=forward), by outcome.",
+			"outcome", auth.ForwardOutcomes()...),
+		forwardTime: newHistogram("auth_request_seconds", "Time until the application had answered who a client is.", delayBuckets),
 		duration: newHistogram("connection_duration_seconds", "Durations of closed streams.",
 			[]float64{1, 5, 30, 60, 300, 900, 3600, 14400, 86400}),
-		bytes:     newCounter("sent_bytes_total", "Bytes written to streams."),
-		delivered: newCounter("sent_events_total", "Events written to streams: an event for a thousand clients counts a thousand times."),
+		bytes:      newCounter("sent_bytes_total", "Bytes written to streams."),
+		plain:      newCounter("compress_plain_bytes_total", "Bytes of streams with gzip (--compress), before compression."),
+		compressed: newCounter("compress_sent_bytes_total", "Bytes of streams with gzip (--compress), after compression."),
+		delivered:  newCounter("sent_events_total", "Events written to streams: an event for a thousand clients counts a thousand times."),
 		partial: newCounters("incomplete_events_total", "Events that clients receive without their data, by reason.",
 			"reason", stream.Incompletes()...),
 		reloads: newCounters("collection_resets_total", "Events that ask every client to load a table again, by reason.",
 			"reason", reloadReasons()...),
-		latency: newHistogram("commit_to_write_seconds", "Time from the trigger's clock until a shard had written an event to its clients "+
-			"that were ready: one observation per event and shard.", delayBuckets),
-		readLag: newHistogram("read_lag_seconds", "Time from the trigger's clock until the server read an event from the log: "+
+		insertToRead: newHistogram("insert_to_read_seconds", "Time from the trigger's clock until the server read an event from the log: "+
 			"one observation per event.", delayBuckets),
+		insertToWrite: newHistogram("insert_to_write_seconds", "Time from the trigger's clock until a shard had written an event to its clients "+
+			"that were ready: one observation per event and shard.", delayBuckets),
+		readToWrite: newHistogram("read_to_write_seconds", "Time from the read of an event until a shard had written it to its clients "+
+			"that were ready: one observation per event and shard.", delayBuckets),
 		types: typeCounters{
 			vec:    newCounters[string]("events_total", "Events read from the log, by type.", "type"),
 			byType: make(map[string]prometheus.Counter),
 		},
 	}
+	for _, reason := range stream.ResetReasons() {
+		m.resetCounts[reason] = new(atomic.Uint64)
+	}
 	build := newGauge("build_info", "Always 1; the label is the version of the server.", "version", version)
 	build.Set(1)
-	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.requests, m.sockets, m.evicted, m.refused, m.duration, m.bytes, m.delivered, m.partial, m.reloads,
-		m.types.vec, m.latency, m.readLag, build,
+	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.requests, m.sockets, m.evicted, m.refused, m.forwards, m.forwardTime, m.duration, m.bytes, m.plain, m.compressed, m.delivered, m.partial, m.reloads,
+		m.types.vec, m.insertToRead, m.insertToWrite, m.readToWrite, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -115,7 +133,7 @@ func (m *Metrics) EventRead(e *stream.Event) {
 	if e.Incomplete != "" {
 		m.partial.WithLabelValues(string(e.Incomplete)).Inc()
 	}
-	m.readLag.Observe(secondsSince(e.At.UnixNano(), time.Now()))
+	m.insertToRead.Observe(secondsSince(e.At.UnixNano(), time.Now()))
 }
 
 // reloadReasons returns the reasons of a collection_reset: the spec's SQL raised an error, the triggers missed
@@ -174,9 +192,31 @@ func (m *Metrics) SocketEvicted(limit SocketLimit) { m.evicted.WithLabelValues(s
 // SocketRefused counts a new socket that was closed for lack of room.
 func (m *Metrics) SocketRefused(limit SocketLimit) { m.refused.WithLabelValues(string(limit)).Inc() }
 
+// Forwarded counts a request whose identity came from the application, and observes how long that took.
+func (m *Metrics) Forwarded(outcome auth.ForwardOutcome, took time.Duration) {
+	m.forwards.WithLabelValues(string(outcome)).Inc()
+	if outcome != auth.OutcomeCached {
+		m.forwardTime.Observe(took.Seconds())
+	}
+}
+
 // Reset counts a reset that a client received.
 func (m *Metrics) Reset(reason stream.ResetReason) {
 	m.resets.WithLabelValues(knownOrOther(stream.ResetReasons(), reason)).Inc()
+	if count := m.resetCounts[reason]; count != nil {
+		count.Add(1)
+	}
+}
+
+// Resets returns how often clients received a reset, by reason, without the reasons that never occurred.
+func (m *Metrics) Resets() map[string]uint64 {
+	counts := make(map[string]uint64)
+	for reason, count := range m.resetCounts {
+		if n := count.Load(); n > 0 {
+			counts[string(reason)] = n
+		}
+	}
+	return counts
 }
 
 // Sent counts bytes and events that were written to clients.
@@ -185,11 +225,11 @@ func (m *Metrics) Sent(bytes int64, events uint64) {
 	m.delivered.Add(float64(events))
 }
 
-// Written observes the latency of events that a shard has just written to its clients. at holds the
-// trigger's clock for each, in Unix nanoseconds.
-func (m *Metrics) Written(at []int64, now time.Time) {
-	for _, t := range at {
-		m.latency.Observe(secondsSince(t, now))
+// Written observes the latency of events that a shard has just written to its clients.
+func (m *Metrics) Written(times []stream.EventTimes, now time.Time) {
+	for _, t := range times {
+		m.insertToWrite.Observe(secondsSince(t.Inserted, now))
+		m.readToWrite.Observe(secondsSince(t.Read, now))
 	}
 }
 

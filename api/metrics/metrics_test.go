@@ -63,8 +63,12 @@ func TestStreamsAreCountedByLabel(t *testing.T) {
 func TestLatencyIsNeverNegative(t *testing.T) {
 	m := metrics.New("")
 	now := time.Now()
-	m.Written([]int64{now.Add(time.Hour).UnixNano(), now.Add(-time.Second).UnixNano()}, now)
-	checkLines(t, m, `pgherald_commit_to_write_seconds_sum 1`, `pgherald_commit_to_write_seconds_count 2`)
+	m.Written([]stream.EventTimes{
+		{Inserted: now.Add(time.Hour).UnixNano(), Read: now.Add(-2 * time.Second).UnixNano()},
+		{Inserted: now.Add(-time.Second).UnixNano(), Read: now.UnixNano()},
+	}, now)
+	checkLines(t, m, `pgherald_insert_to_write_seconds_sum 1`, `pgherald_insert_to_write_seconds_count 2`,
+		`pgherald_read_to_write_seconds_sum 2`, `pgherald_read_to_write_seconds_count 2`)
 }
 
 func TestSourcesAreExported(t *testing.T) {
@@ -98,9 +102,9 @@ func TestUnknownFiguresOfTheLogAreOmitted(t *testing.T) {
 func BenchmarkWritten(b *testing.B) {
 	m := metrics.New("")
 	now := time.Now()
-	at := []int64{now.Add(-5 * time.Millisecond).UnixNano()}
+	times := []stream.EventTimes{{Inserted: now.Add(-5 * time.Millisecond).UnixNano(), Read: now.Add(-time.Millisecond).UnixNano()}}
 	b.ReportAllocs()
 	for b.Loop() {
-		m.Written(at, now)
+		m.Written(times, now)
 	}
 }

@@ -11,8 +11,10 @@ import (
 
 // Sources are the functions that each scrape calls. None of them may block. A nil field exports nothing.
 type Sources struct {
-	// Ready returns nil if the server is ready, like /readyz.
+	// Ready returns nil if events arrive, like /readyz/events.
 	Ready func() error
+	// StaleFor returns the time since the last read of the log while clients know that it cannot be read, otherwise 0.
+	StaleFor func() time.Duration
 	// Stalled returns how many clients have a full socket, and how many catch up from the log.
 	Stalled  func() (full, catchingUp int)
 	Feed     func() stream.FeedStats
@@ -33,6 +35,7 @@ type Pool struct {
 	Total, Idle, Acquired, Max int32
 	Waits                      int64         // acquisitions that had to wait for a connection
 	Waited                     time.Duration // the sum of their waits
+	Refused                    uint64        // acquisitions that ended because no connection became free
 }
 
 // collector exports the sources.
@@ -46,7 +49,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	e := exporter{out: out}
 	s := c.sources
 	if s.Ready != nil {
-		e.gauge("ready", "1 if events arrive and streams are admitted, like /readyz.", oneIf(s.Ready() == nil))
+		e.gauge("ready", "1 if events arrive and the server does not drain, like /readyz/events.", oneIf(s.Ready() == nil))
+	}
+	if s.StaleFor != nil {
+		e.gauge("stale_seconds", "Time since the last successful read of the log, while clients know that it cannot be read; otherwise 0.", s.StaleFor().Seconds())
 	}
 	if s.Stalled != nil {
 		full, catchingUp := s.Stalled()
@@ -107,10 +113,10 @@ func (e exporter) feed(s stream.FeedStats) {
 	e.counter("feed_resets_total", "Times that the log could not continue the feed and every client was reset.", float64(s.Resets))
 	e.counter("unannounced_events_total", "Events that the periodic read found without a wake-up: should stay 0.", float64(s.Unannounced))
 	e.counter("withheld_events_total", "Events without recipients, because their audience is empty or could not be computed.", float64(s.Withheld))
-	e.gauge("catch_up_bytes", "Memory of what catch-ups have read from the log, approximately.", float64(s.CatchUpBytes))
+	e.gauge("catch_up_bytes", "Memory of what catch-ups have read from the log, and of large events that slow clients keep, approximately.", float64(s.CatchUpBytes))
 	e.gauge("catch_up_limit_bytes", "Limit of the memory of catch-ups.", float64(s.CatchUpLimit))
 	e.gauge("catch_ups_waiting", "Catch-ups that wait for a page of the log, or for memory.", float64(s.CatchUpsWaiting))
-	e.counter("catch_ups_interrupted_total", "Clients closed as slow because others waited for the memory of their catch-up.", float64(s.CatchUpsInterrupted))
+	e.counter("catch_ups_interrupted_total", "Clients closed as slow because others waited for the memory that they kept.", float64(s.CatchUpsInterrupted))
 	e.gauge("filter_bytes", "Memory of the larger filters of streams.", float64(s.FilterBytes))
 	e.counter("catch_ups_total", "Catch-ups: clients that had to read from the log.", float64(s.CatchUps))
 }
@@ -125,6 +131,7 @@ func (e exporter) leader(l status.Leader) {
 	for _, state := range status.LeaderStates() {
 		e.gauge("leader_state", "1 for the state of this server's notify leader, otherwise 0.", oneIf(l.State == state), "state", string(state))
 	}
+	e.counter("leader_failures_total", "Sessions that this server's notify leader could not open, or lost.", float64(l.Failures))
 	e.counter("leader_terms_total", "Terms in which this server was the notify leader.", float64(l.Terms))
 	held := 0.0
 	if l.LockHolder != nil {
@@ -134,6 +141,7 @@ func (e exporter) leader(l status.Leader) {
 }
 
 func (e exporter) pruner(p status.Pruner) {
+	e.gauge("log_retain_age_seconds", "Age at which events leave the log (--retain-age).", p.MaxAge.Seconds())
 	e.counter("pruned_events_total", "Events that this server pruned from the log.", float64(p.Pruned))
 	e.counter("prune_failures_total", "Prunes of this server that failed.", float64(p.Failures))
 	e.counter("prunes_skipped_total", "Prunes that this server skipped because another one was pruning.", float64(p.Skipped))
@@ -171,6 +179,7 @@ func (e exporter) pool(name string, p Pool) {
 	e.gauge("pool_connections", help, float64(p.Total-p.Acquired-p.Idle), "pool", name, "state", "opening")
 	e.gauge("pool_limit", "Maximum number of connections of a pool.", float64(p.Max), "pool", name)
 	e.counter("pool_waits_total", "Acquisitions that had to wait for a connection.", float64(p.Waits), "pool", name)
+	e.counter("pool_refused_total", "Acquisitions that ended because no connection became free.", float64(p.Refused), "pool", name)
 	e.counter("pool_wait_seconds_total", "Time that acquisitions waited for a connection.", p.Waited.Seconds(), "pool", name)
 }
 

@@ -66,5 +66,6 @@ func isOutage(code string) bool {
 		pgerrcode.IsOperatorIntervention(code) ||
 		pgerrcode.IsSystemError(code) ||
 		code == pgerrcode.ReadOnlySQLTransaction ||
+		code == "25P03" || code == "25P04" || // idle_in_transaction_session_timeout, transaction_timeout
 		code == pgerrcode.ObjectNotInPrerequisiteState
 }

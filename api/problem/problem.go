@@ -38,8 +38,12 @@ type Problem struct {
 	Instance string       `json:"instance,omitempty"` // path of the request
 	Code     string       `json:"code,omitempty"`     // for programs: the check that failed or the limit that was reached
 	Errors   []FieldError `json:"errors,omitempty"`
+	// Application holds the body of the application's refusal (--auth=forward): any JSON.
+	Application json.RawMessage `json:"application,omitempty"`
 
 	RetryAfter time.Duration `json:"-"` // value of the header Retry-After; 0 leaves it to Write
+	IsExpected bool          `json:"-"` // the log already says why the server refuses such requests
+	IsUnknown  bool          `json:"-"` // the request names a collection, field or type that is not known, and may be new
 }
 
 // FieldError says what is wrong with one member of a body or with one query parameter.
@@ -79,6 +83,12 @@ func invalid(prefix string, errs []FieldError) *Problem {
 	return &Problem{Status: http.StatusBadRequest, Detail: strings.Join(details, "; "), Errors: errs}
 }
 
+// poolFull is the error of a pool all of whose connections stayed in use. It has the name of the pool.
+type poolFull interface {
+	error
+	PoolFull() string
+}
+
 // Of returns the problem that describes err. For an error that it does not know, which is a bug of the server,
 // it returns a 500 without the cause.
 func Of(err error) *Problem {
@@ -88,15 +98,20 @@ func Of(err error) *Problem {
 	var tooLarge *http.MaxBytesError
 	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
+	var full poolFull
 	switch {
 	case errors.As(err, &problem):
 		return problem
 	case errors.As(err, &denied):
-		return &Problem{Status: denied.Status, Code: denied.Code, Detail: denied.Detail, RetryAfter: denied.RetryAfter}
+		return &Problem{Status: denied.Status, Code: denied.Code, Detail: denied.Detail, Application: denied.Application,
+			RetryAfter: denied.RetryAfter, IsExpected: denied.IsExpected}
 	case errors.As(err, &rejected):
 		return &Problem{Status: rejected.Status, Code: "limit_" + string(rejected.Limit), Detail: rejected.Detail, RetryAfter: rejected.RetryAfter}
 	case errors.As(err, &tooLarge):
 		return BodyTooLarge(tooLarge.Limit)
+	case errors.As(err, &full):
+		return &Problem{Status: http.StatusServiceUnavailable, Code: "no_connection",
+			Detail: "no connection to the database is free, because other requests use them: try again in a moment"}
 	case errors.Is(err, context.Canceled):
 		return unavailable("the request was cancelled")
 	case errors.Is(err, context.DeadlineExceeded):
@@ -129,6 +144,9 @@ func internal() *Problem {
 // occupy memory by not reading why.
 const writeTimeout = 5 * time.Second
 
+// RetrySeconds returns RetryAfter in whole seconds, as the header has it: not less than RetryAfter.
+func (p *Problem) RetrySeconds() int { return int(math.Ceil(p.RetryAfter.Seconds())) }
+
 // Write answers the request with the problem that Of returns for err.
 func Write(w http.ResponseWriter, r *http.Request, err error) {
 	p := *Of(err)
@@ -138,6 +156,9 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	h.Set("Cache-Control", "no-store")
 	switch p.Status {
 	case http.StatusUnauthorized:
+		if p.Code == "session_required" { // the application's: no token helps
+			break
+		}
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "1") // reconnecting to the database and waiting for a lock are short
@@ -146,7 +167,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Accept-Encoding", "identity")
 	}
 	if p.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
+		h.Set("Retry-After", strconv.Itoa(p.RetrySeconds()))
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // a recorder has none
 	w.WriteHeader(p.Status)
@@ -156,8 +177,9 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 // Log logs an error that the client did not cause: at level warn if the same request may succeed later (503),
 // otherwise at level error.
 func Log(logger *slog.Logger, r *http.Request, err error) {
-	status := Of(err).Status
-	if status < http.StatusInternalServerError || errors.Is(err, context.Canceled) {
+	p := Of(err)
+	status := p.Status
+	if status < http.StatusInternalServerError || p.IsExpected || errors.Is(err, context.Canceled) {
 		return
 	}
 	level := slog.LevelError

@@ -49,12 +49,25 @@ func TestStatusOfErrors(t *testing.T) {
 	}
 }
 
+// fullPool stands for db.NoConnectionError, which this package does not import.
+type fullPool struct{ error }
+
+func (fullPool) PoolFull() string { return "lists" }
+
+// A full pool is no outage, although the wait for a connection ended with the context.
+func TestFullPool(t *testing.T) {
+	p := Of(fmt.Errorf("list: %w", fullPool{context.DeadlineExceeded}))
+	if p.Status != http.StatusServiceUnavailable || p.Code != "no_connection" {
+		t.Errorf("got %+v", p)
+	}
+}
+
 func TestStatusOfPostgresErrors(t *testing.T) {
 	for code, want := range map[string]int{
 		"23505": 409, "23503": 409, "23P01": 409,
 		"23502": 400, "23514": 400, "22001": 400, "22P02": 400, "22021": 400, "22P05": 400, "22008": 400,
 		"40001": 503, "40P01": 503, "55P03": 503, "57014": 503, "57P01": 503, "57P03": 503,
-		"53300": 503, "08006": 503, "25006": 503, "55000": 503, "58030": 503,
+		"53300": 503, "08006": 503, "25006": 503, "25P03": 503, "25P04": 503, "55000": 503, "58030": 503,
 		"42601": 500, "42501": 500, "42P01": 500, "P0001": 500, "XX000": 500,
 	} {
 		pg := &pgconn.PgError{Code: code, Message: "secret", Detail: "secret", Where: "secret"}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/pgherald/pgherald/api/problem"
@@ -22,6 +23,10 @@ const (
 // resets.
 const maxRefusals = 256
 
+// maxFields is how many header fields a request may have. Browsers and proxies send some dozens. A field of 6 bytes takes 200 in
+// memory, so that the bound of the headers' size alone does not bound that.
+const maxFields = 256
+
 // Admit admits a request, which is in progress until release is called. release is nil if the request is for a stream, which
 // another limit counts. An error is the answer to the request.
 type Admit func(*http.Request) (release func(), err error)
@@ -29,6 +34,7 @@ type Admit func(*http.Request) (release func(), err error)
 // Bound returns next with a limit of the requests in progress and with a deadline for the body of each request. It must wrap
 // the handlers that identify clients, because a client needs no token to withhold a body.
 //
+//   - A request with more than 256 header fields is answered with 431.
 //   - A request whose method takes no body is answered with 413 if it has one, and next does not see it.
 //   - The body of another request must arrive within 30 s.
 //   - Large bodies of all requests together take a bounded memory.
@@ -49,22 +55,44 @@ type bounds struct {
 
 func (b bounds) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		release, err := b.admit(r)
+		var release func()
+		err := checkFields(r.Header)
+		if err == nil {
+			release, err = b.admit(r)
+		}
 		switch {
 		case err != nil:
 			b.refuse(w, r, err)
+			r.Header = nil // net/http keeps the request until the client has taken the answer
 			b.awaitRefusal(w, r)
 		case release == nil:
 			b.serve(next, w, r)
-			if w.Header().Get("Content-Type") != "text/event-stream" {
+			if !isStream(w.Header()) {
 				b.awaitRefusal(w, r)
 			}
 		default:
 			defer release()
 			b.serve(next, w, r)
+			r.Header = nil // see above
 			await(w, r)
 		}
 	})
+}
+
+// isStream reports whether a response is a stream, which another limit has counted. A refusal may have the form of one that
+// ends at once: its length is known.
+func isStream(h http.Header) bool {
+	return h.Get("Content-Type") == "text/event-stream" && h.Get("Content-Length") == ""
+}
+
+func checkFields(h http.Header) error {
+	fields := len(h)
+	for _, values := range h {
+		if fields += len(values) - 1; fields > maxFields {
+			return problem.New(http.StatusRequestHeaderFieldsTooLarge, "the request has too many header fields: send at most "+strconv.Itoa(maxFields))
+		}
+	}
+	return nil
 }
 
 func (b bounds) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {

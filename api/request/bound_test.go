@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -38,6 +39,10 @@ func boundServer(t *testing.T, b bounds) *httptest.Server {
 				w.WriteHeader(http.StatusGone)
 				return
 			}
+		}
+		if r.URL.Path == "/ended-stream" {
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.Header().Set("Content-Length", strconv.Itoa(len(r.Method)))
 		}
 		_, _ = io.WriteString(w, r.Method)
 	})))
@@ -98,6 +103,37 @@ func TestBodiesThatAreWithheld(t *testing.T) {
 		if err != nil || len(answer) < 9 || !strings.HasPrefix(string(answer[9:]), status) {
 			t.Errorf("%q: %v, answer %q, want %s", request, err, answer, status)
 		}
+	}
+}
+
+// A field of a header takes far more memory than bytes, so that their number is bounded, whether they have one name or many.
+func TestRequestsWithVeryManyFields(t *testing.T) {
+	s := boundServer(t, bounds{admit: admitAll, refusals: make(chan struct{}, 8)}) // the client has a refusal before the server has let it go
+	for _, http2 := range []bool{false, true} {
+		transport := &http.Transport{Protocols: new(http.Protocols)}
+		transport.Protocols.SetHTTP1(!http2)
+		transport.Protocols.SetUnencryptedHTTP2(http2)
+		for name, test := range map[string]struct{ fields, names, want int }{
+			"one name": {maxFields + 1, 1, http.StatusRequestHeaderFieldsTooLarge}, "many names": {maxFields + 1, maxFields + 1, http.StatusRequestHeaderFieldsTooLarge},
+			"two names": {maxFields + 1, 2, http.StatusRequestHeaderFieldsTooLarge}, "as many as may be": {maxFields - 5, maxFields - 5, http.StatusOK},
+		} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/ignore", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range test.fields {
+				r.Header.Add("X-"+strconv.Itoa(i%test.names), "y")
+			}
+			response, err := transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if response.StatusCode != test.want {
+				t.Errorf("HTTP/2 %v, %s: status %d, want %d", http2, name, response.StatusCode, test.want)
+			}
+		}
+		transport.CloseIdleConnections()
 	}
 }
 
@@ -259,7 +295,7 @@ func TestResponsesThatAreNotRead(t *testing.T) {
 		switch r.URL.Path {
 		case "/refused":
 			return nil, BadBody("full")
-		case "/stream":
+		case "/stream", "/ended-stream":
 			return nil, nil
 		}
 		inProgress.Add(1)
@@ -273,7 +309,7 @@ func TestResponsesThatAreNotRead(t *testing.T) {
 	_, err := io.WriteString(conn, http2.ClientPreface)
 	err = errors.Join(err, f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))
 	const each = 5
-	for i, path := range slices.Repeat([]string{"/ignore", "/refused", "/stream"}, each) {
+	for i, path := range slices.Repeat([]string{"/ignore", "/refused", "/stream", "/ended-stream"}, each) {
 		header.Reset()
 		for _, field := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: path}, {Name: ":authority", Value: "x"}} {
 			err = errors.Join(err, encoder.WriteField(field))
@@ -283,7 +319,7 @@ func TestResponsesThatAreNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for resets := 0; resets < 2*each-cap(b.refusals); {
+	for resets := 0; resets < 3*each-cap(b.refusals); {
 		frame, err := f.ReadFrame()
 		if err != nil {
 			t.Fatalf("after %d resets: %v", resets, err)

@@ -45,6 +45,9 @@ func Query(raw string, known []string) (url.Values, error) {
 		switch {
 		case !slices.Contains(known, name):
 			detail = "is unknown: use " + strings.Join(known, ", ")
+			if len(known) == 0 {
+				detail = "is unknown: there are none here"
+			}
 		case (name == LimitParam || name == AfterParam) && len(list) > 1:
 			detail = "is given twice"
 		case len(list) > maxValues:

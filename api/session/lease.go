@@ -40,6 +40,27 @@ func (r *Registry) EndRevoked() {
 	}
 }
 
+// Disconnect ends the sessions of the tokens that match, and returns how many they were. A session that opens later with an
+// identity from before ends, too. The caller has made sure that no identity from before is found any more.
+func (r *Registry) Disconnect(matches func(auth.Identity) bool) (ended int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recent.add(matches, time.Now())
+	for _, l := range r.leases {
+		if matches(auth.Identity{User: l.user, TokenID: l.tokenID, IssuedAt: l.issuedAt}) && l.Disconnect() {
+			ended++
+		}
+	}
+	return ended
+}
+
+// HasEnded reports whether an identity is from before a disconnect that matches it.
+func (r *Registry) HasEnded(id auth.Identity) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.recent.matches(id)
+}
+
 // Rights is a hash of an identity's user and grants. Only a token with the same rights renews a lease,
 // because the stream keeps the grants with which it was opened.
 type Rights [sha256.Size]byte

@@ -56,6 +56,7 @@ type Registry struct {
 	leases map[string]*lease // by connection id; guarded by mu, as are the fields below
 	total  uint64
 	byName map[string]int // number of open sessions of each user
+	recent recent
 }
 
 // NewRegistry returns a registry without sessions.
@@ -128,7 +129,9 @@ func (r *Registry) open(s *Session, id auth.Identity) *sse.Lease {
 	}
 	l := &lease{Lease: sse.NewLease(id.Expires), rights: RightsOf(id), user: id.User, tokenID: id.TokenID, issuedAt: id.IssuedAt}
 	r.leases[s.connection] = l
-	r.endIfRevoked(l) // since the identity was checked
+	if !r.endIfRevoked(l) && r.recent.matches(id) { // since the identity was checked
+		l.Disconnect()
+	}
 	return l.Lease
 }
 

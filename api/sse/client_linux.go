@@ -23,18 +23,21 @@ type client struct {
 	fd           int32
 	index        int32 // in the shard's clients, -1 if it is not among them
 	sub          stream.Subscription
+	piece        uint64 // the newest piece of the chain that the client follows, or noPiece; 0 if its stream is not compressed
 
 	shard        *shard
-	unsent       [][]byte // the rest of a frame for which the socket had no room, and control frames
+	unsent       *unsent // set while stalled
 	began        int64
 	beatAt       int64 // time of the next heartbeat
 	flushAt      int64 // end of the batch window, 0 if none has begun
 	drainAt      int64 // time at which the server drains the client, 0 if it does not
 	lease        *Lease
 	owner        Owner
+	outage       *outage     // nil unless the client knows or suffers that the log cannot be read
 	isPeerClosed atomic.Bool // set by the poller
 	isDraining   bool        // its last frame is written or in unsent
 	isExpired    bool        // it drains because its lease has ended; otherwise because the server drains
+	postponed    uint8       // heartbeats in a row; see postponeBeat
 }
 
 // onPeerClosed is called by the poller when the peer has closed the connection.
@@ -85,7 +88,9 @@ func (c *client) handleFeedError(err error) bool {
 	var reset *stream.ResetError
 	switch {
 	case errors.Is(err, stream.ErrBehind):
-		c.startCatchUp()
+		if c.mayCatchUp() {
+			c.startCatchUp()
+		}
 	case errors.As(err, &reset):
 		return c.writeFrame(c.shard.server.resetFrame(&c.sub, reset))
 	default:
@@ -97,24 +102,41 @@ func (c *client) handleFeedError(err error) bool {
 // send writes pending bytes, and reports whether the socket took all of them. If not, the client keeps
 // the rest of one frame, and its subscription continues after that frame.
 func (c *client) send(p *stream.FanOutPass, data []byte, before *stream.Subscription) bool {
+	if c.isGzip() {
+		return c.sendEncoded(p, c.shard.deflater.encode(p, c, data), before)
+	}
 	n, ok := c.write(data)
 	if n < len(data) && ok {
-		c.unsent = p.Rewind(&c.sub, before, data, n)
-		c.stall()
+		rest := p.Rewind(&c.sub, before, data, n)
+		c.stall(rest, p.Pin(rest, &c.sub, before, c.pinsTooMuch))
 	}
 	return ok && n == len(data)
 }
 
+func (c *client) isGzip() bool { return c.piece != 0 }
+
+// sendEncoded is send for bytes of a gzip stream, of which the client keeps the whole rest.
+func (c *client) sendEncoded(p *stream.FanOutPass, encoded []byte, before *stream.Subscription) bool {
+	n, ok := c.write(encoded)
+	if n < len(encoded) && ok {
+		c.stall(p.Keep(encoded, n, &c.sub, before, c.pinsTooMuch))
+	}
+	return ok && n == len(encoded)
+}
+
+// pinsTooMuch makes the shard close the client, unless it has taken its bytes meanwhile. Any goroutine may call it.
+func (c *client) pinsTooMuch() { c.shard.post(message{client: c, kind: pinsTooMuch}) }
+
 // writeFrame writes a control frame, after the unsent bytes. It reports whether the client is still open.
 func (c *client) writeFrame(frame []byte) bool {
+	frame = c.own(frame)
 	if c.stalledSince != 0 {
-		c.unsent = append(c.unsent, frame)
+		c.unsent.bufs = append(c.unsent.bufs, frame)
 		return true
 	}
 	n, ok := c.write(frame)
 	if n < len(frame) && ok {
-		c.unsent = [][]byte{frame[n:]}
-		c.stall()
+		c.stall([][]byte{frame[n:]}, nil)
 	}
 	return ok
 }
@@ -132,35 +154,55 @@ func (c *client) write(b []byte) (int, bool) {
 	return n, false
 }
 
+// unsent holds what a stalled client still has to take.
+type unsent struct {
+	bufs  [][]byte // the rest of a frame for which the socket had no room, and control frames
+	pin   *stream.Pin
+	taken int // bytes since the write timeout has begun
+}
+
+// minTaken is how many bytes a stalled client must take within WriteTimeout, unless fewer are left.
+const minTaken = 16 << 10
+
 // stall records that the socket is full. The poller reports when it has room again.
-func (c *client) stall() { c.stalledSince = c.shard.server.since(time.Now()) }
+func (c *client) stall(rest [][]byte, pin *stream.Pin) {
+	c.unsent = &unsent{bufs: rest, pin: pin}
+	c.stalledSince = c.shard.server.since(time.Now())
+}
 
 // resume writes the unsent bytes. It reports whether the client can be served.
 func (c *client) resume() bool {
 	if c.stalledSince == 0 {
 		return true
 	}
-	for len(c.unsent) > 0 {
-		n, ok := c.write(c.unsent[0])
+	for u := c.unsent; len(u.bufs) > 0; {
+		n, ok := c.write(u.bufs[0])
 		if !ok {
 			return false
 		}
-		if n < len(c.unsent[0]) {
-			c.unsent[0] = c.unsent[0][n:]
-			if n > 0 {
-				c.stall() // restart the write timeout, since the client reads
-			}
+		if u.taken += n; u.taken >= minTaken { // restart the write timeout, since the client reads
+			u.taken, c.stalledSince = 0, c.shard.server.since(time.Now())
+		}
+		if n < len(u.bufs[0]) {
+			u.bufs[0] = u.bufs[0][n:]
 			return false
 		}
-		c.unsent[0] = nil
-		c.unsent = c.unsent[1:]
+		u.bufs[0] = nil
+		u.bufs = u.bufs[1:]
 	}
-	c.unsent, c.stalledSince = nil, 0
+	c.endStall()
 	if c.isDraining {
 		c.close(c.drainReason())
 		return false
 	}
 	return true
+}
+
+func (c *client) endStall() {
+	if c.unsent != nil {
+		c.unsent.pin.Release()
+	}
+	c.unsent, c.stalledSince = nil, 0
 }
 
 // leaseEnded reports whether the client's lease has ended, and why. It reads the clock, because a pass may
@@ -178,7 +220,8 @@ func (c *client) drain(reason error) {
 	if c.isDraining {
 		return
 	}
-	c.isDraining, c.isExpired = true, !errors.Is(reason, CloseDraining)
+	c.isDraining = true
+	c.isExpired = endsLease(reason)
 	if frame := c.shard.server.lastFrame(&c.sub, reason); frame != nil && !c.writeFrame(frame) {
 		return
 	}
@@ -189,7 +232,11 @@ func (c *client) drain(reason error) {
 
 // drainReason returns why a draining client drains.
 func (c *client) drainReason() error {
-	if !c.isExpired {
+	switch {
+	case c.isExpired:
+	case c.drainAt == 0 && c.outage != nil:
+		return CloseStale
+	default:
 		return CloseDraining
 	}
 	if reason, ended := c.leaseEnded(); ended {
@@ -200,6 +247,7 @@ func (c *client) drainReason() error {
 
 // close removes the client from its shard, closes the socket, and closes the owner.
 func (c *client) close(reason error) {
+	c.endStall()
 	c.shard.remove(c)
 	c.reportEnd(reason)
 }

@@ -33,7 +33,7 @@ func TestStreamsFollowTheMonotonicClock(t *testing.T) {
 	beat := time.Now().Add(f.shard.server.opts.Heartbeat)
 	f.shard.sweep(withClockSet(beat, -24*time.Hour))
 	for _, peer := range peers {
-		if got := f.read(peer); !strings.Contains(got, "heartbeat") {
+		if got := f.read(peer); !strings.Contains(got, `"type":"heartbeat"`) {
 			t.Errorf("after the clock was set back: got %q, want a heartbeat", got)
 		}
 	}

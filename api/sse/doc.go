@@ -27,8 +27,8 @@
 //
 //	                ┌─────────┐     socket full      ┌─────────┐
 //	takeOver ──────►│ writing │─────────────────────►│ stalled │──► closed: slow
-//	                │         │◄─────────────────────│         │    (nothing taken for WriteTimeout)
-//	                └─┬─────▲─┘  unsent bytes taken  └────┬────┘
+//	                │         │◄─────────────────────│         │    (too little taken for WriteTimeout,
+//	                └─┬─────▲─┘  unsent bytes taken  └────┬────┘     or too much pinned: stream.Pin)
 //	        feed does │     │ feed covers                 │
 //	    not cover the │     │ the client                  │
 //	           client ▼     │ again                       │
@@ -56,6 +56,12 @@
 // Sends are raw system calls, which bypass Go's scheduler. They cannot block. During an ordinary system
 // call the scheduler may give the processor to another thread, which it did at every second send.
 //
+// # Compression
+//
+// With Options.Compress, a client that accepts it gets a gzip stream without an end. Its blocks are made once for each
+// cohort and pass: see deflater. A client gets frames of its own in stored blocks. So a stream is a sequence of pieces
+// that each end at a byte, and a client's decoder has every event as soon as its piece has arrived.
+//
 // # Pace
 //
 // Package pacing decides when a shard may make its next pass: waking a client costs the same for one
@@ -63,9 +69,12 @@
 //
 // # Promises
 //
-//   - A client that does not read delays no other client. It holds at most the rest of one frame,
-//     which it shares with all clients that stalled in the same place if it is large.
-//   - A client that accepts no bytes for WriteTimeout is closed.
+//   - A client that does not read delays no other client. It holds at most the rest of one frame, or of one pass if its
+//     stream is compressed, which it shares with all clients that stalled in the same place if it is large.
+//   - All clients together hold a bounded part of what the feed has evicted: those that pin the oldest are
+//     closed ([stream.Pin]).
+//   - A client that takes neither 16 KiB (64 KiB on a goroutine) nor all that is unsent within WriteTimeout is
+//     closed.
 //   - A stream ends once, with a reason.
 //   - No event that was written after the end of a stream's lease reaches its client.
 //   - Run returns when every goroutine that it started has ended.

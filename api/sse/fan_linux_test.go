@@ -26,9 +26,10 @@ type fan struct {
 
 type noMeter struct{}
 
-func (noMeter) Sent(int64, uint64)         {}
-func (noMeter) Written([]int64, time.Time) {}
-func (noMeter) Reset(stream.ResetReason)   {}
+func (noMeter) Sent(int64, uint64)                     {}
+func (noMeter) Written([]stream.EventTimes, time.Time) {}
+func (noMeter) Compressed(int64, int64)                {}
+func (noMeter) Reset(stream.ResetReason)               {}
 
 // ownerFunc is an Owner that calls itself.
 type ownerFunc func(End)
@@ -71,7 +72,7 @@ func newTestShard(tb testing.TB, server *Server) *shard {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := newShard(&epollTransport{server: server, poller: poller, catchUpSends: make(chan struct{}, 1)})
+	s := newShard(&epollTransport{server: server, poller: poller, catchUpTurns: newCatchUpTurns(1)})
 	tb.Cleanup(func() {
 		s.sweeper.Stop()
 		s.flusher.Stop()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
-	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // goroutine serves one stream on the goroutine of its request. Only that goroutine writes to the
@@ -25,6 +24,15 @@ type goroutine struct {
 	metered  uint64 // events that the meter has counted
 	writeErr error  // of the last write
 	cancel   context.CancelCauseFunc
+
+	isGzip, hasGzipHeader bool // whether the stream is compressed, and has its header
+
+	saysStale bool        // the last sync event said stale
+	end       *time.Timer // ends the stream if the server stays stale; nil if not
+
+	mu            sync.Mutex // guards the fields below
+	isInterrupted bool       // the client must give up what it keeps in memory
+	hasEnded      bool       // w can no longer be used
 }
 
 // serve writes until the stream ends. serve and run call other functions for work that needs much stack:
@@ -33,7 +41,11 @@ type goroutine struct {
 func (g *goroutine) serve(request context.Context) {
 	ctx, stop := g.watch(request)
 	defer stop()
-	g.end(ctx, g.run(ctx))
+	err := g.run(ctx)
+	g.mu.Lock()
+	g.hasEnded = true
+	g.mu.Unlock()
+	g.finish(ctx, err)
 }
 
 // watch returns a context that ends when the stream must end. Its cause is a CloseReason, unless the
@@ -58,60 +70,15 @@ func (g *goroutine) watch(request context.Context) (ctx context.Context, stop fu
 		stopDrain()
 		stopClose()
 		cancel(nil)
+		g.stopEnd()
 		g.beat.Stop()
 		s.latency.removeStream()
 		s.opts.Schedule.AddUnpaced(-1)
 	}
 }
 
-// watchLease calls cancel when the lease ends or is revoked. If the lease was renewed meanwhile, it waits
-// for the new end.
-func (g *goroutine) watchLease(cancel context.CancelCauseFunc) (stop func()) {
-	lease := g.stream.Lease
-	if lease == nil {
-		return func() {}
-	}
-	var mu sync.Mutex // the timer can fire before it is assigned
-	var timer *time.Timer
-	mu.Lock()
-	defer mu.Unlock()
-	timer = time.AfterFunc(time.Until(lease.Until()), func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if reason, ended := lease.ended(time.Now()); ended {
-			cancel(reason)
-			return
-		}
-		timer.Reset(time.Until(lease.Until()))
-	})
-	lease.onRevoke(func() {
-		mu.Lock()
-		defer mu.Unlock()
-		timer.Reset(0)
-	})
-	if _, ended := lease.ended(time.Now()); ended { // revoked before onRevoke
-		timer.Reset(0)
-	}
-	return func() {
-		lease.onRevoke(func() {})
-		mu.Lock()
-		defer mu.Unlock()
-		timer.Stop()
-	}
-}
-
-// leaseEnded reports whether the lease has ended, and ends the stream then. It reads the clock, because the
-// timer of watchLease may be late.
-func (g *goroutine) leaseEnded() bool {
-	reason, ended := g.stream.Lease.ended(time.Now())
-	if ended {
-		g.cancel(reason)
-	}
-	return ended
-}
-
-// end closes the owner of the stream, which err ended.
-func (g *goroutine) end(ctx context.Context, err error) {
+// finish closes the owner of the stream, which err ended.
+func (g *goroutine) finish(ctx context.Context, err error) {
 	g.server.ended(g.stream.Owner, newEnd(g.cause(ctx, err), time.Since(g.began), g.bytes, g.stream.Sub.Sent()))
 }
 
@@ -136,7 +103,10 @@ func (g *goroutine) run(ctx context.Context) error {
 	}
 	for more := false; ; {
 		changed := g.server.opts.Feed.Changed()
-		var err error
+		reads, err := g.tell()
+		if err != nil {
+			return err
+		}
 		if more, err = g.step(ctx, more); err != nil {
 			return err
 		}
@@ -145,6 +115,7 @@ func (g *goroutine) run(ctx context.Context) error {
 		}
 		select {
 		case <-changed:
+		case <-reads:
 		case <-g.beat.C:
 			if err := g.heartbeat(); err != nil {
 				return err
@@ -157,6 +128,9 @@ func (g *goroutine) run(ctx context.Context) error {
 
 // writeSync writes the first event.
 func (g *goroutine) writeSync() error {
+	if g.stream.Sync.Mode == stream.ModeStale {
+		g.beginStale()
+	}
 	return g.writeFrame(g.stream.Sub.Sync(g.buf, g.stream.Sync, g.server.opts.Now()))
 }
 
@@ -183,7 +157,12 @@ func (g *goroutine) waitForWindow(ctx context.Context, window time.Duration) err
 	end := time.NewTimer(time.Until(g.server.windowEnd(time.Now(), window)))
 	defer end.Stop()
 	for {
+		reads, err := g.tell()
+		if err != nil {
+			return err
+		}
 		select {
+		case <-reads:
 		case <-end.C:
 			return nil
 		case <-ctx.Done():
@@ -200,19 +179,19 @@ func (g *goroutine) waitForWindow(ctx context.Context, window time.Duration) err
 // pending.
 func (g *goroutine) advance(ctx context.Context) (bool, error) {
 	before := *g.stream.Sub
-	bufs, err := g.stream.Sub.Pending(nil, pacing.MaxWrite)
+	bufs, err := g.stream.Sub.Pending(nil, maxPending)
 	if g.leaseEnded() { // after the bytes were chosen
 		*g.stream.Sub = before
 		return false, nil // the caller checks ctx
 	}
 	if len(bufs) > 0 {
-		if err := g.write(bufs); err != nil {
+		if err := g.writePending(bufs, &before); err != nil {
 			return false, err
 		}
 	}
 	g.server.latency.observe()
 	if errors.Is(err, stream.ErrBehind) {
-		err = g.stream.Sub.CatchUp(ctx, stream.CatchUpClient{Emit: g.emit, Interrupt: g.interrupt})
+		err = g.catchUp(ctx)
 	} else if err == nil {
 		return len(bufs) > 0, nil
 	}
@@ -230,7 +209,10 @@ func (g *goroutine) emit(bufs [][]byte) error {
 		return CloseExpired // the caller checks ctx, which has the reason
 	}
 	if len(bufs) > 0 {
-		return g.write(bufs)
+		return g.writeReplayed(bufs)
+	}
+	if g.server.stale() != nil {
+		return nil // catchUp writes that
 	}
 	select {
 	case <-g.beat.C:
@@ -240,15 +222,13 @@ func (g *goroutine) emit(bufs [][]byte) error {
 	}
 }
 
-// interrupt makes a running write fail: the client is slow.
-func (g *goroutine) interrupt() {
-	_ = http.NewResponseController(g.w).SetWriteDeadline(time.Unix(1, 0))
-}
-
-// heartbeat writes a heartbeat, unless the lease has ended: then ctx has, too.
+// heartbeat writes a heartbeat, or that the server is stale, unless the lease has ended: then ctx has, too.
 func (g *goroutine) heartbeat() error {
 	if g.leaseEnded() {
 		return nil
+	}
+	if stale := g.server.stale(); stale != nil {
+		return g.writeFrame(g.server.staleFrame(g.stream.Sub, g.buf[:0], stale))
 	}
 	g.buf = g.stream.Sub.Heartbeat(g.buf[:0], g.server.opts.Now())
 	return g.writeFrame(g.buf)
@@ -260,32 +240,4 @@ func (g *goroutine) writeLast(ctx context.Context) error {
 		return errors.Join(context.Cause(ctx), g.writeFrame(frame))
 	}
 	return context.Cause(ctx)
-}
-
-func (g *goroutine) writeFrame(frame []byte) error { return g.write([][]byte{frame}) }
-
-// write writes and flushes. It returns an error if the client does not accept the bytes within
-// WriteTimeout.
-func (g *goroutine) write(bufs [][]byte) error {
-	g.writeErr = g.tryWrite(bufs)
-	return g.writeErr
-}
-
-func (g *goroutine) tryWrite(bufs [][]byte) error {
-	if err := g.server.extendDeadline(g.w); err != nil {
-		return err
-	}
-	before := g.bytes
-	defer func() {
-		g.server.opts.Meter.Sent(g.bytes-before, g.stream.Sub.Sent()-g.metered)
-		g.metered = g.stream.Sub.Sent()
-	}()
-	for _, b := range bufs {
-		n, err := g.w.Write(b)
-		g.bytes += int64(n)
-		if err != nil {
-			return err
-		}
-	}
-	return flush(g.w)
 }

@@ -64,6 +64,7 @@ func TestGoroutineWritesNoEventAfterTheLease(t *testing.T) {
 			}
 			w := recorder{httptest.NewRecorder()}
 			s := &Server{opts: Options{Feed: f, Meter: noMeters{}, Now: time.Now}, start: time.Now()}
+			s.reads.init()
 			ctx, cancel := context.WithCancelCause(t.Context())
 			g := &goroutine{server: s, stream: &Stream{Sub: sub, Sync: first, Lease: NewLease(time.Now())}, w: w, cancel: cancel, beat: time.NewTicker(time.Hour)}
 			changed, wake := f.Changed(), make(chan struct{}, 1)
@@ -90,6 +91,7 @@ func TestGoroutineWritesNoEventAfterTheLease(t *testing.T) {
 
 type noMeters struct{}
 
-func (noMeters) Sent(int64, uint64)         {}
-func (noMeters) Written([]int64, time.Time) {}
-func (noMeters) Reset(stream.ResetReason)   {}
+func (noMeters) Sent(int64, uint64)                     {}
+func (noMeters) Compressed(int64, int64)                {}
+func (noMeters) Written([]stream.EventTimes, time.Time) {}
+func (noMeters) Reset(stream.ResetReason)               {}

@@ -12,9 +12,10 @@ type Meter interface {
 	// Sent counts bytes that sockets accepted, and events of the log that were written. One call may
 	// count many deliveries.
 	Sent(bytes int64, events uint64)
-	// Written observes events that were just written to clients. at holds the trigger's clock for
-	// each, in Unix nanoseconds.
-	Written(at []int64, now time.Time)
+	// Compressed counts bytes of compressed streams, before and after compression.
+	Compressed(plain, sent int64)
+	// Written observes events that were just written to clients, and when each was inserted and read.
+	Written(times []stream.EventTimes, now time.Time)
 	// Reset counts a client that received a reset in the middle of its stream.
 	Reset(reason stream.ResetReason)
 }
@@ -27,8 +28,8 @@ const maxTimes = 4096
 type writeLatency struct {
 	feed  *stream.Feed
 	meter Meter
-	mark  stream.Mark // the end of the feed at the last collect
-	at    []int64     // the trigger's clock of each collected event, in Unix nanoseconds
+	mark  stream.Mark         // the end of the feed at the last collect
+	times []stream.EventTimes // of each collected event
 }
 
 func newWriteLatency(o Options) writeLatency {
@@ -37,13 +38,13 @@ func newWriteLatency(o Options) writeLatency {
 
 // collect stores the times of the events since its last call. Call it before a pass: then the pass
 // writes all of these events.
-func (f *writeLatency) collect() { f.at, f.mark = f.feed.WrittenSince(f.at[:0], f.mark) }
+func (f *writeLatency) collect() { f.times, f.mark = f.feed.TimesSince(f.times[:0], f.mark) }
 
 // report reports the collected events as written.
 func (f *writeLatency) report(now time.Time) {
-	f.meter.Written(f.at, now)
-	if cap(f.at) > maxTimes {
-		f.at = nil
+	f.meter.Written(f.times, now)
+	if cap(f.times) > maxTimes {
+		f.times = nil
 	}
 }
 
@@ -79,7 +80,7 @@ func (f *sharedWriteLatency) observe() {
 	}
 	defer f.mu.Unlock()
 	f.collect()
-	if len(f.at) > 0 {
+	if len(f.times) > 0 {
 		f.report(time.Now())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,20 +15,27 @@ import (
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
-// Options configure a Server. Retry, Schedule and Goroutines are optional, all other fields are required.
+// Options configure a Server. StaleLimit, HasAlternative, Retry, Schedule and Goroutines are optional, all other
+// fields are required.
 type Options struct {
 	Feed *stream.Feed
 	// Heartbeat is the time between two heartbeats.
 	Heartbeat time.Duration
 	// WriteTimeout is the time for which a client may accept no bytes before it is closed as slow.
 	WriteTimeout time.Duration
+	// StaleLimit is the time without a read of the log after which the server ends its streams, if
+	// HasAlternative says that they may be better off at another server; 0 means never. nil says no.
+	StaleLimit     time.Duration
+	HasAlternative func() bool
 	// Now is the clock of control frames.
 	Now func() time.Time
 	// Retry returns the delay in milliseconds after which a client reconnects. If nil, it is random
 	// between 1 and 4 s, so that clients do not all reconnect at once.
-	Retry  func() int
-	Meter  Meter
-	Logger *slog.Logger
+	Retry func() int
+	// Compress sends gzip to the clients that accept it. Only public events are compressed.
+	Compress bool
+	Meter    Meter
+	Logger   *slog.Logger
 	// Schedule receives the times of the fan-out passes; nil discards them.
 	Schedule *pacing.Schedule
 	// Goroutines serves every stream on a goroutine, even where the system has epoll.
@@ -41,8 +49,12 @@ type Server struct {
 	transport transport // nil: the goroutine transport serves every stream
 	streams   streamCount
 	latency   sharedWriteLatency
-	start     time.Time // see since
-	running   sync.Once
+	reads     reads
+	// compressors and passages are for the streams that goroutines serve.
+	compressors compressors
+	passages    freshPassages
+	start       time.Time // see since
+	running     sync.Once
 
 	ctx    context.Context // done when all streams must end at once
 	cancel context.CancelCauseFunc
@@ -63,6 +75,8 @@ type transport interface {
 	takenOver() int
 	// drain makes every stream choose a time within the drain at which it ends.
 	drain()
+	// readsChanged makes every stream say that the log cannot be read, or that it is read again.
+	readsChanged()
 	// closeStreams ends every stream at once, also those that are taken over later. It does not wait.
 	closeStreams()
 	// run starts the transport's goroutines.
@@ -78,7 +92,13 @@ func New(opts Options) (*Server, error) {
 	if opts.Schedule == nil {
 		opts.Schedule = pacing.NewSchedule()
 	}
+	if opts.HasAlternative == nil {
+		opts.HasAlternative = func() bool { return false }
+	}
 	s := &Server{opts: opts, start: time.Now()}
+	s.reads.init()
+	s.compressors = newCompressors(runtime.GOMAXPROCS(0))
+	s.passages.compressors = s.compressors
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.draining, s.drain = context.WithCancel(context.Background())
 	s.latency.writeLatency = newWriteLatency(opts)
@@ -100,6 +120,9 @@ func (s *Server) run(ctx context.Context) {
 		s.transport.run()
 		defer s.transport.stop()
 	}
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watchReads(s.ctx) })
+	defer watching.Wait()
 	select {
 	case <-ctx.Done():
 	case <-s.ctx.Done():
@@ -207,7 +230,12 @@ func (s *Server) lastFrame(sub *stream.Subscription, reason error) []byte {
 	switch {
 	case errors.Is(reason, CloseDraining):
 		return sub.Sync(s.retryLine("\n"), stream.Sync{Mode: stream.ModeDraining}, s.opts.Now())
-	case errors.Is(reason, CloseExpired), errors.Is(reason, CloseRevoked):
+	case errors.Is(reason, CloseStale):
+		if stale := s.stale(); stale != nil {
+			return s.staleFrame(sub, s.retryLine("\n"), stale)
+		}
+		return sub.Sync(s.retryLine("\n"), stream.Sync{Mode: stream.ModeDraining}, s.opts.Now()) // read again just now
+	case endsLease(reason):
 		return sub.Sync(nil, stream.Sync{Mode: stream.ModeExpired}, s.opts.Now())
 	}
 	return nil

@@ -3,6 +3,8 @@ package sse
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -69,6 +71,34 @@ func TestRunReturnsWhenItsContextEndsOrTheServerCloses(t *testing.T) {
 		})
 	}
 }
+
+// net/http keeps a request for as long as its stream lasts. Its headers, which may be large, do not stay with it.
+func TestStreamsKeepNoHeaders(t *testing.T) {
+	s := newTestServer(t, true)
+	defer s.Close()
+	s.opts.Meter = noMeters{}
+	handler := ServeOutermost(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sub, sync := s.opts.Feed.SubscribeReset(stream.Filter{}, stream.ResetMalformed)
+		s.Serve(&Response{w: w, r: r}, &Stream{Sub: sub, Sync: sync, Owner: ignoredOwner{}})
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // so that the stream ends with the first event
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/events?types=x", nil)
+	r.Header.Set("Cookie", "large")
+	handler.ServeHTTP(deadlineRecorder{httptest.NewRecorder()}, r)
+	if r.Header != nil || r.URL.RawQuery != "" || r.RequestURI != "" {
+		t.Errorf("the stream keeps %v, %v, %s", r.Header, r.URL, r.RequestURI)
+	}
+}
+
+type ignoredOwner struct{}
+
+func (ignoredOwner) Close(End) {}
+
+// deadlineRecorder has deadlines, as net/http's writers do.
+type deadlineRecorder struct{ *httptest.ResponseRecorder }
+
+func (deadlineRecorder) SetWriteDeadline(time.Time) error { return nil }
 
 func TestStreamCountCanBeWaitedForWhileStreamsAreAdded(t *testing.T) {
 	var c streamCount

@@ -15,6 +15,7 @@ type shard struct {
 	transport *epollTransport
 	clients   []*client
 	latency   writeLatency
+	deflater  deflater
 	sent      int64 // bytes that the meter has not counted yet
 
 	pacer    pacing.Pacer
@@ -37,7 +38,7 @@ type shard struct {
 // message is a message to a shard, from the poller, a catch-up or the transport.
 type message struct {
 	kind   messageKind
-	client *client // set for opened, socketChanged, caughtUp and leaseRevoked
+	client *client // the one that the message is about, if any
 	err    error   // of caughtUp: why the catch-up ended early
 }
 
@@ -48,7 +49,9 @@ const (
 	socketChanged                    // its socket has room, or its peer closed it
 	caughtUp                         // its catch-up has ended
 	leaseRevoked                     // its lease was revoked
+	pinsTooMuch                      // it keeps bytes in memory that the feed has evicted: see stream.Pin
 	drain                            // choose a drain time for each client
+	readsChanged                     // tell each client whether the log is read
 	closeStreams                     // close all clients, including new ones
 	stop                             // return from run; the shard has no clients
 )
@@ -112,6 +115,7 @@ func (s *shard) pass() <-chan struct{} {
 	changed := s.server.opts.Feed.Changed() // before the pass, or a change during it would be missed
 	s.latency.collect()
 	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
+	s.deflater.begin(true, s.server.since(watch.began))
 	for i := len(s.clients) - 1; i >= 0; i-- { // backwards: remove moves the last client, already served, to i
 		s.clients[i].serve(p)
 	}
@@ -133,6 +137,10 @@ func (s *shard) eventsPerClient(p *stream.FanOutPass) int {
 
 // meter counts what a pass has written.
 func (s *shard) meter(p *stream.FanOutPass) {
+	if d := &s.deflater; d.plain > 0 {
+		s.server.opts.Meter.Compressed(d.plain, d.sent)
+		d.plain, d.sent = 0, 0
+	}
 	if s.sent == 0 && p.SentEvents() == 0 {
 		return
 	}
@@ -147,6 +155,7 @@ func (s *shard) readMail() {
 	s.inbox = nil
 	s.mu.Unlock()
 	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
+	s.deflater.begin(false, 0)
 	for _, m := range inbox {
 		s.handle(m, p)
 	}
@@ -160,6 +169,8 @@ func (s *shard) handle(m message, p *stream.FanOutPass) {
 	switch m.kind {
 	case drain:
 		s.drain()
+	case readsChanged:
+		s.sweep(time.Now())
 	case closeStreams:
 		s.isClosing = true
 	case stop:
@@ -167,6 +178,9 @@ func (s *shard) handle(m message, p *stream.FanOutPass) {
 	case opened:
 		s.add(m.client)
 		s.serve(m.client, p)
+		if m.client.index >= 0 && s.server.stale() != nil {
+			s.checkDeadlines(m.client, time.Now())
+		}
 	case caughtUp:
 		if m.client.finishCatchUp(m.err) {
 			s.serve(m.client, p)
@@ -176,6 +190,10 @@ func (s *shard) handle(m message, p *stream.FanOutPass) {
 	case leaseRevoked:
 		if m.client.index >= 0 {
 			s.checkDeadlines(m.client, time.Now())
+		}
+	case pinsTooMuch:
+		if u := m.client.unsent; u != nil && u.pin.IsInterrupted() {
+			m.client.close(CloseSlow)
 		}
 	}
 }
@@ -196,7 +214,11 @@ func (s *shard) add(c *client) {
 	c.index = int32(len(s.clients))
 	s.clients = append(s.clients, c)
 	now := time.Now()
-	c.beatAt = s.server.since(now.Add(s.server.opts.Heartbeat))
+	stale := s.server.stale()
+	c.beatAt = s.server.since(now.Add(s.server.beatInterval(stale)))
+	if stale != nil && c.saysStale() {
+		c.outage.endAt = stale.endAt(c.began)
+	}
 	if s.server.drainBy.Load() != 0 {
 		c.drainAt = s.server.since(s.server.drainTime(now))
 	}

@@ -53,7 +53,7 @@ func TestStalledClientKeepsOneFrame(t *testing.T) {
 	before := testing.AllocsPerRun(100, func() { f.shard.pass() })
 	f.commit(slices.Repeat([]string{"large"}, burst)...)
 	f.shard.pass()
-	sent, unsent := stalled.bytes, slices.Concat(stalled.unsent...)
+	sent, unsent := stalled.bytes, slices.Concat(stalled.unsent.bufs...)
 	frame := f.longestFrame(peers[0], burst)
 	if stalled.stalledSince == 0 || len(unsent) == 0 || kept(stalled) > frame {
 		t.Fatalf("the client keeps %d bytes in a buffer of %d (stalled since %d), want a part of a frame of up to %d",
@@ -69,7 +69,7 @@ func TestStalledClientKeepsOneFrame(t *testing.T) {
 			}
 		}
 	}
-	if stalled.bytes != sent || !slices.Equal(slices.Concat(stalled.unsent...), unsent) || kept(stalled) > frame || stalled.sub.Sent() >= burst {
+	if stalled.bytes != sent || !slices.Equal(slices.Concat(stalled.unsent.bufs...), unsent) || kept(stalled) > frame || stalled.sub.Sent() >= burst {
 		t.Errorf("50 passes wrote %d bytes to the stalled client, which keeps %d", stalled.bytes-sent, kept(stalled))
 	}
 	if after := testing.AllocsPerRun(100, func() { f.shard.pass() }); after > before {
@@ -118,8 +118,10 @@ func (f *fan) readsOn(c *client, peer, events int) {
 
 // kept returns the size of the buffers that the client keeps.
 func kept(c *client) (n int) {
-	for _, b := range c.unsent {
-		n += cap(b)
+	if c.unsent != nil {
+		for _, b := range c.unsent.bufs {
+			n += cap(b)
+		}
 	}
 	return n
 }

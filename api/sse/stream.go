@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
@@ -12,7 +13,7 @@ import (
 // Stream is a stream whose request is valid and whose response has begun: the argument of Server.Serve.
 type Stream struct {
 	Sub  *stream.Subscription
-	Sync stream.Sync // the first event
+	Sync stream.Sync // the first event; Serve adds the time between two heartbeats
 	// Lease limits how long the stream may last; nil does not limit it.
 	Lease *Lease
 	Owner Owner
@@ -30,33 +31,72 @@ type Response struct {
 	w    http.ResponseWriter
 	r    *http.Request
 	head []byte // the retry line, until it is written
+
+	isGzip        bool
+	hasGzipHeader bool // written
 }
 
 // Begin sets the headers of a stream's response and its status, 200. It sends nothing yet.
 func (s *Server) Begin(w http.ResponseWriter, r *http.Request) (*Response, error) {
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-cache, no-transform")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	setHeaders(h)
 	if s.transport != nil && r.ProtoMajor == 1 && r.TLS == nil {
 		// The response ends with its connection: net/http writes no chunks, so that the transport can
 		// take the socket over and go on with plain bytes.
 		h.Set("Transfer-Encoding", "identity")
 	}
+	isGzip := s.setEncoding(h, r)
 	if err := s.extendDeadline(w); err != nil {
 		return nil, err
 	}
 	w.WriteHeader(http.StatusOK)
-	return &Response{w: w, r: r, head: s.retryLine("\n\n")}, nil
+	return &Response{w: w, r: r, head: s.retryLine("\n\n"), isGzip: isGzip}, nil
+}
+
+func setHeaders(h http.Header) {
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+}
+
+// setEncoding sets the headers of compression, and reports whether the stream is compressed.
+func (s *Server) setEncoding(h http.Header, r *http.Request) (isGzip bool) {
+	if !s.opts.Compress {
+		return false
+	}
+	h.Add("Vary", "Accept-Encoding")
+	if isGzip = acceptsGzip(r); isGzip {
+		h.Set("Content-Encoding", "gzip")
+	}
+	return isGzip
+}
+
+// WriteHeader answers a HEAD request as the beginning of a stream.
+func (s *Server) WriteHeader(w http.ResponseWriter, r *http.Request) {
+	setHeaders(w.Header())
+	s.setEncoding(w.Header(), r)
+	w.WriteHeader(http.StatusOK)
 }
 
 // Flush sends the headers and the retry line. Call it if the first event will take long.
 func (re *Response) Flush() error {
-	if _, err := re.w.Write(re.head); err != nil {
+	if _, err := re.w.Write(re.encode(re.head)); err != nil {
 		return err
 	}
-	re.head = nil
+	re.head, re.hasGzipHeader = nil, true
 	return flush(re.w)
+}
+
+// encode returns the first bytes, or the next ones, as the response contains them. Nothing is compressed: the first event
+// has the id of a lease.
+func (re *Response) encode(b []byte) []byte {
+	switch {
+	case !re.isGzip:
+		return b
+	case re.hasGzipHeader:
+		return stored(b)
+	}
+	return append([]byte(gzipHeader), stored(b)...)
 }
 
 // extendDeadline sets the deadline of the next write to WriteTimeout from now.
@@ -78,6 +118,7 @@ func flush(w http.ResponseWriter) error {
 // the transport or ServeOutermost continues it. It calls the owner's Close in every case.
 func (s *Server) Serve(re *Response, st *Stream) {
 	began := time.Now()
+	st.Sync.Heartbeat = s.opts.Heartbeat.Milliseconds()
 	if !s.streams.add() {
 		st.Owner.Close(End{Reason: CloseServerClosed})
 		return
@@ -85,7 +126,7 @@ func (s *Server) Serve(re *Response, st *Stream) {
 	if s.transport != nil && !s.isDrained() && s.transport.takeOver(re, st, began) {
 		return
 	}
-	g := &goroutine{server: s, stream: st, w: re.w, buf: re.head, began: began}
+	g := &goroutine{server: s, stream: st, w: re.w, buf: re.head, began: began, isGzip: re.isGzip, hasGzipHeader: re.hasGzipHeader}
 	if outermost, ok := re.w.(*outermostWriter); ok {
 		g.w, outermost.stream = outermost.ResponseWriter, g
 		return
@@ -106,6 +147,7 @@ func ServeOutermost(next http.Handler) http.Handler {
 		o := &outermostWriter{ResponseWriter: w, request: r.Context()}
 		next.ServeHTTP(o, r)
 		if o.stream != nil {
+			r.Header, r.URL, r.RequestURI = nil, &url.URL{}, "" // up to 64 KiB, which net/http would keep
 			o.stream.serve(o.request)
 		}
 	})
@@ -130,15 +172,26 @@ const (
 	CloseClientGone   CloseReason = "client_gone"   // the client closed the connection
 	CloseSlow         CloseReason = "slow"          // the client accepted no bytes for the write timeout
 	CloseDraining     CloseReason = "draining"      // the server drains
+	CloseStale        CloseReason = "stale"         // the log could not be read for Options.StaleLimit
 	CloseExpired      CloseReason = "expired"       // the lease ended
 	CloseRevoked      CloseReason = "revoked"       // the lease was revoked
+	CloseDisconnected CloseReason = "disconnected"  // an operator ended the stream
 	CloseServerClosed CloseReason = "server_closed" // the server closed before it had drained the stream
 	CloseOther        CloseReason = "other"
 )
 
 // CloseReasons returns every reason.
 func CloseReasons() []CloseReason {
-	return []CloseReason{CloseClientGone, CloseSlow, CloseDraining, CloseExpired, CloseRevoked, CloseServerClosed, CloseOther}
+	return []CloseReason{CloseClientGone, CloseSlow, CloseDraining, CloseStale, CloseExpired, CloseRevoked, CloseDisconnected, CloseServerClosed, CloseOther}
+}
+
+// endsLease reports whether err is the end of a lease: the client needs another token, or has to connect again.
+func endsLease(err error) bool {
+	switch reasonOf(err) {
+	case CloseExpired, CloseRevoked, CloseDisconnected:
+		return true
+	}
+	return false
 }
 
 // Error returns the reason's text.

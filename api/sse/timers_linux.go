@@ -21,13 +21,15 @@ func (s *shard) sweep(now time.Time) {
 	}
 	s.full.Store(full)
 	s.catchingUp.Store(catchingUp)
+	s.deflater.dropUnused(s.server.since(now))
 }
 
-// checkDeadlines closes a slow client, drains one whose drain time or lease has ended, and sends
-// heartbeats.
+// checkDeadlines closes a slow client, drains one whose drain time or lease has ended or that has been stale for
+// too long, and sends heartbeats.
 func (s *shard) checkDeadlines(c *client, now time.Time) {
 	t := s.server.since(now)
 	mustDrain := c.drainAt != 0 && t >= c.drainAt
+	stale := s.server.stale()
 	leaseEnd, leaseEnded := c.lease.ended(now)
 	u := c.catchUp.Load()
 	switch {
@@ -35,6 +37,8 @@ func (s *shard) checkDeadlines(c *client, now time.Time) {
 		u.cancel(leaseEnd)
 	case u != nil && mustDrain:
 		u.cancel(CloseDraining)
+	case u != nil && stale != nil:
+		u.stopReading(errStale)
 	case u != nil:
 	case c.stalledSince != 0 && t-c.stalledSince >= int64(s.server.opts.WriteTimeout):
 		c.close(CloseSlow)
@@ -42,10 +46,15 @@ func (s *shard) checkDeadlines(c *client, now time.Time) {
 		c.drain(leaseEnd)
 	case mustDrain:
 		c.drain(CloseDraining)
-	case t >= c.beatAt && c.stalledSince == 0:
-		c.beatAt = s.server.since(now.Add(s.server.opts.Heartbeat))
-		c.writeFrame(c.sub.Heartbeat(nil, s.server.opts.Now()))
+	case c.stalledSince != 0 || c.isDraining:
+	case c.saysStale() != (stale != nil):
+		c.tell(stale, now)
+	case stale != nil && c.outage.endAt != 0 && t >= c.outage.endAt:
+		c.drain(CloseStale)
+	case t >= c.beatAt:
+		c.beat(stale, now)
 	}
+	c.continueCatchUp(t)
 }
 
 // drain chooses a drain time for every client.
@@ -71,6 +80,7 @@ func (s *shard) flush() {
 	s.flushAt = 0
 	watch := startStopwatch()
 	p := s.server.opts.Feed.NewFanOutPass(pacing.MaxWrite)
+	s.deflater.begin(true, s.server.since(watch.began))
 	for i := len(s.clients) - 1; i >= 0; i-- {
 		c := s.clients[i]
 		switch {

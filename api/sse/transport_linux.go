@@ -12,18 +12,21 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pgherald/pgherald/stream"
 )
 
 // epollTransport serves streams on bare sockets, which its shards own.
 type epollTransport struct {
-	server  *Server
-	shards  []*shard
-	poller  *poller
-	next    atomic.Uint32 // counts clients, which are distributed evenly among the shards
-	sockets atomic.Int64  // taken over, or about to be
-	running sync.WaitGroup
-	// catchUpSends is a semaphore: one element for each catch-up that sends at the moment.
-	catchUpSends chan struct{}
+	server   *Server
+	shards   []*shard
+	poller   *poller
+	next     atomic.Uint32 // counts clients, which are distributed evenly among the shards
+	sockets  atomic.Int64  // taken over, or about to be
+	running  sync.WaitGroup
+	catchUps atomic.Int64 // that run
+	// catchUpTurns is a semaphore: a catch-up takes an element while it sends.
+	catchUpTurns chan *catchUpTurn
 }
 
 func newTransport(s *Server) (transport, error) {
@@ -32,7 +35,7 @@ func newTransport(s *Server) (transport, error) {
 		return nil, fmt.Errorf("create an epoll instance: %w", err)
 	}
 	e := &epollTransport{server: s, poller: p, shards: make([]*shard, runtime.GOMAXPROCS(0))}
-	e.catchUpSends = make(chan struct{}, max(1, len(e.shards)/2))
+	e.catchUpTurns = newCatchUpTurns(max(1, len(e.shards)/2))
 	for i := range e.shards {
 		e.shards[i] = newShard(e)
 	}
@@ -53,7 +56,7 @@ func (e *epollTransport) takeOver(re *Response, st *Stream, began time.Time) boo
 		return false
 	}
 	e.sockets.Add(1)
-	conn, buffered, err := hijack(re.w, st.Sub.Sync(re.head, st.Sync, e.server.opts.Now()), e.server.opts.WriteTimeout)
+	conn, buffered, err := hijack(re.w, re.encode(st.Sub.Sync(re.head, st.Sync, e.server.opts.Now())), e.server.opts.WriteTimeout)
 	if errors.Is(err, http.ErrNotSupported) {
 		e.sockets.Add(-1)
 		return false
@@ -61,6 +64,12 @@ func (e *epollTransport) takeOver(re *Response, st *Stream, began time.Time) boo
 	c := &client{
 		sub: *st.Sub, lease: st.Lease, owner: st.Owner, began: e.server.since(began), index: -1, bytes: int64(buffered),
 		shard: e.shards[int(e.next.Add(1))%len(e.shards)],
+	}
+	if re.isGzip {
+		c.piece = noPiece
+	}
+	if st.Sync.Mode == stream.ModeStale {
+		c.outage = &outage{saysStale: true}
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -142,6 +151,8 @@ func (e *epollTransport) stalled() (full, catchingUp int) {
 func (e *epollTransport) takenOver() int { return int(e.sockets.Load()) }
 
 func (e *epollTransport) drain() { e.broadcast(drain) }
+
+func (e *epollTransport) readsChanged() { e.broadcast(readsChanged) }
 
 func (e *epollTransport) closeStreams() { e.broadcast(closeStreams) }
 

@@ -28,8 +28,10 @@ type cli struct {
 	Bulk    bench.Bulk    `cmd:"" help:"Measure one statement that changes many rows, until every client has received all of them."`
 	Fanout  bench.Fanout  `cmd:"" help:"Measure the CPU time and the delay of a delivery, at several rates."`
 	Latency bench.Latency `cmd:"" help:"Measure the time from a write to the clients, at several rates."`
+	Lists   bench.Lists   `cmd:"" help:"Measure pages of a collection beside the same rows of a SELECT."`
 	Memory  bench.Memory  `cmd:"" help:"Measure the memory of an idle connection."`
 	Resume  bench.Resume  `cmd:"" help:"Measure a restart after which all clients reconnect at once."`
+	Size    bench.Size    `cmd:"" help:"Measure whether the log stays as large, and reads of it as fast, while it is written and pruned."`
 	Writers bench.Writers `cmd:"" help:"Measure what the triggers cost writers."`
 
 	Child bench.Child `cmd:"" hidden:"" help:"Run a child process of a benchmark."`

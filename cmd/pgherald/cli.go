@@ -27,13 +27,25 @@ Settings come from flags, from the environment variables that --help names behin
 type cli struct {
 	Log loggingFlags `embed:"" group:"logging"`
 
-	Demo     demoCmd     `cmd:"" help:"Try pgherald on a PostgreSQL that it finds or downloads."`
-	Serve    serveCmd    `cmd:"" help:"Serve events and the activities API."`
-	Migrate  migrateCmd  `cmd:"" help:"Create, remove or repair pgherald's tables."`
-	Triggers triggersCmd `cmd:"" help:"Show, install, remove or check the triggers of watched tables."`
-	Tail     tailCmd     `cmd:"" help:"Follow a stream in the terminal."`
-	Config   configCmd   `cmd:"" help:"Check or print the settings of a server."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Demo    demoCmd    `cmd:"" help:"Try pgherald on a PostgreSQL that it finds or downloads."`
+	Serve   serveCmd   `cmd:"" help:"Serve events and the activities API."`
+	Migrate migrateCmd `cmd:"" help:"Create, remove or repair pgherald's tables."`
+	Init    initCmd    `cmd:"" help:"Write the spec that --tables implies, to start from."`
+	Plan    planCmd    `cmd:"" help:"Print the SQL that apply would run. Exit code 2 if there is some."`
+	Apply   applyCmd   `cmd:"" help:"Install the triggers of the spec, and remove its former ones."`
+	Check   checkCmd   `cmd:"" help:"List how the triggers differ from the spec, and what is probably a mistake. Exit code 1 if they differ."`
+	Drop    dropCmd    `cmd:"" help:"Remove the triggers of the spec. The event log stays."`
+	List    listCmd    `cmd:"" help:"List the watched tables, and which spec watches each."`
+	Types   typesCmd   `cmd:"" help:"Print types for the rows of collections: TypeScript, Go or JSON Schema."`
+	Doctor  doctorCmd  `cmd:"" help:"Look for what keeps events from clients, in the database and in proxies. Exit code 1 after warnings, 2 after errors."`
+	Tail    tailCmd    `cmd:"" help:"Follow a stream in the terminal."`
+	Forward forwardCmd `cmd:"" help:"Send events to a service, at least once and in order per key."`
+	Config  configCmd  `cmd:"" help:"Check or print the settings of a server."`
+
+	Healthcheck healthcheckCmd `cmd:"" help:"Ask the server of this machine whether it is well. Exit code 1 if not."`
+	Completion  completionCmd  `cmd:"" help:"Print the completions for a shell: bash, zsh or fish."`
+	Man         manCmd         `cmd:"" help:"Print the manual page of a command, or write all."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // loggingFlags configure the log output on stderr.
@@ -66,18 +78,31 @@ type app struct {
 // exit code.
 type exit int
 
+// exitCode is an error that was reported already. It holds the exit code.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit with code %d", int(c)) }
+
+// exitChanges is the exit code of plan if apply has something to do, exitUsage that of a wrong command line (EX_USAGE of
+// sysexits.h): a script must not take the one for the other.
+const (
+	exitChanges exitCode = 2
+	exitUsage   exitCode = 64
+)
+
 // newResolver returns the resolver for one command line.
 func newResolver() *configfile.Resolver { return &configfile.Resolver{Command: "serve"} }
 
 // newParser returns the parser of one command line into c.
 func newParser(c any, settings *configfile.Resolver, options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(c, append([]kong.Option{
-		kong.Name("pgherald"), kong.Description(description), kong.ExplicitGroups(groups), defaults(),
+		kong.Name("pgherald"), kong.Description(description), kong.ExplicitGroups(groups), withDefaults(),
 		settings.Option(), kong.Bind(settings), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	}, options...)...)
 }
 
-// run runs one command and returns the exit code: 0 for success, 1 for an error, 2 for a wrong command line.
+// run runs one command and returns the exit code: 0 for success, 1 for an error, 64 for a wrong command line, and others
+// for what the command says about them.
 // When it returns, nothing of the command runs any more.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	defer func() {
@@ -98,8 +123,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "pgherald: %v\n", err)
-		return 2
+		fmt.Fprintf(stderr, "pgherald: %v\n", explainUsage(err))
+		return int(exitUsage)
 	}
 	a := &app{ctx: ctx, stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}
 	a.level.Set(c.Log.LogLevel)
@@ -107,18 +132,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	for _, name := range settings.SecretsInArguments(command) {
 		a.logger.Warn("a secret is on the command line, where other users of this machine can read it: set the environment variable or a file instead", "flag", "--"+name)
 	}
-	if err := command.Run(a); err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintf(stderr, "pgherald: %v\n", err)
+	var reported exitCode
+	if err := command.Run(a); errors.As(err, &reported) {
+		return int(reported)
+	} else if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintf(stderr, "pgherald: %v\n", explainConnection(err))
 		return 1
 	}
 	return 0
-}
-
-// versionCmd prints the version.
-type versionCmd struct{}
-
-// Run prints the version.
-func (versionCmd) Run(a *app) error {
-	_, err := fmt.Fprintln(a.stdout, "pgherald", server.Version())
-	return err
 }

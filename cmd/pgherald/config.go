@@ -15,7 +15,7 @@ type configFlags struct {
 
 // configCmd holds the commands for settings. They take the flags of pgherald serve.
 type configCmd struct {
-	Check configCheckCmd `cmd:"" help:"Check the settings and the files that they name. Exit code 1 or 2 if something is wrong."`
+	Check configCheckCmd `cmd:"" help:"Check the settings and the files that they name. Exit code 1 or 64 if something is wrong."`
 	Print configPrintCmd `cmd:"" help:"Print the settings as a config file, with the source of each and without secrets."`
 }
 

@@ -78,14 +78,14 @@ func TestConfigCheck(t *testing.T) {
 	}{
 		"valid":             {database, nil, 0, "the settings are valid"},
 		"flags only":        {"", []string{"--database-url=postgres://h/d"}, 0, "the settings are valid"},
-		"no database":       {"heartbeat: 3s", nil, 2, "--database-url"},
-		"unknown key":       {database + "heartbeet: 3s", nil, 2, `:2: unknown key "heartbeet", did you mean "heartbeat"?`},
-		"demo's key":        {database + "simulate: 3", nil, 2, `unknown key "simulate"`},
-		"wrong type":        {database + "feed-bytes: lots", nil, 2, `:2: feed-bytes: "lots" is not a size`},
-		"wrong value":       {database + "heartbeat: 0s", nil, 2, "--heartbeat must be more than 0"},
-		"without effect":    {database + "write-role: r", nil, 2, "--write-role has no effect"},
+		"no database":       {"heartbeat: 3s", nil, 64, "--database-url"},
+		"unknown key":       {database + "heartbeet: 3s", nil, 64, `:2: unknown key "heartbeet", did you mean "heartbeat"?`},
+		"demo's key":        {database + "simulate: 3", nil, 64, `unknown key "simulate"`},
+		"wrong type":        {database + "feed-bytes: lots", nil, 64, `:2: feed-bytes: "lots" is not a size`},
+		"wrong value":       {database + "heartbeat: 0s", nil, 64, "--heartbeat must be more than 0"},
+		"without effect":    {database + "write-role: r", nil, 64, "--write-role has no effect"},
 		"a public address":  {database + "addr: 0.0.0.0:80", nil, 1, "read and write everything"},
-		"a secret too many": {database, []string{"--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a", "--jwt-secret=x", "--jwt-secret-file=" + secret}, 2, "--auth=jwt needs one of"},
+		"a secret too many": {database, []string{"--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a", "--jwt-secret=x", "--jwt-secret-file=" + secret}, 64, "--auth=jwt needs one of"},
 		"a bad certificate": {database, []string{"--tls-cert=" + secret, "--tls-key=" + secret}, 1, "read the certificate"},
 		"a bad spec":        {database, []string{"--spec=" + secret}, 1, "read the spec"},
 	} {
@@ -114,7 +114,7 @@ func TestConfigPrint(t *testing.T) {
 	for _, want := range []string{
 		`database-url: "postgres://u:REDACTED@h/d" # FILE:1`, "auth: jwt # FILE:2", "retain-age: 1h30m # FILE:3", "feed-bytes: 1536KiB # FILE:4",
 		"# jwt-secret: REDACTED # $PGHERALD_JWT_SECRET", "listen-database-url: host=h password=REDACTED # $PGHERALD_LISTEN_DATABASE_URL",
-		"max-connections: 9 # --max-connections", "heartbeat: 30s # default", "# spec: # not set",
+		"max-connections: 9 # --max-connections", "heartbeat: 8s # default", "# spec: # not set",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)

@@ -17,8 +17,11 @@ type databaseFlags struct {
 
 // specFlags name the watched tables.
 type specFlags struct {
-	Spec string `type:"existingfile" env:"PGHERALD_SPEC" placeholder:"FILE" help:"YAML file that names the tables to watch. Default: the tables of the activities."`
+	Tables []string `env:"PGHERALD_TABLES" placeholder:"NAME" help:"Tables to watch with all defaults, such as public.orders,public.customers; public.* and * are patterns, and '!public.audit' excludes. pgherald init shows what they imply."`
+	Spec   string   `type:"existingfile" env:"PGHERALD_SPEC" placeholder:"FILE" help:"YAML file that says which tables to watch, and how. Default: the tables of the activities."`
 }
+
+func (f specFlags) watch() server.Watch { return server.Watch{Spec: f.Spec, Tables: f.Tables} }
 
 // lockFlags say how long to try to lock tables.
 type lockFlags struct {

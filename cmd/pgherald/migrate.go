@@ -70,6 +70,9 @@ func (c migrateDownCmd) Run(a *app) error {
 	if err := migrations.CheckOwners(a.ctx, c.DatabaseURL); err != nil {
 		return err
 	}
+	if err := migrations.CheckDown(a.ctx, c.DatabaseURL, c.sets()...); err != nil {
+		return err
+	}
 	err := c.connect(a.ctx, func(conn *pgx.Conn) error {
 		_, err := triggers.DropAll(a.ctx, conn)
 		return explainForeignTables(err)
@@ -94,7 +97,7 @@ func (c migrateDownCmd) Run(a *app) error {
 func explainForeignTables(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "42501" { // insufficient_privilege
-		return fmt.Errorf("%w: run pgherald triggers drop --all as the owner of the watched tables first", err)
+		return fmt.Errorf("%w: run pgherald drop --all as the owner of the watched tables first", err)
 	}
 	return err
 }
@@ -107,8 +110,13 @@ func (c migrateStatusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	engine := statuses[0] // the first of sets
 	for _, s := range statuses {
-		fmt.Fprintf(a.stdout, "%-9s version %d of %d%s\n", s.Set, s.Version, s.Latest, server.MigrationAdvice(s, c.EngineOnly))
+		advice := server.MigrationAdvice(s, c.EngineOnly)
+		if s.Set != engine.Set && s.IsAbsent() && engine.Current() {
+			advice = ": not created; only the example without --spec and --tables needs them (pgherald migrate up)"
+		}
+		fmt.Fprintf(a.stdout, "%-9s version %d of %d%s\n", s.Set, s.Version, s.Latest, advice)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/pgherald/pgherald/cmd/internal/configfile"
+	"github.com/pgherald/pgherald/cmd/internal/doctor"
 	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
@@ -28,7 +29,7 @@ type serveCmd struct{ serverFlags }
 
 // Run serves until a signal arrives.
 func (c *serveCmd) Run(a *app) error {
-	s, err := server.New(a.ctx, c.config(), server.Options{Logger: a.logger, Level: a.level})
+	s, err := server.New(a.ctx, c.config(), server.Options{Logger: a.logger, Level: a.level, Examine: doctor.Examine})
 	if err != nil {
 		return err
 	}
@@ -38,10 +39,11 @@ func (c *serveCmd) Run(a *app) error {
 type serveDatabaseFlags struct {
 	databaseFlags
 	specFlags
-	ListenDatabaseURL     string `secret:"url" env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reads of the log. Default: --database-url."`
-	ActivitiesDatabaseURL string `secret:"url" env:"PGHERALD_ACTIVITIES_DATABASE_URL" placeholder:"URL" help:"The same database as the role that the activities API uses, for policies of row-level security. Default: --database-url."`
-	NoMigrate             bool   `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables. The server does not start if they are out of date."`
-	NoApply               bool   `env:"PGHERALD_NO_APPLY" help:"Do not install triggers. The server does not start if nothing of the spec is installed."`
+	ListenDatabaseURL     string   `secret:"url" env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reads of the log. Default: --database-url."`
+	ActivitiesDatabaseURL string   `secret:"url" env:"PGHERALD_ACTIVITIES_DATABASE_URL" placeholder:"URL" help:"The same database as the role that the activities API uses, for policies of row-level security. Default: --database-url."`
+	NoMigrate             bool     `env:"PGHERALD_NO_MIGRATE" help:"Do not create or change tables. The server does not start if they are out of date."`
+	Wait                  waitTime `default:"forever" env:"PGHERALD_WAIT" placeholder:"TIME" help:"How long to wait at the start for a database that is away: a time or forever (default ${default}). With 0, the server ends with an error."`
+	NoApply               bool     `env:"PGHERALD_NO_APPLY" help:"Do not install triggers. The server does not start if nothing of the spec is installed."`
 	lockFlags
 }
 
@@ -55,7 +57,10 @@ type listenFlags struct {
 }
 
 type tokenFlags struct {
-	Auth           string        `enum:"none,jwt" default:"${default_auth}" env:"PGHERALD_AUTH" help:"How clients authenticate (${enum}): none is for loopback, jwt requires a token."`
+	Auth           string        `enum:"none,jwt,forward" default:"${default_auth}" env:"PGHERALD_AUTH" help:"How clients authenticate (${enum}): none is for loopback, jwt requires a token, forward asks your application."`
+	AuthURL        string        `name:"auth-url" secret:"url" env:"PGHERALD_AUTH_URL" placeholder:"URL" help:"URL of your application that says whose session a request has, with --auth=forward."`
+	AuthHeaders    []string      `name:"auth-forward-headers" env:"PGHERALD_AUTH_FORWARD_HEADERS" placeholder:"NAME" help:"Headers of a request that the application receives. Default: cookie and authorization."`
+	AuthAllowHTTP  bool          `name:"auth-allow-http" env:"PGHERALD_AUTH_ALLOW_HTTP" help:"Permit an http:// --auth-url on another host: only in a network that you trust."`
 	Insecure       bool          `env:"PGHERALD_INSECURE" help:"Serve on an address other than loopback without tokens, behind a proxy that authenticates clients."`
 	JWTSecret      string        `name:"jwt-secret" secret:"text" env:"PGHERALD_JWT_SECRET" placeholder:"TEXT" help:"Secret that signs tokens (HS256, HS384, HS512), at least 32 bytes. Other users can read a command line: use the variable, the file of --config, or --jwt-secret-file."`
 	JWTSecretFile  string        `name:"jwt-secret-file" type:"existingfile" env:"PGHERALD_JWT_SECRET_FILE" placeholder:"FILE" help:"File that contains the secret. A line break at its end is ignored."`
@@ -69,9 +74,9 @@ type tokenFlags struct {
 	RolesClaim     string        `default:"${default_roles_claim}" env:"PGHERALD_ROLES_CLAIM" placeholder:"CLAIM" help:"Claim that lists a user's roles (default ${default}); realm_access.roles means a field of an object."`
 	GrantsClaim    string        `env:"PGHERALD_GRANTS_CLAIM" placeholder:"CLAIM" help:"Claim that lists a user's grants, which audiences are matched against. Default: user:SUB and role:ROLE."`
 	AllowURLToken  bool          `name:"allow-url-token" env:"PGHERALD_ALLOW_URL_TOKEN" help:"Accept tokens in ?access_token= too. Proxies write URLs to their logs."`
-	WriteRole      string        `env:"PGHERALD_WRITE_ROLE" placeholder:"ROLE" help:"Role that may change activities with --auth=jwt. Unset denies all users."`
-	PublishRole    string        `env:"PGHERALD_PUBLISH_ROLE" placeholder:"ROLE" help:"Role that may publish events with --auth=jwt. Unset denies all users."`
-	OperatorRole   string        `env:"PGHERALD_OPERATOR_ROLE" placeholder:"ROLE" help:"Role that may read /api/stats with --auth=jwt. Unset denies all users."`
+	WriteRole      string        `env:"PGHERALD_WRITE_ROLE" placeholder:"ROLE" help:"Role that may change activities with --auth=jwt or forward. Unset denies all users."`
+	PublishRole    string        `env:"PGHERALD_PUBLISH_ROLE" placeholder:"ROLE" help:"Role that may publish events with --auth=jwt or forward. Unset denies all users."`
+	OperatorRole   string        `env:"PGHERALD_OPERATOR_ROLE" placeholder:"ROLE" help:"Role that may read /api/stats and /api/operations, revoke tokens and end streams, with --auth=jwt or forward. Unset denies all users."`
 }
 
 type limitFlags struct {
@@ -92,7 +97,7 @@ type limitFlags struct {
 
 type eventLogFlags struct {
 	RetainAge   time.Duration `default:"${default_retain_age}" env:"PGHERALD_RETAIN_AGE" placeholder:"TIME" help:"Age at which events leave the log: how long a client may be away and still resume (default ${default})."`
-	RetainBytes byteSize      `default:"${default_retain_bytes}" env:"PGHERALD_RETAIN_BYTES" placeholder:"SIZE" help:"Approximate size at which the oldest events leave the log; 0 means that only age counts."`
+	RetainBytes byteSize      `default:"${default_retain_bytes}" env:"PGHERALD_RETAIN_BYTES" placeholder:"SIZE" help:"Size of all events above which the oldest leave the log; 0 means that only age counts."`
 }
 
 type tuningFlags struct {
@@ -100,6 +105,8 @@ type tuningFlags struct {
 	FeedBytes            byteSize      `default:"${default_feed_bytes}" env:"PGHERALD_FEED_BYTES" placeholder:"SIZE" help:"Memory for recent events, at most half of --memory (default ${default})."`
 	Heartbeat            time.Duration `default:"${default_heartbeat}" env:"PGHERALD_HEARTBEAT" placeholder:"TIME" help:"Time between two heartbeats on a stream (default ${default})."`
 	WriteTimeout         time.Duration `default:"${default_write_timeout}" env:"PGHERALD_WRITE_TIMEOUT" placeholder:"TIME" help:"Time that a client may take to accept a write before the server disconnects it (default ${default})."`
+	StaleLimit           time.Duration `default:"${default_stale_limit}" env:"PGHERALD_STALE_LIMIT" placeholder:"TIME" help:"Time without a read of the log after which streams end, so that their clients try another replica if there is one (default ${default}); 0 means never."`
+	Compress             bool          `env:"PGHERALD_COMPRESS" help:"Send streams with gzip to the clients that accept it: public events are compressed once for all of them."`
 	ProbeInterval        time.Duration `default:"${default_probe_interval}" env:"PGHERALD_PROBE_INTERVAL" placeholder:"TIME" help:"Time between two notifications that the listener sends to itself (default ${default})."`
 	TriggerCheckInterval time.Duration `default:"${default_trigger_check_interval}" env:"PGHERALD_TRIGGER_CHECK_INTERVAL" placeholder:"TIME" help:"Time between two comparisons of the triggers with the spec (default ${default})."`
 	Drain                time.Duration `default:"${default_drain}" env:"PGHERALD_DRAIN" placeholder:"TIME" help:"Time that streams may take to end at shutdown (default ${default})."`
@@ -107,9 +114,9 @@ type tuningFlags struct {
 
 // defaults returns the values of the variables in the tags above. All defaults come from
 // server.DefaultConfig.
-func defaults() kong.Vars {
+func defaults() map[string]string {
 	d := server.DefaultConfig()
-	return kong.Vars{
+	return map[string]string{
 		"default_addr":                   d.Listen.Addr,
 		"default_lock_timeout":           configfile.FormatDuration(d.Database.LockTimeout),
 		"default_auth":                   d.Tokens.Auth,
@@ -125,10 +132,27 @@ func defaults() kong.Vars {
 		"default_feed_bytes":             byteSize(d.Tuning.FeedBytes).String(),
 		"default_heartbeat":              configfile.FormatDuration(d.Tuning.Heartbeat),
 		"default_write_timeout":          configfile.FormatDuration(d.Tuning.WriteTimeout),
+		"default_stale_limit":            configfile.FormatDuration(d.Tuning.StaleLimit),
 		"default_probe_interval":         configfile.FormatDuration(d.Tuning.ProbeInterval),
 		"default_trigger_check_interval": configfile.FormatDuration(d.Tuning.TriggerCheckInterval),
 		"default_drain":                  configfile.FormatDuration(d.Tuning.Drain),
 	}
+}
+
+// withDefaults gives the flags whose default is the name of one of defaults, such as ${default_addr}, its value. As variables of
+// kong, which each flag reads all of, they would take half of the time of a short command.
+func withDefaults() kong.Option {
+	values := defaults()
+	return kong.PostBuild(func(k *kong.Kong) error {
+		return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
+			if flag, ok := node.(*kong.Flag); ok && strings.HasPrefix(flag.Default, "${") {
+				if value, ok := values[strings.Trim(flag.Default, "${}")]; ok { // kong refuses what remains
+					flag.Default = value
+				}
+			}
+			return next(nil)
+		})
+	})
 }
 
 // Validate returns an error for invalid settings. kong calls it.
@@ -139,8 +163,8 @@ func (c *serverFlags) config() server.Config {
 	return server.Config{
 		Database: server.Database{
 			URL: c.Database.DatabaseURL, ListenURL: c.Database.ListenDatabaseURL, ActivitiesURL: c.Database.ActivitiesDatabaseURL,
-			Spec: c.Database.Spec, NoMigrate: c.Database.NoMigrate, NoApply: c.Database.NoApply,
-			LockTimeout: c.Database.LockTimeout,
+			Watch: c.Database.watch(), NoMigrate: c.Database.NoMigrate, NoApply: c.Database.NoApply,
+			LockTimeout: c.Database.LockTimeout, Wait: time.Duration(c.Database.Wait),
 		},
 		Listen: server.Listen{
 			Addr: c.Listen.Addr, AdminAddr: c.Listen.AdminAddr, TLSCert: c.Listen.TLSCert, TLSKey: c.Listen.TLSKey, H2C: c.Listen.H2C,
@@ -148,6 +172,7 @@ func (c *serverFlags) config() server.Config {
 		},
 		Tokens: server.Tokens{
 			Auth: c.Tokens.Auth, Insecure: c.Tokens.Insecure,
+			URL: c.Tokens.AuthURL, AllowHTTP: c.Tokens.AuthAllowHTTP, ForwardHeaders: c.Tokens.AuthHeaders,
 			Secret: c.Tokens.JWTSecret, SecretFile: c.Tokens.JWTSecretFile, KeysFile: c.Tokens.JWTKeys, JWKS: c.Tokens.JWKS,
 			Issuer: c.Tokens.JWTIssuer, Audience: c.Tokens.JWTAudience, Methods: c.Tokens.JWTMethods, Leeway: c.Tokens.JWTLeeway, MaxLifetime: c.Tokens.JWTMaxLifetime,
 			RolesClaim: c.Tokens.RolesClaim, GrantsClaim: c.Tokens.GrantsClaim, AllowURLToken: c.Tokens.AllowURLToken,
@@ -163,7 +188,7 @@ func (c *serverFlags) config() server.Config {
 		EventLog: server.EventLog{RetainAge: c.EventLog.RetainAge, RetainBytes: int64(c.EventLog.RetainBytes)},
 		Tuning: server.Tuning{
 			Memory: int64(c.Tuning.Memory), FeedBytes: int64(c.Tuning.FeedBytes), Heartbeat: c.Tuning.Heartbeat, WriteTimeout: c.Tuning.WriteTimeout,
-			ProbeInterval: c.Tuning.ProbeInterval, TriggerCheckInterval: c.Tuning.TriggerCheckInterval, Drain: c.Tuning.Drain,
+			StaleLimit: c.Tuning.StaleLimit, Compress: c.Tuning.Compress, ProbeInterval: c.Tuning.ProbeInterval, TriggerCheckInterval: c.Tuning.TriggerCheckInterval, Drain: c.Tuning.Drain,
 		},
 	}
 }

@@ -31,6 +31,11 @@ func TestServeRejectsTokenFlags(t *testing.T) {
 		"there is no block in it":                          append(jwt, "--jwt-keys="+secret),
 		`the method "none" does not fit`:                   append(jwt, "--jwt-secret-file="+secret, "--jwt-methods=none"),
 		"no such file":                                     append(jwt, "--jwt-keys="+filepath.Join(dir, "absent")),
+		"--auth=forward needs --auth-url":                  {"--auth=forward"},
+		"--auth-url has no effect without --auth=forward":  {"--auth-url=https://app.example"},
+		"--jwt-issuer has no effect without --auth=jwt":    {"--auth=forward", "--auth-url=https://app.example", "--jwt-issuer=x"},
+		"http://192.0.2.1/ is not https":                   {"--auth=forward", "--auth-url=http://192.0.2.1/"},
+		`"host" cannot be passed on`:                       {"--auth=forward", "--auth-url=https://app.example", "--auth-forward-headers=host"},
 		"is not https":                                     append(jwt, "--jwt-jwks=http://192.0.2.1/"),
 	} {
 		var stdout, stderr bytes.Buffer

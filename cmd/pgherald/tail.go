@@ -19,7 +19,7 @@ type tailCmd struct {
 	Syncs       bool          `help:"With --json: print sync events to stdout too."`
 	Quiet       bool          `short:"q" help:"Print no status of the connection."`
 	Header      []string      `short:"H" sep:"none" secret:"header" env:"PGHERALD_HEADER" placeholder:"NAME:VALUE" help:"Send this header with each request; repeatable. Other users can read a command line: with a token, use the variable."`
-	IdleTimeout time.Duration `default:"75s" env:"PGHERALD_IDLE_TIMEOUT" help:"Reconnect after this long without a single byte: 2.5 heartbeats."`
+	IdleTimeout time.Duration `default:"75s" env:"PGHERALD_IDLE_TIMEOUT" help:"Reconnect after this long without a single byte, not even a heartbeat."`
 	Color       string        `enum:"auto,always,never" default:"auto" env:"PGHERALD_COLOR" help:"Colour the output (${enum}); auto means on a terminal, unless NO_COLOR is set."`
 }
 

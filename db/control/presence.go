@@ -6,10 +6,13 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/stream/backoff"
 )
 
 // maxUserBytes bounds a user's name: it is the key of an index.
@@ -24,9 +27,13 @@ type PresenceOptions struct {
 	Flush time.Duration
 	// Heartbeat is the time between two updates of the server's row in pgherald.replicas; 10 s if 0.
 	Heartbeat time.Duration
-	// Expiry is the time without a heartbeat after which the other servers expire this one; 35 s if 0. It
-	// must exceed Grace.
+	// Expiry is the time for which another server must have seen no heartbeat of this one to expire it; 35 s if 0.
+	// Times in which that server could not reach the database do not count. It must exceed Grace and Heartbeat.
 	Expiry time.Duration
+	// WriteTimeout bounds one write of presence, and half of it the wait for other servers; 10 s if 0.
+	WriteTimeout time.Duration
+	// Report returns what the server says about itself with each heartbeat, as JSON; nil says nothing.
+	Report func() []byte
 	// Logger receives outages.
 	Logger *slog.Logger
 }
@@ -35,10 +42,19 @@ func (o PresenceOptions) withDefaults() PresenceOptions {
 	for _, d := range []struct {
 		value *time.Duration
 		usual time.Duration
-	}{{&o.Grace, 15 * time.Second}, {&o.Flush, 250 * time.Millisecond}, {&o.Heartbeat, 10 * time.Second}, {&o.Expiry, 35 * time.Second}} {
+	}{
+		{&o.Grace, 15 * time.Second},
+		{&o.Flush, 250 * time.Millisecond},
+		{&o.Heartbeat, 10 * time.Second},
+		{&o.Expiry, 35 * time.Second},
+		{&o.WriteTimeout, 10 * time.Second},
+	} {
 		if *d.value <= 0 {
 			*d.value = d.usual
 		}
+	}
+	if o.Report == nil {
+		o.Report = func() []byte { return nil }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -54,6 +70,11 @@ type Presence struct {
 	pool    *pgxpool.Pool
 	opts    PresenceOptions
 	replica string // id of this server in pgherald.replicas
+	// hasOther is whether another server had a recent heartbeat when this one last wrote.
+	hasOther atomic.Bool
+
+	watch replicaWatch // of the other servers; only Run uses it
+	retry *backoff.Retry
 
 	mu         sync.Mutex
 	users      map[string]*userState // guarded by mu, as are the fields below
@@ -74,13 +95,29 @@ type departure struct {
 	at   time.Time
 }
 
+// Pauses after a write that failed. The longest is well below Expiry: after an outage, every server writes in time.
+const (
+	minPresencePause = 500 * time.Millisecond
+	maxPresencePause = 5 * time.Second
+)
+
 // NewPresence returns a presence without users. The pool must come from db.OpenLogPool.
 func NewPresence(pool *pgxpool.Pool, opts PresenceOptions) *Presence {
+	opts = opts.withDefaults()
 	return &Presence{
-		pool: pool, opts: opts.withDefaults(), replica: rand.Text(),
+		pool: pool, opts: opts, replica: rand.Text(),
+		watch: replicaWatch{expiry: opts.Expiry, grace: opts.Grace, gap: 2 * opts.Heartbeat},
+		retry: backoff.New(backoff.Options{
+			Min: minPresencePause, Max: maxPresencePause, Level: slog.LevelWarn, Logger: opts.Logger,
+			Failing: "presence not written, retrying", Recovered: "presence written again",
+		}),
 		users: make(map[string]*userState), changed: make(map[string]struct{}),
 	}
 }
+
+// HasOtherReplica reports whether another server of the same database ran when this one last wrote a
+// heartbeat. During an outage of the database this is the last that it knows.
+func (p *Presence) HasOtherReplica() bool { return p.hasOther.Load() }
 
 // Opened records that a stream of the user opened. It never waits. It ignores a name that is empty, is
 // longer than 1000 bytes, or cannot be stored as text.
@@ -186,29 +223,21 @@ func (p *Presence) rejoin() {
 	}
 }
 
-// Run writes changes and heartbeats until ctx ends. Before it returns it dates its last heartbeat back,
-// so that another server, or the next one to start, expires the users who do not open a stream elsewhere
-// within Grace.
+// Run writes changes and heartbeats until ctx ends. Before it returns it records that the server stops, so that
+// another server, or the next one to start, expires the users who do not open a stream elsewhere within Grace.
 func (p *Presence) Run(ctx context.Context) {
 	ticker := time.NewTicker(p.opts.Flush)
 	defer ticker.Stop()
-	var heartbeatAt, retryAt time.Time
-	var outage error
+	var heartbeatAt time.Time
 	for {
-		now := time.Now()
-		if heartbeat := !now.Before(heartbeatAt); !now.Before(retryAt) {
-			wrote, err := p.flush(ctx, now, heartbeat)
-			switch {
-			case ctx.Err() != nil:
-			case err != nil:
-				retryAt = now.Add(time.Second)
-				if outage == nil {
-					p.opts.Logger.Warn("presence not written, retrying", "error", err)
-				}
-			case wrote:
+		if now := time.Now(); p.retry.Remaining() == 0 {
+			wrote, err := p.flush(ctx, now, !now.Before(heartbeatAt))
+			if ctx.Err() == nil {
+				p.retry.Done(err)
+			}
+			if wrote && err == nil {
 				heartbeatAt = now.Add(p.opts.Heartbeat)
 			}
-			outage = err
 		}
 		select {
 		case <-ticker.C:
@@ -219,11 +248,15 @@ func (p *Presence) Run(ctx context.Context) {
 	}
 }
 
-// handOver dates the server's heartbeat back so that the server expires after Grace.
+// handOver records that the server stops. It dates the heartbeat back, too, for servers of a version that knows only
+// that: they expire this one after Grace.
 func (p *Presence) handOver() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	const sql = `update pgherald.replicas set last_seen = clock_timestamp() - make_interval(secs => $2) where id = $1`
+	const sql = `
+		update pgherald.replicas
+		set last_seen = clock_timestamp() - make_interval(secs => $2), stopped_at = clock_timestamp()
+		where id = $1`
 	_, err := p.pool.Exec(ctx, sql, p.replica, (p.opts.Expiry - p.opts.Grace).Seconds())
 	if err != nil {
 		p.opts.Logger.Info("presence not handed over, users stay online until this server expires", "error", err)

@@ -10,13 +10,6 @@ import (
 	"github.com/pgherald/pgherald/db"
 )
 
-// writeTimeout bounds one write of presence.
-const writeTimeout = 10 * time.Second
-
-// lockWait bounds the wait for the other servers, which take turns to write: otherwise, two servers from which a
-// user leaves at the same moment could each see the user online at the other, and neither would append an event.
-const lockWait = 5 * time.Second
-
 // maxUsersPerWrite bounds one transaction.
 const maxUsersPerWrite = 10_000
 
@@ -28,10 +21,11 @@ func (p *Presence) flush(ctx context.Context, now time.Time, heartbeat bool) (wr
 		if n == 0 && !heartbeat {
 			return wrote, nil
 		}
-		alive, err := p.write(ctx, c)
+		alive, err := p.write(ctx, c, now)
 		switch {
 		case err != nil:
 			p.retryChanges(c)
+			p.watch.forget()
 			return wrote, fmt.Errorf("write presence: %w", db.Explain(err))
 		case !alive:
 			p.rejoin()
@@ -49,10 +43,17 @@ func (p *Presence) flush(ctx context.Context, now time.Time, heartbeat bool) (wr
 // appended events that its users left.
 const heartbeatSQL = `
 with beat as (
-    update pgherald.replicas set last_seen = clock_timestamp() where id = $1 returning id
+    update pgherald.replicas set last_seen = clock_timestamp(), report = $2 where id = $1 returning id
 )
-insert into pgherald.replicas (id)
-select $1 where not exists (select from beat)`
+insert into pgherald.replicas (id, report)
+select $1, $2::json where not exists (select from beat)`
+
+// otherReplicaSQL returns whether another server has a recent heartbeat.
+const otherReplicaSQL = `
+select exists (
+    select from pgherald.replicas as r
+    where r.id <> $1 and r.stopped_at is null and r.last_seen >= clock_timestamp() - make_interval(secs => $2)
+)`
 
 // joinSQL adds users, and an event for each who is online at no other server. The select from
 // pgherald.presence does not see the rows that the same statement inserts.
@@ -82,12 +83,10 @@ from removed as r
 cross join lateral (select r.user_id as "userId", false as "isOnline") as payload
 where not exists (select from pgherald.presence as p where p.user_id = r.user_id and p.replica <> $2)`
 
-// expireSQL removes servers without a recent heartbeat and their users, and adds an event for each user
-// who is online at no other server.
+// expireSQL removes servers and their users, and adds an event for each user who is online at no other server.
 const expireSQL = `
 with dead as materialized (
-    select r.id from pgherald.replicas as r
-    where r.last_seen < clock_timestamp() - make_interval(secs => $1)
+    select d.id from unnest($1::text[]) as d (id)
 ),
 expired as (
     delete from pgherald.replicas as r using dead as d where r.id = d.id
@@ -104,22 +103,33 @@ where not exists (
     where p.user_id = r.user_id and p.replica not in (select d.id from dead as d)
 )`
 
-// write commits a heartbeat and the change, and expires servers without a recent heartbeat. alive is
-// false if this server had been expired itself: its users then have no rows, and write does not write
-// the change.
-func (p *Presence) write(ctx context.Context, c change) (alive bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+// write commits a heartbeat and the change, and expires servers that are dead. alive is false if this server had been
+// expired itself: its users then have no rows, and write does not write the change.
+//
+// Servers take turns to write: otherwise, two servers from which a user leaves at the same moment could each see the user
+// online at the other, and neither would append an event.
+func (p *Presence) write(ctx context.Context, c change, now time.Time) (alive bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.opts.WriteTimeout)
 	defer cancel()
 	err = pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		if err := db.Lock(ctx, tx, db.PresenceLock, lockWait); err != nil {
+		if err := db.Lock(ctx, tx, db.PresenceLock, p.opts.WriteTimeout/2); err != nil {
 			return err
 		}
-		inserted, err := tx.Exec(ctx, heartbeatSQL, p.replica)
+		inserted, err := tx.Exec(ctx, heartbeatSQL, p.replica, p.report())
 		if err != nil {
 			return err
 		}
 		alive = inserted.RowsAffected() == 0
-		events, err := p.writeEvents(ctx, tx, c, alive)
+		var hasOther bool
+		if err := tx.QueryRow(ctx, otherReplicaSQL, p.replica, p.opts.Expiry.Seconds()).Scan(&hasOther); err != nil {
+			return err
+		}
+		p.hasOther.Store(hasOther)
+		dead, err := p.findDead(ctx, tx, now)
+		if err != nil {
+			return err
+		}
+		events, err := p.writeEvents(ctx, tx, c, alive, dead)
 		if err != nil || events == 0 {
 			return err
 		}
@@ -130,9 +140,35 @@ func (p *Presence) write(ctx context.Context, c change) (alive bool, err error) 
 	return alive, err
 }
 
-// writeEvents writes the change if the server is alive, expires servers without a recent heartbeat, and
-// returns the number of events that it appended.
-func (p *Presence) writeEvents(ctx context.Context, tx pgx.Tx, c change, alive bool) (events int64, err error) {
+// report returns what the server says about itself, nil if it says nothing.
+func (p *Presence) report() *string {
+	said := p.opts.Report()
+	if said == nil {
+		return nil
+	}
+	text := string(said)
+	return &text
+}
+
+// findDead looks at the other servers, twice between two heartbeats at most, and returns those that are dead.
+func (p *Presence) findDead(ctx context.Context, tx pgx.Tx, now time.Time) ([]string, error) {
+	if !p.watch.isDue(now, p.opts.Heartbeat/2) {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, observeSQL, p.replica)
+	if err != nil {
+		return nil, err
+	}
+	others, err := pgx.CollectRows(rows, scanObserved)
+	if err != nil {
+		return nil, err
+	}
+	return p.watch.observe(now, others), nil
+}
+
+// writeEvents writes the change if the server is alive, expires the dead servers, and returns the number of events that
+// it appended.
+func (p *Presence) writeEvents(ctx context.Context, tx pgx.Tx, c change, alive bool, dead []string) (events int64, err error) {
 	exec := func(sql string, args ...any) {
 		if err == nil {
 			tag, e := tx.Exec(ctx, sql, args...)
@@ -145,6 +181,8 @@ func (p *Presence) writeEvents(ctx context.Context, tx pgx.Tx, c change, alive b
 	if alive && len(c.join) > 0 {
 		exec(joinSQL, c.join, p.replica)
 	}
-	exec(expireSQL, p.opts.Expiry.Seconds())
+	if len(dead) > 0 {
+		exec(expireSQL, dead)
+	}
 	return events, err
 }

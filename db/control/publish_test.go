@@ -35,7 +35,7 @@ func readLog(t *testing.T, conn *pgx.Conn) []string {
 func TestPublishIsTransactional(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	conn, listening := pgtest.Connect(t, url), pgtest.Connect(t, url)
-	pgtest.Exec(t, listening, `listen pgherald`)
+	pgtest.Exec(t, listening, `listen pgherald; select pg_advisory_lock_shared(`+strconv.FormatInt(notify.ListenerLock, 10)+`)`)
 	lost, kept := pgtest.Begin(t, url), pgtest.Begin(t, url)
 	for _, tx := range []pgx.Tx{lost, kept} {
 		if _, err := tx.Exec(t.Context(), `select pgherald.publish('note', '{"a": 1}')`); err != nil {
@@ -68,6 +68,7 @@ func TestPublishSendsNoWakeUpUnderALeader(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	conn, leader := pgtest.Connect(t, url), pgtest.Connect(t, url)
 	pgtest.Exec(t, conn, `listen pgherald`)
+	pgtest.Exec(t, pgtest.Connect(t, url), `select pg_advisory_lock_shared($1)`, int64(notify.ListenerLock))
 	pgtest.Exec(t, leader, `select pg_advisory_lock(`+strconv.FormatInt(notify.LeaderLock, 10)+`)`)
 	pgtest.Exec(t, conn, `select pgherald.publish('silent', '1')`)
 	pgtest.Exec(t, leader, `select pg_advisory_unlock(`+strconv.FormatInt(notify.LeaderLock, 10)+`)`)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/stream/identity"
 )
 
 // Renewals passes requests to renew a stream's lease, through pgherald.renewals, from the server that
@@ -40,7 +42,7 @@ from requested as q`
 
 // Request stores a request to renew the connection's lease with the token of an identity, and notifies all
 // servers. It replaces an earlier request for the same connection.
-func (r *Renewals) Request(ctx context.Context, connection string, rights []byte, id Identity) error {
+func (r *Renewals) Request(ctx context.Context, connection string, rights []byte, id identity.Identity) error {
 	args := pgx.NamedArgs{
 		"connection": connection, "rights": rights, "until": id.Expires, "jti": id.TokenID, "issued_at": nullIfZero(id.IssuedAt),
 	}
@@ -84,11 +86,11 @@ returning r.accepted, r.until, coalesce(r.jti, ''), r.issued_at`
 // at end. If the rights are the same, it calls renew before it commits, with the token's part of an
 // identity, so that the requester never reads an end that the lease does not have. If renew returns false, the stream has ended, and the request
 // stays open. Without an open request, Answer does nothing.
-func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(Identity) bool) error {
+func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(identity.Identity) bool) error {
 	args := pgx.NamedArgs{"connection": connection, "rights": rights, "end": end}
 	err := pgx.BeginTxFunc(ctx, r.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		var accepted bool
-		var token Identity
+		var token identity.Identity
 		var issued *time.Time
 		err := tx.QueryRow(ctx, answerSQL, args).Scan(&accepted, &token.Expires, &token.TokenID, &issued)
 		if issued != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/pgherald/pgherald/db/control"
 	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream/identity"
 )
 
 func TestRenewal(t *testing.T) {
@@ -18,7 +19,7 @@ func TestRenewal(t *testing.T) {
 	pgtest.Exec(t, listener, `listen `+pgx.Identifier{notify.ControlChannel}.Sanitize())
 	end := time.Now().Truncate(time.Second)
 	rights, other := []byte("rights"), []byte("other")
-	token := control.Identity{Expires: end.Add(time.Hour), TokenID: "t1", IssuedAt: end.Add(-time.Minute)}
+	token := identity.Identity{Expires: end.Add(time.Hour), TokenID: "t1", IssuedAt: end.Add(-time.Minute)}
 	for name, test := range map[string]struct {
 		has      []byte    // rights of the stream
 		end      time.Time // of its lease
@@ -43,7 +44,7 @@ func TestRenewal(t *testing.T) {
 			if _, _, answered, err := renewals.Result(t.Context(), "connection", rights); answered || err != nil {
 				t.Errorf("before the answer: %v, %v", answered, err)
 			}
-			err := renewals.Answer(t.Context(), "connection", test.has, test.end, func(got control.Identity) bool {
+			err := renewals.Answer(t.Context(), "connection", test.has, test.end, func(got identity.Identity) bool {
 				if !test.ended && !got.Expires.Equal(test.until) || got.TokenID != token.TokenID || !got.IssuedAt.Equal(token.IssuedAt) {
 					t.Errorf("renewed with %+v, want %v", got, test.until)
 				}
@@ -62,7 +63,7 @@ func TestRenewal(t *testing.T) {
 
 func TestAnswerWithoutARequest(t *testing.T) {
 	renewals := control.NewRenewals(newPool(t, pgtest.NewDatabase(t)))
-	err := renewals.Answer(t.Context(), "connection", []byte("rights"), time.Now(), func(control.Identity) bool {
+	err := renewals.Answer(t.Context(), "connection", []byte("rights"), time.Now(), func(identity.Identity) bool {
 		t.Error("renewed without a request")
 		return true
 	})
@@ -79,7 +80,7 @@ func TestRequestDeletesOldOnes(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
-	if err := renewals.Request(t.Context(), "1", []byte("rights"), control.Identity{Expires: time.Now()}); err != nil {
+	if err := renewals.Request(t.Context(), "1", []byte("rights"), identity.Identity{Expires: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	var n int

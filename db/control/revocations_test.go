@@ -13,30 +13,33 @@ import (
 	"github.com/pgherald/pgherald/db/control"
 	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream/identity"
 )
 
 // revocationTest is a database with revocations.
 type revocationTest struct {
 	*testing.T
 	conn        *pgx.Conn
+	pool        control.Pool
 	revocations *control.Revocations
 }
 
 func newRevocationTest(t *testing.T) *revocationTest {
 	databaseURL := pgtest.NewDatabase(t)
-	return &revocationTest{T: t, conn: pgtest.Connect(t, databaseURL), revocations: control.NewRevocations(newPool(t, databaseURL))}
+	pool := newPool(t, databaseURL)
+	return &revocationTest{T: t, conn: pgtest.Connect(t, databaseURL), pool: pool, revocations: control.NewRevocations(pool, 0)}
 }
 
-func (w *revocationTest) read(since uint64) ([]control.Revocation, uint64) {
+func (w *revocationTest) read(since uint64) ([]identity.Revocation, uint64) {
 	w.Helper()
-	list, next, err := w.revocations.Read(w.Context(), since)
+	list, _, next, err := w.revocations.Read(w.Context(), since)
 	if err != nil {
 		w.Fatal(err)
 	}
 	return list, next
 }
 
-func (w *revocationTest) revoke(r control.Revocation, expires time.Time) {
+func (w *revocationTest) revoke(r identity.Revocation, expires time.Time) {
 	w.Helper()
 	if err := w.revocations.Revoke(w.Context(), r, expires); err != nil {
 		w.Fatal(err)
@@ -55,7 +58,7 @@ func TestRevocations(t *testing.T) {
 	w := newRevocationTest(t)
 	pgtest.Exec(t, w.conn, `listen `+pgx.Identifier{notify.ControlChannel}.Sanitize())
 	before := time.Now().Truncate(time.Second).Add(-time.Hour)
-	want := []control.Revocation{{TokenID: "t1"}, {User: "alice", IssuedBefore: before}, {IssuedBefore: before}}
+	want := []identity.Revocation{{TokenID: "t1"}, {User: "alice", IssuedBefore: before}, {IssuedBefore: before}}
 	for _, r := range want {
 		w.revoke(r, time.Time{})
 		if n, err := w.conn.WaitForNotification(t.Context()); err != nil || n.Payload != control.RevocationsPayload {
@@ -69,12 +72,12 @@ func TestRevocations(t *testing.T) {
 	if list, _ := w.read(next); len(list) != 0 {
 		t.Errorf("read again: %v", list)
 	}
-	w.revoke(control.Revocation{User: "alice", IssuedBefore: before.Add(-time.Hour)}, time.Time{}) // already revoked
+	w.revoke(identity.Revocation{User: "alice", IssuedBefore: before.Add(-time.Hour)}, time.Time{}) // already revoked
 	list, next = w.read(next)
 	if diff := cmp.Diff(want[1:2], list); diff != "" {
 		t.Errorf("a user's second revocation (-want +got):\n%s", diff)
 	}
-	w.revoke(control.Revocation{User: "alice"}, time.Time{})
+	w.revoke(identity.Revocation{User: "alice"}, time.Time{})
 	if list, _ := w.read(next); len(list) != 1 || time.Since(list[0].IssuedBefore) > time.Minute || time.Since(list[0].IssuedBefore) < 0 {
 		t.Errorf("a user's revocation without a time: %v", list)
 	}
@@ -87,14 +90,14 @@ func TestRevocations(t *testing.T) {
 func TestRevocationOfALongTransaction(t *testing.T) {
 	w := newRevocationTest(t)
 	pgtest.Exec(t, w.conn, `begin; select pgherald.revoke(jti => 'slow')`)
-	w.revoke(control.Revocation{TokenID: "fast"}, time.Time{})
+	w.revoke(identity.Revocation{TokenID: "fast"}, time.Time{})
 	list, next := w.read(0)
 	if len(list) != 1 || list[0].TokenID != "fast" {
 		t.Errorf("before the commit: %v", list)
 	}
 	pgtest.Exec(t, w.conn, `commit`)
 	list, _ = w.read(next)
-	if diff := cmp.Diff([]control.Revocation{{TokenID: "slow"}, {TokenID: "fast"}}, list); diff != "" {
+	if diff := cmp.Diff([]identity.Revocation{{TokenID: "slow"}, {TokenID: "fast"}}, list); diff != "" {
 		t.Errorf("after the commit (-want +got):\n%s", diff)
 	}
 }
@@ -126,9 +129,11 @@ func TestInvalidRevocations(t *testing.T) {
 
 func TestPruneRevocations(t *testing.T) {
 	w := newRevocationTest(t)
-	w.revoke(control.Revocation{TokenID: "expires"}, time.Now().Add(time.Hour))
-	w.revoke(control.Revocation{TokenID: "unknown"}, time.Time{})
-	w.revoke(control.Revocation{User: "alice", IssuedBefore: time.Now().Add(30 * 24 * time.Hour)}, time.Time{})
+	w.revoke(identity.Revocation{TokenID: "expires"}, time.Now().Add(time.Hour))
+	w.revoke(identity.Revocation{TokenID: "unknown"}, time.Time{})
+	w.revoke(identity.Revocation{User: "alice"}, time.Time{})
+	// An earlier version stored times in the future.
+	pgtest.Exec(t, w.conn, `update pgherald.revocations set issued_before = issued_before + interval '30 days' where user_id = 'alice'`)
 	for _, step := range []struct {
 		later    string
 		lifetime time.Duration
@@ -136,7 +141,7 @@ func TestPruneRevocations(t *testing.T) {
 	}{{"0", 0, 3}, {"0", time.Minute, 3}, {"119 minutes", 0, 3}, {"2 minutes", 0, 2}, {"90 days", 0, 2}, {"0", 9999 * time.Hour, 2}, {"0", 24 * time.Hour, 0}} {
 		pgtest.Exec(t, w.conn, `update pgherald.revocations set expires = expires - $1::interval, revoked_at = revoked_at - $1::interval,
 			issued_before = issued_before - $1::interval`, step.later)
-		if err := w.revocations.Prune(t.Context(), step.lifetime); err != nil {
+		if err := control.NewRevocations(w.pool, step.lifetime).Prune(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if n := w.count(); n != step.left {

@@ -7,17 +7,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-)
 
-// Identity holds the rights that a ticket gives to its bearer. They end at Expires, or never if that is
-// zero.
-type Identity struct {
-	User          string
-	Roles, Grants []string
-	Expires       time.Time
-	TokenID       string    // of the token for which the ticket was issued, empty if it has none
-	IssuedAt      time.Time // of that token, zero if it does not say
-}
+	"github.com/pgherald/pgherald/stream/identity"
+)
 
 // Tickets keeps single-use tickets in pgherald.tickets, so that every server accepts the tickets of all
 // servers. The table holds only their hashes.
@@ -45,7 +37,7 @@ values (@hash, @user, @roles::text[], @grants::text[], @until, @jti, @issued_at,
 returning t.expires`
 
 // Issue stores a ticket by its hash and returns when it expires.
-func (t *Tickets) Issue(ctx context.Context, hash []byte, id Identity, lifetime time.Duration) (expires time.Time, err error) {
+func (t *Tickets) Issue(ctx context.Context, hash []byte, id identity.Identity, lifetime time.Duration) (expires time.Time, err error) {
 	err = t.pool.QueryRow(ctx, issueSQL, pgx.NamedArgs{
 		"hash": hash, "user": id.User, "roles": notNull(id.Roles), "grants": notNull(id.Grants), "until": id.Expires,
 		"jti": id.TokenID, "issued_at": nullIfZero(id.IssuedAt), "lifetime": lifetime.Seconds(),
@@ -65,7 +57,7 @@ returning t.user_id, t.roles, t.grants, t.until, coalesce(t.jti, ''), t.issued_a
 
 // Redeem deletes the ticket and returns its identity. valid is false if there is no such ticket or if it
 // has expired.
-func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id Identity, valid bool, err error) {
+func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id identity.Identity, valid bool, err error) {
 	var issued *time.Time
 	err = t.pool.QueryRow(ctx, redeemSQL, pgx.NamedArgs{"hash": hash}).
 		Scan(&id.User, &id.Roles, &id.Grants, &id.Expires, &id.TokenID, &issued, &valid)
@@ -74,9 +66,9 @@ func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id Identity, valid b
 	}
 	switch {
 	case errors.Is(err, pgx.ErrNoRows), err == nil && !valid:
-		return Identity{}, false, nil
+		return identity.Identity{}, false, nil
 	case err != nil:
-		return Identity{}, false, fmt.Errorf("redeem a ticket: %w", err)
+		return identity.Identity{}, false, fmt.Errorf("redeem a ticket: %w", err)
 	}
 	return id, true, nil
 }

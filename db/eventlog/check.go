@@ -41,7 +41,7 @@ from pgherald.log as l`
 func (l *Log) Check(ctx context.Context, from stream.Cursor) (int, error) {
 	var st state
 	var events *int64
-	err := l.withConn(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
+	err := l.withState(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) (err error) {
 		var raw rawState
 		row := conn.QueryRow(ctx, checkSQL, from.Next(), maxCount, holesParam(from))
 		if err := raw.scan(row, &events); err != nil {

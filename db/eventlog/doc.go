@@ -17,6 +17,13 @@
 //	                     ▲  └─► part of one large transaction ─►    │
 //	                     └────────── plan truncated ◄───────────────┘
 //
+// # Recoveries
+//
+// Each recovery of PostgreSQL (a crash, a failover) begins a new epoch. An unlogged table, which every recovery empties, names the
+// newest one, and each statement returns that name with its events: so no statement reads a new history in an old epoch. The
+// first server that finds the table empty adds a row to pgherald.recoveries, with the position up to which PostgreSQL replayed the
+// write-ahead log.
+//
 // # Promises
 //
 //   - A read yields every committed event that the cursor has not seen, once. It keeps the events of a

@@ -1,6 +1,8 @@
 package eventlog
 
 import (
+	"time"
+
 	"github.com/pgherald/pgherald/stream"
 )
 
@@ -26,3 +28,12 @@ func DecodeRow(columns [][]byte) (stream.Event, error) {
 	e, err := row(columns).event(DefaultMaxEventBytes)
 	return e.Event, err
 }
+
+// SetMaxBytes changes the limit of a pruner that does not run.
+func (p *Pruner) SetMaxBytes(limit int64) { p.opts.MaxBytes = limit }
+
+// SetLimit changes the limit of a chunk of a pruner that does not run.
+func (p *Pruner) SetLimit(limit time.Duration) { p.limit = limit }
+
+// SetTimeout changes the limits of a payment of a payer that does not run.
+func (p *Payer) SetTimeout(limit time.Duration) { p.timeout, p.lastTimeout = limit, limit }

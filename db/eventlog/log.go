@@ -54,7 +54,9 @@ type Log struct {
 type shared struct {
 	cluster  atomic.Pointer[string] // name of the cluster of the last connection used; nil before
 	timeouts atomic.Int32           // reads that timed out since one succeeded, see adaptPages
+	moves    atomic.Int32           // further reads in which events with former values are expected, see noteMoves
 	resets   atomic.Uint64          // how often this server has reset the log
+	refused  atomic.Uint64          // how often no connection became free
 }
 
 // sizes are the limits of a read.
@@ -123,9 +125,13 @@ func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, err
 func (l *Log) readFast(ctx context.Context, from stream.Cursor) (*page, error) {
 	n := l.firstPage()
 	args := []any{fastData(l.maxEventBytes), from.Next(), n + 1}
-	sql := fastNewSQL
+	newSQL, holesSQL := plainNewSQL, plainHolesSQL
+	if l.shared.moves.Load() > 0 {
+		newSQL, holesSQL = fastNewSQL, fastSQL
+	}
+	sql := newSQL
 	if holes := from.Holes(); len(holes) > 0 {
-		sql, args = fastSQL, append(args, holes)
+		sql, args = holesSQL, append(args, holes)
 	}
 	p, err := l.run(ctx, sql, args, n)
 	l.adaptPages(err)
@@ -135,7 +141,24 @@ func (l *Log) readFast(ctx context.Context, from stream.Cursor) (*page, error) {
 	case err != nil || p.truncated:
 		return p, err
 	}
-	return p, l.complete(ctx, p)
+	if err := l.complete(ctx, p); err != nil {
+		return p, err
+	}
+	l.noteMoves(p)
+	return p, nil
+}
+
+// expectMoves is the number of reads for which the log expects events with former values after it has read one. Reads
+// that expect none take a tenth less, but have to read such events again.
+const expectMoves = 100
+
+// noteMoves notes whether a read had events with former values.
+func (l *Log) noteMoves(p *page) {
+	if slices.ContainsFunc(p.events, func(e event) bool { return e.Was != nil || e.AudienceWas != nil }) {
+		l.shared.moves.Store(expectMoves)
+	} else if n := l.shared.moves.Load(); n > 0 {
+		l.shared.moves.CompareAndSwap(n, n-1)
+	}
 }
 
 // complete reads the events that the page has in part only.
@@ -183,7 +206,8 @@ func (l *Log) Resume(ctx context.Context, from stream.Cursor) (stream.Reading, e
 var errNoAnswer = errors.New("no answer")
 
 // withConn runs do on a connection of the pool, and adds advice to its error. After a timeout it resets
-// the pool, because the other connections are probably dead too.
+// the pool, because the other connections are probably dead too. If all are in use, it does not: that says nothing
+// about the database.
 func (l *Log) withConn(ctx context.Context, timeout time.Duration, do func(context.Context, *pgx.Conn) error) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -191,7 +215,14 @@ func (l *Log) withConn(ctx context.Context, timeout time.Duration, do func(conte
 	if err == nil {
 		l.rememberCluster(db.ClusterOf(conn.Conn()))
 		err = do(limited, conn.Conn())
-		conn.Release()
+		if ctx.Err() == nil && limited.Err() != nil {
+			db.Abandon(conn)
+		} else {
+			conn.Release()
+		}
+	} else if full := db.NoConnection(l.pool, err); full != nil && limited.Err() != nil {
+		l.shared.refused.Add(1)
+		return full
 	}
 	if limited.Err() != nil && ctx.Err() == nil {
 		l.pool.Reset()
@@ -199,6 +230,9 @@ func (l *Log) withConn(ctx context.Context, timeout time.Duration, do func(conte
 	}
 	return db.Explain(err)
 }
+
+// Refused returns how often no connection became free in time.
+func (l *Log) Refused() uint64 { return l.shared.refused.Load() }
 
 func (l *Log) rememberCluster(cluster string) {
 	if known := l.shared.cluster.Load(); known == nil || *known != cluster {

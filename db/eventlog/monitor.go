@@ -36,7 +36,7 @@ func (o MonitorOptions) withDefaults() MonitorOptions {
 }
 
 // Monitor queries the figures in status.Log at intervals, so that a scrape of the metrics does not wait
-// for the database.
+// for the database. It also marks the log: see pgherald.marks.
 type Monitor struct {
 	pool *pgxpool.Pool
 	opts MonitorOptions
@@ -74,6 +74,9 @@ func (m *Monitor) Run(ctx context.Context) {
 		m.mu.Lock()
 		m.status, m.known = status, err == nil
 		m.mu.Unlock()
+		if err == nil { // during an outage, one attempt is enough
+			m.mark(ctx)
+		}
 		select {
 		case <-interval.C:
 		case <-ctx.Done():
@@ -100,4 +103,13 @@ func (m *Monitor) query(ctx context.Context) (s status.Log, err error) {
 	err = m.pool.QueryRow(ctx, monitorSQL).Scan(&s.QueueUsage, &age, &s.Bytes)
 	s.OldestAge = time.Duration(age * float64(time.Second))
 	return s, db.Explain(err)
+}
+
+// mark writes a mark if one is due, so that long backlogs are planned in windows.
+func (m *Monitor) mark(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, m.opts.Timeout)
+	defer cancel()
+	if _, err := m.pool.Exec(ctx, `select pgherald.mark()`); err != nil {
+		m.opts.Logger.Debug("log not marked", "error", db.Explain(err))
+	}
 }

@@ -23,7 +23,10 @@ func TestMonitor(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); m.Run(ctx) }()
-	defer func() { stop(); <-done }()
+	defer func() {
+		stop()
+		pgtest.Within(t, "the end of the monitor", func() { <-done })
+	}()
 	until := func(want bool) status.Log {
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
@@ -52,6 +55,7 @@ func TestPrunerStatus(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), `insert into pgherald.events (type, at, data) select 'a', now() - interval '2 days', '{}' from generate_series(1, 25)`); err != nil {
 		t.Fatal(err)
 	}
+	awaitEnded(t, pool)
 	p := eventlog.NewPruner(pool, eventlog.PrunerOptions{})
 	if _, err := p.Prune(t.Context()); err != nil {
 		t.Fatal(err)

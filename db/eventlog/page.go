@@ -55,9 +55,10 @@ func (l *Log) runShaped(ctx context.Context, st statement, shape int16) (*page, 
 
 // run runs a statement that begins with eventsSQL. The page keeps at most the given number of events.
 func (l *Log) run(ctx context.Context, sql string, args []any, rows int) (*page, error) {
-	p := &page{}
+	var p *page
 	args = append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)
-	err := l.withConn(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+	err := l.withState(ctx, readTimeout, func(ctx context.Context, conn *pgx.Conn) error {
+		p = &page{}
 		result, err := conn.Query(ctx, sql, args...)
 		if err != nil {
 			return err
@@ -79,6 +80,9 @@ func (l *Log) run(ctx context.Context, sql string, args []any, rows int) (*page,
 		p.state, err = raw.parse(db.ClusterOf(conn))
 		return err
 	})
+	if p == nil { // no connection
+		p = &page{}
+	}
 	sortByID(p.events)
 	return p, err
 }

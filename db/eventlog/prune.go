@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -23,7 +24,8 @@ type PrunerOptions struct {
 	// MaxAge is the age above which events are pruned; 24 h if 0. A client that was disconnected for
 	// a shorter time can resume.
 	MaxAge time.Duration
-	// MaxBytes is the approximate size above which the oldest events are pruned; 0 is no limit.
+	// MaxBytes is the size of all events above which the oldest are pruned; 0 is no limit. The files of the log may be
+	// larger: PostgreSQL keeps the room of deleted rows for new ones.
 	MaxBytes int64
 	// Interval is the time between two prunes; 1 min if 0.
 	Interval time.Duration
@@ -49,11 +51,24 @@ func (o PrunerOptions) withDefaults() PrunerOptions {
 	return o
 }
 
+// chunkLimit bounds a chunk, and the measuring before it, whose statements may each take long: the connection may be dead, and the next
+// chunk needs another one. A large transaction may take longer: after a chunk that took its limit, the next one has twice as much, up to
+// maxChunkDoublings times.
+const (
+	chunkLimit        = time.Hour
+	maxChunkDoublings = 6
+)
+
 // Pruner deletes old events. Any number of servers may run one; the server that holds the lock prunes, and the
 // others skip their turn.
 type Pruner struct {
-	pool *pgxpool.Pool
-	opts PrunerOptions
+	pool  *pgxpool.Pool
+	opts  PrunerOptions
+	limit time.Duration // of a chunk; chunkLimit, except in tests
+
+	pruning   sync.Mutex // held by Prune; guards size and doublings
+	size      logSize
+	doublings int // of limit, for the next chunk
 
 	mu     sync.Mutex
 	status status.Pruner
@@ -68,7 +83,8 @@ func (p *Pruner) Status() status.Pruner {
 
 // NewPruner returns a pruner of the log in the pool's database. Run it.
 func NewPruner(pool *pgxpool.Pool, opts PrunerOptions) *Pruner {
-	return &Pruner{pool: pool, opts: opts.withDefaults()}
+	opts = opts.withDefaults()
+	return &Pruner{pool: pool, opts: opts, limit: chunkLimit, size: logSize{pool: pool, page: 2 * opts.Chunk}, status: status.Pruner{MaxAge: opts.MaxAge}}
 }
 
 // Run prunes at intervals until ctx ends. It logs a failed prune and retries at the next interval.
@@ -97,6 +113,8 @@ func (p *Pruner) Run(ctx context.Context) {
 // Prune deletes the events above the limits of age and size, in chunks. It returns their number. While another
 // server prunes, it skips its turn.
 func (p *Pruner) Prune(ctx context.Context) (int64, error) {
+	p.pruning.Lock()
+	defer p.pruning.Unlock()
 	for total := int64(0); ; {
 		n, locked, err := p.pruneChunk(ctx)
 		total += n
@@ -125,11 +143,17 @@ func (p *Pruner) record(n int64, locked bool, err error) {
 
 // pruneChunk deletes one chunk. locked is false if another server prunes.
 func (p *Pruner) pruneChunk(ctx context.Context) (n int64, locked bool, err error) {
+	bytes, measured, err := p.measure(ctx)
+	if err != nil {
+		return 0, false, fmt.Errorf("prune the log: %w", db.Explain(err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.limit<<p.doublings)
+	defer cancel()
 	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		if locked, err = db.TryLock(ctx, tx, db.PruneLock); err != nil || !locked {
 			return err
 		}
-		excess, err := p.excess(ctx, tx)
+		excess, err := p.excess(ctx, tx, bytes, measured)
 		if err != nil {
 			return err
 		}
@@ -140,43 +164,47 @@ func (p *Pruner) pruneChunk(ctx context.Context) (n int64, locked bool, err erro
 		n, err = deleteBelow(ctx, tx, horizon)
 		return err
 	})
+	switch {
+	case err == nil:
+		p.doublings = 0
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		p.doublings = min(p.doublings+1, maxChunkDoublings)
+	}
 	if err != nil {
 		return 0, false, fmt.Errorf("prune the log: %w", db.Explain(err))
 	}
 	return n, locked, nil
 }
 
-// sizeSQL estimates the size of the log from the newest events and the range of ids. The size of the
-// files does not shrink with the log.
-const sizeSQL = `
-select
-    coalesce((select e.id from pgherald.events as e order by e.xid desc, e.id desc limit 1), 0)
-    - coalesce((select e.id from pgherald.events as e order by e.xid, e.id limit 1), 1)
-    + 1 as events,
-    coalesce((
-        select avg(pg_column_size(n.*) + 64)
-        from (select e.* from pgherald.events as e order by e.xid desc, e.id desc limit 1000) as n
-    ), 0)::float8 as bytes`
-
-// excess estimates the number of events above MaxBytes.
-func (p *Pruner) excess(ctx context.Context, tx pgx.Tx) (int64, error) {
+// measure returns the bytes of the log and the state for which they hold, if there is a limit.
+func (p *Pruner) measure(ctx context.Context) (int64, logState, error) {
 	if p.opts.MaxBytes <= 0 {
+		return 0, logState{}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.limit)
+	defer cancel()
+	return p.size.measure(ctx, p.opts.MaxBytes)
+}
+
+// excess returns by how many bytes the log is above MaxBytes: 0 if it is not, or if another server has pruned since
+// the log was measured.
+func (p *Pruner) excess(ctx context.Context, tx pgx.Tx, bytes int64, measured logState) (int64, error) {
+	if p.opts.MaxBytes <= 0 || bytes <= p.opts.MaxBytes {
 		return 0, nil
 	}
-	var events int64
-	var bytes float64
-	if err := tx.QueryRow(ctx, sizeSQL).Scan(&events, &bytes); err != nil || bytes == 0 {
+	state, err := readLogState(ctx, tx)
+	if err != nil || state != measured {
 		return 0, err
 	}
-	return max(0, events-int64(float64(p.opts.MaxBytes)/bytes)), nil
+	return bytes - p.opts.MaxBytes, nil
 }
 
 // oldestSQL returns the oldest transactions below the snapshot's xmin. A cursor may hold a running
 // transaction as a hole, and the horizon must stay below it.
 const oldestSQL = `
-select o.xid, max(o.at) < now() - make_interval(secs => $2) as old, count(*) as events
+select o.xid, max(o.at) < now() - make_interval(secs => $2) as old, count(*) as events, sum(o.bytes)::bigint as bytes
 from (
-    select e.xid, e.at
+    select e.xid, e.at, ` + eventBytesSQL + ` as bytes
     from pgherald.events as e
     where e.xid < pg_snapshot_xmin(pg_current_snapshot())
     order by e.xid, e.id
@@ -186,7 +214,8 @@ group by o.xid
 order by o.xid`
 
 // horizon returns the xid below which one chunk is deleted, 0 if there is nothing to delete. It never
-// splits a transaction.
+// splits a transaction. A transaction that is not old is deleted only if the log is above MaxBytes with it and all
+// newer ones, so what the limit has room for stays.
 func (p *Pruner) horizon(ctx context.Context, tx pgx.Tx, excess int64) (uint64, error) {
 	limit := int64(p.opts.Chunk) + 1
 	rows, err := tx.Query(ctx, oldestSQL, limit, p.opts.MaxAge.Seconds())
@@ -199,16 +228,16 @@ func (p *Pruner) horizon(ctx context.Context, tx pgx.Tx, excess int64) (uint64, 
 	for rows.Next() {
 		var xid uint64
 		var old bool
-		var events int64
-		if err := rows.Scan(&xid, &old, &events); err != nil {
+		var events, bytes int64
+		if err := rows.Scan(&xid, &old, &events, &bytes); err != nil {
 			return 0, err
 		}
 		seen += events
 		mayBePartial := seen == limit && horizon != 0 // leave it to the next chunk
-		if mayBePartial || !old && seen > excess {
+		if mayBePartial || !old && excess <= 0 {
 			break
 		}
-		horizon = xid + 1
+		horizon, excess = xid+1, excess-bytes
 	}
 	rows.Close()
 	return horizon, rows.Err()

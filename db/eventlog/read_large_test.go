@@ -39,7 +39,10 @@ func newMeter(t *testing.T, databaseURL string) (*meter, string) {
 	}
 	m := &meter{listener: l, target: u.Host}
 	m.wg.Go(m.accept)
-	t.Cleanup(func() { l.Close(); m.wg.Wait() })
+	t.Cleanup(func() {
+		l.Close()
+		pgtest.Within(t, "the end of the connections", m.wg.Wait)
+	})
 	u.Host = l.Addr().String()
 	return m, u.String()
 }
@@ -76,7 +79,7 @@ func (m *meter) Write(b []byte) (int, error) {
 // to find that they exceed a page: that would run into the read timeout at every attempt.
 func TestReadOfHugeEventsFetchesThemAboutOnce(t *testing.T) {
 	const events, size = 100, 1 << 20
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	url := pgtest.NewDatabase(t)
 	meter, metered := newMeter(t, url)

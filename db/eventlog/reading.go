@@ -34,7 +34,7 @@ type partialRead struct {
 func (l *Log) readAtOnce(from stream.Cursor, p *page) *reading {
 	r := &reading{log: l, epoch: p.state.epoch}
 	order, grouped := groupByTransaction(p.events)
-	r.walk = newCursorWalk(from, p.state.snapshot.Running, order)
+	r.walk = newCursorWalk(from, p.state, order)
 	for _, xid := range order {
 		r.ready = append(r.ready, stream.Transaction{XID: xid, Events: grouped[xid], Cursor: r.walk.deliver(xid)})
 	}
@@ -77,7 +77,7 @@ func (r *reading) planAfter(ctx context.Context, from stream.Cursor) error {
 		return err
 	}
 	r.planned, r.planTruncated = p.chosen, p.transactions > len(p.chosen)
-	r.walk = newCursorWalk(from, p.state.snapshot.Running, p.xids())
+	r.walk = newCursorWalk(from, p.state, p.xids())
 	return nil
 }
 

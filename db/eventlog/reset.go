@@ -13,15 +13,18 @@ import (
 )
 
 // isForeignSQL reports whether the log holds a transaction at or above the snapshot's xmax, which this
-// cluster cannot have committed. The row lock keeps two servers from resetting the log at the same time.
+// cluster cannot have committed.
 const isForeignSQL = `
 select
     l.pruned_below > pg_snapshot_xmax(pg_current_snapshot())
     or exists (
         select from pgherald.events as e where e.xid >= pg_snapshot_xmax(pg_current_snapshot())
     )
-from pgherald.log as l
-for update of l`
+from pgherald.log as l`
+
+// lockLog keeps two servers from resetting the log at the same time. The limit is far above the time that a prune holds
+// the row.
+const lockLog = `set local lock_timeout = '60s'; select from pgherald.log for update`
 
 // resetSQL deletes every visible event, because it cannot distinguish restored from new events. No client
 // has a cursor with the new id, so no client misses them silently.
@@ -41,12 +44,18 @@ const resetTimeout = 10 * time.Minute
 func (l *Log) ResetIfForeign(ctx context.Context) (isForeign bool, err error) {
 	err = l.withConn(ctx, resetTimeout, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			err := tx.QueryRow(ctx, isForeignSQL).Scan(&isForeign)
-			if errors.Is(err, pgx.ErrNoRows) { // the first read reports the missing row, with advice
-				return nil
-			}
-			if err != nil || !isForeign {
-				return err
+			// It reads before it locks: a log of this cluster does not wait for a prune, whose server may have gone.
+			for _, lock := range []string{"", lockLog} {
+				if _, err := tx.Exec(ctx, lock); err != nil {
+					return err
+				}
+				err := tx.QueryRow(ctx, isForeignSQL).Scan(&isForeign)
+				if errors.Is(err, pgx.ErrNoRows) { // the first read reports the missing row, with advice
+					return nil
+				}
+				if err != nil || !isForeign {
+					return err
+				}
 			}
 			if _, err := tx.Exec(ctx, noStatementTimeout); err != nil {
 				return err

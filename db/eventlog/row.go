@@ -23,18 +23,32 @@ func (r row) state() (raw rawState, ok bool, err error) {
 	if r[idColumn] != nil {
 		return rawState{}, false, nil
 	}
-	raw = rawState{logID: string(r[logIDColumn]), timeline: string(r[timelineColumn]), snapshot: string(r[snapshotColumn])}
+	raw = rawState{logID: string(r[logIDColumn]), snapshot: string(r[snapshotColumn])}
+	if r[recoveryColumn] != nil {
+		id := string(r[recoveryColumn])
+		raw.recovery = &id
+	}
+	if raw.lsn, err = r.uint64(lsnColumn); err != nil {
+		return raw, true, err
+	}
 	raw.prunedBelow, err = r.uint64(prunedBelowColumn)
 	return raw, true, err
 }
 
 // size returns the bytes of an event's texts.
 func (r row) size() int {
-	return len(r[typeColumn]) + len(r[keyColumn]) + len(r[audienceColumn]) + len(r[dataColumn])
+	size := len(r[typeColumn]) + len(r[keyColumn]) + len(r[audienceColumn]) + len(r[dataColumn])
+	if r.hasFormer() {
+		size += len(r[audienceWasColumn]) + len(r[wasColumn])
+	}
+	return size
 }
 
+// hasFormer reports whether the statement returns the former columns.
+func (r row) hasFormer() bool { return len(r) > wasColumn }
+
 // event returns a copy of the event. One that exceeds max bytes as UTF-8, though not in the encoding of the
-// database, is oversized. Of one whose audience is too large, only the type was read.
+// database, is oversized. Of one with an audience that is too large, only the type was read.
 func (r row) event(max int64) (e event, err error) {
 	id, err := r.uint64(idColumn)
 	if err != nil {
@@ -60,12 +74,20 @@ func (r row) event(max int64) (e event, err error) {
 		e.isPartial = true
 		return e, nil
 	}
-	if e.Audience, err = r.audience(); err != nil {
+	if e.Audience, err = r.audience(audienceColumn); err != nil {
 		return e, err
+	}
+	if r.hasFormer() {
+		if e.AudienceWas, err = r.audience(audienceWasColumn); err != nil {
+			return e, err
+		}
 	}
 	e.Key = string(r[keyColumn])
 	if shape == wholeShape && int64(r.size()) <= max {
 		e.Data = append([]byte{}, r[dataColumn]...)
+		if r.hasFormer() {
+			e.Was = append(e.Was, r[wasColumn]...)
+		}
 		return e, nil
 	}
 	e.Incomplete = stream.Oversized
@@ -93,10 +115,10 @@ func (r row) shape() (int16, error) {
 	return int16(binary.BigEndian.Uint16(r[shapeColumn])), nil
 }
 
-// audience returns the tags, nil if the event is public. It leaves out null tags, which match no grant: there
+// audience returns the tags in a column, nil if it is null. It leaves out null tags, which match no grant: there
 // may be millions of them in few bytes. An audience without tags, which withholds the event, is not nil.
-func (r row) audience() ([]string, error) {
-	array := r[audienceColumn]
+func (r row) audience(column int) ([]string, error) {
+	array := r[column]
 	if array == nil {
 		return nil, nil
 	}
@@ -127,7 +149,7 @@ var errAudience = errors.New("read an event's audience: it is no array")
 // each dimension.
 func arrayHeader(array []byte) int { return 12 + 8*int(binary.BigEndian.Uint32(array)) }
 
-// uint64 decodes a bigint, an xid8 or a timestamptz: eight bytes in network order.
+// uint64 decodes a bigint, an xid8, a pg_lsn or a timestamptz: eight bytes in network order.
 func (r row) uint64(column int) (uint64, error) {
 	if len(r[column]) != 8 {
 		return 0, fmt.Errorf("read column %d of the log: it has %d bytes, not 8", column+1, len(r[column]))

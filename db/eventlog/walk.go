@@ -11,6 +11,7 @@ import (
 // latter are few, because transactions commit nearly in the order of their xids.
 type cursorWalk struct {
 	cursor  stream.Cursor
+	lsn     uint64 // of the read
 	running []uint64
 	above   []uint64 // undelivered, at or above the cursor's next; ascending
 	below   []uint64 // undelivered, below it
@@ -18,10 +19,10 @@ type cursorWalk struct {
 
 // newCursorWalk returns a walk that starts at from. undelivered holds every transaction of the read, in
 // any order.
-func newCursorWalk(from stream.Cursor, running, undelivered []uint64) cursorWalk {
+func newCursorWalk(from stream.Cursor, st state, undelivered []uint64) cursorWalk {
 	above := slices.Clone(undelivered)
 	slices.Sort(above)
-	w := cursorWalk{cursor: from, running: running, above: above}
+	w := cursorWalk{cursor: from, lsn: st.lsn, running: st.snapshot.Running, above: above}
 	w.advance(from.Next())
 	return w
 }
@@ -37,7 +38,7 @@ func (w *cursorWalk) advance(next uint64) {
 func (w *cursorWalk) deliver(xid uint64) stream.Cursor {
 	w.advance(xid + 1)
 	w.below = slices.DeleteFunc(w.below, func(x uint64) bool { return x == xid })
-	w.cursor = w.cursor.Deliver(xid, append(slices.Clip(w.below), w.running...))
+	w.cursor = w.cursor.Deliver(xid, append(slices.Clip(w.below), w.running...)).WithLSN(w.lsn)
 	return w.cursor
 }
 

@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/db/bounds"
 )
 
-// minBackoff is the unit of the backoff: attempt n waits for minBackoff << n, at most MaxBackoff, with
-// jitter down to the half of that.
-const minBackoff = 50 * time.Millisecond
+// minBackoff is the first pause between two attempts to connect.
+const minBackoff = 100 * time.Millisecond
 
 // connect returns a connection to pgxlisten, which calls it again after each loss and each error. Before
 // each attempt except the first, it backs off.
@@ -23,11 +22,9 @@ func (l *Listener) connect(ctx context.Context) (*pgx.Conn, error) {
 	l.mu.Lock()
 	conn := l.initial
 	l.initial = nil
-	attempts := l.attempts
-	l.attempts++
 	l.mu.Unlock()
 	if conn == nil {
-		if err := l.backOff(ctx, attempts); err != nil {
+		if err := l.retry.Wait(ctx); err != nil {
 			return nil, err
 		}
 		var err error
@@ -54,10 +51,14 @@ func (l *Listener) dial(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.Exec(ctx, db.PinSQL+";"+db.AllowIdleSQL); err != nil {
+	if _, err := conn.Exec(ctx, db.PinSQL+";"+db.AllowIdleSQL+";"+bounds.SessionSQL); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up the listener's session: %w", err), conn.Close(ctx))
 	}
 	if err := l.notePooler(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close(ctx))
+	}
+	l.onStep(stepConnected)
+	if err := l.shareLock(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close(ctx))
 	}
 	return conn, nil
@@ -76,12 +77,6 @@ func (l *Listener) notePooler(ctx context.Context, conn *pgx.Conn) error {
 	defer l.mu.Unlock()
 	l.throughPooler = backend != conn.PgConn().PID()
 	return nil
-}
-
-// backOff waits before an attempt. The jitter keeps servers from reconnecting at the same time.
-func (l *Listener) backOff(ctx context.Context, attempt int) error {
-	backoff := min(minBackoff<<min(attempt, 10), l.opts.MaxBackoff)
-	return sleep(ctx, backoff/2+rand.N(backoff/2+1))
 }
 
 // disconnect closes conn, whose probe failed with err. pgxlisten's read then fails, and it connects
@@ -117,19 +112,14 @@ func (l *Listener) setConnected(conn *pgx.Conn, roundTrip time.Duration) {
 	if l.live {
 		return
 	}
-	l.live, l.reason, l.attempts = true, nil, 1
+	l.live, l.reason = true, nil
+	l.retry.Succeeded()
 	l.broadcastChange()
 	l.opts.Logger.Info("listener connected", "round_trip_ms", float64(roundTrip.Microseconds())/1000)
 }
 
-// setDisconnected records an outage or a failed attempt, and ends a probe that is under way. It logs
-// one error for each outage. The caller must hold mu.
+// setDisconnected records an outage or a failed attempt, and ends a probe that is under way. The caller must hold mu.
 func (l *Listener) setDisconnected(err error) {
-	if l.live || l.reason == nil {
-		l.opts.Logger.Error("listener disconnected", "error", err)
-	} else {
-		l.opts.Logger.Debug("listener not connected, retrying", "attempt", l.attempts, "error", err)
-	}
 	if l.live {
 		l.disconnects++
 	}
@@ -140,6 +130,7 @@ func (l *Listener) setDisconnected(err error) {
 	if errors.Is(err, net.ErrClosed) {
 		return // disconnect has closed the connection and recorded the reason
 	}
+	l.retry.Failed(err)
 	l.reason = err
 	l.broadcastChange()
 }

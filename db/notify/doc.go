@@ -6,7 +6,7 @@
 // Three parties take part:
 //
 //   - A writer is a transaction that writes to a watched table. A trigger appends its events to
-//     pgherald.events and, while no server leads, sends a NOTIFY.
+//     pgherald.events and, while a server listens and none leads, sends a NOTIFY.
 //   - The [Listener] of each server LISTENs and wakes the server's reader, which then reads the log.
 //   - The [Leader] of at most one server at a time sends the wake-ups for all writers, while they commit
 //     often.
@@ -65,7 +65,7 @@
 //  1. inserts its first event. From here on T has a transaction number (xid), and no snapshot shows T as ended
 //     until it has.
 //  2. checks the lock (C): it tries to acquire LeaderLock in shared mode, without waiting. If it succeeds,
-//     it unlocks again and calls NOTIFY.
+//     it unlocks again and calls NOTIFY, unless no server listens: see "Without a server".
 //  3. commits. At V its events become visible, and its notification, if any, is delivered after V.
 //
 // A transaction that writes several times checks once, at its first write, and notes this in a setting that
@@ -118,6 +118,38 @@
 // A reader that a poll has woken sees every transaction that the poll has seen: the reader takes its
 // snapshot after the poll took its own, and a transaction that has ended stays ended.
 //
+// # Without a server
+//
+// Without a server no leader polls, and each commit would send a NOTIFY that no server receives. So the session of each
+// listener shares a second advisory lock, [ListenerLock], from the moment L until it ends. A writer that finds no leader
+// tries to acquire that lock exclusively, without waiting (D), and releases it at once. If it gets it, no server listens,
+// and it sends nothing. If it does not get it, a server listens, or another writer looks at the same moment, or another
+// program holds the lock: then it sends a NOTIFY, which at worst is superfluous.
+//
+// A listener, on each connection:
+//
+//  1. shares the lock (L).
+//  2. listens on all channels, and wakes its reader.
+//  3. takes a transaction number X.
+//  4. looks in snapshots until one shows that every transaction with a number below X has ended. After the first
+//     snapshot, and after each one that shows that some have ended, it wakes its reader. This is the listener's drain.
+//
+// Claim: a transaction T that was silent because it got the lock is read by the reader of each server whose listener
+// connects later, after a wake-up, and not only by a periodic read. T had its number before D. D does not lie between L and
+// the end of any listener's session, so D < L for the connection of a server that starts, or connects again, after D. X was
+// taken after L. So T has a number below X, and the drain looks at least until a snapshot shows T as ended. The
+// reader is woken after that snapshot was taken, and sees T. Servers that have a connection at D do not exist.
+//
+// A listener waits for the lock, and while it waits no writer gets it, so writers cannot keep it from starting. It
+// waits for a second at most, or half of [ListenerOptions].ProbeTimeout if that is less: if another program holds the
+// lock exclusively, it goes on without it. Writers cannot get the lock either then, and notify. When that program
+// releases it, writers are silent, and their events wait for the periodic reads, until the session of the probes shares
+// it, which it tries every ProbeInterval. A drain follows, since then L is the moment at which that session shared it.
+// If that session ends before the listener has a connection that shares the lock itself, there is such a gap again,
+// until the next try.
+//
+// Another program that LISTENs beside no server must share the lock as well, or it hears nothing.
+//
 // # Failure handling
 //
 // The claim assumes that the leader polls until its drain has ended. It can fail to do so for five reasons:
@@ -139,8 +171,13 @@
 //     without polling has the effect of a frozen leader: events are found by the periodic reads. Each server
 //     looks for such a session every few seconds ([Leader.WatchLock]) and reports it.
 //
+// While a leader can open no session, since its role or the server is at the limit of connections, no lock is held, and
+// writers notify. It tries again after a pause that doubles from 100 ms up to ten seconds, with jitter, however many
+// notifications arrive meanwhile.
+//
 // # What a listener promises
 //
+//   - It shares [ListenerLock] from before it listens until its connection ends, so that writers notify.
 //   - It wakes its reader after each new connection, once it listens on all channels. The read after that
 //     wake-up finds every event that was announced while there was no connection.
 //   - It wakes its reader for each notification, except for those of the same server's leader, which has

@@ -83,7 +83,7 @@ func newSteppedLeader(t *testing.T, steps []notify.LeaderStep) *steppedLeader {
 		arrived: make(chan notify.LeaderStep), resume: make(chan struct{}),
 	}
 	done := make(chan struct{})
-	opts := notify.LeaderOptions{Window: 4 * time.Millisecond, OnStep: func(step notify.LeaderStep) {
+	opts := notify.LeaderOptions{Window: 4 * time.Millisecond, SessionTimeout: hangLimit, OnStep: func(step notify.LeaderStep) {
 		select {
 		case s.arrived <- step:
 		case <-done:
@@ -192,10 +192,9 @@ func (s *steppedLeader) finish() {
 	s.resume <- struct{}{}
 }
 
-// publish must check the lock after its insert. Before the insert the transaction has no number, so a
-// leader that holds the lock during the check would not wait for it. Here a lock on the table delays the
-// insert until the leader has drained: if publish had checked before, it would stay silent.
-func TestPublishChecksTheLockAfterItsInsert(t *testing.T) {
+// publish must have its number before it checks the lock: a leader that holds the lock during the check waits for each transaction
+// that has one. Here a lock on the table delays the insert until the leader drains.
+func TestPublishIsWaitedFor(t *testing.T) {
 	s := newSteppedLeader(t, oneTerm)
 	for s.steps[s.at] != notify.StepQuiet {
 		s.advance()
@@ -208,7 +207,7 @@ func TestPublishChecksTheLockAfterItsInsert(t *testing.T) {
 		published <- err
 	}()
 	s.awaitBlocked(s.writer)
-	for s.steps[s.at] != notify.StepDrained {
+	for s.steps[s.at] != notify.StepDraining {
 		s.advance()
 	}
 	s.own.flush(s.conn)

@@ -14,6 +14,7 @@ import (
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/db/notify"
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/triggers"
 )
 
@@ -43,28 +44,22 @@ func openPool(t *testing.T, url string) *pgxpool.Pool {
 	return pool
 }
 
-// newProxy returns a proxy between the test and the server of url.
-func newProxy(t *testing.T, url string) *pgtest.Proxy {
-	t.Helper()
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pgtest.NewProxy(t, fmt.Sprintf("%s:%d", config.Host, config.Port))
-}
-
 // runUntilEnd runs f until the test ends, and waits for it.
 func runUntilEnd(t *testing.T, f func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { f(ctx) })
-	t.Cleanup(func() { cancel(); running.Wait() })
+	t.Cleanup(func() {
+		cancel()
+		pgtest.Within(t, "the end of a part", running.Wait)
+	})
 }
 
-// requestLeader sends as many notifications as busy writers do, all at once, so that a leader is wanted.
+// requestLeader sends as many notifications as busy writers do, all at once, so that a leader is wanted. It sends thrice as many: if the
+// listener stands still between two of them, enough others follow each other.
 func requestLeader(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
-	pgtest.Exec(t, conn, `select pg_notify('pgherald', 'x' || n) from generate_series(1, 20) as n`)
+	pgtest.Exec(t, conn, `select pg_notify('pgherald', 'x' || n) from generate_series(1, $1::int) as n`, 3*pacing.BusyNotifications)
 }
 
 // hangLimit bounds every wait. It only ends a test that hangs: no test depends on the speed of the machine.

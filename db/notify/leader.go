@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/stream/backoff"
 	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/status"
 )
@@ -98,9 +99,17 @@ type Leader struct {
 	listener *Listener
 	opts     LeaderOptions
 
+	retry *backoff.Retry // of its sessions
+
 	mu     sync.Mutex
 	status status.Leader // guarded by mu
 }
+
+// Pauses of a leader after a session that could not be opened, or was lost.
+const (
+	minLeaderPause = 100 * time.Millisecond
+	maxLeaderPause = 10 * time.Second
+)
 
 // NewLeader returns an idle Leader that starts when the listener receives many notifications. It then
 // connects to url, which must lead to the listener's database and not through a transaction-mode
@@ -111,14 +120,22 @@ func NewLeader(listener *Listener, url string, opts LeaderOptions) (*Leader, err
 		return nil, fmt.Errorf("parse the leader's database URL: %w", err)
 	}
 	config.ConnectTimeout = connectTimeout
-	return &Leader{config: config, listener: listener, opts: opts.withDefaults(), status: status.Leader{State: status.Idle}}, nil
+	l := &Leader{config: config, listener: listener, opts: opts.withDefaults(), status: status.Leader{State: status.Idle}}
+	l.retry = backoff.New(backoff.Options{
+		Min: minLeaderPause, Max: maxLeaderPause,
+		Failing: "leader session failed, retrying; writers send their own wake-ups", Recovered: "leader session opened again",
+		Level: slog.LevelWarn, Logger: l.opts.Logger,
+	})
+	return l, nil
 }
 
 // Status returns the state of the leader. It is safe for concurrent use.
 func (l *Leader) Status() status.Leader {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.status
+	s := l.status
+	s.Failures, _ = l.retry.Failures()
+	return s
 }
 
 func (l *Leader) setState(state status.LeaderState) {
@@ -130,28 +147,40 @@ func (l *Leader) setState(state status.LeaderState) {
 	l.status.State = state
 }
 
-// Run campaigns whenever the listener receives many notifications, and leads and drains when it wins.
-// It returns after ctx has ended, the lock is released and the session is closed. If transactions are
+// Run campaigns whenever the listener receives many notifications, and leads and drains when it wins. After a session
+// that could not be opened or was lost, it backs off, however many notifications arrive: without a leader, writers
+// send their own. It returns after ctx has ended, the lock is released and the session is closed. If transactions are
 // left to drain by then, it has requested a successor.
 func (l *Leader) Run(ctx context.Context) {
 	defer l.setState(status.Idle)
-	for ctx.Err() == nil {
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.listener.leaderWanted:
 		}
 		t := &leadership{leader: l}
-		err := t.run(ctx)
-		for attempt := 1; err != nil && ctx.Err() == nil; attempt++ {
-			l.opts.Logger.Warn("leader session lost, events may be late", "error", err)
-			l.setState(status.Idle)
-			t.wakeReader() // a poll may have found events and lost its answer
-			if !t.mustDrain || l.listener.backOff(ctx, attempt) != nil {
-				break
-			}
-			err = t.run(ctx)
+		for again := true; again && ctx.Err() == nil; {
+			again = l.tryLead(ctx, t)
 		}
 		l.setState(status.Idle)
+		if l.retry.Wait(ctx) != nil {
+			return
+		}
 	}
+}
+
+// tryLead runs the leadership on one session. It reports whether it must go on with another one, after a pause.
+func (l *Leader) tryLead(ctx context.Context, t *leadership) (again bool) {
+	err := t.run(ctx)
+	if ctx.Err() != nil {
+		return false
+	}
+	if err == nil {
+		return false
+	}
+	l.retry.Failed(err)
+	l.setState(status.Idle)
+	t.wakeReader() // a poll may have found events and lost its answer
+	return t.mustDrain && l.retry.Wait(ctx) == nil
 }

@@ -97,7 +97,7 @@ func TestLeaderReplacesALostSession(t *testing.T) {
 			where application_name = 'pgherald leader' and datname = current_database()`)
 		r.awaitStep(notify.StepLeading)
 	}
-	if got, want := r.leader.Status(), (status.Leader{State: status.Leading, Terms: 4}); got != want {
+	if got, want := r.leader.Status(), (status.Leader{State: status.Leading, Terms: 4, Failures: 3}); got != want {
 		t.Errorf("got status %+v, want %+v", got, want)
 	}
 }

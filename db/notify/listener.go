@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgxlisten"
 
 	"github.com/pgherald/pgherald/db"
-	"github.com/pgherald/pgherald/stream/pacing"
+	"github.com/pgherald/pgherald/stream/backoff"
 	"github.com/pgherald/pgherald/stream/status"
 )
 
@@ -69,15 +69,17 @@ type Listener struct {
 	ready        chan struct{} // a new connection listens on all channels
 	echo         chan string   // the payload of a probe that came back
 	leaderWanted chan struct{} // writers send many notifications, or a leader requests a successor
+	drainWanted  chan struct{} // the lock is shared anew: earlier transactions may send no NOTIFY
+
+	retry *backoff.Retry // of its connections
 
 	mu           sync.Mutex // guards the fields below
 	initial      *pgx.Conn  // made by OpenListener; nil once it is in use
 	conn         *pgx.Conn  // in use; nil while disconnected
 	connCtx      context.Context
 	cancelConn   context.CancelFunc // ends connCtx, and with it a probe of conn
-	connectedAt  time.Time          // when conn was made
-	channels     int                // number of channels on which conn listens
-	attempts     int                // attempts to connect since the listener was last live
+	connectedAt  time.Time
+	channels     int // number of channels on which conn listens
 	live         bool
 	changed      chan struct{}     // closed when live or reason changes
 	lastReceived time.Time         // of a notification
@@ -87,9 +89,12 @@ type Listener struct {
 	disconnects  uint64            // changes from live to not live
 
 	throughPooler bool // the last connection that was made leads through a pooler
+	lockDenied    bool // the last connection that was made does not share ListenerLock, which another session holds
 
 	// validate must succeed on each new connection.
 	validate func(context.Context, *pgx.Conn) error
+	// onStep is called with each step of a connection. Tests use it to stop a listener at a step.
+	onStep func(listenerStep)
 }
 
 // OpenListener returns a listener that has connected, so that a wrong URL is an error at startup. The
@@ -101,24 +106,33 @@ func OpenListener(ctx context.Context, url string, sender *pgxpool.Pool, opts Li
 	if err != nil {
 		return nil, fmt.Errorf("parse the listener's database URL: %w", err)
 	}
-	l := &Listener{
-		config:       config,
-		sender:       sender,
-		opts:         opts.withDefaults(),
-		name:         fmt.Sprintf("%016x", rand.Uint64()),
-		wake:         make(chan struct{}, 1),
-		ready:        make(chan struct{}, 1),
-		echo:         make(chan string, 1),
-		leaderWanted: make(chan struct{}, 1),
-		changed:      make(chan struct{}),
-		reason:       errors.New("not started"),
-		validate:     db.CheckServer,
-	}
+	l := newListener(config, sender, opts.withDefaults())
 	l.initial, err = l.dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect the listener: %w", db.ExplainSession(err))
 	}
 	return l, nil
+}
+
+func newListener(config *pgx.ConnConfig, sender *pgxpool.Pool, opts ListenerOptions) *Listener {
+	return &Listener{
+		config:       config,
+		sender:       sender,
+		opts:         opts,
+		name:         fmt.Sprintf("%016x", rand.Uint64()),
+		wake:         make(chan struct{}, 1),
+		ready:        make(chan struct{}, 1),
+		echo:         make(chan string, 1),
+		leaderWanted: make(chan struct{}, 1),
+		drainWanted:  make(chan struct{}, 1),
+		changed:      make(chan struct{}),
+		reason:       errors.New("not started"),
+		validate:     db.CheckServer,
+		onStep:       func(listenerStep) {},
+		retry: backoff.New(backoff.Options{
+			Min: minBackoff, Max: opts.MaxBackoff, Failing: "listener disconnected", Level: slog.LevelError, Logger: opts.Logger,
+		}),
+	}
 }
 
 // Wake returns the channel that receives a value when the log may have new events. It is meant for one
@@ -127,9 +141,10 @@ func (l *Listener) Wake() <-chan struct{} { return l.wake }
 
 // Run listens until ctx ends, and returns when its connection is closed.
 func (l *Listener) Run(ctx context.Context) {
-	var probing sync.WaitGroup
-	probing.Go(func() { l.runProbes(ctx) })
-	defer probing.Wait()
+	var running sync.WaitGroup
+	running.Go(func() { l.runProbes(ctx) })
+	running.Go(func() { l.runDrains(ctx) })
+	defer running.Wait()
 	inner := pgxlisten.Listener{
 		Connect:        l.connect,
 		LogError:       l.onError,
@@ -189,8 +204,7 @@ func (l *Listener) WaitLive(ctx context.Context) error {
 	}
 }
 
-// signal sends v without waiting. If c is full, it discards v: the receiver has not yet taken the value
-// before it.
+// signal sends v without waiting. If c is full, it discards v: the receiver has not yet taken the last value.
 func signal[T any](c chan<- T, v T) {
 	select {
 	case c <- v:
@@ -232,6 +246,7 @@ func (l *Listener) onListening() {
 	if all {
 		signal(l.wake, struct{}{})
 		signal(l.ready, struct{}{})
+		signal(l.drainWanted, struct{}{})
 	}
 }
 
@@ -255,38 +270,5 @@ func (l *Listener) onNotification(payload string) {
 func (l *Listener) onProbe(payload string) {
 	if len(payload) > len(l.name) && strings.HasPrefix(payload, l.name) {
 		signal(l.echo, payload)
-	}
-}
-
-// notificationMeter counts the notifications of writers.
-type notificationMeter struct {
-	since time.Time
-	count int
-}
-
-// isBusy counts a notification that arrived at now, and reports whether a leader is wanted.
-func (m *notificationMeter) isBusy(now time.Time) bool {
-	if now.Sub(m.since) > pacing.BusyWindow {
-		m.since, m.count = now, 0
-	}
-	m.count++
-	return m.count >= pacing.BusyNotifications
-}
-
-// notification holds what a listener needs from the payload of a wake-up.
-type notification struct {
-	fromLeader bool
-	own        bool // from the leader of the same server
-	draining   bool // from a leader that stopped before its drain had ended
-}
-
-// parseNotification reads the payload that the listener called name has received. Any role can send
-// a payload, so every string is valid.
-func parseNotification(payload, name string) notification {
-	rest, fromLeader := strings.CutPrefix(payload, leaderPrefix)
-	return notification{
-		fromLeader: fromLeader,
-		own:        fromLeader && strings.HasPrefix(rest, name+`"`),
-		draining:   fromLeader && strings.HasSuffix(rest, leaderDrainingSuffix),
 	}
 }

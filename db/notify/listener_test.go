@@ -125,7 +125,7 @@ func TestListenerReconnectsAndWakes(t *testing.T) {
 
 func TestListenerReplacesADeadConnection(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	proxy := newProxy(t, url)
+	proxy := pgtest.NewProxyOf(t, url)
 	l, err := notify.OpenListener(t.Context(), proxy.URL(url), openPool(t, url), quick)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestListenerReplacesADeadConnection(t *testing.T) {
 // count against that one: the listener would never probe again.
 func TestListenerIgnoresTheProbeOfALostConnection(t *testing.T) {
 	url := pgtest.NewDatabase(t)
-	proxy := newProxy(t, url)
+	proxy := pgtest.NewProxyOf(t, url)
 	l, err := notify.OpenListener(t.Context(), url, openPool(t, proxy.URL(url)), quick)
 	if err != nil {
 		t.Fatal(err)
@@ -240,14 +240,27 @@ func TestOpenListenerFailsWithoutAServer(t *testing.T) {
 func TestListenerIgnoresTheIdleTimeout(t *testing.T) {
 	url := pgtest.NewDatabase(t)
 	conn := pgtest.Connect(t, url)
-	if conn.PgConn().ParameterStatus("server_version") < "14" {
-		t.Skip("idle_session_timeout came with PostgreSQL 14")
+	if pgtest.Version(t) < idleTimeoutVersion {
+		t.Skip("PostgreSQL 13 has no idle_session_timeout")
 	}
-	pgtest.SetDefault(t, conn, "idle_session_timeout", "100ms")
-	l := runListener(t, url)
+	pgtest.SetDefault(t, conn, "idle_session_timeout", "1h")
+	l, err := notify.OpenListener(t.Context(), url, openPool(t, url), quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	timeouts := make(chan string, 10)
+	l.SetValidate(func(ctx context.Context, conn *pgx.Conn) error {
+		var timeout string
+		err := conn.QueryRow(ctx, `select current_setting('idle_session_timeout')`).Scan(&timeout)
+		select {
+		case timeouts <- timeout:
+		default:
+		}
+		return err
+	})
+	runUntilEnd(t, l.Run)
 	waitLive(t, l)
-	pgtest.Exec(t, conn, `select pg_sleep(0.5)`)
-	if s := l.Status(); s.Disconnects > 0 || strings.Contains(s.Reason, "idle") {
-		t.Errorf("got status %+v, want no disconnect", s)
+	if got := <-timeouts; got != "0" {
+		t.Errorf("the listener's session ends when it is idle for %s", got)
 	}
 }

@@ -16,10 +16,11 @@ import (
 
 var (
 	lockLiteral    = regexp.MustCompile(`pg_(?:try_)?advisory_(?:un)?lock_shared\((\d+)\)`)
+	aloneLiteral   = regexp.MustCompile(`pg_(?:try_)?advisory_(?:un)?lock\((\d+)\)`)
 	channelLiteral = regexp.MustCompile(`pg_notify\('(\w+)'`)
 )
 
-// The generated trigger functions and the migrations spell the leader's lock and the channel as literals. If
+// The generated trigger functions and the migrations spell the locks and the channel as literals. If
 // they differed from this package's, leaders would not exclude writers, and listeners would receive nothing.
 func TestNamesInFunctions(t *testing.T) {
 	conn := pgtest.Connect(t, newWatchedTable(t))
@@ -34,6 +35,7 @@ func TestNamesInFunctions(t *testing.T) {
 	_, err = pgx.ForEachRow(rows, []any{&name, &body}, func() error {
 		functions[name] = true
 		checkLiterals(t, "function "+name, lockLiteral.FindAllStringSubmatch(body, -1), 2, strconv.FormatInt(notify.LeaderLock, 10))
+		checkLiterals(t, "function "+name, aloneLiteral.FindAllStringSubmatch(body, -1), 2, strconv.FormatInt(notify.ListenerLock, 10))
 		checkLiterals(t, "function "+name, channelLiteral.FindAllStringSubmatch(body, -1), 1, notify.Channel)
 		return nil
 	})

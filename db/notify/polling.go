@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/pgherald/pgherald/stream/backoff"
 	"github.com/pgherald/pgherald/stream/pacing"
 )
 
@@ -18,6 +19,7 @@ func (t *leadership) pollUntilQuiet(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		t.leader.retry.Succeeded() // not before: a session may be lost as soon as it leads, again and again
 		if finds < pacing.QuietFinds && finds*pacing.QuietShare < polls {
 			break
 		}
@@ -47,7 +49,7 @@ func (t *leadership) pollWindow(ctx context.Context, interval time.Duration) (po
 	for end := time.Now().Add(opts.Window); time.Now().Before(end); {
 		opts.OnPoll()
 		pause := opts.nextPoll(interval)
-		if sleep(ctx, max(pause-took, pause/2)) != nil {
+		if backoff.Sleep(ctx, max(pause-took, pause/2)) != nil {
 			return polls, finds, nil
 		}
 		began := time.Now()
@@ -86,15 +88,3 @@ func (t *leadership) poll(draining bool) (found bool, err error) {
 
 // wakeReader wakes the reader of this server.
 func (t *leadership) wakeReader() { signal(t.leader.listener.wake, struct{}{}) }
-
-// sleep waits for d, and returns an error if ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

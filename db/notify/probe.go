@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgherald/pgherald/db"
 )
 
 // errNoEcho is the reason for disconnecting a listener whose connection reports no error.
@@ -25,6 +29,7 @@ func (l *Listener) runProbes(ctx context.Context) {
 			l.probe(ctx, number)
 			interval.Reset(l.opts.ProbeInterval)
 		case <-interval.C:
+			l.retryLock(ctx)
 			if l.needsProbe() {
 				l.probe(ctx, number)
 			}
@@ -62,11 +67,29 @@ func (l *Listener) probe(ctx context.Context, number int) {
 	l.setConnected(conn, time.Since(sent))
 }
 
+// sendProbe sends a probe.
+func (l *Listener) sendProbe(ctx context.Context, payload string) error {
+	return l.withSender(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `select pg_notify($1, $2)`, probeChannel, payload)
+		return err
+	})
+}
+
+// withSender calls do with the connection of the sender. That has one: if it is dead, the next call needs another one.
+func (l *Listener) withSender(ctx context.Context, do func(*pgx.Conn) error) error {
+	conn, err := l.sender.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Abandon(conn)
+	return do(conn.Conn())
+}
+
 // awaitEcho sends a probe and waits for its payload, within ProbeTimeout.
 func (l *Listener) awaitEcho(ctx context.Context, payload string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.opts.ProbeTimeout, errNoEcho)
 	defer cancel()
-	if _, err := l.sender.Exec(ctx, `select pg_notify($1, $2)`, probeChannel, payload); err != nil {
+	if err := l.sendProbe(ctx, payload); err != nil {
 		return fmt.Errorf("send a probe: %w", err)
 	}
 	for {

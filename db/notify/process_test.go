@@ -41,7 +41,7 @@ func TestLeaderProcessStoppedAtEachStep(t *testing.T) {
 		p.signal(t, syscall.SIGSTOP)
 		s.insert(t, s.conn)
 		s.witness.awaitDelivered(s.conn)
-		s.awaitUnlocked(t)
+		s.awaitUnlockedBesideFrozen(t)
 		s.insert(t, s.conn)
 		s.witness.awaitAnnounced(s.conn, "while the leader is stopped")
 		pgtest.Commit(t, tx)
@@ -96,8 +96,10 @@ func startLeader(t *testing.T, s *faultScenario) *leaderProcess {
 	})
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill() // ends a stopped process, too
-		reading.Wait()
-		_ = p.cmd.Wait()
+		pgtest.Within(t, "the end of a process", func() {
+			reading.Wait()
+			_ = p.cmd.Wait()
+		})
 	})
 	p.awaitStep("listening")
 	if s.step == "" { // discard the steps, for which no test waits

@@ -21,6 +21,10 @@ const channelCount = 3
 // last letter, and a number. Trigger functions spell the same key as a literal.
 const LeaderLock = 0x7067686572616c02
 
+// ListenerLock is the key of the advisory lock that the session of each listener shares. A writer that can hold it alone
+// knows that no server listens, and sends no NOTIFY. Trigger functions spell the same key as a literal.
+const ListenerLock = 0x7067686572616c03
+
 // The payload of a leader's notification is {"leader": "NAME"}, and {"leader": "NAME", "draining": true}
 // when the leader stops before its drain has ended. NAME is the listener's name, by which a server
 // recognizes its own leader. A writer's payload begins with {"table" instead.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/pgherald/pgherald/stream/backoff"
 	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/status"
 )
@@ -35,6 +36,9 @@ func (t *leadership) run(ctx context.Context) (err error) {
 	defer t.session.close()
 	l.opts.OnStep(StepConnected)
 	acquired, err := t.campaign(ctx)
+	if err == nil && !acquired {
+		l.retry.Succeeded()
+	}
 	if err != nil || !acquired {
 		return err
 	}
@@ -72,7 +76,7 @@ func (t *leadership) campaign(ctx context.Context) (acquired bool, err error) {
 		if held {
 			n, pause = 0, 10*pause
 		}
-		if sleep(ctx, pause) != nil {
+		if backoff.Sleep(ctx, pause) != nil {
 			break
 		}
 	}
@@ -132,7 +136,7 @@ func (t *leadership) drain(ctx context.Context, boundary uint64) (again bool, er
 		if again, err := t.reacquire(); again || err != nil {
 			return again, err
 		}
-		_ = sleep(ctx, pacing.DrainInterval(l.opts.MaxPoll, time.Since(began)))
+		_ = backoff.Sleep(ctx, pacing.DrainInterval(l.opts.MaxPoll, time.Since(began)))
 		if _, err := t.poll(false); err != nil {
 			return false, err
 		}

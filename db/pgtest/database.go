@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -33,7 +35,7 @@ func EmptyDatabase(t testing.TB) string {
 func EncodedDatabase(t testing.TB, encoding string) string {
 	t.Helper()
 	return sharedDatabase(t, func(c *Cluster, ctx context.Context, name string) error {
-		err := c.admin(ctx, "create database "+name+" template template0 encoding '"+encoding+"' locale 'C'")
+		err := c.admin(ctx, "create database "+name+" template template0 encoding '"+encoding+"' locale 'C'"+c.strategy)
 		if err != nil || c.setup == nil {
 			return err
 		}
@@ -80,7 +82,7 @@ func (c *Cluster) database(t testing.TB, create func(*Cluster, context.Context, 
 }
 
 func (c *Cluster) copyEmpty(ctx context.Context, name string) error {
-	return c.admin(ctx, "create database "+name+" template template0")
+	return c.admin(ctx, "create database "+name+" template template0"+c.strategy)
 }
 
 func (c *Cluster) copyTemplate(ctx context.Context, name string) error {
@@ -93,20 +95,30 @@ func (c *Cluster) copyTemplate(ctx context.Context, name string) error {
 	if c.template == templateBroken {
 		return c.setupErr
 	}
-	return c.admin(ctx, "create database "+name+" template "+template)
+	return c.admin(ctx, "create database "+name+" template "+template+c.strategy)
 }
 
-func (c *Cluster) makeTemplate(ctx context.Context) error {
-	if err := c.copyEmpty(ctx, template); err != nil {
-		return err
+// setupAttempts is how often the template is made. PostgreSQL ends transactions of pgherald in which nothing happens for some seconds,
+// as on a machine that stands still: without a second attempt, that would fail every test of a package.
+const setupAttempts = 3
+
+func (c *Cluster) makeTemplate(ctx context.Context) (err error) {
+	for range setupAttempts {
+		if err = c.copyEmpty(ctx, template); err != nil || c.setup == nil {
+			return err
+		}
+		if err = c.setup(ctx, c.server.URL(template)); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("set up the template database: %w", err)
+		if pg := (*pgconn.PgError)(nil); !errors.As(err, &pg) || pg.Code != pgerrcode.IdleInTransactionSessionTimeout {
+			return err
+		}
+		if dropErr := c.admin(ctx, "drop database "+template+" with (force)"); dropErr != nil {
+			return errors.Join(err, dropErr)
+		}
 	}
-	if c.setup == nil {
-		return nil
-	}
-	if err := c.setup(ctx, c.server.URL(template)); err != nil {
-		return fmt.Errorf("set up the template database: %w", err)
-	}
-	return nil
+	return err
 }
 
 func (c *Cluster) drop(t testing.TB, databaseURL string) {

@@ -23,8 +23,9 @@ const stepTimeout = 2 * time.Minute
 var shared *kit
 
 // Main runs the tests of a package, stops the shared server, checks for leaked goroutines, and exits. setup
-// creates the schema in the database at the given URL, once for each server. A nil setup means no schema.
-func Main(m *testing.M, setup func(ctx context.Context, databaseURL string) error) {
+// creates the schema in the database at the given URL, once for each server. A nil setup means no schema. m is the
+// *testing.M, or runs it.
+func Main(m interface{ Run() int }, setup func(ctx context.Context, databaseURL string) error) {
 	shared = &kit{setup: setup}
 	code := m.Run()
 	if err := shared.close(); err != nil {

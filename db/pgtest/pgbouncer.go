@@ -29,7 +29,7 @@ func NewPgBouncer(t testing.TB, databaseURL, mode string, size int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := freeAddr(t)
+	at := FreeAddr(t)
 	b := &pgBouncer{ended: make(chan struct{})}
 	b.start(t, program, configurePgBouncer(t, server, at, mode, size))
 	b.await(t, at)
@@ -61,17 +61,6 @@ func configurePgBouncer(t testing.TB, server *url.URL, at, mode string, size int
 		t.Fatal(err)
 	}
 	return file
-}
-
-// freeAddr returns an address on loopback on which nothing listens.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // pgBouncer is a running process.

@@ -22,6 +22,10 @@ type Proxy struct {
 	gate   chan struct{} // closed while traffic passes
 	refuse bool
 	delay  time.Duration
+	// left is how many bytes of the server still pass until the next cut, if isCounting; until a black hole, if holds.
+	left       int
+	isCounting bool
+	holds      bool
 }
 
 // NewProxy starts a proxy on a free port in front of target, a host:port. The proxy ends with the test.
@@ -38,9 +42,19 @@ func NewProxy(t testing.TB, target string) *Proxy {
 		_ = listener.Close()
 		p.Refuse(true) // the accept loop may still hold a new connection
 		p.Cut()
-		p.wg.Wait()
+		Within(t, "the end of a proxy's connections", p.wg.Wait)
 	})
 	return p
+}
+
+// NewProxyOf starts a proxy in front of the server of a database URL: see URL.
+func NewProxyOf(t testing.TB, databaseURL string) *Proxy {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewProxy(t, u.Host)
 }
 
 // Addr returns the host:port of the proxy.
@@ -65,20 +79,73 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// CutAfter cuts all connections once n more bytes from the server have passed. A result that is larger arrives in part.
+// Afterwards the proxy only forwards; a negative n ends the counting too.
+func (p *Proxy) CutAfter(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left, p.isCounting, p.holds = n, n >= 0, false
+}
+
+// BlackholeAfter holds all traffic back once n more bytes from the server have come, as Blackhole does. So a test can freeze a server
+// at any moment of a conversation.
+func (p *Proxy) BlackholeAfter(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left, p.isCounting, p.holds = n, true, true
+}
+
+// IsBlackhole reports whether the proxy holds all traffic back.
+func (p *Proxy) IsBlackhole() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.passes()
+}
+
+// passes reports whether traffic passes. The caller must hold mu.
+func (p *Proxy) passes() bool {
+	select {
+	case <-p.gate:
+		return true
+	default:
+		return false
+	}
+}
+
+// spend returns how many of n bytes of the server may pass, and whether a cut follows.
+func (p *Proxy) spend(n int) (pass int, cut bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.isCounting {
+		return n, false
+	}
+	if p.left -= n; p.left > 0 {
+		return n, false
+	}
+	p.isCounting = false
+	if p.holds {
+		p.hold()
+		return n, false
+	}
+	return n + p.left, true
+}
+
+// hold begins a black hole. The caller must hold mu.
+func (p *Proxy) hold() {
+	if p.passes() {
+		p.gate = make(chan struct{})
+	}
+}
+
 // Blackhole holds all traffic back while on is true. Connections stay open, and the proxy accepts new ones.
 // With on false it delivers the traffic held back, as a TCP retransmission would.
 func (p *Proxy) Blackhole(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.gate:
-		if on {
-			p.gate = make(chan struct{})
-		}
-	default:
-		if !on {
-			close(p.gate)
-		}
+	if on {
+		p.hold()
+	} else if !p.passes() {
+		close(p.gate)
 	}
 }
 
@@ -151,6 +218,10 @@ func (p *Proxy) pump(l *link, to, from *net.TCPConn) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, readErr := from.Read(buf)
+		isLast := false
+		if from == l.server {
+			n, isLast = p.spend(n)
+		}
 		if !p.pass(l) {
 			return
 		}
@@ -160,10 +231,24 @@ func (p *Proxy) pump(l *link, to, from *net.TCPConn) {
 			p.mu.Unlock()
 			return
 		}
+		if isLast {
+			p.finish(l)
+			return
+		}
 		if readErr != nil {
 			_ = to.CloseWrite()
 			return
 		}
+	}
+}
+
+// finish cuts all connections. Its own one ends without a reset, which would discard what was written last.
+func (p *Proxy) finish(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.close()
+	for other := range p.links {
+		other.cut()
 	}
 }
 
@@ -186,51 +271,5 @@ func (p *Proxy) pass(l *link) bool {
 		return !l.isCut()
 	case <-l.done:
 		return false
-	}
-}
-
-// link is one connection through the proxy. The proxy's mutex guards its fields. The pump goroutines use the
-// connections without the mutex, since they start after both are set.
-type link struct {
-	client, server *net.TCPConn // server is nil until it is dialed
-	done           chan struct{}
-}
-
-func (l *link) isCut() bool {
-	select {
-	case <-l.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// cut closes the connections with a reset: with SO_LINGER 0, the system sends no FIN and discards data in
-// flight.
-func (l *link) cut() {
-	for _, conn := range l.open() {
-		_ = conn.SetLinger(0)
-	}
-	l.close()
-}
-
-func (l *link) close() {
-	for _, conn := range l.open() {
-		_ = conn.Close()
-	}
-	if !l.isCut() {
-		close(l.done)
-	}
-}
-
-// open returns the connections that the proxy has not closed.
-func (l *link) open() []*net.TCPConn {
-	switch {
-	case l.isCut():
-		return nil
-	case l.server == nil:
-		return []*net.TCPConn{l.client}
-	default:
-		return []*net.TCPConn{l.client, l.server}
 	}
 }

@@ -63,7 +63,7 @@ func send(t *testing.T, conn net.Conn, text string) {
 func receive(t *testing.T, conn net.Conn, want string) {
 	t.Helper()
 	buf := make([]byte, len(want))
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadFull(conn, buf); err != nil || string(buf) != want {
@@ -105,7 +105,7 @@ func TestProxyCut(t *testing.T) {
 	send(t, conn, "a")
 	receive(t, conn, "a")
 	p.Cut()
-	if err := receiveError(t, conn, 10*time.Second); !errors.Is(err, syscall.ECONNRESET) {
+	if err := receiveError(t, conn, time.Minute); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("read after the cut: %v, want a reset", err)
 	}
 	again := dial(t, p)
@@ -135,7 +135,7 @@ func TestProxyBlackhole(t *testing.T) {
 
 	p.Blackhole(true)
 	p.Cut()
-	if err := receiveError(t, before, 10*time.Second); !errors.Is(err, syscall.ECONNRESET) {
+	if err := receiveError(t, before, time.Minute); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("read after a cut in the black hole: %v, want a reset", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestProxyRefuse(t *testing.T) {
 	p.Refuse(true)
 	conn, err := net.Dial("tcp", p.Addr())
 	if err == nil { // the reset may come before or after the connection is made
-		err = receiveError(t, conn, 10*time.Second)
+		err = receiveError(t, conn, time.Minute)
 		_ = conn.Close()
 	}
 	if !errors.Is(err, syscall.ECONNRESET) {
@@ -182,7 +182,7 @@ func TestProxyWithoutServer(t *testing.T) {
 	}
 	_ = listener.Close()
 	conn := dial(t, pgtest.NewProxy(t, listener.Addr().String()))
-	if err := receiveError(t, conn, 10*time.Second); errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := receiveError(t, conn, time.Minute); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the connection stays open without a server behind the proxy")
 	}
 }
@@ -211,4 +211,55 @@ func TestProxyInFrontOfPostgres(t *testing.T) {
 	if conn, err := pgx.Connect(t.Context(), databaseURL); err == nil {
 		t.Error("connected although refused", conn.Close(t.Context()))
 	}
+}
+
+// A reply that is cut off arrives in part, and the next connection is whole.
+func TestProxyCutsAfterBytes(t *testing.T) {
+	p := pgtest.NewProxy(t, echo(t))
+	conn, other := dial(t, p), dial(t, p)
+	send(t, other, "x")
+	if _, err := io.ReadFull(other, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	p.CutAfter(5)
+	send(t, conn, "12345678")
+	if got, err := io.ReadAll(conn); string(got) != "12345" {
+		t.Errorf("received %q, %v", got, err)
+	}
+	if got, err := io.ReadAll(other); len(got) > 0 || err == nil {
+		t.Errorf("another connection received %q, %v", got, err)
+	}
+	whole := dial(t, p)
+	send(t, whole, "12345678")
+	if err := whole.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(whole); err != nil || string(got) != "12345678" {
+		t.Errorf("received %q, %v", got, err)
+	}
+}
+
+// What comes after the given number of bytes waits for the end of the black hole, on every connection.
+func TestProxyBlackholeAfterBytes(t *testing.T) {
+	p := pgtest.NewProxy(t, echo(t))
+	conn, other := dial(t, p), dial(t, p)
+	send(t, other, "x")
+	receive(t, other, "x")
+	p.BlackholeAfter(5)
+	send(t, conn, "1234")
+	receive(t, conn, "1234")
+	if p.IsBlackhole() {
+		t.Error("the black hole begins too early")
+	}
+	send(t, conn, "5")
+	if err := receiveError(t, conn, 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) || !p.IsBlackhole() {
+		t.Errorf("read in the black hole: %v, want silence", err)
+	}
+	send(t, other, "y")
+	if err := receiveError(t, other, 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("another connection in the black hole: %v, want silence", err)
+	}
+	p.Blackhole(false)
+	receive(t, conn, "5")
+	receive(t, other, "y")
 }

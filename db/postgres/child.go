@@ -90,7 +90,7 @@ func (c *child) waitReady(ctx context.Context, dataDir string) error {
 	defer tick.Stop()
 	for {
 		lock, err := readLock(dataDir)
-		if err == nil && lock.pid == c.pid() && lock.status == "ready" {
+		if err == nil && lock.pid == c.pid() && (lock.status == "ready" || lock.status == "standby") {
 			return nil
 		}
 		select {

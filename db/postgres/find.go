@@ -48,18 +48,15 @@ func (i Installation) String() string {
 // installed one, the one fetched earlier, and one from npm if Options.Fetch allows it. If Options.BinDir is
 // unusable, Find returns an error and does not search elsewhere.
 func Find(ctx context.Context, o Options) (Installation, error) {
-	f := finder{root: "/", path: filepath.SplitList(os.Getenv("PATH"))}
-	if pkg, ok := pinnedPackage(); ok {
-		f.pkg = pkg
-	}
+	f := finder{root: "/", path: filepath.SplitList(os.Getenv("PATH")), pkgs: pinnedPackages()}
 	return f.find(ctx, o)
 }
 
 // finder holds what Find reads from the machine, so that a test can replace it.
 type finder struct {
-	root string     // the file system's root
-	path []string   // the directories of PATH
-	pkg  npmPackage // the package to fetch; the zero value means none exists for this platform
+	root string       // the file system's root
+	path []string     // the directories of PATH
+	pkgs []npmPackage // the packages to fetch, the newest first; none for some platforms
 }
 
 func (f finder) find(ctx context.Context, o Options) (Installation, error) {
@@ -85,10 +82,11 @@ func (f finder) find(ctx context.Context, o Options) (Installation, error) {
 
 // fetched returns the server in the cache, or fetches one into it.
 func (f finder) fetched(ctx context.Context, o Options, seen []string) (Installation, error) {
-	if f.pkg.name == "" || o.Major != 0 && o.Major != f.pkg.major() {
+	pkg, ok := f.pinnedFor(o.Major)
+	if !ok {
 		return Installation{}, nothingFound(o, seen, "")
 	}
-	inst, err := inspect(ctx, f.pkg.binDir(o.CacheDir), SourceCache)
+	inst, err := inspect(ctx, pkg.binDir(o.CacheDir), SourceCache)
 	if err == nil {
 		return inst, nil
 	}
@@ -99,7 +97,7 @@ func (f finder) fetched(ctx context.Context, o Options, seen []string) (Installa
 	if npm == "" {
 		return Installation{}, nothingFound(o, seen, "or npm, which fetches a server without installing it, ")
 	}
-	return f.pkg.fetch(ctx, npm, o)
+	return pkg.fetch(ctx, npm, o)
 }
 
 func explicit(ctx context.Context, dir string) (Installation, error) {

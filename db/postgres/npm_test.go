@@ -70,7 +70,7 @@ func fakeNPM(t *testing.T, content []byte) finder {
 	sum := sha512.Sum512(content)
 	return finder{
 		root: root, path: []string{filepath.Join(root, "path")},
-		pkg: npmPackage{name: "test", version: "18.4.0", sha512: base64.StdEncoding.EncodeToString(sum[:])},
+		pkgs: pinned("test", "18.4.0", base64.StdEncoding.EncodeToString(sum[:])),
 	}
 }
 
@@ -86,7 +86,7 @@ func TestFetchThenCache(t *testing.T) {
 			t.Fatalf("found %v, %v, want source %q", got, err, want)
 		}
 	}
-	content, err := os.ReadFile(filepath.Join(f.pkg.dir(cache), "lib", "libpq.so"))
+	content, err := os.ReadFile(filepath.Join(f.pkgs[0].dir(cache), "lib", "libpq.so"))
 	if err != nil || string(content) != "library" {
 		t.Errorf("read through the link: %q, %v", content, err)
 	}
@@ -98,7 +98,7 @@ func TestFetchThenCache(t *testing.T) {
 
 func TestFetchRefusesAnUnpinnedPackage(t *testing.T) {
 	f := fakeNPM(t, goodArchive(t))
-	f.pkg.sha512 = "AAAA"
+	f.pkgs[0].sha512 = "AAAA"
 	cache := filepath.Join(f.root, "cache")
 	_, err := f.find(t.Context(), Options{CacheDir: cache, Fetch: true})
 	checkError(t, err, "not the pinned AAAA")
@@ -150,10 +150,34 @@ func TestUnpackRefusesPathsOutside(t *testing.T) {
 	}
 }
 
+// The data directory of an older version needs a server of that version, not the newest.
+func TestFetchTheWantedVersion(t *testing.T) {
+	f := fakeNPM(t, goodArchive(t))
+	f.pkgs = append(pinned("test", "19.0.0", "AAAA"), f.pkgs...)
+	got, err := f.find(t.Context(), Options{CacheDir: filepath.Join(f.root, "cache"), Fetch: true, Major: 18})
+	if err != nil || got.Major != 18 {
+		t.Errorf("found %v, %v, want PostgreSQL 18", got, err)
+	}
+}
+
+func TestPinnedPackages(t *testing.T) {
+	for i, p := range pinnedPackages() {
+		if sum, err := base64.StdEncoding.DecodeString(p.sha512); err != nil || len(sum) != sha512.Size {
+			t.Errorf("%s: the checksum is no sha512", p.spec())
+		}
+		if p.major() < MinMajor {
+			t.Errorf("%s: older than PostgreSQL %d", p.spec(), MinMajor)
+		}
+		if i > 0 && !newer(pinnedPackages()[i-1].version, p.version) {
+			t.Errorf("%s: not sorted by version, the newest first", p.spec())
+		}
+	}
+}
+
 // TestRealPackage fetches and runs the package that a user without PostgreSQL gets.
 func TestRealPackage(t *testing.T) {
 	npm, err := exec.LookPath("npm")
-	pkg, published := pinnedPackage()
+	pkg, published := finder{pkgs: pinnedPackages()}.pinnedFor(0)
 	wanted := os.Getenv("PGHERALD_TEST_NPM") != ""
 	if !wanted && (testing.Short() || err != nil || !published) {
 		t.Skip("set PGHERALD_TEST_NPM=1 to fetch PostgreSQL through npm")

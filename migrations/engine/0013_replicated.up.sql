@@ -1,4 +1,4 @@
--- pg_restore --disable-triggers ends with "alter table … enable trigger all", which makes every trigger of a table
+-- pg_restore --disable-triggers ends with "alter table ... enable trigger all", which makes every trigger of a table
 -- fire in ordinary sessions. Those that are for sessions with replicated changes must then skip nothing: else
 -- servers could neither prune the log nor reset it.
 

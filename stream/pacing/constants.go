@@ -49,6 +49,11 @@ const (
 	ReadAhead = time.Millisecond
 	// AnswerTimeout is how long the log may be silent before the server reports that it is not ready.
 	AnswerTimeout = 3 * time.Second
+	// StaleAfter is how long after the last successful read clients learn that the log cannot be read.
+	StaleAfter = 5 * time.Second
+	// ReadPatience is how long a read may take before the feed is stale, even if it began late within
+	// StaleAfter: it is longer than that by at most FallbackInterval less half a second.
+	ReadPatience = 4500 * time.Millisecond
 	// FlushBytes is how much of a long read the feed encodes before it appends the part to the ring
 	// buffer.
 	FlushBytes = 1 << 20
@@ -62,6 +67,13 @@ const (
 	// DrainSweepInterval is the longest time between two sweeps while the server drains: a shorter
 	// one spreads the ends of streams more evenly.
 	DrainSweepInterval = 20 * time.Millisecond
+	// FreshnessInterval is how often a server of streams looks whether the feed is stale.
+	FreshnessInterval = 200 * time.Millisecond
+	// StaleRepeat is how often, at least, a client learns again that the log cannot be read. With
+	// maxSweepInterval, no stream is silent for 10 s meanwhile, also on a busy machine.
+	StaleRepeat = 6 * time.Second
+	// StaleSpread is the time over which streams end that have been stale for too long.
+	StaleSpread = 4 * time.Second
 	// maxSweepInterval and minSweepInterval bound SweepInterval.
 	maxSweepInterval = time.Second
 	minSweepInterval = time.Millisecond

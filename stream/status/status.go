@@ -31,6 +31,8 @@ func LeaderStates() []LeaderState { return []LeaderState{Idle, Leading, Draining
 type Leader struct {
 	State LeaderState `json:"state"`
 	Terms uint64      `json:"terms"` // how often it began to lead
+	// Failures counts the sessions that could not be opened or were lost.
+	Failures uint64 `json:"failures,omitempty"`
 	// LockHolder is the session of another program that holds the leader's lock; nil if none has for long.
 	LockHolder *LockHolder `json:"lockHolder,omitempty"`
 }
@@ -50,6 +52,8 @@ type Pruner struct {
 	Failures uint64    `json:"failures"`      // runs that ended with an error
 	Skipped  uint64    `json:"skipped"`       // runs that ended because another server was pruning
 	Last     time.Time `json:"last,omitzero"` // when a run last found nothing more to delete; zero if none has
+
+	MaxAge time.Duration `json:"-"` // of events in the log
 }
 
 // Log holds figures of the log that only the database knows.
@@ -64,7 +68,7 @@ type Log struct {
 // Triggers describes the findings of the last check of the triggers.
 type Triggers struct {
 	// Checked is the time of the last check that succeeded; zero if none has.
-	Checked  time.Time `json:"checkedAt"`
+	Checked  time.Time `json:"checkedAt,omitzero"`
 	Failures uint64    `json:"failures"` // checks that ended with an error
 	// Drift lists the differences from the spec, empty if there are none.
 	Drift []TriggerDrift `json:"drift"`

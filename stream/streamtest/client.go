@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,32 @@ type Envelope struct {
 	Type      string          `json:"type"`
 	Data      json.RawMessage `json:"data"`
 	Timestamp int64           `json:"timestamp"`
+	Oversized bool            `json:"oversized"`
+
+	// On a stream of collections.
+	Collection string   `json:"collection"`
+	Q          []string `json:"q"`
+	Outcome
+	Ops map[string]Outcome `json:"ops"`
+	Key string             `json:"key"`
+	XID string             `json:"xid"`
+}
+
+// Outcome says how an event changes the rows that a client selected.
+type Outcome struct {
+	Op    string `json:"op"`
+	Moved bool   `json:"moved"`
+}
+
+// OutcomeOf returns what the event does to the rows of a selection; "" is that of a stream without names.
+func (e *Envelope) OutcomeOf(selection string) Outcome {
+	switch o, differs := e.Ops[selection]; {
+	case differs:
+		return o
+	case selection == "" || slices.Contains(e.Q, selection) && e.Ops == nil:
+		return e.Outcome
+	}
+	return Outcome{}
 }
 
 // Client holds the state of a client. The zero Client has never connected.

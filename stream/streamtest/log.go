@@ -22,6 +22,9 @@ type Log struct {
 	txs         map[uint64]*Tx
 	prunedBelow uint64
 	err         error // every method returns it if it is not nil
+	lsn         uint64
+	prunedAt    uint64 // where the write-ahead log was when events were last pruned: a recovery keeps that
+	lineage     stream.Lineage
 
 	// PartSize is the largest number of events in a part of a transaction.
 	PartSize int
@@ -37,8 +40,12 @@ type Tx struct {
 	// CommittedBefore is the lowest id that an event written after the commit can have. A row lock
 	// makes a later writer of the same row wait, so its events have at least this id.
 	CommittedBefore int64
+	// Lost says that a recovery has lost the transaction, which had committed.
+	Lost bool
 
-	state txState
+	state     txState
+	firstLSN  uint64 // of its first record
+	commitLSN uint64
 }
 
 type txState int
@@ -53,7 +60,7 @@ var _ stream.Log = (*Log)(nil)
 
 // NewLog returns an empty log.
 func NewLog(epoch string) *Log {
-	return &Log{epoch: epoch, nextXID: 700, nextID: 1, txs: make(map[uint64]*Tx), PartSize: 1000}
+	return &Log{epoch: epoch, lsn: 100, lineage: stream.Lineage{{Epoch: epoch}}, nextXID: 700, nextID: 1, txs: make(map[uint64]*Tx), PartSize: 1000}
 }
 
 // Begin starts a transaction.
@@ -71,13 +78,18 @@ func (t *Tx) Write(eventType, key string) {
 	t.Append(stream.Event{Type: eventType, Key: key, Data: json.RawMessage(fmt.Sprintf(`{"xid":%d,"key":%q}`, t.XID, key))})
 }
 
-// Append appends an event with the next id. Its time is the id, in milliseconds.
+// Append appends an event with the next id. Its time is the id, in milliseconds, and the number of recoveries, in
+// microseconds.
 func (t *Tx) Append(e stream.Event) {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
 	e.ID = t.log.nextID
-	e.At = time.UnixMilli(e.ID)
+	e.At = time.UnixMilli(e.ID).Add(time.Duration(len(t.log.lineage)-1) * time.Microsecond)
 	t.log.nextID++
+	t.log.lsn++
+	if t.firstLSN == 0 {
+		t.firstLSN = t.log.lsn
+	}
 	t.Events = append(t.Events, e)
 }
 
@@ -90,7 +102,11 @@ func (t *Tx) Rollback() { t.end(aborted) }
 func (t *Tx) end(state txState) {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
-	t.state, t.CommittedBefore = state, t.log.nextID
+	if t.state != running { // a crash was faster
+		return
+	}
+	t.log.lsn++
+	t.state, t.CommittedBefore, t.commitLSN = state, t.log.nextID, t.log.lsn
 }
 
 // Break makes every method of stream.Log return err until Break(nil).
@@ -118,7 +134,8 @@ func (l *Log) Prune() {
 			}
 		}
 	}
-	l.prunedBelow = max(l.prunedBelow, highest)
+	l.lsn++
+	l.prunedBelow, l.prunedAt = max(l.prunedBelow, highest), l.lsn
 	for xid := range l.txs {
 		if xid < l.prunedBelow {
 			delete(l.txs, xid)
@@ -130,7 +147,7 @@ func (l *Log) Prune() {
 func (l *Log) Replace(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.epoch = epoch
+	l.epoch, l.lineage = epoch, stream.Lineage{{Epoch: epoch}}
 }
 
 // Committed returns the committed transactions that wrote events, in the order of their last ids.
@@ -179,13 +196,13 @@ func (l *Log) Read(_ context.Context, from stream.Cursor) (stream.Reading, error
 	}
 	unseen := l.visible(func(xid uint64) bool { return !from.Seen(xid) })
 	r := &reading{log: l}
-	cursor := from
+	cursor, lsn := from, l.lsn
 	for i, t := range unseen {
 		open := l.open()
 		for _, later := range unseen[i+1:] {
 			open = append(open, later.XID)
 		}
-		cursor = cursor.Deliver(t.XID, open)
+		cursor = cursor.Deliver(t.XID, open).WithLSN(lsn)
 		r.add(t.XID, t.Events, cursor, l.PartSize)
 	}
 	r.cursor = cursor.CloseHoles(l.open())
@@ -254,5 +271,5 @@ func (l *Log) Tail(_ context.Context, events int, _ int64) (stream.Cursor, error
 			break
 		}
 	}
-	return stream.NewCursor(l.epoch, next, l.open()), nil
+	return stream.NewCursor(l.epoch, next, l.open()).WithLSN(l.lsn), nil
 }

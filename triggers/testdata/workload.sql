@@ -16,9 +16,12 @@ declare
     inserted_data pg_catalog.json;
     updated_key pg_catalog.text;
     updated_data pg_catalog.json;
+    updated_was pg_catalog.json;
+    deleted_was pg_catalog.json;
     failed pg_catalog.text;
     failed_key pg_catalog.text;
 begin
+    -- The collection activities a208ebf36f94e49d.
     -- A row that did not change gives no event. *= compares row images, since not every type has an
     -- equality operator.
     if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
@@ -37,6 +40,16 @@ begin
             declare
                 n alias for old;
             begin
+                -- The fields by which clients filter and which the data lacks.
+                deleted_was = case when 'public.activities'::pg_catalog.regclass is not null then
+                    pg_catalog.concat('{', pg_catalog.concat_ws(',',
+                        pg_catalog.concat('"category":', coalesce(pg_catalog.to_json(pg_catalog.left(old.category, 1001))::pg_catalog.text, 'null')),
+                        pg_catalog.concat('"subcategory":', coalesce(pg_catalog.to_json(pg_catalog.left(old.subcategory, 1001))::pg_catalog.text, 'null')),
+                        pg_catalog.concat('"location":', coalesce(pg_catalog.to_json(pg_catalog.left(old.location, 1001))::pg_catalog.text, 'null')),
+                        pg_catalog.concat('"status":', coalesce(pg_catalog.to_json(pg_catalog.left(old.status, 1001))::pg_catalog.text, 'null')),
+                        pg_catalog.concat('"reporter":', coalesce(pg_catalog.to_json(pg_catalog.left(old.reporter, 1001))::pg_catalog.text, 'null'))
+                    ), '}')::pg_catalog.json
+                end;
                 select
                     n.id::pg_catalog.text,
                     pg_catalog.to_json(payload.*)
@@ -86,6 +99,26 @@ begin
                 n alias for new;
                 o alias for old;
             begin
+                -- The former values of the fields by which clients filter.
+                if row(new.category, new.location, new.reporter, new.status, new.subcategory)::pg_catalog.record
+                    operator(pg_catalog.*<>) row(old.category, old.location, old.reporter, old.status, old.subcategory)::pg_catalog.record
+                    and 'public.activities'::pg_catalog.regclass is not null
+                then
+                    updated_was = case when 'public.activities'::pg_catalog.regclass is not null then
+                        pg_catalog.concat('{', pg_catalog.concat_ws(',',
+                            case when new.category operator(pg_catalog.<>) old.category collate pg_catalog."C" or (new.category is null) operator(pg_catalog.<>) (old.category is null)
+                                then pg_catalog.concat('"category":', coalesce(pg_catalog.to_json(pg_catalog.left(old.category, 1001))::pg_catalog.text, 'null')) end,
+                            case when new.subcategory operator(pg_catalog.<>) old.subcategory collate pg_catalog."C" or (new.subcategory is null) operator(pg_catalog.<>) (old.subcategory is null)
+                                then pg_catalog.concat('"subcategory":', coalesce(pg_catalog.to_json(pg_catalog.left(old.subcategory, 1001))::pg_catalog.text, 'null')) end,
+                            case when new.location operator(pg_catalog.<>) old.location collate pg_catalog."C" or (new.location is null) operator(pg_catalog.<>) (old.location is null)
+                                then pg_catalog.concat('"location":', coalesce(pg_catalog.to_json(pg_catalog.left(old.location, 1001))::pg_catalog.text, 'null')) end,
+                            case when new.status operator(pg_catalog.<>) old.status collate pg_catalog."C" or (new.status is null) operator(pg_catalog.<>) (old.status is null)
+                                then pg_catalog.concat('"status":', coalesce(pg_catalog.to_json(pg_catalog.left(old.status, 1001))::pg_catalog.text, 'null')) end,
+                            case when new.reporter operator(pg_catalog.<>) old.reporter collate pg_catalog."C" or (new.reporter is null) operator(pg_catalog.<>) (old.reporter is null)
+                                then pg_catalog.concat('"reporter":', coalesce(pg_catalog.to_json(pg_catalog.left(old.reporter, 1001))::pg_catalog.text, 'null')) end
+                        ), '}')::pg_catalog.json
+                    end;
+                end if;
                 select
                     n.id::pg_catalog.text,
                     pg_catalog.to_json(payload.*)
@@ -136,8 +169,8 @@ begin
         written = true;
     else
         if deleted_data is not null then
-            insert into pgherald.events (type, key, audience, data)
-            values ('activity_deleted', deleted_key, null, deleted_data);
+            insert into pgherald.events (type, key, audience, data, was)
+            values ('activity_deleted', deleted_key, null, deleted_data, deleted_was);
             written = true;
         end if;
         if inserted_data is not null then
@@ -146,18 +179,21 @@ begin
             written = true;
         end if;
         if updated_data is not null then
-            insert into pgherald.events (type, key, audience, data)
-            values ('activity_updated', updated_key, null, updated_data);
+            insert into pgherald.events (type, key, audience, data, was)
+            values ('activity_updated', updated_key, null, updated_data, updated_was);
             written = true;
         end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
-    -- lock: then the leader finds the events and sends the wake-up.
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
     if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
         operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
     then
         perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
-        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
             perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
                 'table', 'public.activities',
                 'op', pg_catalog.lower(tg_op),
@@ -184,6 +220,7 @@ declare
     gone public.activities;
     deleted_key pg_catalog.text;
     deleted_data pg_catalog.json;
+    deleted_was pg_catalog.json;
     failed pg_catalog.text;
     failed_key pg_catalog.text;
 begin
@@ -194,6 +231,16 @@ begin
             declare
                 n alias for gone;
             begin
+                -- The fields by which clients filter and which the data lacks.
+                deleted_was = case when 'public.activities'::pg_catalog.regclass is not null then
+                    pg_catalog.concat('{', pg_catalog.concat_ws(',',
+                        pg_catalog.concat('"category":', coalesce(pg_catalog.to_json(pg_catalog.left(gone.category, 1001))::pg_catalog.text, 'null')),
+                        pg_catalog.concat('"subcategory":', coalesce(pg_catalog.to_json(pg_catalog.left(gone.subcategory, 1001))::pg_catalog.text, 'null')),
+                        pg_catalog.concat('"location":', coalesce(pg_catalog.to_json(pg_catalog.left(gone.location, 1001))::pg_catalog.text, 'null')),
+                        pg_catalog.concat('"status":', coalesce(pg_catalog.to_json(pg_catalog.left(gone.status, 1001))::pg_catalog.text, 'null')),
+                        pg_catalog.concat('"reporter":', coalesce(pg_catalog.to_json(pg_catalog.left(gone.reporter, 1001))::pg_catalog.text, 'null'))
+                    ), '}')::pg_catalog.json
+                end;
                 select
                     n.id::pg_catalog.text,
                     pg_catalog.to_json(payload.*)
@@ -221,19 +268,22 @@ begin
             written = true;
         else
             if deleted_data is not null then
-                insert into pgherald.events (type, key, audience, data)
-                values ('activity_deleted', deleted_key, null, deleted_data);
+                insert into pgherald.events (type, key, audience, data, was)
+                values ('activity_deleted', deleted_key, null, deleted_data, deleted_was);
                 written = true;
             end if;
         end if;
     end loop;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
-    -- lock: then the leader finds the events and sends the wake-up.
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
     if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
         operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
     then
         perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
-        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
             perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
                 'table', 'public.activities',
                 'op', pg_catalog.lower(tg_op),
@@ -539,12 +589,15 @@ begin
         end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
-    -- lock: then the leader finds the events and sends the wake-up.
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
     if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
         operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
     then
         perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
-        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
             perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
                 'table', 'public.assignments',
                 'op', pg_catalog.lower(tg_op),
@@ -574,12 +627,15 @@ begin
     from (select 'public.assignments' as "table") as payload;
     written = found;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
-    -- lock: then the leader finds the events and sends the wake-up.
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
     if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
         operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
     then
         perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
-        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
             perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
                 'table', 'public.assignments',
                 'op', pg_catalog.lower(tg_op),
@@ -773,12 +829,15 @@ begin
         end if;
     end if;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
-    -- lock: then the leader finds the events and sends the wake-up.
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
     if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
         operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
     then
         perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
-        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
             perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
                 'table', 'public.activity_updates',
                 'op', pg_catalog.lower(tg_op),
@@ -808,12 +867,15 @@ begin
     from (select 'public.activity_updates' as "table") as payload;
     written = found;
     -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
-    -- lock: then the leader finds the events and sends the wake-up.
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
     if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
         operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
     then
         perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
-        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end) then
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
             perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
                 'table', 'public.activity_updates',
                 'op', pg_catalog.lower(tg_op),

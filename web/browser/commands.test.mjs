@@ -10,7 +10,8 @@ import assert from 'node:assert/strict';
 
 globalThis.document = { baseURI: 'http://127.0.0.1:8080/a\'b!;$(touch canary)/' };
 const { forActivity, forList, forStream } = await import('../dashboard/js/commands.js');
-const { json, literal, shell } = await import('../dashboard/js/quote.js');
+const consoleCommands = await import('../console/js/commands.js');
+const { json, literal, shell } = await import('../shared/js/quote.js');
 
 const hostile = [
   'plain', 'ä ö 日本', '', "it's", "''", "x'; touch canary; '", '"; touch canary; "', '!touch', '!!', '!-1', 'a!b', '^touch^touch', '$(touch canary)', '`touch canary`',
@@ -19,11 +20,19 @@ const hostile = [
   '\u2028touch canary\u2029', '\u202Ecirana\u202C', '\u00A0', "\u{1F600}'", "'\\''; touch canary; '\\''", '(1)', '[a]',
 ];
 
-const view = (value, other = 'x') => ({ q: `${value} q`, sort: 'what', down: true, status: new Set([value]), category: new Set([value, other]), location: new Set(), assignedTo: new Set(['', value]) });
+const view = (value, other = 'x') => ({ q: `${value} q`, sort: 'what', down: true, status: new Set([value]), category: new Set([value, other]), location: new Set(), assignedTo: new Set(['', value]), reporter: new Set([value]), created: '' });
 
-/** Returns every line that the page makes of a value. */
-const linesOf = (value) => [...forList(view(value)), ...forActivity({ id: value, status: 'resolved' }, value), ...forStream(value, value)]
-  .filter(([name]) => name !== 'Listen to wake-ups in psql').map(([, line]) => line);
+const orders = { name: 'orders', table: 'public.user', key: ['id'], fields: [{ name: 'id' }, { name: 'order' }] };
+
+/** Returns what the console makes of a value in a filter, a key, the name of a collection, a cursor. */
+const ofConsole = (value) => [
+  ...consoleCommands.forRows(orders, new URLSearchParams([['where.order', `eq.${value}`], ['where.order', `not.in.(${value},x)`], ['any', `(order.eq.${value})`], ['order', 'order.desc']])),
+  ...consoleCommands.forRow({ ...orders, name: value }, value), ...consoleCommands.forEvents([['key', value], ['types', value]], value),
+];
+
+/** Returns every line that the pages make of a value. */
+const linesOf = (value) => [...forList(view(value)), ...forActivity({ id: value, status: 'resolved' }, value), ...forStream(value, value), ...ofConsole(value)]
+  .filter(([name]) => !['Listen to wake-ups in psql', 'EventSource', 'React'].includes(name)).map(([, line]) => line);
 
 const place = mkdtempSync(join(tmpdir(), 'pgherald-commands-'));
 after(() => rmSync(place, { recursive: true }));
@@ -91,6 +100,20 @@ test('the values are what they were', () => {
     assert.deepEqual(JSON.parse(json({ a: value, b: 'x' })), { a: value, b: 'x' });
     const where = forList(view(value)).find(([name]) => name === 'List them with curl')[1];
     assert.ok(new URL(where.match(/'(.*)'/)[1]).searchParams.getAll('category').includes(value), where);
+  }
+});
+
+test('a program has the value as a text', () => {
+  for (const value of hostile) {
+    for (const [, text] of ofConsole(value).filter(([name]) => name === 'EventSource')) {
+      const opened = [];
+      new Function('EventSource', text)(class { constructor(url) { opened.push(new URL(url)); } });
+      assert.equal(opened.length, 1);
+      assert.ok([...opened[0].searchParams.values()].some((one) => one.includes(value)), text);
+    }
+    const [, react] = ofConsole(value).find(([name]) => name === 'React');
+    const [, options] = react.match(/useCollection\("orders", (.*)\);/);
+    assert.deepEqual(new Function(`return ${options}`)().where, { order: value });
   }
 });
 

@@ -2,32 +2,25 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { createHmac } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { artefacts, until } from './kit.mjs';
-import { activities, equal, live, open, shown } from './page.mjs';
-import { scenario, world } from './scenario.mjs';
+import { activities, equal, eventNumbers, live, open, shown, stateRecord } from './page.mjs';
+import { scenario, shared, world } from './scenario.mjs';
+import { jwtServer, token } from './token.mjs';
 
 const run = promisify(execFile);
 
-/** Signs a JWT with HS256. */
-function token(secret, claims) {
-  const signed = [{ alg: 'HS256' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
-}
-
-scenario('a row inserted by psql appears', async ({ site, database, context }) => {
+shared('a row inserted by psql appears', async ({ site, database, context }) => {
   const page = await open(context, site);
   await page.getByText('No activities yet').waitFor();
   await database.sql(`insert into activities (category, subcategory, location, reporter) values ('<b>Safety</b>', 'Fire', 'HQ', 'psql')`);
   await page.locator('.row', { hasText: '<b>Safety</b> / Fire' }).waitFor();
-  await page.locator('.event', { hasText: 'activity_created' }).waitFor();
+  await page.locator('.event', { hasText: 'activity_created' }).first().waitFor();
   await equal(page, database);
 });
 
-scenario('a user creates, changes, assigns, annotates and deletes', async ({ site, database, context }) => {
+shared('a user creates, changes, assigns, annotates and deletes', async ({ site, database, context }) => {
   const page = await open(context, site);
   await page.keyboard.press('n');
   await page.locator('#new-dialog').getByLabel('Category', { exact: true }).fill('Safety');
@@ -37,7 +30,7 @@ scenario('a user creates, changes, assigns, annotates and deletes', async ({ sit
   await page.getByRole('button', { name: 'Create', exact: true }).click();
   await page.locator('#grid-space .row').click();
   const side = page.locator('#activity-side');
-  await side.getByLabel('Status').fill('in_progress');
+  await side.getByLabel('Status').selectOption('in_progress');
   await side.getByRole('button', { name: 'Save' }).click();
   await page.locator('.row .status', { hasText: 'in progress' }).waitFor();
   await side.getByRole('button', { name: 'Me' }).click(); // the page took the name from the first report
@@ -55,7 +48,7 @@ scenario('a user creates, changes, assigns, annotates and deletes', async ({ sit
   assert.deepEqual(await database.activities(), []);
 });
 
-scenario('an edited field is not overwritten, also after a rejected change', async ({ site, database, context }) => {
+shared('an edited field is not overwritten, also after a rejected change', async ({ site, database, context }) => {
   await database.insert(1);
   const page = await open(context, site);
   await page.locator('#grid-space .row').click();
@@ -65,16 +58,16 @@ scenario('an edited field is not overwritten, also after a rejected change', asy
   await page.getByText('is now “Annex”').waitFor();
   assert.equal(await location.inputValue(), 'x'.repeat(150));
   await until('an untouched field follows', async () => (await page.locator('#activity-side').getByLabel('Status').inputValue()) === 'blocked');
-  await page.locator('#activity-side').getByLabel('Status').fill('');
+  await page.locator('#activity-side').getByLabel('Category', { exact: true }).fill('');
   await page.locator('#activity-side').getByRole('button', { name: 'Save' }).click();
   await page.locator('#activity-side .field .error').waitFor();
   assert.equal(await location.inputValue(), 'x'.repeat(150));
 });
 
-scenario('search, filters and order', async ({ site, database, context }) => {
+shared('search, filters and order', async ({ site, database, context }) => {
   await database.insert(30);
   await database.sql(`update activities set status = 'blocked' where category = 'Safety'`);
-  const page = await open(context, site, '#q=No+1');
+  const page = await open(context, site, 'activities#q=No+1');
   await until('the fragment is applied', async () => (await shown(page)) === '12 of 30');
   await page.getByRole('button', { name: 'Clear' }).click();
   await page.locator('#filter-status-button').click();
@@ -92,11 +85,11 @@ scenario('search, filters and order', async ({ site, database, context }) => {
   assert.equal((await database.sql(line.match(/-c '(.*)'$/)[1])).length, 9);
 });
 
-scenario('a copied command takes a value literally', async ({ site, database, context }) => {
+shared('a copied command takes a value literally', async ({ site, database, context }) => {
   const category = `it's "$(touch x)" !!; \\ ’ $$`;
   await database.insert(3);
   await database.sql(`update activities set category = $quoted$${category}$quoted$ where subcategory = 'No 2'`);
-  const page = await open(context, site, `#${new URLSearchParams({ category })}`);
+  const page = await open(context, site, `activities#${new URLSearchParams({ category })}`);
   await until('it is filtered', async () => (await shown(page)) === '1 of 3');
   await page.getByRole('button', { name: 'Copy as …' }).first().click();
   const line = await page.locator('#copy-card pre').first().textContent();
@@ -105,7 +98,7 @@ scenario('a copied command takes a value literally', async ({ site, database, co
   assert.ok(stdout.includes(`|${category}|No 2|`), stdout);
 });
 
-scenario('the keyboard reaches everything', async ({ site, database, context }) => {
+shared('the keyboard reaches everything', async ({ site, database, context }) => {
   await database.insert(100);
   const page = await open(context, site);
   await page.keyboard.press('t');
@@ -124,7 +117,7 @@ scenario('the keyboard reaches everything', async ({ site, database, context }) 
   await until('it is found', async () => (await shown(page)) === '1 of 150');
 });
 
-scenario('rows do not move after scrolling', async ({ site, database, context }) => {
+shared('rows do not move after scrolling', async ({ site, database, context }) => {
   await database.insert(200);
   const page = await open(context, site);
   await page.locator('#grid-scroll').evaluate((list) => (list.scrollTop = 1500));
@@ -137,14 +130,31 @@ scenario('rows do not move after scrolling', async ({ site, database, context })
   assert.deepEqual(await places(), before);
 });
 
-scenario('an unreachable server, then a reachable one', async ({ site, database, context }) => {
+scenario('the events and the rate are full at load, from the log', async ({ site, database, context }) => {
+  await database.insert(450);
+  const page = await open(context, site);
+  await until('the rate counts what was written before', async () => (await page.locator('#rate').textContent()) === '450 now');
+  await database.insert(3);
+  let numbers = [];
+  const log = await database.events();
+  await until('scrolling has loaded the whole log, without a gap or a repetition', async () => {
+    numbers = await eventNumbers(page);
+    return numbers.length === log.length;
+  });
+  assert.deepEqual(numbers, log);
+  await page.locator('#event-list').press('End');
+  await page.locator('#inspector').getByText('before this page was opened').waitFor();
+  assert.equal(JSON.parse(await page.locator('#inspector pre').textContent()).id, log[0]);
+});
+
+shared('an unreachable server, then a reachable one', async ({ site, database, context }) => {
   await database.insert(3);
   const page = await open(context, site);
   await page.route('**/api/activities*', (route) => route.abort());
   await page.reload();
   await page.getByText('The server does not respond').waitFor();
+  await page.getByRole('button', { name: 'Try now' }).click(); // it fails again; the page could load by itself before a click after this
   await page.unroute('**/api/activities*');
-  await page.getByRole('button', { name: 'Try now' }).click();
   await live(page);
   await equal(page, database);
 });
@@ -165,55 +175,34 @@ scenario('who is online', async ({ site, context, t }) => {
   await page.locator('#people').click();
   await page.locator('.person', { hasText: 'ada (you)' }).waitFor();
   await other.close();
-  await until('grace is gone', async () => (await page.locator('#people').getAttribute('title')) === 'ada', 30_000);
-});
-
-test('a server that watches other tables shows their events, at any width', async () => {
-  const spec = `${artefacts}orders.yaml`;
-  await writeFile(spec, 'tables:\n  - name: public.orders\n    on: { insert: order_created }\n');
-  const site = await world.site({ prepare: 'create table orders (id int primary key)', args: [`--spec=${spec}`] });
-  try {
-    for (const width of [360, 1200, 1920]) {
-      const context = await world.context({ viewport: { width, height: 800 } });
-      const missing = [];
-      context.on('response', (response) => response.status() === 404 && missing.push(response.url()));
-      const page = await open(context, site);
-      await page.getByText('No events since this page was opened').waitFor();
-      assert.deepEqual(missing, []);
-      assert.equal(await page.locator('#skip').textContent(), 'Skip to the events');
-      await site.database.sql(`insert into orders values (${width})`);
-      await page.locator('.event', { hasText: 'order_created' }).waitFor();
-      assert.deepEqual(context.failures, []);
-      await context.close();
-    }
-  } finally {
-    await site.kill();
-  }
+  await until('grace is gone', async () => (await page.locator('#people').getAttribute('title')) === 'ada');
 });
 
 test('a server that requires a token asks for it', async () => {
-  const secret = 'a secret of this scenario, 32 bytes';
-  const site = await world.site({ args: ['--auth=jwt', `--jwt-secret=${secret}`, '--jwt-issuer=issuer', '--jwt-audience=pgherald'] });
+  const site = await jwtServer(world);
   const context = await world.context({ viewport: { width: 1280, height: 800 } });
   try {
     await site.database.insert(3);
     const page = await context.newPage();
     const signIn = async (seconds) => {
-      await page.getByLabel('Token').fill(token(secret, { iss: 'issuer', aud: 'pgherald', sub: 'ada', exp: Math.floor(Date.now() / 1000) + seconds }));
+      await page.getByLabel('Token').fill(token({ sub: 'ada', exp: Math.floor(Date.now() / 1000) + seconds }));
       await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     };
     const asks = async (sentence) => {
       await page.locator('#state').getByText(sentence).waitFor();
       assert.equal(await page.locator('#connection-text').textContent(), 'Sign in needed');
     };
-    await page.goto(site.url);
+    await page.goto(`${site.url}activities`);
     await asks('Sign in to see this page.');
     await signIn(-60);
     await asks('Your token has expired.');
+    const states = await stateRecord(page);
     await signIn(3);
+    await until('it is live, until the token expires', async () => /open.*locked/.test((await states()).join()));
+    await asks('Your token has expired.');
+    await signIn(600);
     await live(page);
     await equal(page, site.database);
-    await asks('Your token has expired.');
     assert.deepEqual(context.failures, []);
   } finally {
     await context.close();
@@ -226,19 +215,20 @@ test('screenshots', async () => {
   try {
     await site.database.insert(60);
     await site.database.sql(`update activities set status = (array['open', 'in_progress', 'blocked', 'resolved', 'closed'])[1 + ascii(id::text) % 5]; insert into assignments (activity_id, assignee_id) select id, (array['ada', 'grace', 'ken'])[1 + ascii(id::text) % 3] from activities where id::text < '8'`);
-    for (const [name, width, height] of [['narrow', 360, 760], ['medium', 1280, 800], ['wide', 1440, 900], ['4k', 3840, 2160]]) {
+    for (const [name, width, height] of [['wide', 1440, 900], ['4k', 3840, 2160]]) {
+      const context = await world.context({ viewport: { width, height } });
+      const page = await open(context, site);
+      await site.database.insert(4, 'Warehouse');
+      await until('they are there', async () => (await activities(page)).length === (await site.database.activities()).length);
       for (const colorScheme of ['light', 'dark']) {
-        const context = await world.context({ viewport: { width, height }, colorScheme });
-        const page = await open(context, site);
-        await site.database.insert(4, 'Warehouse');
-        await until('they are there', async () => (await activities(page)).length === (await site.database.activities()).length);
+        await page.emulateMedia({ colorScheme });
         await page.screenshot({ path: `${artefacts}${name}-${colorScheme}.png` });
         const tooWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
         assert.equal(tooWide, false, `${name} scrolls sideways`);
         const cut = await page.evaluate(() => [...document.querySelectorAll('.side-head, .card header')].filter((header) => header.scrollWidth > header.clientWidth).map((header) => header.textContent));
         assert.deepEqual(cut, [], `${name} cuts headers`);
-        await context.close();
       }
+      await context.close();
     }
   } finally {
     await site.kill();

@@ -11,16 +11,33 @@ const program = process.env.PGHERALD_BIN ?? new URL('../../bin/pgherald', import
 export const artefacts = new URL('artefacts/', import.meta.url).pathname;
 
 /** The longest time that a step may take, in milliseconds. */
-export const LIMIT = 60_000;
+export const LIMIT = Number(process.env.PGHERALD_STEP_LIMIT ?? 180_000);
 
-/** Starts the demo, for its PostgreSQL, and a browser. */
+/** Starts a browser, and a PostgreSQL unless all files share that of run.mjs. */
 export async function start() {
   await mkdir(artefacts, { recursive: true });
-  const demo = launch(['demo', '--ephemeral', '--simulate=0', '--addr=127.0.0.1:0']);
-  const [, psql, url] = await demo.printed(/Write\s+(\S+) '(postgres:[^']+)'/, 180_000);
-  const browser = await chromium.launch({ executablePath: process.env.PGHERALD_CHROMIUM ?? '/usr/bin/chromium', args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
-  return new World(demo, psql, url, browser);
+  const { PGHERALD_BROWSER_PSQL: psql, PGHERALD_BROWSER_URL: url } = process.env;
+  const postgres = url ? { psql, url, stop: async () => {} } : await startPostgres();
+  return new World(postgres, await launchBrowser());
 }
+
+/** Starts the demo, for its PostgreSQL. If that fails, or the signal is aborted before it is there, nothing is left. */
+export async function startPostgres(signal) {
+  const demo = launch(['demo', '--ephemeral', '--simulate=0', '--addr=127.0.0.1:0']);
+  const end = () => void demo.stop();
+  signal?.addEventListener('abort', end);
+  try {
+    const [, psql, url] = await demo.printed(/Write\s+(\S+) '(postgres:[^']+)'/, 180_000);
+    return { psql, url, stop: () => demo.stop() };
+  } catch (error) {
+    await demo.stop();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', end);
+  }
+}
+
+export const launchBrowser = () => chromium.launch({ executablePath: process.env.PGHERALD_CHROMIUM ?? '/usr/bin/chromium', args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
 
 /** Starts a child process. The caller can wait for its output. */
 function launch(args) {
@@ -53,25 +70,36 @@ function launch(args) {
   return { printed, stop };
 }
 
-class World {
-  #databases = 0;
+/** Installs the triggers of tables. */
+export const apply = (database, args) => run(program, ['apply', `--database-url=${database.url}`, ...args]);
 
-  constructor(demo, psql, url, browser) {
-    Object.assign(this, { demo, psql, url, browser });
+class World {
+  #databases = [];
+
+  constructor(postgres, browser) {
+    Object.assign(this, { postgres, browser });
   }
 
   async close() {
     await this.browser.close();
-    await this.demo.stop();
+    await this.#drop().catch((error) => console.error(`the databases of a file were not dropped: ${error.message}`));
+    await this.postgres.stop();
+  }
+
+  /** Drops the databases, with the sessions of servers that were killed: all files have one PostgreSQL. */
+  async #drop() {
+    for (const name of this.#databases) await run(this.postgres.psql, [this.postgres.url, '-qc', `drop database ${name} with (force)`], { timeout: LIMIT });
   }
 
   /** Creates an empty database. */
   async database() {
-    const name = `browser_${++this.#databases}`;
-    await run(this.psql, [this.url, '-qc', `create database ${name}`]);
-    const url = new URL(this.url);
+    const { psql, url: server } = this.postgres;
+    const name = `browser_${process.pid}_${this.#databases.length + 1}`;
+    this.#databases.push(name);
+    await run(psql, [server, '-qc', `create database ${name}`]);
+    const url = new URL(server);
     url.pathname = `/${name}`;
-    return new Database(this.psql, url.href);
+    return new Database(psql, url.href);
   }
 
   /** Creates a database and starts a server, whose port stays the same over restarts. */
@@ -88,10 +116,19 @@ class World {
     const context = await this.browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
     context.setDefaultTimeout(LIMIT);
     context.failures = [];
+    await context.addInitScript(recordToasts);
     context.on('weberror', (error) => context.failures.push(error.error().stack));
     context.on('console', (message) => /Content Security Policy/.test(message.text()) && context.failures.push(message.text()));
     return context;
   }
+}
+
+/** Runs in each page. It keeps the texts of all toasts: one may end before a busy machine looks at it. */
+function recordToasts() {
+  window.toasts = [];
+  new MutationObserver((records) => {
+    for (const { addedNodes } of records) for (const node of addedNodes) if (node.classList?.contains('toast')) window.toasts.push(node.textContent);
+  }).observe(document, { childList: true, subtree: true });
 }
 
 class Database {
@@ -144,13 +181,15 @@ class Site {
   }
 }
 
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject).listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
+/** Returns a free port below those of outgoing connections: one of these could take it while a server restarts. */
+export async function freePort() {
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const isFree = await new Promise((resolve) => {
+      const server = createServer().once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }
 
 /** Waits until `look()` returns a true value. After the limit it fails, with the last error of `look()` as the cause. */
@@ -167,3 +206,6 @@ export async function until(what, look, limit = LIMIT) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
+
+export { violations } from './axe.mjs';
+export { compare, Goldens, layout, settled } from './picture.mjs';

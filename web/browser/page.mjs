@@ -1,11 +1,12 @@
 // Reads what the dashboard shows: the document only, not the state of its scripts.
 
 import assert from 'node:assert/strict';
-import { until } from './kit.mjs';
+import { LIMIT, until } from './kit.mjs';
 
-export async function open(context, site, hash = '') {
+/** Opens the dashboard, or the page at another path. */
+export async function open(context, site, path = 'activities') {
   const page = await context.newPage();
-  await page.goto(site.url + hash);
+  await page.goto(site.url + path);
   await live(page);
   return page;
 }
@@ -13,6 +14,19 @@ export async function open(context, site, hash = '') {
 export const state = (page) => page.locator('#connection').getAttribute('data-state');
 
 export const live = (page) => until('the page is live', async () => (await state(page)) === 'open' && !(await page.locator('#state .skeleton').isVisible()));
+
+/** Records the states of the connection from now on, also those that last for a moment. Returns what reads them. */
+export async function stateRecord(page) {
+  await page.evaluate(() => {
+    const pill = document.getElementById('connection');
+    window.states = [pill.dataset.state];
+    new MutationObserver(() => window.states.push(pill.dataset.state)).observe(pill, { attributeFilter: ['data-state'] });
+  });
+  return () => page.evaluate(() => window.states);
+}
+
+/** Waits until the page has shown a toast with a text. */
+export const said = (page, text) => until(`the page says ${text}`, async () => (await page.evaluate(() => window.toasts)).some((toast) => toast.includes(text)));
 
 export const shown = (page) => page.locator('#shown').textContent();
 
@@ -35,10 +49,10 @@ async function walk(scroller, row, read) {
 
 function activity(row) {
   const text = (selector) => row.querySelector(selector).textContent;
-  return [row.dataset.id, [row.dataset.id, text('.title'), text('.place'), text('.status'), row.querySelector('.cell.assignee').lastElementChild.textContent].join('|')];
+  return [row.dataset.id, [row.dataset.id, text('.title'), text('.place'), text('.status'), row.querySelector('.assignee .choose').lastElementChild.textContent].join('|')];
 }
 
-const event = (row) => [row.id, Number(row.dataset.number)];
+const event = (row) => [row.id, [Number(row.getAttribute('aria-posinset')), Number(row.dataset.number)]];
 
 /** Returns the activities in the table, in the format of Database.activities. */
 export async function activities(page) {
@@ -46,10 +60,10 @@ export async function activities(page) {
   return rows.map(([, line]) => line).sort();
 }
 
-/** Returns the ids of the events in the list, in the order of their arrival. */
+/** Returns the ids of the events in the list, the newest last. */
 export async function eventNumbers(page) {
   const rows = await page.evaluate(`(${walk})('#event-list', '.event', ${event})`);
-  return rows.map(([id, number]) => [Number(id.replace('event-', '')), number]).sort((a, b) => a[0] - b[0]).map(([, number]) => number);
+  return rows.map(([, found]) => found).sort(([a], [b]) => b - a).map(([, number]) => number);
 }
 
 /** Waits until the page shows exactly the activities of the database. */
@@ -60,7 +74,7 @@ export async function equal(page, database) {
   await until('the page is equal to the database', async () => {
     got = await activities(page);
     return JSON.stringify(got) === JSON.stringify(wanted);
-  }, 10_000).catch(() => {});
+  }, LIMIT / 2).catch(() => {});
   assert.deepEqual(got, wanted);
 }
 

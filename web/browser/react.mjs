@@ -4,10 +4,10 @@ import { build } from 'esbuild';
 
 const here = (path) => new URL(path, import.meta.url).pathname;
 
-/** Opens a page with the React application, at a URL of the site. */
-export async function openReact(context, site) {
+/** Opens a page with a React application, at a URL of the site. */
+export async function openReact(context, site, application = 'react-app.jsx') {
   const { outputFiles: [{ text }] } = await build({
-    entryPoints: [here('react-app.jsx')],
+    entryPoints: [here(application)],
     // One React for both: the client's tests may have installed another beside its sources.
     alias: { 'pgherald/react': here('../client/src/react/index.ts'), react: here('node_modules/react') },
     nodePaths: [here('node_modules')],

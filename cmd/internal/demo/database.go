@@ -40,7 +40,7 @@ func openDatabase(ctx context.Context, config Config, options Options) (database
 	if err != nil {
 		return database{}, err
 	}
-	inst, cluster, err := startCluster(ctx, config.PgBin, dir, options)
+	inst, cluster, err := startCluster(ctx, config, dir, options)
 	if err != nil {
 		return database{}, errors.Join(err, remove())
 	}
@@ -88,7 +88,7 @@ func dataDir(config Config) (dir string, remove func() error, err error) {
 }
 
 // startCluster starts a PostgreSQL of the version that wrote the directory, if it has data.
-func startCluster(ctx context.Context, binDir, dir string, options Options) (postgres.Installation, *postgres.Cluster, error) {
+func startCluster(ctx context.Context, config Config, dir string, options Options) (postgres.Installation, *postgres.Cluster, error) {
 	var none postgres.Installation
 	major, err := postgres.DataVersion(dir)
 	if err != nil {
@@ -98,13 +98,23 @@ func startCluster(ctx context.Context, binDir, dir string, options Options) (pos
 	if err != nil {
 		return none, nil, err
 	}
-	inst, err := postgres.Find(ctx, postgres.Options{BinDir: binDir, CacheDir: cache, Major: major, Fetch: true, Log: options.Logger})
+	inst, err := postgres.Find(ctx, postgres.Options{BinDir: config.PgBin, CacheDir: cache, Major: major, Fetch: true, Log: options.Logger})
 	if err != nil {
 		return none, nil, err
 	}
 	fmt.Fprintf(options.Stderr, "PostgreSQL: %s\nIts data: %s\n", inst, dir)
-	cluster, err := postgres.Start(ctx, inst, postgres.ClusterOptions{DataDir: dir, Log: options.Logger})
+	cluster, err := postgres.Start(ctx, inst, clusterOptions(config, dir, options))
 	return inst, cluster, err
+}
+
+// clusterOptions returns the options of the cluster. One whose data is removed has nothing to lose in a crash of the machine, and
+// room for the servers of tests, each of which may hold 22 connections.
+func clusterOptions(config Config, dir string, options Options) postgres.ClusterOptions {
+	cluster := postgres.ClusterOptions{DataDir: dir, Log: options.Logger}
+	if config.Ephemeral {
+		cluster.Unsafe, cluster.Settings = true, map[string]string{"max_connections": "300"}
+	}
+	return cluster
 }
 
 func createDatabase(ctx context.Context, url string) error {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/pgherald/pgherald/cmd/internal/doctor"
 	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
@@ -79,7 +80,7 @@ func serve(ctx context.Context, config Config, options Options, listener net.Lis
 	settings.Database.URL = db.url
 	settings.Listen.AllowedHosts = config.AllowedHosts
 	settings.Tokens.Insecure = true // --addr is explicit, and the data are made up
-	s, err := server.New(ctx, settings, server.Options{Logger: options.Logger, Level: options.Level, Listener: listener})
+	s, err := server.New(ctx, settings, server.Options{Logger: options.Logger, Level: options.Level, Listener: listener, Examine: doctor.Examine})
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ tables:
 // TestAudiences has two users at two servers. Each receives what its grants permit, of events that come from
 // a trigger, from SQL, from the API and from presence.
 func TestAudiences(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)

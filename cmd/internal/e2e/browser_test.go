@@ -18,8 +18,8 @@ func TestPagesOfOthersHaveNoAccess(t *testing.T) {
 	ctx := testContext(t)
 	databaseURL := pgtest.NewDatabase(t)
 	n := newNode(databaseURL, withAdmin)
-	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
+	startNodes(ctx, t, n)
 	admin := n.logged(t, "serving operators", "url")
 	rebound := []string{"Host", "evil.example:8080", "Origin", "http://evil.example:8080", "Sec-Fetch-Site", "same-origin"}
 	foreign := []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}
@@ -60,25 +60,23 @@ func TestPagesOfOthersHaveNoAccess(t *testing.T) {
 // sendAs sends an activity with the headers of a browser, and returns the status and the headers of the response.
 func sendAs(ctx context.Context, t *testing.T, method, url string, header []string) (int, http.Header) {
 	t.Helper()
-	var body io.Reader
-	if method != http.MethodGet {
-		body = strings.NewReader(activity)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-		if header[i] == "Host" {
-			r.Host = header[i+1]
+	response := askWith(ctx, t, func() *http.Request {
+		var body io.Reader
+		if method != http.MethodGet {
+			body = strings.NewReader(activity)
 		}
-	}
-	response, err := newHTTPClient(t).Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
+		r, err := http.NewRequestWithContext(ctx, method, url, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+			if header[i] == "Host" {
+				r.Host = header[i+1]
+			}
+		}
+		return r
+	})
 	return response.StatusCode, response.Header
 }

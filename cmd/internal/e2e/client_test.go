@@ -19,14 +19,7 @@ func newHTTPClient(t testing.TB) *http.Client {
 // send makes a GET request. header holds names and values. The body is closed when the test ends.
 func send(ctx context.Context, t testing.TB, url string, header ...string) *http.Response {
 	t.Helper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
-	}
-	response, err := newHTTPClient(t).Do(request)
+	response, err := newHTTPClient(t).Do(newRequest(ctx, t, url, header...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +30,7 @@ func send(ctx context.Context, t testing.TB, url string, header ...string) *http
 // get returns the body of a successful response.
 func get(ctx context.Context, t testing.TB, url string, header ...string) string {
 	t.Helper()
-	response := send(ctx, t, url, header...)
+	response := ask(ctx, t, url, header...)
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("GET %s: status %d, %v\n%s", url, response.StatusCode, err, body)
@@ -48,26 +41,23 @@ func get(ctx context.Context, t testing.TB, url string, header ...string) string
 // postJSON makes a POST request and returns the status.
 func postJSON(ctx context.Context, t testing.TB, url, body string, header ...string) int {
 	t.Helper()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
-	}
-	response, err := newHTTPClient(t).Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	return response.StatusCode
+	return askWith(ctx, t, func() *http.Request {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		for i := 0; i < len(header); i += 2 {
+			request.Header.Set(header[i], header[i+1])
+		}
+		return request
+	}).StatusCode
 }
 
 // openStream opens a stream and returns its lines.
 func openStream(ctx context.Context, t testing.TB, url string, header ...string) *bufio.Scanner {
 	t.Helper()
-	response := send(ctx, t, url, header...)
+	response := ask(ctx, t, url, header...)
 	if response.StatusCode != http.StatusOK {
 		t.Fatalf("GET %s: %s", url, response.Status)
 	}

@@ -25,6 +25,9 @@ func TestNoteDuringAnUpdate(t *testing.T) {
 	tr.writing.Go(func() {
 		defer close(answered)
 		status, _, answer, err := tr.call(http.MethodPost, n.at("/api/activities/"+tr.rows[0]+"/notes"), `{"notes":"a note","authorId":"a"}`)
+		for err == nil && notYet(status) { // it has waited for the lock for too long
+			status, _, answer, err = tr.call(http.MethodPost, n.at("/api/activities/"+tr.rows[0]+"/notes"), `{"notes":"a note","authorId":"a"}`)
+		}
 		if err != nil || status != http.StatusCreated {
 			tr.fail(fmt.Errorf("add a note: status %d, %w\n%s", status, err, answer))
 		}

@@ -19,7 +19,10 @@ var orderCommits = flag.Int("order.commits", 300, "transactions of each case of 
 // all kinds read at three servers: one has a very small feed, and one restarts repeatedly. The cases differ in
 // who sends the wake-ups.
 func TestExactlyOnceInOrder(t *testing.T) {
+	t.Parallel()
 	commits := *orderCommits
+	parts := newParts(t)
+	defer parts.wait()
 	for name, c := range map[string]struct {
 		table      judge.CounterTable
 		led        bool // enough wake-ups that a leader is elected
@@ -29,8 +32,7 @@ func TestExactlyOnceInOrder(t *testing.T) {
 		"activities": {table: judge.ActivityCounters()}, // a leader or not, depending on the machine
 		"no leader":  {table: judge.Counters(), leaderless: true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		parts.run(name, func(t *testing.T) {
 			tr := newTrial(t, pgtest.NewDatabase(t), c.table)
 			if c.leaderless { // writers hold this lock in shared mode for an instant each
 				pgtest.Exec(t, pgtest.Connect(t, tr.url), `select pg_advisory_lock_shared($1)`, int64(notify.LeaderLock))
@@ -74,10 +76,10 @@ func (tr *trial) terms(nodes ...*node) (n uint64) {
 // sendWakeUps sends as many wake-ups as many writers do, until the writers end, so that an idle leader is
 // needed again at once.
 func (tr *trial) sendWakeUps() {
-	conn := pgtest.Connect(tr.t, tr.url)
+	conn := tr.connectWriter()
 	tr.writing.Go(func() {
 		for tr.writersDone.Err() == nil {
-			_, err := conn.Exec(tr.ctx, `select pg_notify('pgherald', 'x' || n) from generate_series(1, 20) as n`)
+			_, err := conn.Exec(tr.ctx, `select pg_notify('pgherald', 'x' || n) from generate_series(1, 60) as n`) // a server that stands still in between sees fewer at once
 			tr.fail(err)
 			pause(tr.writersDone, 20*time.Millisecond)
 		}

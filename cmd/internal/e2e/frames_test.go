@@ -13,18 +13,31 @@ import (
 
 // frames reads a stream strictly: events of one data line, an id line before the last event of a
 // transaction, and an empty line between events.
-type frames struct{ in *bufio.Reader }
+type frames struct {
+	in     *bufio.Reader
+	cursor string // of its start
+}
 
-// openFrames opens a stream and reads its sync event.
+// openFrames opens a stream and reads its sync event. It opens another one if the server is stale for a moment.
 func openFrames(ctx context.Context, t *testing.T, n *node) *frames {
 	t.Helper()
-	f := &frames{in: bufio.NewReader(send(ctx, t, n.at("/api/events")).Body)}
-	f.line(t, "retry: ")
-	f.line(t, "\n")
-	f.line(t, "id: ")
-	f.line(t, `data: {"type":"sync","data":{"mode":"live"}`)
-	f.line(t, "\n")
-	return f
+	for {
+		body := ask(ctx, t, n.at("/api/events")).Body
+		f := &frames{in: bufio.NewReader(body)}
+		f.line(t, "retry: ")
+		f.line(t, "\n")
+		f.cursor = f.line(t, "id: ")
+		sync := f.line(t, `data: {"type":"sync","data":{"mode":"`)
+		f.line(t, "\n")
+		if strings.HasPrefix(sync, `live"`) {
+			return f
+		}
+		if !strings.HasPrefix(sync, `stale"`) || ctx.Err() != nil {
+			t.Fatalf("the stream started with %s, want live", sync)
+		}
+		_ = body.Close()
+		pause(ctx, askAgain)
+	}
 }
 
 // line reads a line with a prefix and returns the rest. A line must not contain \r, since browsers end lines
@@ -41,8 +54,18 @@ func (f *frames) line(t *testing.T, prefix string) string {
 // last reads the last event of a transaction, which has an id line, and returns its data line.
 func (f *frames) last(t *testing.T) string {
 	t.Helper()
-	f.line(t, "id: ")
-	return f.inner(t)
+	for {
+		f.line(t, "id: ")
+		if data := f.inner(t); !aboutStream(data) {
+			return data
+		}
+	}
+}
+
+// aboutStream reports whether the event is about the stream itself: on a busy machine there are heartbeats, and streams
+// are stale for a moment.
+func aboutStream(data string) bool {
+	return strings.HasPrefix(data, `{"type":"heartbeat"`) || strings.HasPrefix(data, `{"type":"sync"`)
 }
 
 // inner reads an event that is not the last of its transaction, and returns its data line.

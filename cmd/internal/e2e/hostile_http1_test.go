@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -35,16 +38,47 @@ func attacksOnHTTP1() []hostileKind {
 		{name: "chunks that trickle", run: send("POST /api/activities"+hostileHost+"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n", trickle("1\r\n \r\n"))},
 		{name: "body without end", run: send("POST /api/activities"+hostileHost+"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n", endless(fmt.Sprintf("%x\r\n%s\r\n", 4096, repeat(" ", 4096))))},
 		{name: "chunk extensions without end", run: send("POST /x"+hostileHost+"Transfer-Encoding: chunked\r\n\r\n", endless("1;"+string(repeat("e", 3000))+"\r\nx\r\n"))},
-		{name: "pipelined requests, no reads", run: endless("GET /js/pgherald.js" + hostileHost + "\r\n")},
-		{name: "requests for the page, no reads", run: narrow(send("GET /js/pgherald.js"+hostileHost+"\r\nGET /js/app.js"+hostileHost+"\r\n", hold))},
+		{name: "pipelined requests, no reads", run: endless("GET /shared/js/pgherald.js" + hostileHost + "\r\n")},
+		{name: "requests for the page, no reads", run: narrow(send("GET /shared/js/pgherald.js"+hostileHost+"\r\nGET /dashboard/js/app.js"+hostileHost+"\r\n", hold))},
 		{name: "streams, no reads", run: narrow(send("GET /api/events"+hostileHost+"\r\n", hold))},
 		{name: "streams that reset at once", run: send("GET /api/events"+hostileHost+"\r\n", reset)},
 		{name: "streams that send", run: send("GET /api/events"+hostileHost+"\r\n", endless(string(repeat("x", 4096))))},
 		{name: "malformed requests", run: malformed},
+		{name: "very many headers, no reads", run: narrow(endless("GET /shared/js/pgherald.js" + hostileHost + manyHeaders + "\r\n"))},
+		{name: "TLS: streams with very many headers", secure: true, run: overTLS("GET /api/events" + hostileHost + manyHeaders + "\r\n")},
+		{name: "TLS: streams with large headers", secure: true, run: overTLS("GET /api/events" + hostileHost + largeHeaders + "\r\n")},
 		{name: "TLS handshakes without end", secure: true, run: send("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", wait)},
 		{name: "TLS handshakes that trickle", secure: true, run: send("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", trickle("x"))},
+		{name: "TLS handshakes of 64 KiB", secure: true, run: send("\x16\x03\x01\x40\x00\x01\x00\xff\xff"+strings.Repeat("x", 16<<10-4)+
+			strings.Repeat("\x16\x03\x01\x40\x00"+strings.Repeat("x", 16<<10), 2), wait)},
 		{name: "TLS silence", secure: true, run: wait},
 		{name: "no TLS", secure: true, run: send("GET /"+hostileHost+"\r\n", wait)},
+	}
+}
+
+// manyHeaders are the most header fields that fit into the bound of their size, largeHeaders the fewest.
+var (
+	manyHeaders = func() string {
+		var text strings.Builder
+		for i := range 10_000 {
+			text.WriteString(strconv.FormatInt(int64(i), 36) + ":\r\n")
+		}
+		return text.String()
+	}()
+	largeHeaders = strings.Repeat("X: "+strings.Repeat("y", 8<<10)+"\r\n", 7)
+)
+
+// overTLS sends a request over TLS and reads the answer.
+func overTLS(request string) func(*hostile, *net.TCPConn) error {
+	return func(h *hostile, conn *net.TCPConn) error {
+		secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the server is ours
+		if err := secure.HandshakeContext(h.ctx); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(secure, request); err != nil {
+			return err
+		}
+		return untilClosed(secure)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http2"
@@ -43,18 +45,25 @@ func attacksOnHTTP2() []hostileKind {
 		{name: "HTTP/2: made the server reset", run: flooding(madeReset)},
 		{name: "HTTP/2: headers without end", run: flooding(nil, (*flood).openHeaders)},
 		{name: "HTTP/2: continuations", run: flooding((*flood).continueHeaders, (*flood).openHeaders)},
-		{name: "HTTP/2: empty continuations", run: flooding(func(f *flood) error { return f.WriteContinuation(1, false, nil) }, (*flood).openHeaders)},
+		{name: "HTTP/2: empty continuations", run: flooding(emptyContinuation, (*flood).openHeaders)},
 		{name: "HTTP/2: large headers", run: flooding((*flood).largeHeaders)},
 		{name: "HTTP/2: headers from the table", run: flooding((*flood).tableHeaders)},
 		{name: "HTTP/2: empty data", run: flooding(func(f *flood) error { return f.WriteData(1, false, nil) }, (*flood).openBody)},
-		{name: "HTTP/2: padded data", run: flooding(func(f *flood) error { return f.WriteDataPadded(1, false, nil, repeat("\x00", 255)) }, (*flood).openBody)},
+		{name: "HTTP/2: padded data", run: flooding(paddedData, (*flood).openBody)},
 		{name: "HTTP/2: withheld bodies", run: flooding(nil, func(f *flood) error { return f.openMany("POST", "/api/activities", false) })},
 		{name: "HTTP/2: withheld bodies of GET", run: flooding(nil, func(f *flood) error { return f.openMany("GET", "/api/events", false) })},
 		{name: "HTTP/2: streams with a closed window", run: flooding(nil, (*flood).closeWindow, func(f *flood) error { return f.openMany("GET", "/api/events", true) })},
-		{name: "HTTP/2: files with a closed window", run: flooding(nil, (*flood).closeWindow, func(f *flood) error { return f.openMany("GET", "/js/app.js", true) })},
+		{name: "HTTP/2: refused streams with a closed window", run: flooding(nil, (*flood).closeWindow, (*flood).openContinuing)},
+		{name: "HTTP/2: streams with very many headers", run: flooding(nil, (*flood).openWithFields)},
+		{name: "HTTP/2: very many headers, reset", run: flooding(func(f *flood) error {
+			id := f.stream
+			return errors.Join(f.openFields(), f.WriteRSTStream(id, http2.ErrCodeCancel))
+		})},
+		{name: "HTTP/2: refused headers with a closed window", run: flooding(nil, (*flood).closeWindow, (*flood).openRefused)},
+		{name: "HTTP/2: files with a closed window", run: flooding(nil, (*flood).closeWindow, func(f *flood) error { return f.openMany("GET", "/dashboard/js/app.js", true) })},
 		{name: "HTTP/2: files, no reads", run: narrow(func(h *hostile, conn *net.TCPConn) error {
 			f, err := newFlood(conn)
-			return errors.Join(err, f.WriteWindowUpdate(0, 1<<30), f.openMany("GET", "/js/app.js", true), h.hold())
+			return errors.Join(err, f.WriteWindowUpdate(0, 1<<30), f.openMany("GET", "/dashboard/js/app.js", true), h.hold())
 		})},
 	}
 }
@@ -113,6 +122,45 @@ func (f *flood) openMany(method, path string, isWhole bool) error {
 	return nil
 }
 
+// openRefused opens streams with headers that net/http itself refuses.
+func (f *flood) openRefused() error {
+	for range 100 {
+		if err := f.open("GET", "/", true, hpack.HeaderField{Name: "te", Value: "gzip"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openContinuing opens streams as an EventSource that comes again, so that refusals have the form of streams.
+func (f *flood) openContinuing() error {
+	for range 100 {
+		err := f.open("GET", "/api/events", true, hpack.HeaderField{Name: "accept", Value: "text/event-stream"}, hpack.HeaderField{Name: "last-event-id", Value: "k3f9-5"})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openFields opens a stream with as many header fields as the bound of their decoded size allows: 36 bytes each.
+func (f *flood) openFields() error {
+	fields := make([]hpack.HeaderField, 1700)
+	for i := range fields {
+		fields[i] = hpack.HeaderField{Name: "x" + strconv.FormatInt(int64(i), 36), Sensitive: true}
+	}
+	return f.open("GET", "/api/events", true, fields...)
+}
+
+func (f *flood) openWithFields() error {
+	for range 100 {
+		if err := f.openFields(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (f *flood) openBody() error {
 	return f.open("POST", "/api/activities", false, hpack.HeaderField{Name: "content-type", Value: "application/json"})
 }
@@ -121,6 +169,10 @@ func (f *flood) openBody() error {
 func (f *flood) closeWindow() error {
 	return f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 }
+
+func emptyContinuation(f *flood) error { return f.WriteContinuation(1, false, nil) }
+
+func paddedData(f *flood) error { return f.WriteDataPadded(1, false, nil, repeat("\x00", 255)) }
 
 func rapidReset(f *flood) error {
 	id := f.stream
@@ -147,9 +199,10 @@ func (f *flood) continueHeaders() error {
 	return f.WriteContinuation(1, false, f.header.Bytes())
 }
 
-// largeHeaders sends more headers than the server accepts, in one request.
+// largeHeaders sends a request with a little more headers than the server accepts: it decodes them all, refuses the request, and goes on.
 func (f *flood) largeHeaders() error {
-	block := f.request("GET", "/", hpack.HeaderField{Name: "x", Value: strings.Repeat("y", 200<<10), Sensitive: true})
+	fields := slices.Repeat([]hpack.HeaderField{{Name: "x", Value: strings.Repeat("y", 4<<10), Sensitive: true}}, 16)
+	block := f.request("GET", "/", fields...)
 	err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: f.stream, BlockFragment: block[:16<<10], EndStream: true})
 	for rest := block[16<<10:]; err == nil && len(rest) > 0; {
 		n := min(len(rest), 16<<10)

@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +30,15 @@ var (
 	hostileTime    = flag.Duration("hostile.time", 500*time.Millisecond, "time for which each kind of TestHostileClients attacks")
 	hostileOnly    = flag.String("hostile.only", "", "regular expression of the kinds; empty means all")
 )
+
+// hostileMemory is the budget of a server in MiB, and maxRSS bounds its memory: the budget and what the process itself needs.
+const (
+	hostileMemory = 512
+	maxRSS        = (hostileMemory + 64) << 20
+)
+
+// longAttack is the time from which on a kind attacks for long enough, on a machine of its own, to judge the server by its memory.
+const longAttack = 5 * time.Second
 
 // hostileKind is a kind of hostile client.
 type hostileKind struct {
@@ -95,6 +103,7 @@ type besiegedServer struct {
 // TestHostileClients attacks with many clients of each kind. Meanwhile rows are written, the clients that behave receive
 // each event, and new ones are served. Afterwards no file, goroutine or memory is left.
 func TestHostileClients(t *testing.T) {
+	t.Parallel()
 	if _, err := os.Stat("/proc/self/fd"); err != nil {
 		t.Skip("the test counts open files in /proc")
 	}
@@ -109,7 +118,7 @@ func TestHostileClients(t *testing.T) {
 
 func newBesieged(t *testing.T) *besieged {
 	t.Helper()
-	b := &besieged{T: t, ctx: testContext(t), received: make(chan struct{}, 1)}
+	b := &besieged{T: t, ctx: t.Context(), received: make(chan struct{}, 1)}
 	databaseURL, binary := pgtest.NewDatabase(t), buildProgram(t)
 	dir, trust := t.TempDir(), x509.NewCertPool()
 	writeCertificate(t, dir, "besieged", trust)
@@ -123,14 +132,15 @@ func newBesieged(t *testing.T) *besieged {
 	}
 	b.conn = pgtest.Connect(t, databaseURL)
 	b.write()
-	awaitEvents(b.ctx, t, b.conn, b.clients, b.received)
+	awaitEvents(testContext(t), t, b.conn, b.clients, b.received)
 	return b
 }
 
 // serveBesieged starts a server that has room for all hostile clients: they must not win by being many.
 func serveBesieged(t *testing.T, binary, databaseURL string, args ...string) *besiegedServer {
 	t.Helper()
-	args = append(args, "--admin-addr=127.0.0.1:0", "--log-level=info", "--probe-interval=10s", fmt.Sprintf("--max-connections=%d", 2*(*hostileClients)+100))
+	args = append(args, "--admin-addr=127.0.0.1:0", "--log-level=info", "--probe-interval=10s",
+		fmt.Sprintf("--memory=%dMiB", hostileMemory), fmt.Sprintf("--max-connections=%d", 2*(*hostileClients)+100))
 	s := new(besiegedServer)
 	s.program, s.url = serveProgram(t, binary, databaseURL, args...)
 	s.operators = s.program.awaitLog(t, "serving operators", "url")
@@ -172,12 +182,14 @@ func (b *besieged) write() {
 
 // withstand attacks, and checks the servers during the attack and after it.
 func (b *besieged) withstand(t *testing.T, kind hostileKind) {
+	limited := testContext(t) // each kind may take as long as other tests
 	target := b.plain
 	if kind.secure {
 		target = b.secure
 	}
-	before := target.usage(b.ctx, t)
-	ctx, cancel := context.WithTimeout(b.ctx, *hostileTime)
+	before := target.usage(limited, t)
+	hasPeak := target.forgetPeak(t)
+	ctx, cancel := context.WithTimeout(limited, *hostileTime)
 	defer cancel()
 	var attacking sync.WaitGroup
 	for range *hostileClients {
@@ -189,13 +201,23 @@ func (b *besieged) withstand(t *testing.T, kind hostileKind) {
 		b.write()
 		slowest = max(slowest, b.probe(t, target))
 		requests++
-		most = most.max(target.usage(b.ctx, t))
+		most = most.max(target.usage(limited, t))
 		pause(ctx, 20*time.Millisecond)
 	}
 	attacking.Wait()
-	awaitEvents(b.ctx, t, b.conn, b.clients, b.received)
-	after := target.awaitRest(b.ctx, t, before)
+	if hasPeak {
+		most.rss = max(most.rss, target.peak(t))
+	}
+	awaitEvents(limited, t, b.conn, b.clients, b.received)
+	after := target.awaitRest(limited, t, before)
 	t.Logf("%d rows and new connections, answered in at most %v; at most %v, after it %v", requests, slowest.Round(time.Millisecond), most, after)
+	if most.rss > maxRSS {
+		report := t.Logf
+		if *hostileTime >= longAttack {
+			report = t.Errorf
+		}
+		report("the server used %d MiB, more than its budget and 64 MiB", most.rss>>20)
+	}
 	if strings.Contains(target.program.log.String(), "panic") {
 		t.Errorf("the server's log:\n%s", target.program.log.tail())
 	}
@@ -216,63 +238,6 @@ func (b *besieged) probe(t *testing.T, s *besiegedServer) time.Duration {
 		t.Errorf("a new client is answered with %s, %v", response.Status, err)
 	}
 	return time.Since(began)
-}
-
-// usage holds what a server uses.
-type usage struct {
-	files, goroutines int
-	rss, heap         int // bytes
-}
-
-func (u usage) String() string {
-	return fmt.Sprintf("%d files, %d goroutines, %d MiB", u.files, u.goroutines, u.rss>>20)
-}
-
-func (u usage) max(v usage) usage {
-	return usage{max(u.files, v.files), max(u.goroutines, v.goroutines), max(u.rss, v.rss), max(u.heap, v.heap)}
-}
-
-func (s *besiegedServer) usage(ctx context.Context, t *testing.T) usage {
-	t.Helper()
-	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.program.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := get(ctx, t, s.operators+"/metrics")
-	return usage{files: len(files), goroutines: metric(t, text, "go_goroutines"), rss: metric(t, text, "process_resident_memory_bytes"), heap: metric(t, text, "go_memstats_heap_alloc_bytes")}
-}
-
-// metric returns the value of a metric without labels.
-func metric(t *testing.T, text, name string) int {
-	t.Helper()
-	match := regexp.MustCompile(`(?m)^` + name + ` (.*)$`).FindStringSubmatch(text)
-	if match == nil {
-		t.Fatalf("no metric %s", name)
-	}
-	value, err := strconv.ParseFloat(match[1], 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return int(value)
-}
-
-// awaitRest waits until the server has closed what the attack opened and has collected the garbage, and returns the usage.
-// More connections to the database may be open than before, each with a goroutine. The runtime keeps timers that were
-// stopped, and what they refer to, for up to their whole time, which is a minute.
-func (s *besiegedServer) awaitRest(ctx context.Context, t *testing.T, before usage) (rest usage) {
-	t.Helper()
-	waitFor(ctx, t, fmt.Sprintf("the server to use no more than %v", before), func() bool {
-		for range 2 { // a sync.Pool survives one collection
-			get(ctx, t, s.operators+"/debug/pprof/heap?gc=1")
-		}
-		rest = s.usage(ctx, t)
-		if rest.files <= before.files+8 && rest.goroutines <= before.goroutines+16 && rest.heap <= before.heap+16<<20 {
-			return true
-		}
-		pause(ctx, 100*time.Millisecond)
-		return false
-	})
-	return rest
 }
 
 // repeat returns n copies of a text, as bytes.

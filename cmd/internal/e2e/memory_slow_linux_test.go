@@ -10,6 +10,7 @@ import (
 // TestMemoryOfSlowClients stops clients within large events. Each must cost the server little more than its socket,
 // whether the feed or the log has the events, and whether the client has them merged or not.
 func TestMemoryOfSlowClients(t *testing.T) {
+	t.Parallel()
 	binary := buildProgram(t)
 	for source, feedBytes := range map[string]int{"feed": 32 << 20, "log": 1 << 20} {
 		for name, query := range map[string]string{
@@ -30,7 +31,7 @@ func (m *memoryTest) stopWithinLargeEvents(query string) {
 		pgtest.Exec(m, m.conn, `insert into pgherald.events (type, data) select 'large', to_json(repeat(md5(random()::text), 125000))`)
 	}
 	for range 2 * *memoryReaders {
-		m.openSmall("/api/events?types=large&since=" + m.started + query).await(`"sync"`)
+		m.openSmall("/api/events?types=large&unknown=allow&since=" + m.started + query).await(`"sync"`)
 	}
 	m.latencies(100)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,8 +18,8 @@ import (
 	"github.com/pgherald/pgherald/db/pgtest"
 )
 
-// startNginx runs nginx in front of the server, with the configuration in deploy/, and returns its URL.
-func startNginx(ctx context.Context, t *testing.T, n *node) string {
+// startNginx runs nginx in front of servers at these URLs, with the configuration in deploy/, and returns its URL.
+func startNginx(ctx context.Context, t *testing.T, servers ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
@@ -32,50 +31,21 @@ func startNginx(ctx context.Context, t *testing.T, n *node) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	at := pgtest.FreeAddr(t)
+	const line = "127.0.0.1:8080 max_fails=1 fail_timeout=1s;"
+	var upstream []string
+	for _, server := range servers {
+		upstream = append(upstream, strings.Replace(line, "127.0.0.1:8080", strings.TrimPrefix(server, "http://"), 1))
 	}
-	at := free.Addr().String()
-	free.Close()
-	text := replaceOnce(t, string(config), "127.0.0.1:8080", strings.TrimPrefix(n.at(""), "http://"))
+	text := replaceOnce(t, string(config), line, strings.Join(upstream, "\n    server "))
 	text = replaceOnce(t, text, "listen 80;", "listen "+at+";")
 	dir := t.TempDir()
 	main := fmt.Sprintf("daemon off; master_process off; pid %[1]s/pid; error_log stderr notice;\nevents {}\nhttp {\naccess_log off;\n"+
 		"client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;\n"+
 		"gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any; # a global setting that must not apply to streams\n%[2]s}\n", dir, text)
 	write(t, filepath.Join(dir, "nginx.conf"), []byte(main))
-	var log syncBuffer
-	running, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(running, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = cmd.Wait() }()
-	t.Cleanup(func() {
-		stop()
-		<-ended
-		if t.Failed() {
-			t.Logf("nginx's log:\n%s", log.String())
-		}
-	})
-	for {
-		conn, err := net.Dial("tcp", at)
-		if err == nil {
-			conn.Close()
-			return "http://" + at
-		}
-		select {
-		case <-ended:
-			t.Fatalf("nginx ended:\n%s", log.String())
-		case <-ctx.Done():
-			t.Fatal("nginx does not listen")
-		default:
-			pause(ctx, time.Millisecond)
-		}
-	}
+	startProxy(ctx, t, at, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
+	return "http://" + at
 }
 
 // replaceOnce replaces an address, which must occur in one directive.
@@ -96,19 +66,19 @@ func TestNginx(t *testing.T) {
 		c.Limits.TrustedProxies, c.Limits.PerAddress = []string{"127.0.0.1"}, 1
 		c.Tuning.Heartbeat = 200 * time.Millisecond
 	})
-	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
-	url := startNginx(ctx, t, n)
+	startNodes(ctx, t, n)
+	url := startNginx(ctx, t, n.at(""))
 
 	listening, disconnect := context.WithCancel(ctx)
 	defer disconnect()
-	response := send(listening, t, url+"/api/events", "Accept-Encoding", "gzip")
+	response := ask(listening, t, url+"/api/events", "Accept-Encoding", "gzip")
 	if got := response.Header; got.Get("Content-Type") != "text/event-stream" || got.Get("Content-Encoding") != "" {
 		t.Errorf("a stream has the header %v", got)
 	}
 	lines := bufio.NewScanner(response.Body)
 	readTo(t, lines, `"sync"`)
-	readTo(t, lines, `"heartbeat"`)
+	readTo(t, lines, `"type":"heartbeat"`)
 	if status := postJSON(ctx, t, url+"/api/activities", strings.Replace(activity, `"c"`, `"through nginx"`, 1)); status != http.StatusCreated {
 		t.Fatalf("POST through nginx: status %d", status)
 	}

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/pgherald/pgherald/cmd/internal/doctor"
 	"github.com/pgherald/pgherald/cmd/internal/server"
+	"github.com/pgherald/pgherald/db/pgtest"
 )
 
 // node is a server in this process. It can stop and start again, at another address each time.
@@ -68,7 +71,7 @@ func (n *node) start(ctx context.Context) error {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelDebug)
-	s, err := server.New(running, n.config, server.Options{Logger: server.NewLogger(&n.log, "json", level), Level: level})
+	s, err := server.New(running, n.config, server.Options{Logger: server.NewLogger(&n.log, "json", level), Level: level, Examine: doctor.Examine})
 	if err != nil {
 		cancel()
 		return fmt.Errorf("start a server: %w", err)
@@ -91,7 +94,10 @@ func (n *node) start(ctx context.Context) error {
 	}
 }
 
-// stop drains the server, as SIGTERM does, and waits for its end.
+// stopLimit bounds the end of a server, which takes some seconds without an answer of PostgreSQL.
+const stopLimit = 90 * time.Second
+
+// stop drains the server, as SIGTERM does, and waits for its end. It names what hangs.
 func (n *node) stop() error {
 	n.mu.Lock()
 	cancel, done := n.cancel, n.done
@@ -100,7 +106,13 @@ func (n *node) stop() error {
 		return nil
 	}
 	cancel()
-	<-done
+	limit := time.NewTimer(stopLimit)
+	defer limit.Stop()
+	select {
+	case <-done:
+	case <-limit.C:
+		return fmt.Errorf("stop a server: it has not ended within %v; the goroutines:\n%s", stopLimit, pgtest.Stacks())
+	}
 	if errors.Is(n.err, context.Canceled) {
 		return nil
 	}
@@ -139,3 +151,17 @@ func (n *node) logged(t testing.TB, message, field string) string {
 	t.Fatalf("the log has no message %q", message)
 	return ""
 }
+
+// faults returns the lines of the log that have one of the texts, without those that only say that the machine is busy.
+func (n *node) faults(texts ...string) (found []string) {
+	for line := range strings.Lines(n.log.String()) {
+		has := func(text string) bool { return strings.Contains(line, text) }
+		if slices.ContainsFunc(texts, has) && !slices.ContainsFunc(signsOfLoad, has) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// signsOfLoad are in lines about something that took too long.
+var signsOfLoad = []string{"marked clients stale", "did not come back", "no answer", "timeout", "timed out", "deadline exceeded", "did not answer in time"}

@@ -24,8 +24,11 @@ type outage struct {
 }
 
 // TestOutages breaks the database, or the way to it, while others write and read. No event is lost or
-// repeated, and /readyz fails while events do not arrive.
+// repeated, and /readyz/events fails while events do not arrive.
 func TestOutages(t *testing.T) {
+	t.Parallel()
+	parts := newParts(t)
+	defer parts.wait()
 	for name, fault := range map[string]func(*outage){
 		"listener terminated":               func(o *outage) { o.terminate(`application_name = 'pgherald listener'`) },
 		"all backends terminated":           func(o *outage) { o.terminate(`true`) },
@@ -35,8 +38,7 @@ func TestOutages(t *testing.T) {
 		"connections dead, new ones work":   (*outage).dropSilently,
 		"connections reset again and again": (*outage).reset,
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		parts.run(name, func(t *testing.T) {
 			runOutage(t, strings.HasSuffix(name, "started"), fault)
 		})
 	}
@@ -182,7 +184,7 @@ func (o *outage) awaitNotReady(commits int) {
 	target := o.commits.value() + commits
 	for n := 0; n < 20 || o.commits.value() < target; n++ {
 		if o.ready() {
-			o.t.Error("/readyz succeeds, and events cannot arrive")
+			o.t.Error("/readyz/events succeeds, and events cannot arrive")
 			break
 		}
 		if o.writersDone.Err() != nil {
@@ -193,7 +195,7 @@ func (o *outage) awaitNotReady(commits int) {
 	o.faultEnd = time.Now()
 }
 
-// awaitReady waits until /readyz succeeds, or fails.
+// awaitReady waits until /readyz/events succeeds, or fails.
 func (o *outage) awaitReady(want bool) {
 	o.t.Helper()
 	o.await(fmt.Sprintf("readiness %t", want), func() bool { return o.ready() == want })
@@ -201,7 +203,7 @@ func (o *outage) awaitReady(want bool) {
 
 func (o *outage) ready() bool {
 	o.t.Helper()
-	status, _, _, err := o.call(http.MethodGet, o.node.at("/readyz"), "")
+	status, _, _, err := o.call(http.MethodGet, o.node.at("/readyz/events"), "")
 	if err != nil {
 		o.t.Fatal(err)
 	}

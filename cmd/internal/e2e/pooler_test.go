@@ -46,15 +46,15 @@ func startPooled(ctx context.Context, t *testing.T, databaseURL, listenURL strin
 		c.Database.ListenURL = listenURL
 		c.Tokens.WriteRole, c.Tokens.PublishRole = "nurse", "nurse"
 	})
-	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
+	startNodes(ctx, t, n)
 	return &tokenTest{T: t, ctx: ctx, first: n}
 }
 
 // sendAll sends every kind of request several times, many at once, as different users.
 func (tt *tokenTest) sendAll(parallel, rounds int) {
 	tt.Helper()
-	status, created := tt.call(tt.first, "POST", "/api/activities", activity, newToken(tt, "ann", inAnHour(), "nurse"))
+	status, created := tt.settled(tt.first, "POST", "/api/activities", activity, newToken(tt, "ann", inAnHour(), "nurse"))
 	if status != http.StatusCreated {
 		tt.Fatalf("create: %d %v", status, created)
 	}
@@ -64,7 +64,7 @@ func (tt *tokenTest) sendAll(parallel, rounds int) {
 			token := newToken(tt, fmt.Sprint("user-", i), inAnHour(), "nurse")
 			for range rounds {
 				for _, r := range poolerRequests(created["id"].(string)) {
-					if got, body := tt.call(tt.first, r.method, r.path, r.body, token); got != r.status {
+					if got, body := tt.settled(tt.first, r.method, r.path, r.body, token); got != r.status {
 						tt.Errorf("%s %s: %d %v, want %d", r.method, r.path, got, body, r.status)
 					}
 				}
@@ -78,9 +78,10 @@ func (tt *tokenTest) sendAll(parallel, rounds int) {
 // requests, so that a statement or a setting that one request leaves in a session would meet the others.
 func TestPgBouncer(t *testing.T) {
 	t.Parallel()
+	parts := newParts(t)
+	defer parts.wait()
 	for _, mode := range []string{"transaction", "session"} {
-		t.Run(mode, func(t *testing.T) {
-			t.Parallel()
+		parts.run(mode, func(t *testing.T) {
 			database := pgtest.NewDatabase(t)
 			size := 2
 			if mode == "session" { // each connection of the server keeps one
@@ -104,13 +105,14 @@ func TestPgBouncer(t *testing.T) {
 // TestExecModes uses one URL for everything, with parameters that are meant for other programs' connections.
 func TestExecModes(t *testing.T) {
 	t.Parallel()
+	parts := newParts(t)
+	defer parts.wait()
 	for _, parameters := range []string{
 		"default_query_exec_mode=cache_statement", "default_query_exec_mode=cache_describe", "default_query_exec_mode=describe_exec",
 		"default_query_exec_mode=exec", "default_query_exec_mode=simple_protocol",
 		"statement_cache_capacity=0&description_cache_capacity=0", "pool_max_conns=1&pool_min_conns=1&pool_max_conn_lifetime=1s",
 	} {
-		t.Run(parameters, func(t *testing.T) {
-			t.Parallel()
+		parts.run(parameters, func(t *testing.T) {
 			ctx := testContext(t)
 			u, err := url.Parse(pgtest.NewDatabase(t))
 			if err != nil {

@@ -89,13 +89,16 @@ reset role`
 const appSpec = `
 tables:
   - name: app.orders
-    join: app.clients as c on c.id = n.client
+    collection: orders
+    filter: [status]
+    left_join: app.clients as c on c.id = n.client
     payload: { id: n.id, client: c.name, status: n.status }
     on: { insert: order_created, update: order_updated, delete: order_deleted, truncate: as-deletes }
 `
 
 // TestPrivileges runs everything with the roles of docs/privileges.md.
 func TestPrivileges(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	p := newPrivileges(t)
 	super := p.connect("")
@@ -123,8 +126,9 @@ func TestPrivileges(t *testing.T) {
 	startNodes(ctx, t, n)
 	defer n.end(t)
 	useServer(ctx, t, n, p)
+	useForward(ctx, t, p)
 	p.run()
-	pgtest.Exec(t, p.connect("app_writer"), `select pgherald.publish('note', '1')`)
+	pgtest.Exec(t, p.connect("app_writer"), `select pgherald.publish('note', '1'), pgherald.cursor(), pgherald.xid()`)
 	prune(ctx, t, p.as("pgherald_server"))
 	checkDenials(ctx, t, p)
 	pgtest.Exec(t, p.connect("pgherald_operator"), `select * from pgherald.events; select * from pgherald.drift`)
@@ -160,9 +164,15 @@ func useServer(ctx context.Context, t *testing.T, n *node, p *privileges) {
 	stream := openStream(ctx, t, n.at("/api/events"), "Authorization", bearer(t, "nina", "nurse"))
 	readTo(t, stream, "presence_updated")
 	writer := p.connect("app_writer")
-	for _, sql := range []string{`insert into app.orders values (1, 1, 'a')`, `update app.orders set status = 'b'`, `delete from app.orders`} {
+	for _, sql := range []string{`insert into app.orders values (1, 1, 'a')`, `update app.orders set status = 'b'`} {
 		pgtest.Exec(t, writer, sql)
 	}
+	for _, path := range []string{"?where.status=b&order=status&count=exact", "/1"} {
+		if list := get(ctx, t, n.at("/api/collections/orders"+path), "Authorization", bearer(t, "nina", "nurse")); !strings.Contains(list, `{"id":1,"client":"Ann","status":"b"}`) {
+			t.Errorf("the list %s is %s", path, list)
+		}
+	}
+	pgtest.Exec(t, writer, `delete from app.orders`)
 	readTo(t, stream, `order_created`)
 	readTo(t, stream, `"client":"Ann"`)
 	readTo(t, stream, `order_deleted`)
@@ -173,13 +183,11 @@ func useServer(ctx context.Context, t *testing.T, n *node, p *privileges) {
 	if status := postJSON(ctx, t, n.at("/api/revocations"), `{"user":"mallory"}`, "Authorization", bearer(t, "olga", "operator")); status != http.StatusNoContent {
 		t.Errorf("revoke: %d", status)
 	}
-	if response := send(ctx, t, n.at("/api/presence"), "Authorization", bearer(t, "nina", "nurse")); response.StatusCode != http.StatusOK {
+	if response := ask(ctx, t, n.at("/api/presence"), "Authorization", bearer(t, "nina", "nurse")); response.StatusCode != http.StatusOK {
 		t.Errorf("presence: %s", response.Status)
 	}
-	for _, text := range []string{"permission denied", `"level":"ERROR"`, `"level":"WARN"`} {
-		if log := n.log.String(); strings.Contains(log, text) {
-			t.Errorf("the log output has %s:\n%s", text, log)
-		}
+	for _, line := range n.faults("permission denied", `"level":"ERROR"`, `"level":"WARN"`) {
+		t.Errorf("the log output has %s", line)
 	}
 }
 
@@ -191,8 +199,11 @@ func checkDenials(ctx context.Context, t *testing.T, p *privileges) {
 			`select * from app.orders`, `select * from app.clients`, `update pgherald.migrations set version = 1`, `create table pgherald.mine ()`,
 			`insert into pgherald.events (xid, type, data) values ('1', 'x', '1')`, `update pgherald.events set type = 'x'`, `create table public.mine ()`,
 		},
-		"app_owner":         {`select * from pgherald.events`, `delete from pgherald.events`, `update pgherald.log set id = gen_random_uuid()`, `select * from pgherald.tickets`},
-		"app_writer":        {`select * from pgherald.events`, `insert into pgherald.events (type, data) values ('x', '1')`, `create table pgherald.mine ()`},
+		"app_owner": {`select * from pgherald.events`, `delete from pgherald.events`, `update pgherald.log set id = gen_random_uuid()`, `select * from pgherald.tickets`},
+		"app_writer": {`select * from pgherald.events`, `insert into pgherald.events (type, data) values ('x', '1')`, `create table pgherald.mine ()`,
+			`select from pgherald.events_since('x')`, `select from pgherald.consume('x')`, `select pgherald.reset_consumer('x')`, `select pgherald.drop_consumer('x')`,
+			`select * from pgherald.consumers`, `select from pgherald.read_after(0, '{}', null, 1, '')`, `select pgherald.log_state()`,
+		},
 		"pgherald_operator": {`delete from pgherald.events`, `insert into pgherald.events (type, data) values ('x', '1')`, `select * from app.orders`},
 		"pgherald_migrator": {`delete from app.orders`, `create table public.mine ()`},
 	} {

@@ -146,16 +146,21 @@ func (c *rollingClient) connect(first bool) error {
 
 // request opens a stream and returns once its header has arrived. Close of the body closes the connection.
 func (c *rollingClient) request(to *replica) (*http.Response, error) {
-	conn, err := (&net.Dialer{}).DialContext(c.ctx, "tcp", to.addr)
+	return openRawStream(c.ctx, to.addr, "/api/events?types=activity_created", c.cursor)
+}
+
+// openRawStream opens a stream with little memory for the client. The end of ctx closes it, too.
+func openRawStream(ctx context.Context, addr, path, cursor string) (*http.Response, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(c.ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	header := ""
-	if c.cursor != "" {
-		header = "Last-Event-ID: " + c.cursor + "\r\n"
+	if cursor != "" {
+		header = "Last-Event-ID: " + cursor + "\r\n"
 	}
-	_, err = fmt.Fprintf(conn, "GET /api/events?types=activity_created HTTP/1.1\r\nHost: localhost\r\n%s\r\n", header)
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, header)
 	if err != nil {
 		stop()
 		return nil, errors.Join(err, conn.Close())

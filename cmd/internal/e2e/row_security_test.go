@@ -16,6 +16,7 @@ import (
 // TestRowSecurity sets up what docs/authentication.md describes: a role of its own for the activities API
 // with those rights and no others, and a policy. The API obeys the policy; the triggers see all rows.
 func TestRowSecurity(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	databaseURL := pgtest.NewDatabase(t)
 	conn := pgtest.Connect(t, databaseURL)
@@ -33,7 +34,7 @@ func TestRowSecurity(t *testing.T) {
 		grant select, insert, update, delete on activities, assignments, activity_updates to @;
 		grant usage on schema pgherald to @;
 		grant select (xid, id) on pgherald.events to @;
-		grant select on pgherald.log to @;
+		grant select on pgherald.log, pgherald.recovered to @;
 		alter table activities enable row level security;
 		create policy own on activities using (reporter = current_setting('pgherald.user', true))`, "@", quoted))
 	defer func() {

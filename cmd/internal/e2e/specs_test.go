@@ -40,8 +40,8 @@ func TestDeploymentOfANewSpec(t *testing.T) {
 	after := withSpec("tables: [{ name: public.orders, on: { insert: order_placed } }]")
 	for i, change := range []func(*server.Config){before, after, before} {
 		n := newNode(url, change)
-		startNodes(ctx, t, n)
 		t.Cleanup(func() { n.end(t) })
+		startNodes(ctx, t, n)
 		frames := openFrames(ctx, t, n)
 		pgtest.Exec(t, conn, `insert into public.orders values ($1)`, i)
 		want := `"order_placed"`
@@ -79,7 +79,7 @@ func TestServeWithoutSpecBesideAnother(t *testing.T) {
 	if err := forgotten.start(ctx); err == nil {
 		forgotten.end(t)
 		t.Fatal("a server without --spec started beside another spec")
-	} else if !strings.Contains(err.Error(), "--spec is not set") || !strings.Contains(err.Error(), "default") {
+	} else if !strings.Contains(err.Error(), "neither --spec nor --tables is set") || !strings.Contains(err.Error(), "default") {
 		t.Errorf("the error is %v", err)
 	}
 	var activities *string
@@ -104,31 +104,37 @@ func testTriggersCommands(t *testing.T, binary string) {
 		code int
 		want string
 	}{
-		{"triggers apply --spec=" + orders, 1, "with --engine-only for a spec of your own"},
+		{"apply --spec=" + orders, 1, "with --engine-only for a spec of your own"},
 		{"migrate status", 0, "run pgherald migrate up, with --engine-only for a spec of your own"},
 		{"migrate status --engine-only", 0, "run pgherald migrate up --engine-only"},
 		{"migrate up --engine-only", 0, "engine"},
-		{"triggers apply", 1, "--spec is not set"},
-		{"triggers show", 1, "--spec is not set"},
-		{"triggers check", 1, "--spec is not set"},
-		{"triggers check --spec=" + orders, 1, "differ from the spec in"},
-		{"triggers list", 0, "TABLE"},
-		{"triggers apply --spec=" + orders, 0, "record spec orders (version 3)"},
-		{"triggers apply --spec=" + orders, 0, "nothing to change"},
-		{"triggers show --spec=" + items, 0, "commit;"},
-		{"triggers check --spec=" + items, 0, "triggers match the spec"},
-		{"triggers list", 0, "public.orders  orders  3        20"},
-		{"triggers list", 0, "public.items   items   -        20"},
-		{"triggers apply --spec=" + older, 1, "version 3 is installed"},
-		{"triggers show --spec=" + older, 1, "version 3 is installed"},
-		{"triggers apply --force --spec=" + older, 0, "record spec orders (version 2)"},
-		{"triggers apply --spec=" + thief, 1, "table public.items of spec thief is watched by spec items"},
-		{"triggers drop", 1, "spec workload: it has none here"},
-		{"triggers drop --all --name=items", 1, "give only one of them"},
-		{"triggers drop --name=items", 0, "forget spec items"},
-		{"triggers apply --prune --spec=" + thief, 0, "forget spec orders"},
-		{"triggers drop --all", 0, "forget spec thief"},
-		{"triggers drop --all", 0, "nothing to remove"},
+		{"migrate status", 0, ": not created; only the example"},
+		{"apply", 1, "neither --spec nor --tables is set"},
+		{"plan --all", 1, "neither --spec nor --tables is set"},
+		{"check", 1, "neither --spec nor --tables is set"},
+		{"check --spec=" + orders, 1, "differ from the spec in"},
+		{"list", 0, "TABLE"},
+		{"types --spec=" + orders, 1, "find the collections of the spec: it has none"},
+		{"types --tables=public.orders", 0, "export interface Orders {"},
+		{"types --tables=public.orders --lang=go --package=shop", 0, "package shop"},
+		{"types --tables=public.orders --lang=jsonschema", 0, `"$defs"`},
+		{"types --tables=public.orders --lang=cobol", 64, "cobol"},
+		{"apply --spec=" + orders, 0, "record spec orders (version 3)"},
+		{"apply --spec=" + orders, 0, "nothing to change"},
+		{"plan --all --spec=" + items, 0, "commit;"},
+		{"check --spec=" + items, 0, "triggers match the spec"},
+		{"list", 0, "public.orders  orders  3        20"},
+		{"list", 0, "public.items   items   -        20"},
+		{"apply --spec=" + older, 1, "version 3 is installed"},
+		{"plan --all --spec=" + older, 1, "version 3 is installed"},
+		{"apply --force --spec=" + older, 0, "record spec orders (version 2)"},
+		{"apply --spec=" + thief, 1, "table public.items of spec thief is watched by spec items"},
+		{"drop", 1, "spec workload: it has none here"},
+		{"drop --all --name=items", 1, "give only one of them"},
+		{"drop --name=items", 0, "forget spec items"},
+		{"apply --prune --spec=" + thief, 0, "forget spec orders"},
+		{"drop --all", 0, "forget spec thief"},
+		{"drop --all", 0, "nothing to remove"},
 	} {
 		args := append(strings.Fields(c.args), "--database-url="+url)
 		cmd := exec.CommandContext(t.Context(), binary, args...)
@@ -136,7 +142,7 @@ func testTriggersCommands(t *testing.T, binary string) {
 		if cmd.ProcessState.ExitCode() != c.code || !strings.Contains(string(out), c.want) {
 			t.Errorf("pgherald %s: %v, want exit code %d and %q:\n%s", c.args, err, c.code, c.want, out)
 		}
-		if strings.HasPrefix(c.args, "triggers show") && c.code == 0 {
+		if strings.HasPrefix(c.args, "plan --all") && c.code == 0 {
 			if err := os.WriteFile(script, out, 0o600); err != nil {
 				t.Fatal(err)
 			}

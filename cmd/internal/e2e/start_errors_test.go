@@ -23,12 +23,16 @@ func testStartErrors(t *testing.T, binary string) {
 		code int
 		want []string
 	}{
-		"port in use":   {[]string{"--database-url=" + database, "--addr=" + taken.Addr().String()}, 1, []string{"pgherald: serve on " + taken.Addr().String(), "address already in use"}},
-		"bad URL":       {[]string{"--database-url=postgres://%zz"}, 2, []string{"--database-url", "cannot parse"}},
-		"database down": {[]string{"--database-url=postgres://postgres@127.0.0.1:1/x"}, 1, []string{"pgherald: connect to the database", "127.0.0.1:1", "connection refused"}},
-		"no database":   {[]string{}, 2, []string{"--database-url"}},
-		"unknown flag":  {[]string{"--database-url=" + database, "--databse=x"}, 2, []string{"unknown flag --databse"}},
-		"bad duration":  {[]string{"--database-url=" + database, "--heartbeat=0s"}, 2, []string{"--heartbeat must be more than 0"}},
+		"port in use":      {[]string{"--database-url=" + database, "--addr=" + taken.Addr().String()}, 1, []string{"pgherald: serve on " + taken.Addr().String(), "address already in use"}},
+		"bad URL":          {[]string{"--database-url=postgres://%zz"}, 64, []string{"--database-url", "cannot parse"}},
+		"database down":    {[]string{"--database-url=postgres://postgres@127.0.0.1:1/x", "--wait=0"}, 1, []string{"pgherald: connect to the database", "127.0.0.1:1", "connection refused"}},
+		"wrong role":       {[]string{"--database-url=" + strings.Replace(database, "//postgres@", "//absent_role@", 1)}, 1, []string{"pgherald: connect to the database", "absent_role"}},
+		"no such database": {[]string{"--database-url=" + strings.Replace(database, "/test_", "/absent_", 1)}, 1, []string{"pgherald: connect to the database", "does not exist"}},
+		"short wait":       {[]string{"--database-url=postgres://postgres@127.0.0.1:1/x", "--wait=50ms"}, 1, []string{"wait 50ms for the database", "connection refused"}},
+		"bad wait":         {[]string{"--database-url=" + database, "--wait=soon"}, 64, []string{"--wait", "forever"}},
+		"no database":      {[]string{}, 64, []string{"--database-url"}},
+		"unknown flag":     {[]string{"--database-url=" + database, "--databse=x"}, 64, []string{"unknown flag --databse"}},
+		"bad duration":     {[]string{"--database-url=" + database, "--heartbeat=0s"}, 64, []string{"--heartbeat must be more than 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"serve", "--addr=127.0.0.1:0"}, c.args...)

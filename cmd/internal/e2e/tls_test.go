@@ -97,8 +97,8 @@ func TestTLS(t *testing.T) {
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) {
 		c.Listen.TLSCert, c.Listen.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	})
-	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
+	startNodes(ctx, t, n)
 	expect := func(protocol, name string, http2 bool) {
 		t.Helper()
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trust}, ForceAttemptHTTP2: http2}
@@ -128,8 +128,8 @@ func TestH2C(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	n := newNode(pgtest.NewDatabase(t), func(c *server.Config) { c.Listen.H2C = true })
-	startNodes(ctx, t, n)
 	t.Cleanup(func() { n.end(t) })
+	startNodes(ctx, t, n)
 	over := func(set func(*http.Protocols)) string {
 		transport := &http.Transport{Protocols: new(http.Protocols)}
 		set(transport.Protocols)

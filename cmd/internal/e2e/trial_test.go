@@ -25,12 +25,13 @@ import (
 // trial is a database with servers, writers and subscribers. At its end, package judge compares what the
 // subscribers received with what was written.
 type trial struct {
-	t     *testing.T
-	ctx   context.Context // bounds everything
-	url   string          // of the database, without a proxy in between
-	table judge.CounterTable
-	rows  []string // ids of the rows that all writers share
-	last  string   // id of the row whose only write is the last of the trial
+	t      *testing.T
+	ctx    context.Context    // bounds everything
+	cancel context.CancelFunc // ends ctx
+	url    string             // of the database, without a proxy in between
+	table  judge.CounterTable
+	rows   []string // ids of the rows that all writers share
+	last   string   // id of the row whose only write is the last of the trial
 
 	commits     *counter
 	endWriters  context.CancelFunc
@@ -54,14 +55,14 @@ func newTrial(t *testing.T, databaseURL string, table judge.CounterTable) *trial
 	ctx, cancel := context.WithCancel(hangContext(t, context.Background()))
 	writersDone, endWriters := context.WithCancel(ctx)
 	tr := &trial{
-		t: t, ctx: ctx, url: databaseURL, table: table, last: rowID(999),
+		t: t, ctx: ctx, cancel: cancel, url: databaseURL, table: table, last: rowID(999),
 		commits: newCounter(), endWriters: endWriters, writersDone: writersDone, seed: rand.Uint64(), http: newHTTPClient(t),
 	}
 	t.Cleanup(func() {
 		cancel()
-		tr.writing.Wait()
-		tr.reading.Wait()
-		tr.others.Wait()
+		pgtest.Within(t, "the end of the writers", tr.writing.Wait)
+		pgtest.Within(t, "the end of the subscribers", tr.reading.Wait)
+		pgtest.Within(t, "the end of other clients", tr.others.Wait)
 		for _, n := range tr.nodes {
 			n.end(t)
 		}
@@ -146,6 +147,18 @@ func (tr *trial) write(n int, toleratesOutages bool) {
 		tr.writers = append(tr.writers, w)
 		tr.writing.Go(func() { tr.fail(w.run(tr.ctx, tr.writersDone)) })
 	}
+}
+
+// connectWriter returns a connection for a goroutine of tr.writing. The end of the test closes it after that goroutine has
+// ended, also if the test has failed.
+func (tr *trial) connectWriter() *pgx.Conn {
+	tr.t.Helper()
+	conn := pgtest.Connect(tr.t, tr.url)
+	tr.t.Cleanup(func() {
+		tr.cancel()
+		pgtest.Within(tr.t, "the end of the writers", tr.writing.Wait)
+	})
+	return conn
 }
 
 // waitCommits waits for n more commits.

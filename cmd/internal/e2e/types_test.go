@@ -68,6 +68,7 @@ var typesValues = []string{
 
 // TestValuesOfAllTypes compares the data of events with PostgreSQL's own to_json of the row.
 func TestValuesOfAllTypes(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	url := pgtest.EmptyDatabase(t)
 	conn := pgtest.Connect(t, url)

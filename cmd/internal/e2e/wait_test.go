@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// hangLimit guards against hangs. Tests wait for states and must not depend on the speed of the machine.
-var hangLimit = flag.Duration("hang", 5*time.Minute, "time after which a test counts as hanging")
+// hangLimit guards against hangs. Tests wait for states and must not depend on the speed of the machine. It is shorter than the time
+// after which tools/gotest, as tools/test runs it, ends a package in which nothing happens.
+var hangLimit = flag.Duration("hang", 10*time.Minute, "time after which a test counts as hanging")
 
 // hangGrace is the time, before the limit of go test, in which a hanging test reports the state that it awaits.
 const hangGrace = 20 * time.Second

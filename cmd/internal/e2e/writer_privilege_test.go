@@ -61,6 +61,7 @@ var forbidden = map[string]string{
 // TestWriterNeedsOnlyItsTables writes as a role with rights on the activities' tables alone. Its writes cause
 // events, and it can neither read nor change the log.
 func TestWriterNeedsOnlyItsTables(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	databaseURL := pgtest.EmptyDatabase(t)
 	owner := pgtest.Connect(t, databaseURL)

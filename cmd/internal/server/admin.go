@@ -50,16 +50,17 @@ func (s *Server) protectAdmin(next http.Handler) http.Handler {
 
 // sources returns what the metrics read from the pipeline at each scrape.
 func (p *pipeline) sources() metrics.Sources {
-	pools := map[string]func() metrics.Pool{"log": poolSource(p.logPool)}
+	pools := map[string]func() metrics.Pool{"log": poolSource(p.log.pool, p.log), "probe": poolSource(p.log.probePool, nil)}
 	for name, pool := range p.pools {
-		pools[name] = poolSource(pool)
+		pools[name] = poolSource(pool, pool)
 	}
 	return metrics.Sources{
 		Ready:     p.api.Ready,
+		StaleFor:  p.api.StaleFor,
 		Stalled:   p.api.Stalled,
 		Feed:      p.feed.Stats,
-		Listener:  p.listener.Status,
-		Leader:    p.leader.Status,
+		Listener:  p.log.listener.Status,
+		Leader:    p.log.leader.Status,
 		Pruner:    p.pruner.Status,
 		Log:       p.monitor.Status,
 		LogResets: p.log.Resets,
@@ -68,12 +69,18 @@ func (p *pipeline) sources() metrics.Sources {
 	}
 }
 
-func poolSource(pool interface{ Stat() *pgxpool.Stat }) func() metrics.Pool {
+// poolSource returns the figures of a pool. refuser counts the waits for a connection that ended without one; nil counts
+// none.
+func poolSource(pool interface{ Stat() *pgxpool.Stat }, refuser interface{ Refused() uint64 }) func() metrics.Pool {
 	return func() metrics.Pool {
 		s := pool.Stat()
-		return metrics.Pool{
+		m := metrics.Pool{
 			Total: s.TotalConns(), Idle: s.IdleConns(), Acquired: s.AcquiredConns(), Max: s.MaxConns(),
 			Waits: s.EmptyAcquireCount(), Waited: s.EmptyAcquireWaitTime(),
 		}
+		if refuser != nil {
+			m.Refused = refuser.Refused()
+		}
+		return m
 	}
 }

@@ -67,19 +67,19 @@ func newBareServer(tb testing.TB, options ...api.Option) *bareServer {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	server, serve, err := Listen{H2C: true}.httpServer(logger)
+	sockets := newSockets(Limits{}.sockets(), metrics.New(""), logger)
+	sockets.limits.streams = a.TakenOver
+	server, err := Listen{H2C: true}.httpServer(sockets, memoryWithoutCgroup, logger)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	sockets := newSockets(Limits{}.sockets(), metrics.New(""), logger)
-	sockets.limits.streams = a.TakenOver
-	server.Handler, server.ConnState = a.Handler(), sockets.changed
+	server.handle(a.Handler())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { feed.Run(ctx, s.wake) })
 	running.Go(func() { a.Run(ctx) })
 	running.Go(func() {
-		if err := serve(sockets.listener(l)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.serve(sockets.listener(l)); !errors.Is(err, http.ErrServerClosed) {
 			tb.Error(err)
 		}
 	})

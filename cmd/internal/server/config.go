@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"time"
 
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/db/eventlog"
+	"github.com/pgherald/pgherald/stream/pacing"
 )
 
 // Config holds the settings of a server. Start from DefaultConfig: the zero value is not valid.
@@ -31,15 +33,19 @@ type Database struct {
 	ListenURL string
 	// ActivitiesURL leads to the same database as the role that the activities API uses. Empty means URL.
 	ActivitiesURL string
-	// Spec is the YAML file that names the watched tables. Empty means the activities.
-	Spec string
+	Watch
 	// NoMigrate forbids the server to create or change tables. It does not start if they are out of date.
 	NoMigrate bool
 	// NoApply forbids the server to install triggers. It does not start if nothing of the spec is installed.
 	NoApply bool
 	// LockTimeout bounds how long a server tries to lock tables at its start to install triggers, in total.
 	LockTimeout time.Duration
+	// Wait bounds how long a server waits at its start for a database that is away. 0 means that it does not.
+	Wait time.Duration
 }
+
+// WaitForever is the value of Database.Wait without a bound.
+const WaitForever time.Duration = math.MaxInt64
 
 // Listen says where a server listens, and whether it uses TLS and HTTP/2.
 type Listen struct {
@@ -59,8 +65,13 @@ type Listen struct {
 
 // Tokens says how clients are authenticated, and which roles they need.
 type Tokens struct {
-	// Auth is "none" or "jwt".
+	// Auth is "none", "jwt" or "forward".
 	Auth string
+	// URL is of the application that names the users, for "forward". AllowHTTP permits http to another host.
+	URL       string
+	AllowHTTP bool
+	// ForwardHeaders are the headers of a request that the application receives. Empty means Cookie and Authorization.
+	ForwardHeaders []string
 	// Insecure permits an address other than loopback with Auth "none".
 	Insecure bool
 	// Secret is the secret that signs tokens (HS256, HS384, HS512). SecretFile is a file that contains it.
@@ -83,7 +94,7 @@ type Tokens struct {
 	// AllowURLToken accepts tokens in ?access_token= as well.
 	AllowURLToken bool
 	// WriteRole, PublishRole and OperatorRole are the roles that may change activities, publish events and
-	// read statistics. With "jwt", an empty role denies the operation to all users.
+	// read statistics. With "jwt" and "forward", an empty role denies the operation to all users.
 	WriteRole, PublishRole, OperatorRole string
 }
 
@@ -126,7 +137,7 @@ type EventLog struct {
 	// RetainAge is how long events stay in the log, and so for how long a client may be disconnected and
 	// still resume.
 	RetainAge time.Duration
-	// RetainBytes is the approximate size of the log in bytes. 0 means no bound.
+	// RetainBytes is the size of the log's events in bytes, without unused room in the files. 0 means no bound.
 	RetainBytes int64
 }
 
@@ -141,6 +152,11 @@ type Tuning struct {
 	Heartbeat time.Duration
 	// WriteTimeout is the time that a write to a client may take. After it, the server disconnects the client.
 	WriteTimeout time.Duration
+	// StaleLimit is the time without a read of the log after which streams end, if the server knows another
+	// replica. 0 means never.
+	StaleLimit time.Duration
+	// Compress sends streams with gzip to the clients that accept it.
+	Compress bool
 	// ProbeInterval is the time between two notifications that the listener sends to itself.
 	ProbeInterval time.Duration
 	// TriggerCheckInterval is the time between two comparisons of the triggers with the spec.
@@ -152,7 +168,7 @@ type Tuning struct {
 // DefaultConfig returns the default settings, which are also the defaults of the flags of pgherald serve.
 func DefaultConfig() Config {
 	return Config{
-		Database: Database{LockTimeout: 30 * time.Second},
+		Database: Database{LockTimeout: 30 * time.Second, Wait: WaitForever},
 		Listen:   Listen{Addr: "127.0.0.1:8080"},
 		Tokens:   Tokens{Auth: "none", Leeway: 10 * time.Second, RolesClaim: "roles"},
 		Limits:   Limits{Requests: 2048, RequestsPerUser: 2, EventBytes: eventlog.DefaultMaxEventBytes, ForwardedHeader: "X-Forwarded-For", Origins: []string{"none"}},
@@ -161,8 +177,9 @@ func DefaultConfig() Config {
 		},
 		Tuning: Tuning{
 			FeedBytes:            64 << 20,
-			Heartbeat:            30 * time.Second,
+			Heartbeat:            8 * time.Second,
 			WriteTimeout:         30 * time.Second,
+			StaleLimit:           30 * time.Second,
 			ProbeInterval:        10 * time.Second,
 			TriggerCheckInterval: time.Minute,
 			Drain:                5 * time.Second,
@@ -185,9 +202,15 @@ func (c Config) Validate() error {
 			return fmt.Errorf("--%s must be more than 0", d.flag)
 		}
 	}
+	if limit := c.Tuning.StaleLimit; limit != 0 && limit < pacing.StaleAfter {
+		return fmt.Errorf("--stale-limit must be 0 or at least %v: clients learn only then that the log cannot be read", pacing.StaleAfter)
+	}
 	if c.Tuning.Heartbeat+c.Tuning.WriteTimeout > maxSilence {
 		return fmt.Errorf("--heartbeat and --write-timeout must be at most %v together: "+
 			"the system closes a connection after that time without a successful write", maxSilence)
+	}
+	if c.Database.Wait < 0 {
+		return errors.New("--wait must be 0 or more")
 	}
 	return errors.Join(c.Tuning.validateMemory(), c.Database.validate(), c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
 }
@@ -201,14 +224,14 @@ func (c Config) CheckFiles(ctx context.Context, logger *slog.Logger) error {
 		err = c.Tokens.validateAddress(addr)
 	}
 	errs = append(errs, err)
-	if _, _, err := LoadSpec(c.Database.Spec); err != nil {
+	if _, _, err := c.Database.Load(); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Tokens.JWKS == "" {
-		_, err := c.Tokens.checker(ctx, c.Limits.origins(), logger)
+		_, err := c.Tokens.checker(ctx, c.Limits.origins(), nil, logger)
 		errs = append(errs, err)
 	}
-	_, _, err = c.Listen.httpServer(logger)
+	_, err = c.Listen.httpServer(newSockets(socketLimits{}, nil, logger), 0, logger)
 	return errors.Join(append(errs, err)...)
 }
 
@@ -224,5 +247,5 @@ func (d Database) validate() error {
 			return fmt.Errorf("--%s: %w", u.flag, err)
 		}
 	}
-	return nil
+	return d.Validate()
 }

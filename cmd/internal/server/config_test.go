@@ -23,6 +23,7 @@ func TestValidateRejects(t *testing.T) {
 	}{
 		"no heartbeat":            {func(c *Config) { c.Tuning.Heartbeat = 0 }, "--heartbeat must be more than 0"},
 		"a negative drain":        {func(c *Config) { c.Tuning.Drain = -time.Second }, "--drain must be more than 0"},
+		"short stale limit":       {func(c *Config) { c.Tuning.StaleLimit = 4 * time.Second }, "--stale-limit must be 0 or at least 5s"},
 		"long silence":            {func(c *Config) { c.Tuning.Heartbeat, c.Tuning.WriteTimeout = 4*time.Minute, 2*time.Minute }, "at most 5m0s together"},
 		"a negative limit":        {func(c *Config) { c.Limits.PerUser = -1 }, "0 or more"},
 		"a proxy's name":          {func(c *Config) { c.Limits.TrustedProxies = []string{"proxy.example"} }, "neither an address nor a network"},

@@ -20,10 +20,6 @@ const (
 	// succeeds.
 	maxSilence = 5 * time.Minute
 
-	// maxStreams is how many requests one HTTP/2 connection may have open. A browser shares one connection
-	// among its tabs.
-	maxStreams = 100
-
 	maxHeaderBytes    = 64 << 10
 	readHeaderTimeout = 10 * time.Second // of TLS handshakes too
 	idleTimeout       = 2 * time.Minute  // of a socket without a request; see sockets.run
@@ -32,6 +28,9 @@ const (
 	// responseTimeout bounds the time from the end of a request's headers to the end of its response. A stream sets a
 	// deadline of its own for each write.
 	responseTimeout = time.Minute
+
+	// refusalTimeout is that time for requests that net/http refuses itself, because of their headers.
+	refusalTimeout = 10 * time.Second
 
 	// http2Window is how many bytes of bodies a client may send on an HTTP/2 connection before a handler reads
 	// them: the memory that net/http spends on a connection. It is also the protocol's minimum.
@@ -75,7 +74,7 @@ func (l Listen) scheme() string {
 
 // Socket opens a socket for clients.
 func Socket(ctx context.Context, addr string) (net.Listener, error) {
-	config := net.ListenConfig{Control: limitSilence}
+	config := net.ListenConfig{Control: limitSocket}
 	l, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("serve on %s: %w", addr, err)
@@ -83,21 +82,47 @@ func Socket(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// httpServer returns a server without a handler, and the function that makes it serve on a listener.
+// httpServer returns a server without a handler for the sockets. budget is the memory budget in bytes.
 //
-// The server has no IdleTimeout, since sockets closes idle connections: net/http starts the timer of an HTTP/2 connection again
+// It has no IdleTimeout, since sockets closes idle connections: net/http starts the timer of an HTTP/2 connection again
 // when the connection closes with open streams, and keeps its memory meanwhile. That is up to 2 MB for 8 KB of requests.
-func (l Listen) httpServer(logger *slog.Logger) (*http.Server, func(net.Listener) error, error) {
+func (l Listen) httpServer(s *sockets, budget int64, logger *slog.Logger) (*httpServer, error) {
+	h := &httpServer{start: (*http.Server).Serve}
+	var secure *tls.Config
+	if l.TLSCert != "" {
+		pair, err := openCertificate(l.TLSCert, l.TLSKey, logger)
+		if err != nil {
+			return nil, err
+		}
+		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
+		h.start = func(server *http.Server, listener net.Listener) error { return server.ServeTLS(listener, "", "") }
+	}
+	for _, requests := range maxRequests {
+		t := &tier{Server: l.tierServer(requests, logger), accepted: make(chan accepted), closed: make(chan struct{})}
+		t.ConnState, t.TLSConfig = s.changed, secure.Clone()
+		h.tiers = append(h.tiers, t)
+	}
+	h.pick = func(conn net.Conn) int {
+		if s.isTrusted(conn) {
+			return 0
+		}
+		return tierOf(s.count(), budget)
+	}
+	return h, nil
+}
+
+// tierServer returns a server of net/http whose HTTP/2 connections may have so many requests open.
+func (l Listen) tierServer(requests uint32, logger *slog.Logger) *http.Server {
 	s := &http.Server{
 		ReadHeaderTimeout: readHeaderTimeout,
-		WriteTimeout:      responseTimeout,
+		WriteTimeout:      refusalTimeout, // handler sets a deadline of its own
 		MaxHeaderBytes:    maxHeaderBytes,
 		// net/http's own handler would wait for the body of OPTIONS *, without a deadline.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(httpLog{logger.Handler()}, slog.LevelDebug),
 		Protocols:                    new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams,
+			MaxConcurrentStreams: int(requests),
 			// A client of a stream sends nothing for hours. A ping shows whether it is still connected.
 			SendPingTimeout: maxSilence / 2,
 			PingTimeout:     pingTimeout,
@@ -110,16 +135,8 @@ func (l Listen) httpServer(logger *slog.Logger) (*http.Server, func(net.Listener
 	}
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetUnencryptedHTTP2(l.H2C)
-	if l.TLSCert == "" {
-		return s, s.Serve, nil
-	}
-	pair, err := openCertificate(l.TLSCert, l.TLSKey, logger)
-	if err != nil {
-		return nil, nil, err
-	}
-	s.Protocols.SetHTTP2(true)
-	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
-	return s, func(listener net.Listener) error { return s.ServeTLS(listener, "", "") }, nil
+	s.Protocols.SetHTTP2(l.TLSCert != "")
+	return s
 }
 
 // httpLog sets the level of net/http's messages, which all have the level debug. Most of them report

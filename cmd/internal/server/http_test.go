@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pgherald/pgherald/api/metrics"
 )
 
 // logBuffer collects log lines and reports the first one.
@@ -43,19 +45,19 @@ func serveUntilLogged(t *testing.T, l net.Listener, handler http.Handler, visit 
 	t.Helper()
 	logged := &logBuffer{written: make(chan struct{})}
 	logger := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	server, serve, err := Listen{H2C: true}.httpServer(logger)
+	server, err := Listen{H2C: true}.httpServer(newSockets(socketLimits{}, metrics.New(""), logger), memoryWithoutCgroup, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Handler = handler
+	server.handle(handler)
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.serve(l); !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})
 	visit()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	select {
 	case <-logged.written:

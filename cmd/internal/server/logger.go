@@ -4,10 +4,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
+
+	"github.com/pgherald/pgherald/cmd/internal/buildinfo"
 )
 
 // NewLogger returns a logger that writes at and above a level, which may change. format is "text", "json",
@@ -27,19 +28,5 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Version returns the version of the module, or the commit of a development build.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel " + s.Value
-		}
-	}
-	return "devel"
-}
+// Version returns the version of the program.
+func Version() string { return buildinfo.Read().Version }

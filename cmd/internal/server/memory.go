@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,9 @@ const (
 	minHeadroom = 64 << 20
 	// maxPart bounds the parts of a large budget, except the feed: more memory would not make them better.
 	maxPart = 256 << 20
+	// compressPart is the memory of compression for each processor: the chains of a shard, and a compressor each for the bytes
+	// that are in none, for catch-ups, and for goroutines.
+	compressPart = 7 << 20
 )
 
 // memory is the budget of a server in bytes, and its parts.
@@ -29,6 +33,9 @@ type memory struct {
 	catchUps int64 // what clients read from the log
 	filters  int64 // large filters of streams
 	bodies   int64 // large bodies of requests
+	lists    int64 // rows of collections
+	pages    int64 // of events, for clients without a stream
+	compress int64 // of streams
 }
 
 // memory divides the budget. An eighth is left for garbage.
@@ -37,8 +44,12 @@ func (t Tuning) memory() memory {
 	if total == 0 {
 		total = defaultMemory("/")
 	}
-	m := memory{total: total, feed: min(t.FeedBytes, total/2), filters: min(total/16, maxPart/4), bodies: min(total/16, maxPart/4)}
-	m.catchUps = min(total/8*7-m.feed-m.filters-m.bodies, maxPart)
+	m := memory{total: total, feed: min(t.FeedBytes, total/2), filters: min(total/16, maxPart/4)}
+	m.bodies, m.lists, m.pages = m.filters, m.filters, m.filters/2
+	if t.Compress {
+		m.compress = min(compressPart*int64(runtime.GOMAXPROCS(0)), total/16)
+	}
+	m.catchUps = min(total/8*7-m.feed-m.filters-m.bodies-m.lists-m.pages-m.compress, maxPart)
 	return m
 }
 

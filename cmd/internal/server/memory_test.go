@@ -53,9 +53,15 @@ func TestDefaultMemory(t *testing.T) {
 // The parts of a budget leave room for garbage.
 func TestPartsOfMemory(t *testing.T) {
 	for _, total := range []int64{32 << 20, 512 << 20, 64 << 30} {
-		m := Tuning{Memory: total, FeedBytes: 1 << 40}.memory()
-		if sum := m.feed + m.catchUps + m.filters + m.bodies; sum > total/8*7 {
-			t.Errorf("the parts of %d MiB are %d MiB", total>>20, sum>>20)
+		for _, compress := range []bool{false, true} {
+			m := Tuning{Memory: total, FeedBytes: 1 << 40, Compress: compress}.memory()
+			sum := m.feed + m.catchUps + m.filters + m.bodies + m.lists + m.pages
+			if compress {
+				sum += min(7<<20, total/16) // at least: for one processor
+			}
+			if sum > total/8*7 || m.catchUps < 2<<20 {
+				t.Errorf("the parts of %d MiB are %d MiB, %d of it for catch-ups", total>>20, sum>>20, m.catchUps>>20)
+			}
 		}
 	}
 	if m := (Tuning{Memory: 512 << 20, FeedBytes: 1 << 20}).memory(); m.feed != 1<<20 {

@@ -14,27 +14,54 @@ import (
 	"github.com/pgherald/pgherald/triggers"
 )
 
-// LoadSpec reads the spec from a file. It also returns the sets of migrations that the spec needs. An empty
-// file name means the spec of the workload.
-func LoadSpec(file string) (triggers.Spec, []migrations.Set, error) {
-	if file == "" {
-		return triggers.Workload(), []migrations.Set{migrations.Engine(), migrations.Workload()}, nil
+// Watch says which tables are watched: those of a spec file, or those that Tables names. The zero value means the tables
+// of the workload.
+type Watch struct {
+	// Spec is a YAML file.
+	Spec string
+	// Tables are names, patterns, and patterns to exclude after a !.
+	Tables []string
+}
+
+// IsExample reports whether the watched tables are those of the workload.
+func (w Watch) IsExample() bool { return w.Spec == "" && len(w.Tables) == 0 }
+
+// Load reads the spec. It also returns the sets of migrations that the spec needs.
+func (w Watch) Load() (triggers.Spec, []migrations.Set, error) {
+	sets := []migrations.Set{migrations.Engine()}
+	switch {
+	case w.IsExample():
+		return triggers.Workload(), append(sets, migrations.Workload()), nil
+	case w.Spec == "":
+		spec, err := triggers.Choose(w.Tables)
+		if err != nil {
+			return spec, nil, fmt.Errorf("read --tables: %w", err)
+		}
+		return spec, sets, nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile(w.Spec)
 	if err != nil {
 		return triggers.Spec{}, nil, fmt.Errorf("read the spec: %w", err)
 	}
 	spec, err := triggers.Parse(text)
 	if err != nil {
-		return triggers.Spec{}, nil, fmt.Errorf("read the spec %s: %w", file, err)
+		return triggers.Spec{}, nil, fmt.Errorf("read the spec %s: %w", w.Spec, err)
 	}
-	return spec, []migrations.Set{migrations.Engine()}, nil
+	return spec, sets, nil
+}
+
+// Validate returns an error if two settings contradict each other.
+func (w Watch) Validate() error {
+	if w.Spec != "" && len(w.Tables) > 0 {
+		return errors.New("--spec and --tables both say which tables to watch: set one of them; pgherald init --tables writes a spec")
+	}
+	return nil
 }
 
 // prepare brings tables and triggers up to date. With NoMigrate it returns an error if the tables are out of date,
 // and with NoApply if nothing of the spec is installed.
 func (d Database) prepare(ctx context.Context, logger *slog.Logger) error {
-	spec, sets, err := LoadSpec(d.Spec)
+	spec, sets, err := d.Load()
 	if err != nil {
 		return err
 	}
@@ -93,8 +120,10 @@ func (d Database) migrate(ctx context.Context, sets []migrations.Set) error {
 	}
 	var outdated []error
 	for _, s := range statuses {
-		if s.Dirty || s.Unknown || s.Version < s.Latest {
-			outdated = append(outdated, fmt.Errorf("%s is at version %d of %d%s", s.Set, s.Version, s.Latest, MigrationAdvice(s, d.Spec != "")))
+		if s.IsNewer() && !s.IsCompatible() && !s.Dirty && !s.Unknown {
+			outdated = append(outdated, &migrations.NewerError{Status: s})
+		} else if s.Dirty || s.Unknown || s.Version < s.Latest {
+			outdated = append(outdated, fmt.Errorf("%s is at version %d of %d%s", s.Set, s.Version, s.Latest, MigrationAdvice(s, !d.IsExample())))
 		}
 	}
 	return errors.Join(outdated...)
@@ -108,8 +137,10 @@ func MigrationAdvice(s migrations.Status, engineOnly bool) string {
 		return fmt.Sprintf(": stopped half-way in version %d; look at the tables, then run pgherald migrate repair", s.Version)
 	case s.Unknown:
 		return fmt.Sprintf(": the tables exist, in an unknown version; look at them, then run pgherald migrate repair %s", s.Set)
-	case s.Version > s.Latest:
-		return ": made by a newer pgherald than this one"
+	case s.IsCompatible():
+		return ": made by a newer pgherald than this one, which works with it"
+	case s.IsNewer():
+		return fmt.Sprintf(": made by a newer pgherald; servers of this one refuse to start, use one that knows version %d", max(s.CompatibleFrom, s.Latest+1))
 	case s.Version < s.Latest && engineOnly:
 		return ": run pgherald migrate up --engine-only"
 	case s.Version == 0:

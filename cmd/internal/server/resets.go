@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -12,6 +11,11 @@ const (
 	// resetLogInterval is the time after which the log output names a table again whose events fail.
 	resetLogInterval = time.Minute
 
+	// reasonExpression is the reason of a reset by a trigger function that raised an error, and undefinedColumn the SQLSTATE of
+	// one that uses a column which is no longer there.
+	reasonExpression = "expression"
+	undefinedColumn  = "42703"
+
 	// maxResetTables bounds the tables that are logged in an interval: anyone who may publish could invent names.
 	maxResetTables = 100
 )
@@ -20,26 +24,22 @@ const (
 // table or its triggers.
 func (p *pipeline) eventRead(e *stream.Event) {
 	p.metrics.EventRead(e)
+	p.seenTypes.add(e.Type)
+	if e.At.After(p.began) { // at the start, the server reads older ones
+		p.lag.Store(max(0, time.Since(e.At).Milliseconds()))
+	}
 	if e.Type == stream.TypeCollectionReset {
-		reset := readReset(e)
+		reset := stream.ParseCollectionReset(e.Data)
 		p.metrics.CollectionReset(reset.Reason)
 		p.resetLog.add(reset, e.At, time.Now())
+		if reset.Reason == reasonExpression {
+			p.payer.Failed(reset.TableName(), reset.SQLState)
+		}
+		if reset.Reason == reasonExpression && reset.SQLState == undefinedColumn {
+			p.watcher.broken(reset.TableName())
+		}
 		p.watcher.wake()
 	}
-}
-
-// collectionReset is the data of a collection_reset.
-type collectionReset struct {
-	Table    string `json:"table"`
-	Reason   string `json:"reason"`
-	SQLState string `json:"sqlstate"`
-}
-
-// readReset returns the data of a collection_reset. Whatever it cannot read stays empty.
-func readReset(e *stream.Event) collectionReset {
-	var r collectionReset
-	_ = json.Unmarshal(e.Data, &r)
-	return r
 }
 
 // resetLog says which tables have events that cannot be computed: each table once in an interval. Only the reader
@@ -51,17 +51,17 @@ type resetLog struct {
 }
 
 // add logs a reset, unless it is old, because a server that starts reads the log again.
-func (l *resetLog) add(r collectionReset, at, now time.Time) {
-	if r.Reason != "expression" || now.Sub(at) > resetLogInterval {
+func (l *resetLog) add(r stream.CollectionReset, at, now time.Time) {
+	if r.Reason != reasonExpression || now.Sub(at) > resetLogInterval {
 		return
 	}
 	if now.Sub(l.began) >= resetLogInterval {
 		l.began, l.seen = now, make(map[string]bool)
 	}
-	if l.seen[r.Table] || len(l.seen) >= maxResetTables {
+	if l.seen[r.TableName()] || len(l.seen) >= maxResetTables {
 		return
 	}
-	l.seen[r.Table] = true
-	l.logger.Warn("the spec's SQL raised an error, and clients load the table again: correct the spec or the data, then run `pgherald triggers apply`",
-		"table", r.Table, "sqlstate", r.SQLState)
+	l.seen[r.TableName()] = true
+	l.logger.Warn("the spec's SQL raised an error, and clients load the table again: correct the spec or the data, then run `pgherald apply`",
+		"table", r.TableName(), "sqlstate", r.SQLState)
 }

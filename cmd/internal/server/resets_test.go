@@ -15,7 +15,7 @@ func TestResetLog(t *testing.T) {
 	log := resetLog{logger: slog.New(slog.NewTextHandler(&out, nil))}
 	now := time.Now()
 	add := func(data string, at time.Time) {
-		log.add(readReset(&stream.Event{Data: []byte(data)}), at, now)
+		log.add(stream.ParseCollectionReset([]byte(data)), at, now)
 	}
 	lines := func(want int) {
 		t.Helper()

@@ -5,6 +5,7 @@
 //
 //   - New opens the socket and reads certificates and keys, but does not connect to the database. So a wrong
 //     setting or a port in use is an error before anything else happens.
+//   - Run waits for a database that is away, and answers clients meanwhile, so that none has to give up.
 //   - Run serves until its context ends, then drains, and returns when every goroutine that it started has
 //     ended. Streams receive events until the drain ends them.
 //   - Operators can reach the admin address from before Run connects to the database until it returns.
@@ -21,7 +22,7 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/pgherald/pgherald/api/auth"
+	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/api/metrics"
 )
 
@@ -33,6 +34,8 @@ type Options struct {
 	Level *slog.LevelVar
 	// Listener replaces Config.Listen.Addr with a socket that is already open.
 	Listener net.Listener
+	// Examine looks for what keeps events from clients, as pgherald doctor does; nil leaves it out.
+	Examine Examine
 }
 
 // Server is a server of pgherald. It runs once.
@@ -41,11 +44,12 @@ type Server struct {
 	logger *slog.Logger
 	level  *slog.LevelVar
 
+	examine  Examine
 	listener net.Listener
 	sockets  *sockets
-	http     *http.Server // its handler is set when the API exists
-	serve    func(net.Listener) error
-	tokens   *auth.JWT // nil if clients need no token
+	http     *httpServer
+	handler  *handler // of http
+	tokens   checker  // nil if clients need no token
 	metrics  *metrics.Metrics
 	ready    chan struct{}
 }
@@ -54,7 +58,7 @@ type Server struct {
 // closes the socket. If New returns an error, it has closed the socket, including Options.Listener.
 func New(ctx context.Context, config Config, options Options) (_ *Server, err error) {
 	s := &Server{
-		config: config, logger: options.Logger, level: options.Level, listener: options.Listener,
+		config: config, logger: options.Logger, level: options.Level, listener: options.Listener, examine: options.Examine,
 		metrics: metrics.New(Version()), ready: make(chan struct{}),
 	}
 	defer func() {
@@ -76,14 +80,13 @@ func New(ctx context.Context, config Config, options Options) (_ *Server, err er
 	if err := config.Tokens.validateAddress(s.listener.Addr()); err != nil {
 		return nil, err
 	}
-	if s.tokens, err = config.Tokens.checker(ctx, config.Limits.origins(), s.logger); err != nil {
+	if s.tokens, err = config.Tokens.checker(ctx, config.Limits.origins(), s.metrics, s.logger); err != nil {
 		return nil, err
 	}
 	s.sockets = newSockets(config.Limits.sockets(), s.metrics, s.logger)
-	if s.http, s.serve, err = config.Listen.httpServer(s.logger); err != nil {
+	if s.http, err = config.Listen.httpServer(s.sockets, config.Tuning.memory().total, s.logger); err != nil {
 		return nil, err
 	}
-	s.http.ConnState = s.sockets.changed
 	return s, nil
 }
 
@@ -95,7 +98,8 @@ func (s *Server) URL() string {
 // Ready returns a channel that is closed once the server serves clients and receives events.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// Run prepares the database, serves until ctx ends, and then drains. Call it once.
+// Run serves until ctx ends, and then drains. It waits for a database that is away, as Config.Database.Wait says, and
+// answers clients meanwhile: see api.Starting. Call it once.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.listener.Close()
 	stopAdmin, err := s.serveAdmin()
@@ -103,39 +107,47 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer stopAdmin()
-	if err := s.config.Database.prepare(ctx, s.logger); err != nil {
-		return err
-	}
-	p, err := s.openPipeline(ctx)
+	var w wait
+	starting := s.newStarting(&w)
+	holding, release := context.WithTimeout(ctx, startGrace)
+	defer release()
+	s.handler = newHandler(starting.Handler(), holding.Done())
+	s.http.handle(s.handler)
+	served, stop := s.serveHTTP()
+	defer stop()
+	r, err := s.awaitStart(ctx, &w)
 	if err != nil {
 		return err
 	}
-	defer p.close()
-	if err := s.serveClients(ctx, p); err != nil {
+	defer r.close()
+	if err := s.serveClients(ctx, r.pipeline, starting, served); err != nil {
 		return err
 	}
 	s.logger.Info("stopped")
 	return nil
 }
 
-// serveClients runs the pipeline and the HTTP server until ctx ends. The pipeline outlives ctx, since
-// streams receive events while they drain.
-func (s *Server) serveClients(ctx context.Context, p *pipeline) error {
-	stop := p.start(context.WithoutCancel(ctx))
-	defer stop()
-	if err := p.awaitLive(ctx); err != nil {
-		return err
+// serveHTTP serves clients in the background, with the handler of the moment. The channel receives the error with which
+// that ends. stop closes all connections and waits.
+func (s *Server) serveHTTP() (served <-chan error, stop func()) {
+	errs := make(chan error, 1)
+	watching, stopWatching := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { s.sockets.run(watching) })
+	running.Go(func() { errs <- s.http.serve(s.sockets.listener(s.config.Listen.wrap(s.listener))) })
+	return errs, func() {
+		_ = s.http.Close()
+		stopWatching()
+		running.Wait()
 	}
-	s.http.Handler = p.api.Handler()
-	s.sockets.limits.streams = p.api.TakenOver
-	served := make(chan error, 1)
-	go func() { served <- s.serve(s.sockets.listener(s.listener)) }()
-	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
-	var watcher sync.WaitGroup
-	watcher.Go(func() { s.sockets.run(watching) })
-	defer watcher.Wait()
-	defer stopWatching()
-	defer s.http.Close() // first: stop waits for the streams, and one may wait for its client to read
+}
+
+// serveClients serves the API until ctx ends. The pipeline outlives ctx, since streams receive events while they drain.
+func (s *Server) serveClients(ctx context.Context, p *pipeline, starting *api.Starting, served <-chan error) error {
+	defer s.http.Close() // before the pipeline stops, which waits for the streams: one may wait for its client to read
+	s.sockets.countStreams(p.api.TakenOver)
+	s.handler.replace(p.api.Handler())
+	starting.End()
 	s.logger.Info("serving", "url", s.URL(), "version", Version())
 	close(s.ready)
 	select {

@@ -64,6 +64,26 @@ func newSockets(limits socketLimits, m *metrics.Metrics, logger *slog.Logger) *s
 	}
 }
 
+// count returns the number of sockets that net/http serves.
+func (s *sockets) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
+// isTrusted reports whether a socket is that of a proxy, which has requests of many clients.
+func (s *sockets) isTrusted(conn net.Conn) bool {
+	remote, ok := conn.RemoteAddr().(*net.TCPAddr)
+	return ok && s.limits.proxies.Trusts(remote.AddrPort().Addr().Unmap())
+}
+
+// countStreams sets the function that counts the sockets that left net/http.
+func (s *sockets) countStreams(count func() int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits.streams = count
+}
+
 // listener returns l with the limits. The server that uses it must call changed for each change of a connection.
 func (s *sockets) listener(l net.Listener) net.Listener { return limitedListener{l, s} }
 

@@ -35,6 +35,11 @@ type socketServer struct {
 
 func newSocketServer(t *testing.T, limits socketLimits) *socketServer {
 	t.Helper()
+	return newSocketServerWith(t, limits, memoryWithoutCgroup)
+}
+
+func newSocketServerWith(t *testing.T, limits socketLimits, budget int64) *socketServer {
+	t.Helper()
 	s := &socketServer{T: t, metrics: metrics.New(""), busy: make(chan struct{}, 100), release: make(chan struct{})}
 	limits.streams = func() int { return int(s.streams.Load()) }
 	s.sockets = newSockets(limits, s.metrics, slog.New(slog.DiscardHandler))
@@ -43,20 +48,19 @@ func newSocketServer(t *testing.T, limits socketLimits) *socketServer {
 		t.Fatal(err)
 	}
 	s.addr = l.Addr().String()
-	server, serve, err := Listen{H2C: true}.httpServer(slog.New(slog.DiscardHandler))
+	server, err := Listen{H2C: true}.httpServer(s.sockets, budget, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server.handle(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/busy" {
 			s.busy <- struct{}{}
 			<-s.release
 		}
-	})
-	server.ConnState = s.sockets.changed
+	}))
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := serve(s.sockets.listener(l)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.serve(s.sockets.listener(l)); !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})

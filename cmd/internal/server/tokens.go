@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/db/control"
+	"github.com/pgherald/pgherald/triggers"
 )
 
 // minSecret is the least length of a secret in bytes, as package auth checks it.
@@ -21,20 +23,32 @@ const minSecret = 32
 // validate returns an error if settings for tokens are missing, contradict each other or are too weak. It also
 // does so for a setting that has no effect, because an operator may rely on it.
 func (t Tokens) validate() error {
-	if t.Auth == "jwt" {
-		return t.validateJWT()
-	}
-	if t.MaxLifetime != 0 {
-		return errors.New("--jwt-max-lifetime has no effect without --auth=jwt")
-	}
-	for _, s := range []struct{ flag, value string }{
-		{"jwt-secret", t.Secret}, {"jwt-secret-file", t.SecretFile}, {"jwt-keys", t.KeysFile}, {"jwt-jwks", t.JWKS},
-		{"jwt-issuer", t.Issuer}, {"jwt-audience", t.Audience}, {"grants-claim", t.GrantsClaim},
-		{"write-role", t.WriteRole}, {"publish-role", t.PublishRole}, {"operator-role", t.OperatorRole},
+	const jwt, forward = "jwt", "forward"
+	for _, s := range []struct {
+		flag  string
+		isSet bool
+		modes []string // in which the setting has an effect
+	}{
+		{"jwt-secret", t.Secret != "", []string{jwt}}, {"jwt-secret-file", t.SecretFile != "", []string{jwt}},
+		{"jwt-keys", t.KeysFile != "", []string{jwt}}, {"jwt-jwks", t.JWKS != "", []string{jwt}},
+		{"jwt-issuer", t.Issuer != "", []string{jwt}}, {"jwt-audience", t.Audience != "", []string{jwt}},
+		{"jwt-max-lifetime", t.MaxLifetime != 0, []string{jwt}},
+		{"auth-url", t.URL != "", []string{forward}}, {"auth-forward-headers", len(t.ForwardHeaders) > 0, []string{forward}},
+		{"auth-allow-http", t.AllowHTTP, []string{forward}}, {"grants-claim", t.GrantsClaim != "", []string{jwt, forward}},
+		{"write-role", t.WriteRole != "", []string{jwt, forward}}, {"publish-role", t.PublishRole != "", []string{jwt, forward}},
+		{"operator-role", t.OperatorRole != "", []string{jwt, forward}},
 	} {
-		if s.value != "" {
-			return fmt.Errorf("--%s has no effect without --auth=jwt", s.flag)
+		if s.isSet && !slices.Contains(s.modes, t.Auth) {
+			return fmt.Errorf("--%s has no effect without --auth=%s", s.flag, strings.Join(s.modes, " or --auth="))
 		}
+	}
+	switch {
+	case t.Auth == jwt:
+		return t.validateJWT()
+	case t.Auth == forward && t.URL == "":
+		return errors.New("--auth=forward needs --auth-url: the URL of your application that says whose session a request has")
+	case t.Auth == forward && t.AllowURLToken:
+		return errors.New("--allow-url-token has no effect with --auth=forward: a client that can send only a URL sends a ticket")
 	}
 	return nil
 }
@@ -66,14 +80,39 @@ func (t Tokens) validateAddress(addr net.Addr) error {
 		return nil
 	}
 	return fmt.Errorf("serve on %s: each client that reaches this address could read and write everything: "+
-		"check tokens with --auth=jwt, serve on 127.0.0.1, or set --insecure if a proxy in front authenticates clients", addr)
+		"check tokens with --auth=jwt, ask your application with --auth=forward, serve on 127.0.0.1, or set --insecure if a proxy in front authenticates clients", addr)
 }
 
-// checker returns the checker of tokens, nil if clients need none.
-func (t Tokens) checker(ctx context.Context, origins api.Origins, logger *slog.Logger) (*auth.JWT, error) {
-	if t.Auth == "none" {
-		return nil, nil
+// checker is an authenticator that runs until its context ends.
+type checker interface {
+	auth.Authenticator
+	Run(ctx context.Context)
+}
+
+// checker returns the authenticator of clients, nil if they need no token.
+func (t Tokens) checker(ctx context.Context, origins api.Origins, meter auth.ForwardMeter, logger *slog.Logger) (checker, error) {
+	switch t.Auth {
+	case "none":
+		return nil, nil //nolint:nilnil // there is none
+	case "forward":
+		options := auth.ForwardOptions{
+			URL: t.URL, AllowHTTP: t.AllowHTTP, Headers: t.ForwardHeaders, RolesClaim: t.RolesClaim, GrantsClaim: t.GrantsClaim,
+			Meter: meter, Logger: logger,
+		}
+		if origins.Credentials {
+			options.Origins = origins.Allowed
+		}
+		forward, err := auth.NewForward(options)
+		if err != nil {
+			return nil, fmt.Errorf("--auth-url: %w", err)
+		}
+		return forward, nil
 	}
+	return t.jwt(ctx, origins, logger)
+}
+
+// jwt returns the checker of JSON Web Tokens.
+func (t Tokens) jwt(ctx context.Context, origins api.Origins, logger *slog.Logger) (checker, error) {
 	options := auth.Options{
 		Secret: []byte(t.Secret), JWKS: t.JWKS, Methods: t.Methods, Issuer: t.Issuer, Audience: t.Audience,
 		Leeway: t.Leeway, MaxLifetime: t.MaxLifetime, RolesClaim: t.RolesClaim, GrantsClaim: t.GrantsClaim, AllowURLToken: t.AllowURLToken, Logger: logger,
@@ -94,62 +133,22 @@ func (t Tokens) checker(ctx context.Context, origins api.Origins, logger *slog.L
 			return nil, fmt.Errorf("read --jwt-keys: %w", err)
 		}
 	}
-	return auth.New(ctx, options)
+	checker, err := auth.New(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return checker, nil
 }
 
-// controlNotified passes on a notification of the control channel: new revocations, or the connection whose
-// renewal a server requests.
+// controlNotified passes on a notification of the control channel: new revocations, changed triggers, or the connection
+// whose renewal a server requests.
 func (p *pipeline) controlNotified(payload string) {
-	if payload == control.RevocationsPayload {
+	switch payload {
+	case control.RevocationsPayload:
 		p.api.RevocationsChanged()
-		return
+	case triggers.AppliedPayload:
+		p.watcher.applied()
+	default:
+		p.api.RenewalRequested(payload)
 	}
-	p.api.RenewalRequested(payload)
-}
-
-// renewals implements api.Renewals with the table of the database, as ticketStore does for tickets.
-type renewals struct{ *control.Renewals }
-
-func (s renewals) Request(ctx context.Context, connection string, rights []byte, id auth.Identity) error {
-	return s.Renewals.Request(ctx, connection, rights, control.Identity(id))
-}
-
-func (s renewals) Answer(ctx context.Context, connection string, rights []byte, end time.Time, renew func(auth.Identity) bool) error {
-	return s.Renewals.Answer(ctx, connection, rights, end, func(id control.Identity) bool { return renew(auth.Identity(id)) })
-}
-
-// revocationStore implements auth.RevocationStore with the table of the database.
-type revocationStore struct {
-	revocations *control.Revocations
-	lifetime    time.Duration // of a token; 0 if that is not limited
-}
-
-func (s revocationStore) Revoke(ctx context.Context, v auth.Revocation, expires time.Time) error {
-	return s.revocations.Revoke(ctx, control.Revocation(v), expires)
-}
-
-func (s revocationStore) Read(ctx context.Context, since uint64) ([]auth.Revocation, uint64, error) {
-	rows, next, err := s.revocations.Read(ctx, since)
-	list := make([]auth.Revocation, len(rows))
-	for i, row := range rows {
-		list[i] = auth.Revocation(row)
-	}
-	return list, next, err
-}
-
-func (s revocationStore) Prune(ctx context.Context) error {
-	return s.revocations.Prune(ctx, s.lifetime)
-}
-
-// ticketStore implements auth.TicketStore with the tickets of the database. It converts between the Identity
-// types of packages auth and control, which do not import each other.
-type ticketStore struct{ tickets *control.Tickets }
-
-func (s ticketStore) Issue(ctx context.Context, hash []byte, id auth.Identity, lifetime time.Duration) (time.Time, error) {
-	return s.tickets.Issue(ctx, hash, control.Identity(id), lifetime)
-}
-
-func (s ticketStore) Redeem(ctx context.Context, hash []byte) (auth.Identity, bool, error) {
-	id, valid, err := s.tickets.Redeem(ctx, hash)
-	return auth.Identity(id), valid, err
 }

@@ -18,7 +18,11 @@ import (
 // applyTriggers installs the triggers of the spec. A table that cannot be watched does not keep the others from
 // being served: the watcher reports it. Nor does a newer spec: the server serves what that one has installed.
 func (d Database) applyTriggers(ctx context.Context, conn *pgx.Conn, spec triggers.Spec, logger *slog.Logger) error {
-	changes, err := triggers.Apply(ctx, conn, spec, triggers.Partial(), triggers.LockTimeout(d.LockTimeout), LogWaits(logger))
+	var notes []triggers.Note
+	changes, err := triggers.Apply(ctx, conn, spec, triggers.Partial(), triggers.LockTimeout(d.LockTimeout), LogWaits(logger), triggers.Notes(&notes))
+	for _, line := range triggers.Summarize(notes) {
+		logger.Info("tables differ from the defaults", "difference", line)
+	}
 	for _, change := range changes {
 		logger.Debug("trigger changed", "change", change)
 	}
@@ -37,7 +41,7 @@ func (d Database) applyTriggers(ctx context.Context, conn *pgx.Conn, spec trigge
 // refuseExample returns an error if no spec was named, and the database has the triggers of other specs but not those
 // of the example: --spec is missing. To migrate would add the example's tables to the database.
 func (d Database) refuseExample(ctx context.Context, conn *pgx.Conn) error {
-	if d.Spec != "" {
+	if !d.IsExample() {
 		return nil
 	}
 	list, err := triggers.List(ctx, conn)
@@ -57,8 +61,8 @@ func (d Database) refuseExample(ctx context.Context, conn *pgx.Conn) error {
 		return nil
 	}
 	slices.Sort(others)
-	return fmt.Errorf("find the spec to serve: --spec is not set, and the database has the triggers of other specs (%s; pgherald triggers list shows them): "+
-		"set --spec to one of their files; to add the example's tables, run pgherald migrate up and pgherald triggers apply first",
+	return fmt.Errorf("find the spec to serve: neither --spec nor --tables is set, and the database has the triggers of other specs (%s; pgherald list shows them): "+
+		"set --spec to one of their files, or --tables; to add the example's tables, run pgherald migrate up and pgherald apply first",
 		strings.Join(slices.Compact(others), ", "))
 }
 
@@ -97,5 +101,5 @@ func checkTriggers(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) erro
 	for _, d := range drift {
 		errs = append(errs, errors.New(d.String()))
 	}
-	return errors.Join(append(errs, errors.New("nothing of the spec is installed: run pgherald triggers apply"))...)
+	return errors.Join(append(errs, errors.New("nothing of the spec is installed: run pgherald apply"))...)
 }

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/migrations"
 	"github.com/pgherald/pgherald/stream/status"
 	"github.com/pgherald/pgherald/triggers"
 )
@@ -18,7 +21,7 @@ const (
 	// checkTimeout bounds one check of the triggers.
 	checkTimeout = 30 * time.Second
 
-	// minCheckInterval is the shortest time between two checks, however often wake is called.
+	// minCheckInterval is the shortest time between two checks that wake causes, however often it is called.
 	minCheckInterval = 5 * time.Second
 
 	// reminderInterval is the time after which the log output repeats drift that lasts.
@@ -31,15 +34,35 @@ const (
 // watcher compares the triggers with the spec while the server serves, and reports the difference.
 type watcher struct {
 	pool      *pgxpool.Pool
+	spec      triggers.Spec
 	inspector *triggers.Inspector
 	interval  time.Duration
 	logger    *slog.Logger
 	woken     chan struct{} // holds one element if a check is due soon
+	requested chan struct{} // the same, if somewhat sooner
+	forgot    time.Time     // when a wake last made the inspector forget
 
-	mu      sync.Mutex
-	status  status.Triggers
-	failing bool                    // whether the last check failed
-	since   map[triggers.Drift]seen // of the drift that the last check found
+	// reload reads the spec again, and follow makes the server show what an apply has changed; it reports whether the spec is
+	// the one that was applied last. mayGrow says that the watcher itself may let events show new columns. They are set before
+	// Run.
+	reload    func() (triggers.Spec, []migrations.Set, error)
+	follow    func(context.Context, *pgx.Conn, triggers.Spec) (isCurrent bool, err error)
+	mayGrow   bool
+	behind    bool        // whether follow is due
+	isCurrent bool        // what follow returned last
+	followed  string      // the state of the triggers that follow has seen
+	isApplied atomic.Bool // whether an apply was notified since the last check began
+
+	isGrowthLeft bool      // whether the last growth left something out
+	grewAt       time.Time // when it ended
+
+	mu           sync.Mutex
+	brokenTables []string             // see broken
+	mended       map[string]time.Time // when these were last taken to be mended
+	look         look
+	status       status.Triggers
+	failing      bool                    // whether the last check failed
+	since        map[triggers.Drift]seen // of the drift that the last check found
 }
 
 // seen says when a drift was first found, and last logged.
@@ -47,7 +70,9 @@ type seen struct{ first, logged time.Time }
 
 func newWatcher(pool *pgxpool.Pool, spec triggers.Spec, interval time.Duration, logger *slog.Logger) *watcher {
 	return &watcher{
-		pool: pool, inspector: triggers.NewInspector(spec), interval: interval, logger: logger, woken: make(chan struct{}, 1),
+		pool: pool, spec: spec, inspector: triggers.NewInspector(spec), interval: interval, logger: logger,
+		woken: make(chan struct{}, 1), requested: make(chan struct{}, 1), look: look{next: make(chan struct{})},
+		mended: make(map[string]time.Time),
 		status: status.Triggers{Drift: []status.TriggerDrift{}, Kinds: countKinds(nil)},
 	}
 }
@@ -71,39 +96,18 @@ func (w *watcher) Status() status.Triggers {
 func (w *watcher) Run(ctx context.Context) {
 	interval := time.NewTicker(w.interval)
 	defer interval.Stop()
-	var forgot time.Time
 	for {
 		w.check(ctx)
-		if !w.rest(ctx) {
+		if !w.pause(ctx, interval.C) {
 			return
 		}
-		select {
-		case <-interval.C:
-		case <-w.woken:
-			if time.Since(forgot) >= w.interval { // a trigger may fail for every row
-				w.inspector.Forget() // what it could not do may depend on more than its table
-				forgot = time.Now()
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// rest waits between two checks. It reports false if ctx has ended.
-func (w *watcher) rest(ctx context.Context) bool {
-	rest := time.NewTimer(min(minCheckInterval, w.interval))
-	defer rest.Stop()
-	select {
-	case <-rest.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
 func (w *watcher) check(ctx context.Context) {
+	began := time.Now()
 	found, err := w.inspect(ctx)
+	w.endLook(began, w.isCurrent, err == nil && !w.behind)
 	if ctx.Err() != nil {
 		return
 	}
@@ -139,7 +143,7 @@ func (w *watcher) inspect(ctx context.Context) (found triggers.Inspection, err e
 		return found, fmt.Errorf("connect to check the triggers: %w", err)
 	}
 	defer conn.Release()
-	found, err = w.inspector.Inspect(ctx, conn.Conn())
+	found, err = w.inspectWith(ctx, conn.Conn())
 	return found, db.Explain(err)
 }
 
@@ -179,6 +183,10 @@ func (w *watcher) log(d triggers.Drift) {
 	attrs := []any{"table", tableOf(d), "kind", string(d.Kind), "problem", d.Message, "remedy", d.Remedy}
 	if d.Kind.IsWarning() {
 		w.logger.Warn("watched table needs attention", attrs...)
+		return
+	}
+	if d.Kind.IsGrowth() {
+		w.logger.Warn("tables have grown since the last apply", attrs...)
 		return
 	}
 	w.logger.Error("triggers differ from the spec", attrs...)

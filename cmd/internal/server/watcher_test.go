@@ -3,8 +3,11 @@ package server
 import (
 	"bytes"
 	"log/slog"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pgherald/pgherald/triggers"
@@ -60,4 +63,52 @@ func TestWatcherBoundsItsList(t *testing.T) {
 	if n := strings.Count(log.String(), "\n"); n != maxListedDrift || len(w.Status().Drift) != maxListedDrift || w.Status().Kinds["missing"] != 1000 {
 		t.Errorf("%d lines, %d listed, %d counted", n, len(w.Status().Drift), w.Status().Kinds["missing"])
 	}
+}
+
+// A table that cannot be mended is tried once in an interval, and after a change of the catalog, however often it is written to.
+func TestWatcherMendsOnceInAnInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatcher(nil, triggers.Spec{}, time.Minute, slog.New(slog.DiscardHandler))
+		breaks := func(table string, isLookedFor bool) {
+			t.Helper()
+			w.broken(table)
+			select {
+			case <-w.requested:
+				if !isLookedFor {
+					t.Errorf("a write to %s wakes the watcher", table)
+				}
+			default:
+				if isLookedFor {
+					t.Errorf("a write to %s does not wake the watcher", table)
+				}
+			}
+		}
+		mends := func(hasChanged bool, want ...string) {
+			t.Helper()
+			if due := w.takeBroken(hasChanged); !slices.Equal(due, want) {
+				t.Errorf("mends %v, want %v", due, want)
+			}
+		}
+		breaks("public.orders", true)
+		mends(false, "public.orders")
+		for range 50 {
+			time.Sleep(time.Second) // of the bubble
+			breaks("public.orders", false)
+			mends(false)
+		}
+		breaks("public.items", true)
+		mends(false, "public.items")
+		mends(true, "public.orders")
+		mends(true)
+		time.Sleep(time.Minute)
+		breaks("public.orders", true)
+		mends(false, "public.orders")
+		for i := range 2 * maxMended {
+			breaks(strconv.Itoa(i), true)
+			mends(false, strconv.Itoa(i))
+		}
+		if len(w.mended) > maxMended+1 {
+			t.Errorf("%d tables are remembered", len(w.mended))
+		}
+	})
 }

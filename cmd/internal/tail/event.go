@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	pgherald "github.com/pgherald/pgherald/clients/go"
 )
 
 // timeLayout formats the time of an event, in local time.
@@ -30,9 +32,12 @@ func (f fields) text(name string) string {
 }
 
 // eventLine formats an event as a line of text: time, type, id of the row, and its main fields.
-func eventLine(e *envelope, l *line) string {
+func eventLine(e *pgherald.Event, l *line) string {
 	l.add(styleDim, time.UnixMilli(e.Timestamp).Format(timeLayout)).space()
 	l.add(typeStyle(e.Type), fmt.Sprintf("%-*s", typeColumns, e.Type)).add(styleNone, "  ")
+	if e.Op != "" {
+		l.add(styleBold, opOf(e)).space().add(styleDim, e.Key).space()
+	}
 	var f fields
 	if err := json.Unmarshal(e.Data, &f); err != nil {
 		return compactData(e, l)
@@ -46,6 +51,17 @@ func eventLine(e *envelope, l *line) string {
 		return compactData(e, l)
 	}
 	return l.String()
+}
+
+// opOf says how the event changes the rows that the stream selects.
+func opOf(e *pgherald.Event) string {
+	switch {
+	case e.Moved && e.Op == pgherald.OpInsert:
+		return "enters"
+	case e.Moved && e.Op == pgherald.OpDelete:
+		return "leaves"
+	}
+	return string(e.Op)
 }
 
 func typeStyle(kind string) style {
@@ -66,7 +82,7 @@ func typeStyle(kind string) style {
 }
 
 // compactData adds the data as JSON, for all other types.
-func compactData(e *envelope, l *line) string {
+func compactData(e *pgherald.Event, l *line) string {
 	var b bytes.Buffer
 	if err := json.Compact(&b, e.Data); err != nil { // absent data
 		return l.String()

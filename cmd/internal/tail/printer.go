@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/pgherald/pgherald/stream"
+	pgherald "github.com/pgherald/pgherald/clients/go"
 )
 
 // errCountReached ends the tail after Config.Count events.
@@ -39,7 +39,7 @@ func newPrinter(stdout, stderr io.Writer, o printOptions) *printer {
 }
 
 // event prints an event of the log. It returns errCountReached after the last requested one.
-func (p *printer) event(e *envelope) error {
+func (p *printer) event(e *pgherald.Event) error {
 	var err error
 	if p.json {
 		err = p.envelope(e)
@@ -56,14 +56,14 @@ func (p *printer) event(e *envelope) error {
 	return nil
 }
 
-func (p *printer) envelope(e *envelope) error {
-	_, err := io.WriteString(p.out, plainJSON(e.Raw)+"\n")
+func (p *printer) envelope(e *pgherald.Event) error {
+	_, err := io.WriteString(p.out, plainJSON(string(e.Raw))+"\n")
 	return err
 }
 
 // printDay prints the day of an event if it differs from that of the last one, as event lines have only
 // the time.
-func (p *printer) printDay(e *envelope) {
+func (p *printer) printDay(e *pgherald.Event) {
 	if day := time.UnixMilli(e.Timestamp).Format(time.DateOnly); day != p.day {
 		p.day = day
 		p.status("%s:", day)
@@ -71,11 +71,11 @@ func (p *printer) printDay(e *envelope) {
 }
 
 // control prints a control event, if the options select it.
-func (p *printer) control(e *envelope) error {
-	if e.Type == stream.TypeHeartbeat {
+func (p *printer) control(e *pgherald.Event) error {
+	if e.IsHeartbeat {
 		return p.heartbeat(e)
 	}
-	p.status("%s", syncText(syncOf(e)))
+	p.status("%s", syncText(e.Sync))
 	if p.json && p.syncs {
 		if err := p.envelope(e); err != nil {
 			return fmt.Errorf("write the sync event to stdout: %w", err)
@@ -84,7 +84,7 @@ func (p *printer) control(e *envelope) error {
 	return nil
 }
 
-func (p *printer) heartbeat(e *envelope) error {
+func (p *printer) heartbeat(e *pgherald.Event) error {
 	switch {
 	case !p.heartbeats:
 		return nil
@@ -97,18 +97,22 @@ func (p *printer) heartbeat(e *envelope) error {
 }
 
 // syncText explains a sync event.
-func syncText(s stream.Sync) string {
+func syncText(s *pgherald.Sync) string {
 	switch s.Mode {
-	case stream.ModeLive:
+	case pgherald.ModeLive:
 		return "live: events from now on"
-	case stream.ModeResumed:
+	case pgherald.ModeResumed:
 		return resumedText(s.Events)
-	case stream.ModeReset:
+	case pgherald.ModeReset:
 		return "RESET: events may be missing before this line: " + resetText(s.Reason) + "; live from now on"
-	case stream.ModeDraining:
+	case pgherald.ModeStale:
+		return "STALE: the server has not read the database since " + plain(s.Since) + "; events may be late"
+	case pgherald.ModeExpired:
+		return "the token has expired"
+	case pgherald.ModeDraining:
 		return "the server is draining; reconnecting"
 	default:
-		return "sync " + string(s.Mode)
+		return "sync " + plain(string(s.Mode))
 	}
 }
 
@@ -125,20 +129,20 @@ func resumedText(events *int) string {
 	}
 }
 
-func resetText(reason stream.ResetReason) string {
+func resetText(reason string) string {
 	switch reason {
-	case stream.ResetMalformed:
+	case "malformed":
 		return "the cursor is not one of pgherald's"
-	case stream.ResetOtherLog:
+	case "other_log":
 		return "the cursor is from another log, or from before the database was restored or failed over"
-	case stream.ResetPruned:
+	case "pruned":
 		return "the cursor is older than the log"
-	case stream.ResetFuture:
+	case "future":
 		return "the cursor is ahead of the log"
 	case "":
 		return "the server gave no reason"
 	default:
-		return string(reason)
+		return plain(reason)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	pgherald "github.com/pgherald/pgherald/clients/go"
+	"github.com/pgherald/pgherald/clients/go/pgheraldtest"
 )
 
 func TestEventLine(t *testing.T) {
@@ -35,13 +38,32 @@ func TestEventLine(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			e := &envelope{Type: test.kind, Data: json.RawMessage(test.data), Timestamp: 1764000000123}
+			e := &pgherald.Event{Type: test.kind, Data: json.RawMessage(test.data), Timestamp: 1764000000123}
 			got := eventLine(e, newLine(0, false))
 			want := time.UnixMilli(1764000000123).Format("15:04:05") + ".123 " + test.want + "\n"
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// On a stream of collections, a line says what happens to which row.
+func TestEventLineOfACollection(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"type":"order_updated","data":{"id":7},"op":"update","key":"7"}`:              `order_updated       update 7 {"id":7}`,
+		`{"type":"order_updated","op":"delete","moved":true,"key":"7"}`:                 `order_updated       leaves 7 `,
+		`{"type":"order_updated","data":{"id":7},"op":"insert","moved":true,"key":"7"}`: `order_updated       enters 7 {"id":7}`,
+		`{"type":"table_truncated","data":{"table":"public.orders"},"op":"reset"}`:      `table_truncated     reset  {"table":"public.orders"}`,
+		`{"type":"a","op":"delete","key":"\u001b[2J"}`:                                  `a                   delete \u001b[2J `,
+	} {
+		var e pgherald.Event
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.TrimPrefix(eventLine(&e, newLine(0, false)), time.UnixMilli(0).Format("15:04:05")+".000 "); got != want+"\n" {
+			t.Errorf("%s:\ngot  %q\nwant %q", text, got, want+"\n")
+		}
 	}
 }
 
@@ -55,7 +77,7 @@ func TestOutputHasNoUnsafeCharacters(t *testing.T) {
 	}
 	raw := strings.NewReplacer(`\u001b`, `\u001b`, `\u2028`, "\u2028").Replace(string(data)) + "\n\xff"
 	for _, kind := range []string{"activity_updated", "custom" + hostile} {
-		e := &envelope{Type: kind, Data: data, Timestamp: 1764000000123}
+		e := &pgherald.Event{Type: kind, Data: data, Timestamp: 1764000000123}
 		for _, width := range []int{0, 40, 100} {
 			checkPlain(t, strings.TrimSuffix(eventLine(e, newLine(width, false)), "\n"))
 		}
@@ -113,30 +135,34 @@ func TestLineIsCutAtTheWidth(t *testing.T) {
 }
 
 func TestControlEventsFollowTheFlags(t *testing.T) {
-	stream := send(withID("c0", syncFrame(`{"mode":"live"}`)), withID("c0", heartbeatFrame), withID("c1", row(1)))
+	stream := pgheraldtest.Send(pgheraldtest.WithID("c0", pgheraldtest.Sync(`{"mode":"live"}`)), pgheraldtest.WithID("c0", pgheraldtest.Heartbeat()), pgheraldtest.WithID("c1", pgheraldtest.Row(1)))
 	tests := []struct {
-		name    string
-		options printOptions
-		stdout  int // lines
-		stderr  string
+		name   string
+		change func(*Config)
+		stdout int // lines
+		stderr string
 	}{
-		{"json", printOptions{json: true}, 1, "connecting, live"},
-		{"json, all", printOptions{json: true, syncs: true, heartbeats: true}, 3, "connecting, live"},
-		{"people", printOptions{}, 1, "connecting, live"},
-		{"people, heartbeats", printOptions{heartbeats: true}, 1, "connecting, live, heartbeat"},
-		{"people, quiet", printOptions{quiet: true, heartbeats: true}, 1, ""},
+		{"json", func(*Config) {}, 1, "connecting, live, to"},
+		{"json, all", func(c *Config) { c.Syncs, c.Heartbeats = true, true }, 3, "connecting, live, to"},
+		{"people", func(c *Config) { c.JSON = false }, 1, "connecting, live, 2025-11-24, to"},
+		{"people, heartbeats", func(c *Config) { c.JSON, c.Heartbeats = false, true }, 1, "connecting, live, heartbeat, 2025-11-24, to"},
+		{"people, quiet", func(c *Config) { c.JSON, c.Quiet, c.Heartbeats = false, true, true }, 1, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := &script{steps: []step{stream}}
-			test.options.count = 1
-			f := newRecordedFollower(t, s.serve(t), newHTTPClient(), test.options)
-			f.followAll(t)
-			if n := strings.Count(f.stdout.String(), "\n"); n != test.stdout {
-				t.Errorf("%d lines on stdout, want %d:\n%s", n, test.stdout, &f.stdout)
+			s := &pgheraldtest.Server{Steps: []pgheraldtest.Step{stream}}
+			var stdout, stderr strings.Builder
+			c := config(t, s, &stdout, &stderr)
+			c.Count = 1
+			test.change(&c)
+			if err := c.Run(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-			if got := firstWords(f.stderr.String()); got != test.stderr {
-				t.Errorf("the lines of stderr begin with %q, want %q:\n%s", got, test.stderr, &f.stderr)
+			if n := strings.Count(stdout.String(), "\n"); n != test.stdout {
+				t.Errorf("%d lines on stdout, want %d:\n%s", n, test.stdout, stdout.String())
+			}
+			if got := firstWords(stderr.String()); got != test.stderr {
+				t.Errorf("the lines of stderr begin with %q, want %q:\n%s", got, test.stderr, stderr.String())
 			}
 		})
 	}

@@ -3,9 +3,10 @@
 //
 // It reconnects as often as necessary:
 //
-//	follower ──► readFrames ──► onceFilter ──► printer ──► stdout: events
-//	 connects,    parses the     drops events   formats     stderr: status lines
-//	 resumes      SSE bytes      sent again
+//	clients/go ──► follower ──► printer ──► stdout: events
+//	 connects,                   formats     stderr: status lines
+//	 resumes, drops
+//	 events sent again
 //
 // It promises:
 //
@@ -22,7 +23,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,17 +61,13 @@ func (c Config) Run(ctx context.Context) error {
 		width:       widthOf(c.Stdout),
 		now:         time.Now,
 	})
-	f := &follower{
-		client: newHTTPClient(),
-		url:    c.URL,
-		header: c.Header,
-		idle:   c.IdleTimeout,
-		out:    p,
-		jitter: func(d time.Duration) time.Duration { return rand.N(d) },
-		once:   newOnceFilter(),
+	f, err := newFollower(c, p)
+	if err != nil {
+		return err
 	}
-	err := f.follow(ctx)
-	p.resumeHint(f.cursor, f.once.hasPartial())
+	defer f.client.Close()
+	err = f.follow(ctx)
+	p.resumeHint(f.stream.Cursor(), f.stream.IsWithinTransaction())
 	if ctx.Err() != nil || errors.Is(err, errCountReached) {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pgherald/pgherald/clients/go/pgheraldtest"
 )
 
 func TestStreamURL(t *testing.T) {
@@ -54,9 +56,9 @@ func TestParseHeader(t *testing.T) {
 }
 
 // config returns the configuration of a tail of s.
-func config(t *testing.T, s *script, stdout, stderr io.Writer) Config {
+func config(t *testing.T, s *pgheraldtest.Server, stdout, stderr io.Writer) Config {
 	t.Helper()
-	u, err := url.Parse(s.serve(t) + eventsPath)
+	u, err := url.Parse(s.Serve(t) + eventsPath)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,15 +66,15 @@ func config(t *testing.T, s *script, stdout, stderr io.Writer) Config {
 }
 
 func TestRunPrintsHowToResume(t *testing.T) {
-	s := &script{steps: []step{send(withID("c0", syncFrame(`{"mode":"live"}`)), withID("c1", row(1)), row(2))}}
+	s := &pgheraldtest.Server{Steps: []pgheraldtest.Step{pgheraldtest.Send(pgheraldtest.WithID("c0", pgheraldtest.Sync(`{"mode":"live"}`)), pgheraldtest.WithID("c1", pgheraldtest.Row(1)), pgheraldtest.Row(2))}}
 	var stdout, stderr bytes.Buffer
 	c := config(t, s, &stdout, &stderr)
 	c.Header, c.Count = http.Header{"X-Test": {"1"}}, 2
 	if err := c.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if s.header.Get("X-Test") != "1" || strings.Count(stdout.String(), "\n") != 2 {
-		t.Errorf("request header %v, stdout:\n%s", s.header, &stdout)
+	if s.Header().Get("X-Test") != "1" || strings.Count(stdout.String(), "\n") != 2 {
+		t.Errorf("request header %v, stdout:\n%s", s.Header(), &stdout)
 	}
 	if !strings.Contains(stderr.String(), "--since=c1 (the last transaction is incomplete") {
 		t.Errorf("stderr does not contain the cursor:\n%s", &stderr)
@@ -80,12 +82,12 @@ func TestRunPrintsHowToResume(t *testing.T) {
 }
 
 func TestRunReturnsTheErrorOfStdout(t *testing.T) {
-	s := &script{steps: []step{send(withID("c1", row(1)))}}
+	s := &pgheraldtest.Server{Steps: []pgheraldtest.Step{pgheraldtest.Send(pgheraldtest.WithID("c1", pgheraldtest.Row(1)))}}
 	closed, w := io.Pipe()
 	closed.Close()
 	err := config(t, s, w, io.Discard).Run(t.Context())
-	if !errors.Is(err, io.ErrClosedPipe) || len(s.cursors) != 1 {
-		t.Errorf("Run = %v after %d requests", err, len(s.cursors))
+	if !errors.Is(err, io.ErrClosedPipe) || len(s.Cursors()) != 1 {
+		t.Errorf("Run = %v after %d requests", err, len(s.Cursors()))
 	}
 }
 

@@ -1,20 +1,28 @@
 import { Backoff } from "./backoff.js";
+import { lazyTransport } from "./lazy.js";
 import type { Debug } from "./debug.js";
 import { StreamError } from "./errors.js";
-import { streamURL, type ConnectionOptions } from "./options.js";
+import type { Sync } from "./events.js";
+import type { ConnectionOptions } from "./options.js";
+import { streamURL } from "./stream-url.js";
 import { Position } from "./position.js";
 import { Reader, type Delivery } from "./reader.js";
-import { Renewal } from "./renewal.js";
+import type { Renewal } from "./renewal.js";
 import type { Sink, Source, StreamStatus } from "./source.js";
 import { Tokens } from "./tokens.js";
-import { eventSourceTransport } from "./transport-eventsource.js";
 import { fetchTransport } from "./transport-fetch.js";
 import type { Transport } from "./transport.js";
 import { onPageReturn, type PageReturn } from "./page-return.js";
-import { Watchdog } from "./watchdog.js";
+import { silenceLimit, Watchdog } from "./watchdog.js";
 
 /** A connection that ends sooner than this, in milliseconds, counts as another failure. */
 const minUptime = 5000;
+
+/** The longest time between the beginning of a response and its first event, in milliseconds. */
+const maxMute = 10_000;
+
+const eventSource = lazyTransport(async () => (await import("./transport-eventsource.js")).eventSourceTransport);
+const poll = lazyTransport(async () => (await import("./transport-poll.js")).pollTransport);
 
 /**
  * A connection to the server that reconnects by itself.
@@ -23,13 +31,17 @@ const minUptime = 5000;
  *     closed ─────────────▶ connecting ──────────▶ open ◀─────────────────▶ reconnecting
  *        ▲                                                 first sync
  *        └──── close() or a fatal error, from every state
+ *
+ * Between open and stale the connection stays: the server says that it cannot read the database, or can again.
  */
 export class Connection implements Source {
   private readonly backoff: Backoff;
   private readonly transport: Transport;
+  private isMuted = false; // a proxy lets no stream through
+  private hasAnswer = false; // the current attempt
   private readonly watchdog = new Watchdog((silence) => this.onSilence(silence));
   private readonly tokens: Tokens;
-  private readonly renewal: Renewal | undefined;
+  private renewal: Renewal | undefined;
   private status: StreamStatus = "closed";
   private wasOpen = false;
   private openedAt = 0;
@@ -47,15 +59,8 @@ export class Connection implements Source {
     private readonly position = new Position(options.since ?? null),
   ) {
     this.backoff = new Backoff(options.backoff);
-    this.transport = options.transport === "eventsource" ? eventSourceTransport : fetchTransport;
+    this.transport = options.transport === "eventsource" ? eventSource : options.transport === "poll" ? poll : fetchTransport;
     this.tokens = new Tokens(options.token);
-    if (options.token) {
-      this.renewal = new Renewal(options.token, options, {
-        clockSkew: () => this.skew ?? 0,
-        reconnect: (why) => this.changeToken(why),
-        debug,
-      });
-    }
   }
 
   get cursor(): string | null {
@@ -114,6 +119,7 @@ export class Connection implements Source {
   private attempt(): void {
     this.abort();
     let isCurrent = true;
+    this.hasAnswer = false;
     this.abortAttempt = () => {
       isCurrent = false;
     };
@@ -139,11 +145,14 @@ export class Connection implements Source {
       duplicate: (cursor, id) => this.sink.duplicate(cursor, id),
       error: (error) => this.sink.error(error),
     });
-    const { headers = {}, credentials = "same-origin" } = this.options;
-    this.abortAttempt = this.transport(
-      { url, token, headers, credentials, wasOpen: this.wasOpen },
+    const { headers = {}, credentials = "same-origin", fetch = globalThis.fetch } = this.options;
+    const { isMuted } = this;
+    const patience = this.options.heartbeatTimeout ?? 70_000;
+    const close = (isMuted ? poll : this.transport)(
+      { url, token, headers, credentials, fetch, patience, wasOpen: this.wasOpen },
       {
-        bytesReceived: () => this.watchdog.touch(),
+        bytesReceived: () => this.onBytes(),
+        ...(isMuted && { streams: () => this.onStreams() }),
         retry: (milliseconds) => {
           this.backoff.retry = milliseconds;
         },
@@ -151,6 +160,23 @@ export class Connection implements Source {
         ended: (error) => this.onEnd(error, token !== null),
       },
     );
+    this.abortAttempt = () => {
+      reader.stop();
+      close();
+    };
+  }
+
+  /** Waits for the first event after the beginning of a response for a shorter time: the server sends both at once. */
+  private onBytes(): void {
+    if (this.hasAnswer) return this.watchdog.touch();
+    this.hasAnswer = true;
+    this.watchdog.watch(Math.min(maxMute, this.options.connectTimeout ?? 30_000));
+  }
+
+  private onStreams(): void {
+    this.debug("streams come through again");
+    this.isMuted = false;
+    this.attempt();
   }
 
   /** Returns the URL with the cursor as a parameter: the header Last-Event-ID would need a CORS preflight. */
@@ -170,9 +196,18 @@ export class Connection implements Source {
   }
 
   private onSync(delivery: Delivery & { kind: "sync" }): void {
-    const { mode } = delivery.event.data;
-    if (this.status !== "open" && mode !== "expired" && mode !== "draining") this.onOpen(delivery);
+    const { mode, since } = delivery.event.data;
+    const isOpen = this.status === "open" || this.status === "stale";
+    if (!isOpen && mode !== "expired" && mode !== "draining") this.onOpen(delivery);
     this.sink.deliver(delivery);
+    if (mode === "stale" && this.status === "open") {
+      this.debug(`stale: the server has not read the database since ${since}`);
+      this.setStatus("stale", null);
+    }
+    if (this.status === "stale" && (mode === "live" || mode === "resumed" || mode === "reset")) {
+      this.debug("the server reads the database again");
+      this.setStatus("open", null);
+    }
     if (mode === "reset") this.debug(`reset (${delivery.event.data.reason}): the server cannot resume at this cursor, everything must be fetched again`);
     if (mode === "draining") {
       this.debug("the server is draining");
@@ -192,14 +227,28 @@ export class Connection implements Source {
     this.wasOpen = true;
     this.openedAt = Date.now();
     this.tokens.reset();
-    this.watchdog.watch(this.options.heartbeatTimeout ?? 70_000);
-    this.renewal?.start(delivery.event.data);
+    this.watchdog.watch(silenceLimit(this.options, delivery.event.data));
+    if (this.options.token && delivery.event.data.expires !== undefined) {
+      this.renew(delivery.event.data, this.abortAttempt).catch((error) => this.debug("the code that renews tokens could not be loaded", error));
+    }
     this.debug(`open: ${delivery.event.data.mode}`, delivery.event.data);
-    this.setStatus("open", null);
+    this.setStatus(delivery.event.data.mode === "stale" ? "stale" : "open", null);
+  }
+
+  /** Renews the token before it expires. If the code for that cannot be loaded, the stream expires, and reconnects. */
+  private async renew(sync: Sync, attempt: unknown): Promise<void> {
+    const { Renewal } = await import("./renewal.js");
+    if (this.abortAttempt !== attempt) return; // it has ended meanwhile
+    this.renewal ??= new Renewal(this.options.token!, this.options, {
+      clockSkew: () => this.skew ?? 0,
+      reconnect: (why) => this.changeToken(why),
+      debug: this.debug,
+    });
+    this.renewal.start(sync);
   }
 
   private onEnd(error: StreamError | null, hadToken: boolean): void {
-    if (this.status === "open" && Date.now() - this.openedAt >= minUptime) this.backoff.reset();
+    if ((this.status === "open" || this.status === "stale") && Date.now() - this.openedAt >= minUptime) this.backoff.reset();
     if (error?.status === 401 && hadToken && this.tokens.markRejected()) {
       this.debug("the server rejected the token: getting another");
       return this.attempt();
@@ -230,7 +279,14 @@ export class Connection implements Source {
   }
 
   private onSilence(silence: number): void {
-    const message = this.status === "open" ? "no event or heartbeat arrived" : "the stream did not open";
+    const isOpen = this.status === "open" || this.status === "stale";
+    const canPoll = !isOpen && !this.isMuted && (this.options.transport ?? "auto") === "auto";
+    if (!isOpen) this.isMuted = canPoll; // in turns, since the server may be the reason
+    if (canPoll) {
+      this.debug("the stream did not open: asking for pages instead");
+      return this.attempt();
+    }
+    const message = isOpen ? "no event or heartbeat arrived" : "the stream did not open";
     this.onFailure(new StreamError(`${message} within ${Math.round(silence / 1000)} s`, { kind: "silent" }));
   }
 

@@ -4,6 +4,7 @@ export type ErrorKind =
   | "silent" // the connection is open but delivered nothing, not even a heartbeat
   | "http" // the response is not a stream
   | "token" // the token callback threw
+  | "reset" // events are missing, and no listener takes that
   | "protocol" // a frame is not an event
   | "setup"; // the options cannot work
 
@@ -52,15 +53,15 @@ const permanent = new Set([400, 401, 403, 405, 406, 410, 414, 431]);
 const transient = new Set([408, 425, 429]);
 
 /**
- * Converts a response that is not a stream to an error. A response that a proxy may send while the
+ * Converts a response that is not what was expected to an error. A response that a proxy may send while the
  * server is replaced (404, an HTML page) is fatal only if the stream has never been open.
  */
-export async function errorOfResponse(response: Response, wasOpen: boolean): Promise<StreamError> {
+export async function errorOfResponse(response: Response, wasOpen: boolean, expected = "text/event-stream"): Promise<StreamError> {
   const problem = await problemOf(response);
   const { status } = response;
   const fatal = response.ok ? !wasOpen : permanent.has(status) || (status < 500 && !transient.has(status) && !wasOpen);
   const detail = typeof problem?.detail === "string" ? `: ${problem.detail}` : "";
-  return new StreamError(describe(response) + detail, {
+  return new StreamError(describe(response, expected) + detail, {
     kind: "http",
     fatal,
     status,
@@ -70,10 +71,10 @@ export async function errorOfResponse(response: Response, wasOpen: boolean): Pro
   });
 }
 
-function describe(response: Response): string {
+function describe(response: Response, expected: string): string {
   if (response.ok) {
     const type = response.headers.get("Content-Type") ?? "no content type";
-    return `the server answered ${response.status} with ${type} instead of text/event-stream: check the url`;
+    return `the server answered ${response.status} with ${type} instead of ${expected}: check the url`;
   }
   return `the server answered ${response.status}${response.statusText && ` ${response.statusText}`}`;
 }
@@ -98,4 +99,9 @@ export function parseRetryAfter(value: string | null): number | undefined {
   if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
   const date = Date.parse(value);
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
+}
+
+/** Logs an error that is new and that no listener hears of: a query at module scope would hide why it has no data. */
+export function reportUnheard(error: Error | null, before: Error | null, isHeard: boolean): void {
+  if (error && error !== before && !isHeard) console.error(`pgherald: ${error.message}`);
 }

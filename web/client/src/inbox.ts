@@ -15,14 +15,21 @@ export class Inbox<Event> {
     this.scheduleFlush();
   }
 
+  get isEmpty(): boolean {
+    return this.events.length === 0;
+  }
+
   /** Flushes in the next animation frame, even if no event arrives. */
   scheduleFlush(): void {
-    this.cancel ??= schedule(() => {
-      this.cancel = undefined;
-      const { events, metas } = this;
-      this.clear();
-      this.flush(events, metas);
-    });
+    this.cancel ??= schedule(() => this.flushNow());
+  }
+
+  flushNow(): void {
+    this.cancel?.();
+    this.cancel = undefined;
+    const { events, metas } = this;
+    this.clear();
+    this.flush(events, metas);
   }
 
   /** Drops the collected events. A scheduled flush still runs. */

@@ -9,12 +9,18 @@ export type TokenCallback = (request: { reason: TokenReason }) => string | null 
 
 /** The filter and the other parameters of GET /api/events. Streams that differ in any of them share no connection. */
 export interface Selection {
+  /** Only changes of the rows of this collection, with their `collection`, `op`, `key` and `xid`; not with `types`. */
+  collection?: string;
+  /** Several of these at once, each as in "collection:orders;where.status=open", encoded; their names are their numbers. */
+  selections?: readonly string[];
   /** Only events of these types. */
   types?: readonly string[];
   /** Only events about the rows with these keys. */
   key?: string | readonly string[];
   /** Only events whose payload has these values. All fields must match; one value of a field is enough. */
-  where?: Readonly<Record<string, string | readonly string[]>>;
+  where?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** With `collection`: groups of which one condition must hold, as in "(status.eq.open,total.gt.100)". */
+  any?: string | readonly string[];
   /** The name for presence, on a server without authentication. */
   user?: string;
   /** The window in which the server collects events and sends them as one, as in "250ms". */
@@ -29,11 +35,14 @@ export interface ConnectionOptions extends Selection {
   url?: string | URL;
   /** Start after this cursor, such as the one of a list. Without it the stream starts with new events. */
   since?: string | null;
-  /** "fetch" distinguishes errors and can send a token; "eventsource" uses the browser's EventSource. Default "auto": fetch. */
-  transport?: "auto" | "fetch" | "eventsource";
+  /**
+   * "fetch" distinguishes errors and can send a token; "eventsource" uses the browser's EventSource; "poll" asks for one
+   * page of events after another. Default "auto": fetch, and poll while a proxy lets no stream through.
+   */
+  transport?: "auto" | "fetch" | "eventsource" | "poll";
   /**
    * One connection for all tabs of this browser that open the same stream. Default true where the
-   * browser supports it and there is no token. With a token, name the group, for example with the
+   * browser supports it and there is neither a token nor headers. With a token, name the group, for example with the
    * user's id: tabs of different users must not receive each other's events.
    */
   shared?: boolean | string;
@@ -41,7 +50,9 @@ export interface ConnectionOptions extends Selection {
   /** Further request headers; not with transport "eventsource". */
   headers?: Readonly<Record<string, string>>;
   credentials?: RequestCredentials;
-  /** The silence after which the connection counts as dead, in milliseconds. The server sends a heartbeat every 30 s. Default 70000. */
+  /** Replaces the global fetch. */
+  fetch?: typeof globalThis.fetch;
+  /** The silence after which the connection counts as dead, in milliseconds. Default 70000. It is 2.5 times the server's heartbeat and 2 s if that is shorter. */
   heartbeatTimeout?: number;
   /** The longest time until the stream is open, in milliseconds. Default 30000. */
   connectTimeout?: number;
@@ -55,8 +66,8 @@ const batchWindow = /^\d+(\.\d+)?(ms|s)$/;
 /** Throws a TypeError if the options cannot work. Its message says how to correct them. */
 export function checkOptions(options: ConnectionOptions): void {
   const { transport = "auto", headers, batch, heartbeatTimeout } = options;
-  if (!["auto", "fetch", "eventsource"].includes(transport)) {
-    throw new TypeError(`transport must be "auto", "fetch" or "eventsource", not ${JSON.stringify(transport)}`);
+  if (!["auto", "fetch", "eventsource", "poll"].includes(transport)) {
+    throw new TypeError(`transport must be "auto", "fetch", "eventsource" or "poll", not ${JSON.stringify(transport)}`);
   }
   if (transport === "eventsource" && headers && Object.keys(headers).length > 0) {
     throw new TypeError('an EventSource cannot send headers: leave them out, or use transport: "fetch"');
@@ -72,31 +83,12 @@ export function checkOptions(options: ConnectionOptions): void {
   }
 }
 
-/** Returns the stream's absolute URL with its filter, without a cursor. Streams with equal URLs can share a connection. */
-export function streamURL(options: ConnectionOptions): URL {
-  const url = new URL(resolve(options.url ?? "/api/events"));
-  const { searchParams } = url;
-  if (options.types?.length) searchParams.set("types", [...options.types].sort().join(","));
-  for (const key of list(options.key)) searchParams.append("key", key);
-  for (const [field, values] of Object.entries(options.where ?? {}).sort()) {
-    for (const value of list(values)) searchParams.append(`where.${field}`, value);
-  }
-  if (options.user !== undefined) searchParams.set("user", options.user);
-  if (options.batch !== undefined) searchParams.set("batch", options.batch);
-  if (options.conflate) searchParams.set("conflate", "1");
-  return url;
-}
-
-function resolve(url: string | URL): URL {
+/** Returns the absolute URL. Throws a TypeError if there is no page to resolve a relative one against. */
+export function resolve(url: string | URL): URL {
   const base = typeof document === "undefined" ? globalThis.location?.href : document.baseURI;
   try {
     return new URL(url, base);
   } catch {
     throw new TypeError(`url ${JSON.stringify(String(url))} is relative, and there is no page to resolve it against: give an absolute one`);
   }
-}
-
-function list(value: string | readonly string[] | undefined): readonly string[] {
-  if (value === undefined) return [];
-  return typeof value === "string" ? [value] : [...value].sort();
 }

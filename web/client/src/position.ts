@@ -1,3 +1,5 @@
+import { Memory } from "./memory.js";
+
 /**
  * Tracks the position in the stream: the cursor after the last complete transaction, and the ids
  * received of an incomplete one. If the connection breaks within a transaction, the server sends
@@ -7,6 +9,7 @@ export class Position {
   cursor: string | null;
   private readonly partial = new Set<number>();
   private readonly resent = new Set<number>(); // delivered, and sent again after a reconnect
+  private readonly received = new Memory();
 
   constructor(cursor: string | null) {
     this.cursor = cursor;
@@ -15,6 +18,7 @@ export class Position {
   /** Records an event's id in the log. Returns false if the event was delivered before. */
   record(id: number | undefined): boolean {
     if (id === undefined) return true;
+    this.received.add(id);
     if (this.resent.delete(id) || this.partial.has(id)) {
       this.partial.add(id);
       return false;
@@ -36,6 +40,12 @@ export class Position {
     this.partial.clear();
   }
 
+  /** Expects events from before the cursor again. Returns false if it cannot recognize all of them. */
+  expectRepeats(): boolean {
+    for (const id of this.received) this.resent.add(id);
+    return !this.received.hasForgotten;
+  }
+
   /** Whether no transaction is incomplete. */
   get isAtBoundary(): boolean {
     return this.partial.size === 0;
@@ -51,8 +61,7 @@ export class Position {
   /** Goes to an unrelated cursor and forgets what was delivered. */
   move(cursor: string | null): void {
     this.cursor = cursor;
-    this.partial.clear();
-    this.resent.clear();
+    for (const ids of [this.partial, this.resent, this.received]) ids.clear();
   }
 }
 

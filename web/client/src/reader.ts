@@ -1,6 +1,7 @@
 import { StreamError } from "./errors.js";
 import type { Envelope, EventMeta, Heartbeat, Sync } from "./events.js";
 import type { Position } from "./position.js";
+import { textsOf } from "./texts.js";
 
 /** One item that was read from a stream. */
 export type Delivery =
@@ -17,13 +18,20 @@ export interface ReaderEvents {
 
 /** Converts the frames of one connection to deliveries and drops duplicates. */
 export class Reader {
+  private isSynced = false;
   private replaysLeft = 0; // replayed events that have yet to arrive
   private replayedUntil = -Infinity; // older events are replayed, where the server gave no number
+  private isStopped = false;
 
   constructor(
     private readonly position: Position,
     private readonly events: ReaderEvents,
   ) {}
+
+  /** Drops the rest of a batch, of which a listener has closed or moved the stream. */
+  stop(): void {
+    this.isStopped = true;
+  }
 
   frame(raw: string, id: string | null): void {
     const envelope = parse(raw);
@@ -32,7 +40,7 @@ export class Reader {
       if (id !== null) this.position.complete(id);
       return;
     }
-    if (envelope.type === "batch") return this.batch(envelope, id);
+    if (envelope.type === "batch") return this.batch(envelope, raw, id);
     if (envelope.id === undefined && envelope.type === "sync") return this.sync(envelope, raw, id);
     if (envelope.id === undefined && envelope.type === "heartbeat") return this.heartbeat(envelope, raw, id);
     this.event(envelope, raw, id);
@@ -46,19 +54,32 @@ export class Reader {
     else this.events.deliver({ kind: "event", event, meta: { cursor: id, raw, receivedAt: Date.now(), replayed } });
   }
 
-  private batch(envelope: Envelope, id: string | null): void {
+  private batch(envelope: Envelope, raw: string, id: string | null): void {
     const inside = (envelope.data as { events?: unknown } | null)?.events;
-    const events = Array.isArray(inside) ? inside.filter(isEnvelope) : [];
-    events.forEach((event, i) => this.event(event, JSON.stringify(event), i === events.length - 1 ? id : null));
-    if (events.length === 0 && id !== null) this.position.complete(id);
+    const all: unknown[] = Array.isArray(inside) ? inside : [];
+    const texts = textsOf(raw, ["data", "events"], all);
+    const last = all.findLastIndex(isEnvelope);
+    for (const [i, event] of all.entries()) {
+      if (this.isStopped) return; // the server sends it again
+      if (isEnvelope(event)) this.event(event, texts[i]!, i === last ? id : null);
+    }
+    if (last < 0 && id !== null) this.position.complete(id);
   }
 
   private sync(event: Envelope, raw: string, id: string | null): void {
-    const data = event.data as Sync;
+    let data = event.data as Sync;
+    const isFirst = !this.isSynced;
+    this.isSynced = true;
+    // A stale, and the live that ends it, change nothing about what has arrived.
+    if (!isFirst && (data.mode === "stale" || data.mode === "live")) {
+      if (id !== null) this.position.complete(id);
+      return this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });
+    }
+    this.position.interrupt(); // an incomplete transaction is sent again, from here or from another cursor
+    if (data.repeats && !this.position.expectRepeats()) data = { ...data, mode: "reset", reason: "repeats" };
     this.replaysLeft = data.mode === "resumed" ? (data.events ?? 0) : 0;
     this.replayedUntil = data.mode === "resumed" && data.events === undefined ? event.timestamp : -Infinity;
-    this.position.interrupt(); // an incomplete transaction is sent again, from here or from another cursor
-    if (data.mode === "reset") this.position.move(id);
+    if (data.mode === "reset") this.position.move(id ?? this.position.cursor);
     else if (id !== null) this.position.complete(id);
     this.events.deliver({ kind: "sync", event: { ...event, data }, meta: this.ownMeta(raw, id) });
   }

@@ -1,6 +1,7 @@
 import type { Debug } from "./debug.js";
 import type { Sync } from "./events.js";
-import { streamURL, type ConnectionOptions, type TokenCallback } from "./options.js";
+import type { ConnectionOptions, TokenCallback } from "./options.js";
+import { streamURL } from "./stream-url.js";
 
 /** The connection that a renewal serves. */
 export interface RenewalHost {
@@ -62,6 +63,7 @@ export class Renewal {
       if (abort.signal.aborted) return;
       const url = this.url(connection);
       const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` };
+      const { fetch = globalThis.fetch } = this.options;
       const response = await fetch(url, { method: "POST", headers, credentials: this.options.credentials ?? "same-origin", signal: abort.signal });
       const body = response.ok ? ((await response.json()) as { expires?: number }) : {};
       if (abort.signal.aborted) return;

@@ -2,8 +2,8 @@ import type { StreamError } from "./errors.js";
 import type { Delivery } from "./reader.js";
 import type { Role } from "./stats.js";
 
-/** The state of a stream. */
-export type StreamStatus = "connecting" | "open" | "reconnecting" | "closed";
+/** The state of a stream. "stale": connected, but the server cannot read the database at present; nothing will be lost. */
+export type StreamStatus = "connecting" | "open" | "stale" | "reconnecting" | "closed";
 
 /** Receives everything that a source produces. */
 export interface Sink {

@@ -19,6 +19,8 @@ export interface StreamStats {
   heartbeats: number;
   openedAt: number | null;
   lastEventAt: number | null;
+  /** While the status is "stale": when the server last read the database, by the server's clock. Otherwise null. */
+  staleSince: number | null;
   /** The time of the next attempt. */
   retryAt: number | null;
   /** By how much this clock is ahead of the server's, in milliseconds: the smallest difference seen. */
@@ -36,6 +38,7 @@ export function newStats(): StreamStats {
     heartbeats: 0,
     openedAt: null,
     lastEventAt: null,
+    staleSince: null,
     retryAt: null,
     clockSkew: null,
     role: "own",

@@ -17,6 +17,7 @@ export const eventSourceTransport: Transport = (request, events) => {
     events.ended(error);
   };
   const open = async () => {
+    if (typeof EventSource === "undefined") throw new StreamError('there is no EventSource here: leave out transport: "eventsource"', { kind: "setup", fatal: true });
     const url = request.token === null ? request.url : await withTicket(request, request.token, abort.signal);
     if (abort.signal.aborted) return;
     source = listen(url, request, events, (opened) => {
@@ -37,11 +38,9 @@ function listen(url: URL, request: TransportRequest, events: TransportEvents, fa
   const source = new EventSource(url, { withCredentials: request.credentials === "include" });
   let opened = false;
   let last = "";
-  source.onopen = () => {
-    opened = true;
-    events.bytesReceived();
-  };
+  source.onopen = () => events.bytesReceived();
   source.onmessage = (message: MessageEvent<string>) => {
+    opened = true; // not at onopen: a refusal that will pass is a stream that ends before its first event
     events.bytesReceived();
     // An EventSource repeats the last id on events without one. Each transaction has a new id.
     const id = message.lastEventId === last ? null : message.lastEventId;
@@ -59,6 +58,7 @@ async function withTicket(request: TransportRequest, token: string, signal: Abor
   const url = new URL(request.url);
   url.pathname = url.pathname.replace(/\/[^/]*\/?$/, "/tickets");
   url.search = "";
+  const { fetch } = request;
   const headers = { Authorization: `Bearer ${token}`, Accept: "application/json" };
   const response = await fetch(url, { method: "POST", headers, signal, credentials: request.credentials });
   if (!response.ok) throw await errorOfResponse(response, request.wasOpen);
@@ -72,8 +72,9 @@ async function withTicket(request: TransportRequest, token: string, signal: Abor
 async function explain(request: TransportRequest, url: URL, signal: AbortSignal): Promise<StreamError> {
   const unknown = (cause?: unknown) => new StreamError("the connection failed", { kind: "network", cause });
   if (url.searchParams.has("ticket")) return unknown();
+  const { fetch } = request;
   try {
-    const response = await fetch(url, { signal, credentials: request.credentials, cache: "no-store", headers: { Accept: "text/event-stream" } });
+    const response = await fetch(url, { signal, credentials: request.credentials, cache: "no-store", headers: { Accept: "text/event-stream, application/problem+json" } });
     if (response.ok && response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
       void response.body?.cancel().catch(() => {});
       return unknown();

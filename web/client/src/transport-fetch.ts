@@ -23,7 +23,8 @@ export const fetchTransport: Transport = (request, events) => {
 };
 
 async function read(request: TransportRequest, events: TransportEvents, signal: AbortSignal, isEnded: () => boolean): Promise<StreamError | null> {
-  const headers: Record<string, string> = { ...request.headers, Accept: "text/event-stream" };
+  const { fetch } = request; // a method call would give the browser's function another `this`
+  const headers: Record<string, string> = { ...request.headers, Accept: "text/event-stream, application/problem+json" };
   if (request.token !== null) headers.Authorization = `Bearer ${request.token}`;
   const response = await fetch(request.url, { headers, signal, credentials: request.credentials, cache: "no-store" });
   if (isEnded()) return null;

@@ -8,6 +8,8 @@ export interface TransportEvents {
   retry(milliseconds: number): void;
   /** Delivers the data of one event. `id` is null if the event has no id line. */
   frame(data: string, id: string | null): void;
+  /** Reports that a stream would work. Absent if there is none to go back to. */
+  streams?(): void;
   /** Reports the end of the connection; null if the server ended it normally. */
   ended(error: StreamError | null): void;
 }
@@ -18,6 +20,9 @@ export interface TransportRequest {
   token: string | null;
   headers: Readonly<Record<string, string>>;
   credentials: RequestCredentials;
+  fetch: typeof globalThis.fetch;
+  /** The longest silence, in milliseconds. */
+  patience: number;
   /** Whether the stream was open before: then an unexpected response may be temporary. */
   wasOpen: boolean;
 }

@@ -1,3 +1,17 @@
+import type { Sync } from "./events.js";
+import type { ConnectionOptions } from "./options.js";
+
+/** What may delay a heartbeat on its way, in milliseconds. */
+const heartbeatSlack = 2000;
+
+/**
+ * Returns how long nothing may arrive on a stream. At least two heartbeats are missing then, of a server that says how often they
+ * come. An EventSource shows events, but not that a large one is on its way.
+ */
+export function silenceLimit({ heartbeatTimeout = 70_000, transport }: ConnectionOptions, { heartbeat = 0 }: Sync): number {
+  return heartbeat > 0 && transport !== "eventsource" ? Math.min(heartbeatTimeout, 2.5 * heartbeat + heartbeatSlack) : heartbeatTimeout;
+}
+
 /** Detects that nothing arrives for too long. Timers of hidden pages run late, so `check` can be called as well. */
 export class Watchdog {
   private timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,5 +1,5 @@
 import { expect, it, vi } from "vitest";
-import { activities, type Activity } from "../src/index.js";
+import { activities, activitiesOf, type Activity } from "../src/activities/index.js";
 
 const fields = (id: string, more: object = {}) => ({
   id, category: "c", subcategory: "s", location: "Berlin", status: "open", reporter: "r", assignedTo: null, timestamp: `2026-01-0${id}`, ...more,
@@ -50,13 +50,36 @@ it("holds at most max rows", () => {
   expect([...apply(none, [created("1"), created("2"), created("3")]).keys()]).toEqual(["3", "2"]);
 });
 
+it("says when only the database knows which rows there are, or where", async () => {
+  const page = (ids: string[], next: string | null) => activitiesOf({ activities: ids.map((id) => ({ ...merged(id) })), cursor: "c", next }).data;
+  const merged = (id: string) => ({ ...fields(id), createdAt: `2026-01-0${id}`, updatedAt: "", latestUpdate: null });
+  const { apply, needsReload } = activities({ max: 3, query: { status: "open" } });
+  const whole = page(["3", "1"], null);
+  expect([needsReload(whole), needsReload(apply(whole, [deleted("3")]))]).toEqual([false, false]);
+  const cut = page(["4", "3", "2"], "p2");
+  expect(needsReload(cut)).toBe(false);
+  expect(needsReload(apply(cut, [deleted("3")]))).toBe(true); // row 1 follows
+  const grown = apply(apply(whole, [created("5"), created("6")]), [deleted("6")]);
+  expect([[...grown.keys()], needsReload(grown)]).toEqual([["5", "3"], true]); // row 1 was dropped
+  const moved = apply(whole, [updated("2")]); // created at an unknown time
+  expect([moved.has("2"), needsReload(moved), needsReload(apply(moved, [deleted("2")]))]).toEqual([true, true, true]);
+  const all = activities({ max: 3 });
+  expect([...all.apply(cut, [updated("1")]).keys()]).toEqual(["4", "3", "2"]); // older than those
+});
+
+it("keeps the newest first", () => {
+  const { apply } = activities();
+  const one = apply(none, [created("5"), created("7")]);
+  expect([...apply(one, [created("6"), created("8")]).keys()]).toEqual(["8", "7", "6", "5"]);
+});
+
 it("loads all pages, with the first page's cursor", async () => {
   const requests: string[] = [];
   const pages: Record<string, object> = {
     "": { activities: [{ ...fields("2"), timestamp: "t", createdAt: "t" }], cursor: "c1", next: "p 2" },
     "p 2": { activities: [fields("1")], cursor: "c2", next: null },
   };
-  vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
+  vi.stubGlobal("fetch", async (url: URL, init: RequestInit) => {
     requests.push(`${new URL(url).search} ${new Headers(init.headers).get("Authorization")}`);
     return Response.json(pages[new URL(url).searchParams.get("after") ?? ""]);
   });
@@ -65,6 +88,19 @@ it("loads all pages, with the first page's cursor", async () => {
   expect([[...data.keys()], cursor]).toEqual([["2", "1"], "c1"]);
   expect(data.get("2")).not.toHaveProperty("timestamp");
   expect(requests).toEqual(["?limit=500&status=a&status=b Bearer t", "?limit=500&status=a&status=b&after=p+2 Bearer t"]);
+});
+
+it("gets another token after a 401, and gives up on a relative address where there is no page", async () => {
+  const { signal } = new AbortController();
+  const sent: unknown[] = [];
+  vi.stubGlobal("fetch", async (_: URL, { headers }: RequestInit) => {
+    sent.push(new Headers(headers).get("Authorization"));
+    return sent.length === 1 ? new Response("", { status: 401 }) : Response.json({ activities: [], cursor: "c1", next: null });
+  });
+  const token = ({ reason }: { reason: string }) => reason;
+  await activities({ url: "http://pgherald.test/api/activities", token }).load({ signal });
+  expect(sent).toEqual(["Bearer connect", "Bearer rejected"]);
+  await expect(activities().load({ signal })).rejects.toMatchObject({ kind: "setup", fatal: true, message: expect.stringContaining("give an absolute one") });
 });
 
 it("distinguishes fatal from temporary errors", async () => {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { vi } from "vitest";
 
 /** A tab of the fake browser. The code of a dead tab keeps running, but its messages are not delivered. */
@@ -6,6 +7,7 @@ export interface Tab {
 }
 
 interface Request {
+  name: string;
   tab: Tab;
   granted: () => Promise<unknown>;
   resolve: (value: unknown) => void;
@@ -14,10 +16,13 @@ interface Request {
 
 /** Fakes the Web Locks and BroadcastChannel of one browser, with tabs that can die. */
 export class FakeBrowser {
-  /** The tab whose code runs. Set it before the code requests a lock or opens a channel. */
+  /** The tab whose code runs, outside of `run`. Set it before the code requests a lock or opens a channel. */
   current: Tab = { dead: false };
-  private holder: Request | undefined;
+  /** Makes postMessage throw. */
+  refuse: (data: unknown) => boolean = () => false;
+  private readonly holders = new Map<string, Request>();
   private queue: Request[] = [];
+  private readonly tabs = new AsyncLocalStorage<Tab>();
   private readonly channels = new Set<FakeChannel>();
 
   constructor(readonly delay: () => number = () => 0) {
@@ -27,29 +32,48 @@ export class FakeBrowser {
         super(browser, browser.channels, name);
       }
     });
-    Object.defineProperty(navigator, "locks", { configurable: true, value: { request: this.request.bind(this) } });
+    Object.defineProperty(navigator, "locks", { configurable: true, value: { request: this.request.bind(this), query: this.query.bind(this) } });
   }
 
-  get leader(): Tab | undefined {
-    return this.holder?.tab;
+  /** Runs code in a tab, with the timers that it sets. */
+  run<T>(tab: Tab, code: () => T): T {
+    return this.tabs.run(tab, code);
+  }
+
+  /** Lets timers run in the tabs that have set them. */
+  bindTimers(): void {
+    for (const name of ["setTimeout", "queueMicrotask"] as const) {
+      const original = globalThis[name] as (task: () => void, delay?: number) => unknown;
+      vi.stubGlobal(name, (task: () => void, delay?: number) => original(AsyncLocalStorage.bind(task), delay));
+    }
+  }
+
+  get tab(): Tab {
+    return this.tabs.getStore() ?? this.current;
   }
 
   /** Crashes a tab: the browser releases its lock and closes its channels. */
   kill(tab: Tab): void {
     tab.dead = true;
     this.queue = this.queue.filter((request) => request.tab !== tab);
-    if (this.holder?.tab === tab) {
-      this.holder = undefined;
-      this.grant();
+    for (const [name, { tab: holder }] of [...this.holders]) {
+      if (holder !== tab) continue;
+      this.holders.delete(name);
+      this.grant(name);
     }
   }
 
-  private request(_name: string, options: LockOptions, granted: () => Promise<unknown>): Promise<unknown> {
+  private async query(): Promise<LockManagerSnapshot> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return { held: [...this.holders.keys()].map((name) => ({ name, mode: "exclusive", clientId: "" })), pending: [] };
+  }
+
+  private request(name: string, options: LockOptions, granted: () => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const request: Request = { tab: this.current, granted, resolve, reject };
+      const request: Request = { name, tab: this.tab, granted, resolve, reject };
       if (options.steal) {
-        this.holder?.reject(new DOMException("stolen", "AbortError"));
-        this.holder = undefined;
+        this.holders.get(name)?.reject(new DOMException("stolen", "AbortError"));
+        this.holders.delete(name);
         this.queue.unshift(request);
       } else this.queue.push(request);
       options.signal?.addEventListener("abort", () => {
@@ -57,21 +81,22 @@ export class FakeBrowser {
         this.queue = this.queue.filter((other) => other !== request);
         reject(new DOMException("aborted", "AbortError"));
       });
-      setTimeout(() => this.grant(), 0);
+      setTimeout(() => this.grant(name), 0);
     });
   }
 
-  private grant(): void {
-    const next = this.holder ? undefined : this.queue.shift();
+  private grant(name: string): void {
+    const next = this.holders.has(name) ? undefined : this.queue.find((request) => request.name === name);
     if (!next) return;
-    this.holder = next;
+    this.queue = this.queue.filter((request) => request !== next);
+    this.holders.set(name, next);
     const release = () => {
       next.resolve(undefined);
-      if (this.holder !== next) return;
-      this.holder = undefined;
-      this.grant();
+      if (this.holders.get(name) !== next) return;
+      this.holders.delete(name);
+      this.grant(name);
     };
-    next.granted().then(release);
+    this.run(next.tab, next.granted).then(release);
   }
 }
 
@@ -87,12 +112,13 @@ class FakeChannel {
     private readonly all: Set<FakeChannel>,
     private readonly name: string,
   ) {
-    this.tab = browser.current;
+    this.tab = browser.tab;
     all.add(this);
   }
 
   postMessage(data: unknown): void {
     if (this.tab.dead || this.closed) return;
+    if (this.browser.refuse(data)) throw new DOMException("cannot be cloned", "DataCloneError");
     for (const other of this.all) {
       if (other === this || other.name !== this.name || other.closed) continue;
       const copy = structuredClone(data);
@@ -101,7 +127,7 @@ class FakeChannel {
       other.inbox.push(copy);
       setTimeout(() => {
         const first = other.inbox.shift();
-        if (!other.tab.dead && !other.closed) other.onmessage?.({ data: first });
+        if (!other.tab.dead && !other.closed) this.browser.run(other.tab, () => other.onmessage?.({ data: first }));
       }, other.clock - Date.now());
     }
   }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { createEventStream, type EventStream, type EventStreamOptions } from "../src/index.js";
 import { problem, ScriptedServer, settle } from "./server.js";
 
@@ -25,6 +25,8 @@ class FakeEventSource {
   }
 }
 
+beforeAll(() => import("../src/transport-eventsource.js"));
+
 const url = "http://pgherald.test/api/events";
 let server: ScriptedServer;
 let stream: EventStream;
@@ -38,7 +40,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   stream.close();
-  expect(last().closed).toBe(true);
+  expect(FakeEventSource.all.every(({ closed }) => closed)).toBe(true);
   vi.useRealTimers();
 });
 
@@ -76,6 +78,22 @@ it("repeats a refused request with fetch to learn the reason", async () => {
   expect(stream.status).toBe("closed");
 });
 
+it("learns why the server lets a stream that continues end at once", async () => {
+  await start();
+  last().onopen!();
+  last().send({ type: "sync", data: { mode: "live" }, timestamp: 1 }, "c0");
+  last().onerror!();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(last().url.searchParams.get("lastEventId")).toBe("c0");
+  server.script.push(problem(429, { code: "limit_user" }, { "Retry-After": "60" }));
+  last().onopen!();
+  last().onerror!();
+  await settle();
+  expect(stream.error).toMatchObject({ fatal: false, status: 429, code: "limit_user" });
+  await vi.advanceTimersByTimeAsync(50_000);
+  expect(FakeEventSource.all).toHaveLength(2);
+});
+
 it("retries if the server was unreachable", async () => {
   server.script.push(new TypeError("refused"));
   await start();
@@ -96,4 +114,14 @@ it("exchanges its token for a new ticket at each attempt", async () => {
   await settle();
   await vi.advanceTimersByTimeAsync(1000);
   expect(last().url.search).toBe("?ticket=t2");
+});
+
+it("gives up where there is no EventSource, such as in Node, and says why", async () => {
+  vi.stubGlobal("EventSource", undefined);
+  const errors: unknown[] = [];
+  stream = createEventStream({ url, transport: "eventsource", onError: (error) => errors.push(error) });
+  await settle();
+  expect(errors).toMatchObject([{ kind: "setup", fatal: true, message: expect.stringContaining("there is no EventSource here") }]);
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect([stream.status, errors.length]).toEqual(["closed", 1]);
 });

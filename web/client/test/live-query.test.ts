@@ -55,6 +55,39 @@ it("loads the list, and opens the stream at its cursor", async () => {
   expect(query.getSnapshot()).toMatchObject({ status: "open", stale: false });
 });
 
+it("says why it cannot load where no listener hears of it", async () => {
+  const logged = vi.spyOn(console, "error").mockImplementation(() => {});
+  query = createLiveQuery<string[]>({ load: () => Promise.reject(new TypeError("Failed to parse URL from /orders")), apply: (data) => data, stream: { url } });
+  await settle();
+  expect(logged.mock.calls).toEqual([["pgherald: Failed to parse URL from /orders"]]);
+  query.close();
+  query = createLiveQuery<string[]>({ load: () => Promise.reject(new TypeError("again")), apply: (data) => data, stream: { url }, autoStart: false });
+  query.subscribe(() => {});
+  query.start();
+  await settle();
+  expect(logged).toHaveBeenCalledTimes(1);
+});
+
+it("retries a list that is refused with a 401 while the stream is open, and gives up once the stream is closed", async () => {
+  await opened();
+  const refused = () => new StreamError("401", { kind: "http", fatal: true, status: 401 });
+  void query.refetch();
+  loads.at(-1)!.reject(refused());
+  await frame();
+  expect(query.getSnapshot()).toMatchObject({ data: ["a"], status: "open", error: { status: 401 } });
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(loads).toHaveLength(3);
+  await loaded(["b"], "c5");
+  expect(query.getSnapshot()).toMatchObject({ data: ["b"], error: null });
+  server.last.sync({ mode: "resumed", events: 0 }, "c5");
+  await frame();
+  query.stream.close();
+  void query.refetch();
+  loads.at(-1)!.reject(refused());
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([loads.length, query.getSnapshot().error]).toMatchObject([4, { status: 401 }]);
+});
+
 it("applies a burst of events in one change", async () => {
   const onEvents = vi.fn();
   await opened({ onEvents });
@@ -103,6 +136,29 @@ it("loads the list again after a reset, and continues at its cursor", async () =
   server.last.event(2, "c52");
   await frame();
   expect(query.getSnapshot()).toMatchObject({ data: ["new", "a2"], stale: false });
+});
+
+it("completes a load although resets come faster, and then loads again", async () => {
+  await opened();
+  await vi.advanceTimersByTimeAsync(10_000);
+  const reset = () => server.last.sync({ mode: "reset", reason: "pruned" }, "c50");
+  reset();
+  await settle();
+  expect(loads).toHaveLength(2);
+  await vi.advanceTimersByTimeAsync(2000);
+  reset();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect([loads.length, loads[1]!.signal.aborted]).toEqual([2, false]);
+  await loaded(["new"], "c51");
+  expect(query.getSnapshot()).toMatchObject({ data: ["new"], stale: true });
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(loads).toHaveLength(3);
+  await loaded(["newest"], "c52");
+  server.last.sync({ mode: "resumed", events: 0 }, "c52");
+  await frame();
+  expect(query.getSnapshot()).toMatchObject({ data: ["newest"], stale: false, loading: false });
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(loads).toHaveLength(3);
 });
 
 it("backs off from a server that resets at every cursor", async () => {
@@ -191,4 +247,25 @@ it("keeps its data when apply throws", async () => {
   await frame();
   expect(query.getSnapshot().data).toEqual(["a"]);
   expect(uncaught).toHaveLength(1);
+});
+
+it("does not load again after a fatal error, even if it does not know what the list has become", async () => {
+  await opened({ needsReload: (data) => data.includes("a1") });
+  await vi.advanceTimersByTimeAsync(10_000);
+  server.last.event(1, "c1");
+  await frame();
+  await frame();
+  expect(loads).toHaveLength(2);
+  loads[1]!.reject(new StreamError("forbidden", { kind: "http", fatal: true, status: 403 }));
+  await vi.advanceTimersByTimeAsync(50_000);
+  expect(loads).toHaveLength(2);
+  expect(query.getSnapshot()).toMatchObject({ data: ["a", "a1"], stale: true, error: { status: 403 } });
+});
+
+it("stays closed if a listener closes it at an event after which the list would be loaded again", async () => {
+  await opened({ onEvents: () => query.close() });
+  server.last.event(1, "c1", "table_truncated", { table: "public.assignments" });
+  await frame();
+  expect(loads).toHaveLength(1);
+  expect(query.getSnapshot()).toMatchObject({ status: "closed", loading: false });
 });

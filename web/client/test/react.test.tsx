@@ -3,8 +3,8 @@ import { act, StrictMode, useState, type ReactElement } from "react";
 import { createRoot, type Root } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Loaded } from "../src/index.js";
-import { useLiveQuery, useRealtimeUpdates, type RealtimeUpdates, type RealtimeUpdatesOptions, type UseLiveQuery, type UseLiveQueryOptions } from "../src/react/index.js";
+import { createClient, type Loaded } from "../src/index.js";
+import { ClientProvider, useCollection, useEvents, useLiveQuery, useRealtimeUpdates, useStatus, type RealtimeUpdates, type RealtimeUpdatesOptions, type UseCollection, type UseEvents, type UseLiveQuery, type UseLiveQueryOptions, type UseStatus } from "../src/react/index.js";
 import { ScriptedServer } from "./server.js";
 
 const url = "http://pgherald.test/api/events";
@@ -202,7 +202,7 @@ describe("useLiveQuery", () => {
     expect(server.lines[0]!.aborted).toBe(true);
     await loaded(["b"], "c5");
     expect(seen.data).toEqual(["b"]);
-    act(() => seen.refetch());
+    act(() => void seen.refetch());
     expect(loads).toHaveLength(3);
   });
 
@@ -215,9 +215,146 @@ describe("useLiveQuery", () => {
     expect(server.last.cursor).toBe("c7");
   });
 
+  it("takes that list for its key only", async () => {
+    const initial = { data: ["open ones"], cursor: "c7" };
+    await render(<StrictMode><Probe initial={initial} /></StrictMode>);
+    await render(<StrictMode><Probe initial={{ ...initial }} status="closed" /></StrictMode>);
+    expect(seen.data).toBeUndefined();
+    expect(loads.at(-1)!.status).toBe("closed");
+    await render(<StrictMode><Probe initial={{ data: ["waiting ones"], cursor: "c8" }} status="waiting" /></StrictMode>);
+    expect(seen.data).toEqual(["waiting ones"]);
+  });
+
   it("neither loads nor connects while disabled", async () => {
     await render(<Probe enabled={false} />);
     await pass();
     expect([loads.length, server.lines.length]).toEqual([0, 0]);
+  });
+});
+
+describe("useCollection", () => {
+  interface Order {
+    id: number;
+    status: string;
+  }
+  const client = createClient({ url: "http://pgherald.test" });
+  let seen: UseCollection<Order>;
+  let lists: string[];
+  const Orders = ({ status, enabled }: { status: string; enabled?: boolean }) => {
+    seen = useCollection<Order>("orders", { where: { status: { in: [status] } }, limit: 10, enabled });
+    return <p>{seen.data?.map(({ id }) => id).join() ?? "loading"}</p>;
+  };
+  const page = (status: string, enabled?: boolean) => (
+    <StrictMode><ClientProvider client={client}><Orders status={status} enabled={enabled} /></ClientProvider></StrictMode>
+  );
+  beforeEach(() => {
+    lists = [];
+    server.list = (url) => {
+      if (url.pathname === "/api/collections") return Response.json({ collections: [{ name: "orders", key: ["id"], fields: [{ name: "id" }, { name: "status" }], filter: [] }] });
+      const status = url.searchParams.get("where.status")!;
+      lists.push(status);
+      const row = { id: status.length, status };
+      return Response.json({ rows: [row], keys: [String(row.id)], cursor: `c${lists.length}`, next: null });
+    };
+  });
+
+  it("loads once under StrictMode, follows, and keeps its snapshot while nothing changes", async () => {
+    await render(page("open"));
+    await pass();
+    expect([lists, server.lines.length]).toEqual([["in.(open)"], 1]);
+    server.last.sync({ mode: "resumed", events: 0 }, "c1");
+    await pass();
+    expect(seen).toMatchObject({ status: "open", data: [{ id: 9 }], keys: ["9"], stale: false });
+    const before = seen;
+    await render(page("open")); // with a new object for `where`
+    expect(seen).toBe(before);
+    server.last.send({ id: 1, type: "order_created", data: { id: 3, status: "open" }, collection: "orders", op: "insert", key: "3", xid: "1", timestamp: 1 }, "c2");
+    await pass();
+    expect(seen.data!.map(({ id }) => id)).toEqual([3, 9]);
+    expect(server.lines).toHaveLength(1);
+  });
+
+  it("loads others when its filter changes, and closes the previous stream", async () => {
+    await render(page("open"));
+    await pass();
+    await render(page("closed"));
+    await pass();
+    expect(lists).toEqual(["in.(open)", "in.(closed)"]);
+    expect(server.lines.map(({ aborted }) => aborted)).toEqual([true, false]);
+    expect(seen.data).toEqual([{ id: 11, status: "in.(closed)" }]);
+    await act(() => seen.refetch());
+    expect(lists).toHaveLength(3);
+  });
+
+  it("neither loads nor connects while disabled or in server rendering", async () => {
+    await render(page("open", false));
+    await pass();
+    expect(renderToString(<Orders status="open" />)).toBe("<p>loading</p>");
+    expect([lists.length, server.lines.length]).toEqual([0, 0]);
+  });
+});
+
+describe("useEvents", () => {
+  const client = createClient({ url: "http://pgherald.test/base", token: () => "t" });
+  type Events = Record<"order_paid" | "a" | "b" | "c", { cents: number }>;
+  let seen: UseEvents<Events>;
+  let heard: string[];
+  const Feed = ({ types, name = "a", enabled }: { types: (keyof Events)[]; name?: string; enabled?: boolean }) => {
+    seen = useEvents<Events>({ types, history: 2, enabled, onEvent: (event) => heard.push(`${name} ${event.id}`) });
+    return <p>{seen.events.map(({ id }) => id).join() || seen.status}</p>;
+  };
+  const page = (feed: ReactElement) => <StrictMode><ClientProvider client={client}>{feed}</ClientProvider></StrictMode>;
+  beforeEach(() => {
+    heard = [];
+  });
+
+  it("opens one stream of its client, keeps the last events, and calls the newest function", async () => {
+    await render(page(<Feed types={["order_paid"]} />));
+    await open();
+    expect(server.lines.map(({ url }) => url.href)).toEqual(["http://pgherald.test/base/api/events?types=order_paid"]);
+    expect(server.last.headers.get("Authorization")).toBe("Bearer t");
+    await render(page(<Feed types={["order_paid"]} name="b" />));
+    for (let id = 1; id <= 3; id++) server.last.event(id, `c${id}`, "order_paid", { cents: id });
+    await pass();
+    expect(seen).toMatchObject({ isConnected: true, lastEvent: { data: { cents: 3 } }, events: [{ id: 2 }, { id: 3 }] });
+    expect([heard, server.lines.length]).toEqual([["b 1", "b 2", "b 3"], 1]);
+    act(() => seen.clear());
+    expect(seen.events).toEqual([]);
+  });
+
+  it("opens another when its filter changes, and none while disabled or on a server", async () => {
+    await render(page(<Feed types={["a"]} />));
+    await open();
+    await render(page(<Feed types={["b"]} />));
+    await pass();
+    expect(server.lines.map(({ url, aborted }) => [url.searchParams.get("types"), aborted])).toEqual([["a", true], ["b", false]]);
+    await render(page(<Feed types={["b"]} enabled={false} />));
+    await pass();
+    expect([seen.status, server.last.aborted]).toEqual(["closed", true]);
+    expect(renderToString(page(<Feed types={["c"]} />))).toBe("<p>connecting</p>");
+    expect(server.lines).toHaveLength(2);
+  });
+});
+
+describe("useStatus", () => {
+  it("shows the worst state of the client's collections and streams", async () => {
+    const client = createClient({ url: "http://pgherald.test" });
+    const Feed = () => <p>{useEvents({ types: ["a"] }).status}</p>;
+    let seen!: UseStatus;
+    const Mark = () => {
+      seen = useStatus();
+      return <p>{seen.status}</p>;
+    };
+    const page = (feed: ReactElement | null) => <StrictMode><ClientProvider client={client}><Mark />{feed}</ClientProvider></StrictMode>;
+    expect(renderToString(page(<Feed />))).toContain("<p>closed</p>");
+    await render(page(<Feed />));
+    await open();
+    expect(seen).toMatchObject({ status: "open", isConnected: true, error: null });
+    server.last.cut();
+    await pass();
+    expect(seen).toMatchObject({ status: "reconnecting", isConnected: false, error: { kind: "network" } });
+    await render(page(null));
+    await pass();
+    expect(seen).toMatchObject({ status: "closed", isConnected: false });
   });
 });

@@ -35,7 +35,7 @@ export class Line {
     this.write(`${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(envelope)}\n\n`);
   }
 
-  sync(data: object, id: string, timestamp = Date.now()): void {
+  sync(data: object, id?: string, timestamp = Date.now()): void {
     this.send({ type: "sync", data, timestamp }, id);
   }
 
@@ -73,6 +73,10 @@ export class ScriptedServer {
   readonly posts: { url: URL; headers: Headers }[] = [];
   /** The next responses; a stream when empty. */
   readonly script: Answer[] = [];
+  /** Answers the requests of lists. */
+  list: ((url: URL, headers: Headers) => Response | Promise<Response>) | undefined;
+  /** Refuses streams by their URL. */
+  refuseStream: (url: URL) => Response | undefined = () => undefined;
   post: (url: URL) => Response = () => new Response(null, { status: 404 });
 
   constructor() {
@@ -90,6 +94,9 @@ export class ScriptedServer {
       this.posts.push({ url, headers: new Headers(init.headers) });
       return this.post(url);
     }
+    if (this.list && url.pathname.startsWith("/api/collections")) return this.list(url, new Headers(init.headers));
+    const refusal = this.refuseStream(url);
+    if (refusal) return refusal;
     const line = new Line(url, init);
     this.lines.push(line);
     const answer = this.script.shift() ?? "stream";

@@ -1,62 +1,18 @@
 // @vitest-environment jsdom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { canShare, createEventStream, type EventStream, type EventStreamOptions } from "../src/index.js";
+import { loadSharing } from "../src/sources.js";
 import { FakeBrowser, type Tab } from "./browser.js";
-import { type Line, ScriptedServer, settle } from "./server.js";
+import { Log } from "./log.js";
+import { settle } from "./server.js";
 
 const url = "http://pgherald.test/api/events";
-
-/** A server with a log. A client receives the events after its cursor, and then the new ones. */
-class Log extends ScriptedServer {
-  readonly events: { id: number; cursor?: string }[] = [];
-  private served = new Map<Line, number>();
-
-  get head(): string {
-    return this.events.findLast((event) => event.cursor)?.cursor ?? "c0";
-  }
-
-  get connections(): number {
-    return [...this.served.keys()].filter((line) => !line.aborted).length;
-  }
-
-  write(ids: number[]): void {
-    for (const id of ids) this.events.push({ id, cursor: id === ids.at(-1) ? `c${id}` : undefined });
-  }
-
-  /** Sends pending events to the connected clients, at most `limit` to each. */
-  serve(limit = Infinity): void {
-    for (const line of this.lines) {
-      if (line.aborted) {
-        this.served.delete(line);
-        continue;
-      }
-      let at = this.served.get(line);
-      if (at === undefined) {
-        at = line.cursor === null || line.cursor === "c0" ? (line.cursor === null ? this.events.length : 0) : this.events.findIndex((event) => event.cursor === line.cursor) + 1;
-        line.sync(line.cursor === null ? { mode: "live" } : { mode: "resumed", events: this.events.length - at }, line.cursor ?? this.head);
-      }
-      const end = Math.min(this.events.length, at + limit);
-      for (const event of this.events.slice(at, end)) line.event(event.id, event.cursor);
-      this.served.set(line, end);
-    }
-  }
-
-  beat(): void {
-    for (const line of this.served.keys()) if (!line.aborted && this.served.get(line) === this.events.length) line.heartbeat(this.head);
-  }
-
-  cut(): void {
-    for (const line of this.served.keys()) {
-      if (!line.aborted) line.cut();
-      line.aborted = true;
-    }
-  }
-}
 
 let server: Log;
 let browser: FakeBrowser;
 let tabs: { tab: Tab; stream: EventStream; received: number[]; log: string[] }[];
 
+beforeAll(loadSharing);
 beforeEach(() => {
   vi.useFakeTimers();
   server = new Log();
@@ -189,7 +145,7 @@ describe("the tabs of a browser", () => {
     const other = tabs.find((tab) => tab !== leader)!;
     leader.tab.dead = true; // it holds the lock but sends nothing
     browser.current = other.tab;
-    await vi.advanceTimersByTimeAsync(90_000 + 4950);
+    await vi.advanceTimersByTimeAsync(8950); // 4 s of silence, and 5 s without an answer
     leader.tab.dead = false;
     await vi.advanceTimersByTimeAsync(80);
     server.write([1]);
@@ -201,14 +157,92 @@ describe("the tabs of a browser", () => {
     expect(leader.received).toEqual([1]);
   });
 
-  it("share only equal streams, and none with a token but without a group", async () => {
+  it("share only equal streams, and none with a token or headers but without a group", async () => {
     expect(canShare()).toBe(true);
     openTab({ types: ["a"] });
     openTab({ token: () => "t" });
     openTab({ shared: false });
+    openTab({ headers: { Authorization: "Bearer t" } });
     expect(() => createEventStream({ url, shared: true, token: () => "t" })).toThrow(/name the group/);
     await serveAll();
-    expect(tabs.map(({ stream }) => stream.stats.role).sort()).toEqual(["leader", "own", "own"]);
+    expect(tabs.map(({ stream }) => stream.stats.role).sort()).toEqual(["leader", "own", "own", "own"]);
+  });
+
+  it("lose nothing when a message cannot be posted", async () => {
+    for (let i = 0; i < 3; i++) openTab({ since: "c0" });
+    await serveAll();
+    browser.refuse = (data) => JSON.stringify(data).includes('"kind":"deliver"');
+    server.write([1, 2]);
+    await serveAll();
+    expect(tabs.find(({ stream }) => stream.stats.role === "leader")!.received).toEqual([1, 2]);
+    browser.refuse = () => false;
+    server.write([3]);
+    await serveAll();
+    server.write([4]);
+    await serveAll();
+    expect(tabs.map(({ received }) => received)).toEqual(Array(3).fill([1, 2, 3, 4]));
+    expect(server.connections).toBe(1);
+    browser.refuse = () => true;
+    server.write([5]);
+    await serveAll();
+    browser.refuse = () => false;
+    await serveAll(12_000); // the others do not hear from the leader, and one takes over
+    expect(tabs.map(({ received }) => received)).toEqual(Array(3).fill([1, 2, 3, 4, 5]));
+  });
+
+  it("lose nothing that could not be posted while one of them catches up", async () => {
+    openTab({ since: "c0" });
+    await serveAll();
+    for (const id of [1, 2, 3]) server.write([id]);
+    await serveAll();
+    const late = openTab({ since: "c0" });
+    await vi.advanceTimersByTimeAsync(5);
+    server.serve(1);
+    await vi.advanceTimersByTimeAsync(5);
+    expect(late.stream.stats.role).toBe("catching-up");
+    browser.refuse = (data) => JSON.stringify(data).includes('"kind":"deliver"');
+    server.write([4]);
+    server.serve(1);
+    await vi.advanceTimersByTimeAsync(5);
+    browser.refuse = () => false;
+    server.write([5]);
+    await serveAll();
+    expect(late.received).toEqual([1, 2, 3, 4, 5]);
+    expect(late.stream.stats.role).toBe("follower");
+  });
+
+  it("skip only the transaction within which they joined, also if they lose a message of it", async () => {
+    openTab({ since: "c0" });
+    await serveAll();
+    server.write([1, 2]);
+    server.serve(1);
+    await settle();
+    const late = openTab();
+    await vi.advanceTimersByTimeAsync(5);
+    browser.refuse = (data) => JSON.stringify(data).includes('"kind":"deliver"');
+    server.serve();
+    await vi.advanceTimersByTimeAsync(5);
+    browser.refuse = () => false;
+    await serveAll();
+    server.write([3, 4]);
+    await serveAll();
+    expect(late.received.slice(-2)).toEqual([3, 4]);
+    expect(tabs[0]!.received).toEqual([1, 2, 3, 4]);
+  });
+
+  it("keep their leader when another tab closes its stream while it receives", async () => {
+    openTab({ since: "c0" });
+    openTab({ since: "c0" });
+    await serveAll();
+    const leader = tabs.find(({ stream }) => stream.stats.role === "leader")!;
+    const other = tabs.find((tab) => tab !== leader)!;
+    other.stream.on("*", () => other.stream.close());
+    const frames = [1, 2].map((id) => `id: c${id}\ndata: ${JSON.stringify({ id, type: "t", data: {}, timestamp: 1 })}\n\n`);
+    server.last.write(frames.join("")); // which arrive, and are posted, together
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect([leader.received, other.received]).toEqual([[1, 2], [1]]);
+    expect(server.lines).toHaveLength(1);
+    expect(leader.stream.stats.role).toBe("leader");
   });
 
   it("connect on their own where the browser refuses the lock", async () => {
@@ -265,11 +299,9 @@ it("delivers each event once and in order while tabs open, close, crash and lose
         openTab({ since: from === 0 ? "c0" : server.events[from - 1]!.cursor });
       } else if (action === 5 && living.length > 1) {
         const victim = living[pick(living.length)]!;
-        if (pick(2)) browser.kill(victim.tab);
-        else {
-          victim.stream.close();
-          victim.tab.dead = true;
-        }
+        if (pick(2)) browser.kill(victim.tab); // closing then reaches no other tab
+        victim.stream.close();
+        victim.tab.dead = true;
       } else if (action === 6 && pick(3) === 0) server.cut();
       server.serve(pick(3) === 0 ? Infinity : 1 + pick(3));
       await vi.advanceTimersByTimeAsync(pick(3));
@@ -288,4 +320,4 @@ it("delivers each event once and in order while tabs open, close, crash and lose
     for (const { stream } of tabs) stream.close();
     await settle();
   }
-}, 60_000);
+});

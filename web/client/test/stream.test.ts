@@ -53,6 +53,56 @@ describe("a stream", () => {
     expect(stream.lastEventId).toBe("c2");
   });
 
+  it("skips events from before its cursor that come again, and asks to load again if there may be more than it remembers", async () => {
+    const stream = await opened();
+    const reconnect = async () => {
+      await settle();
+      server.last.cut();
+      await vi.advanceTimersByTimeAsync(3000);
+      log.length = 0;
+      server.last.sync({ mode: "resumed", repeats: true }, server.last.cursor!);
+    };
+    server.last.event(2, "c2");
+    server.last.event(1, "c1");
+    await reconnect();
+    server.last.event(1, "c1");
+    server.last.event(2, "c2");
+    server.last.event(3, "c3");
+    await settle();
+    expect(log).toEqual(["open", "activity_deleted 3"]);
+    expect(stream.stats.duplicates).toBe(2);
+    for (let id = 4; id < 5010; id++) server.last.event(id, `c${id}`);
+    await settle();
+    await reconnect();
+    await settle();
+    expect(log).toEqual(["open", "reset repeats"]);
+  });
+
+  it("is stale while the server cannot read the database, and keeps its position", async () => {
+    const stream = await opened();
+    server.last.event(1); // within a transaction
+    server.last.sync({ mode: "stale", since: "2026-01-02T03:04:05.678Z" });
+    server.last.sync({ mode: "stale", since: "2026-01-02T03:04:05.678Z" });
+    await settle();
+    expect([stream.status, stream.stats.staleSince]).toEqual(["stale", Date.parse("2026-01-02T03:04:05.678Z")]);
+    server.last.sync({ mode: "live" });
+    server.last.event(2, "c1");
+    await settle();
+    expect(log).toEqual(["activity_deleted 1", "stale", "open", "activity_deleted 2"]);
+    expect([stream.stats.staleSince, stream.stats.reconnects, stream.stats.opens, stream.lastEventId]).toEqual([null, 0, 1, "c1"]);
+  });
+
+  it("may begin stale", async () => {
+    const stream = start({ since: "c0" });
+    await settle();
+    server.last.sync({ mode: "stale", since: "2026-01-02T03:04:05.678Z" }, "c0");
+    await settle();
+    expect([stream.status, stream.stats.opens]).toEqual(["stale", 1]);
+    server.last.sync({ mode: "live" }, "c0");
+    await settle();
+    expect([stream.status, stream.stats.opens]).toEqual(["open", 1]);
+  });
+
   it("resets for an event without its data if nothing listens for it", async () => {
     const stream = await opened();
     server.last.oversized(1, "c1", "activity_created", "17");
@@ -66,7 +116,7 @@ describe("a stream", () => {
     expect(stream.status).toBe("connecting");
     await settle();
     expect(server.last.url.search).toBe("");
-    expect(server.last.headers.get("Accept")).toBe("text/event-stream");
+    expect(server.last.headers.get("Accept")).toBe("text/event-stream, application/problem+json");
     expect(stream.status).toBe("connecting");
     server.last.sync({ mode: "live" }, "c0");
     await settle();
@@ -241,9 +291,25 @@ describe("a broken connection", () => {
     expect(server.last.cursor).toBe("c1");
   });
 
+  it.each([
+    ["fetch", 8000, 22_000],
+    ["fetch", 1, 2002.5],
+    ["fetch", 60_000, 70_000],
+    ["fetch", -1, 70_000],
+  ] as const)("is detected by %s after two heartbeats, with one in %d ms", async (transport, heartbeat, silence) => {
+    const stream = start({ transport });
+    await settle();
+    server.last.sync({ mode: "live", heartbeat }, "c0");
+    await settle();
+    const before = Date.now();
+    while (stream.status === "open") await vi.advanceTimersToNextTimerAsync();
+    expect(stream.error?.kind).toBe("silent");
+    expect(Date.now() - before).toBeCloseTo(silence, -1);
+  });
+
   it("is detected if the server never responds", async () => {
     server.script.push("hang");
-    const stream = start({ connectTimeout: 10_000 });
+    const stream = start({ connectTimeout: 10_000, transport: "fetch" });
     await vi.advanceTimersByTimeAsync(10_000);
     expect(stream.error?.kind).toBe("silent");
     await vi.advanceTimersByTimeAsync(1000);

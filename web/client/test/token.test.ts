@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { createEventStream, type EventStream, type TokenReason } from "../src/index.js";
 import { problem, ScriptedServer, settle } from "./server.js";
 
 const url = "http://pgherald.test/api/events";
+beforeAll(() => import("../src/renewal.js"));
+
 let server: ScriptedServer;
 let stream: EventStream;
 let reasons: TokenReason[];
@@ -123,4 +125,16 @@ it("does not connect without a token while the callback throws", async () => {
   fail = false;
   await vi.advanceTimersByTimeAsync(1000);
   expect(server.last.headers.get("Authorization")).toBe("Bearer late");
+});
+
+it("says that a token cannot be sent, and sends the next one", async () => {
+  let token = "…";
+  stream = createEventStream({ url, token: async () => token });
+  await settle();
+  expect(stream.error?.message).toContain("the token has characters that no header can carry");
+  expect(stream.error?.fatal).toBe(false);
+  expect(server.lines).toEqual([]);
+  token = "ok";
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(server.last.headers.get("Authorization")).toBe("Bearer ok");
 });

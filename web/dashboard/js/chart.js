@@ -2,12 +2,18 @@
 
 const PADDING = { top: 6, right: 2, bottom: 15, left: 34 };
 
+/** The space between a label of the axis and the axis, in pixels. */
+const GAP = 5;
+
+/** Where the axis has labels. */
+const SHARES = [0, 0.5, 1];
+
 export class Chart {
   #canvas;
   #columns = [];
   #options;
   #hovered = -1;
-  #left = 0;
+  #left = PADDING.left; // room for the widest label of the axis
 
   /**
    * Options: `lines` names the members drawn as lines and `bars` the one drawn as bars; `least` is the smallest upper
@@ -29,9 +35,9 @@ export class Chart {
   }
 
   #point(x) {
-    const width = this.#canvas.clientWidth - PADDING.left - PADDING.right;
-    const at = Math.floor(((x - PADDING.left) / width) * this.#columns.length);
-    this.#hovered = x >= PADDING.left && at < this.#columns.length ? at : -1;
+    const width = this.#canvas.clientWidth - this.#left - PADDING.right;
+    const at = Math.floor(((x - this.#left) / width) * this.#columns.length);
+    this.#hovered = x >= this.#left && at < this.#columns.length ? at : -1;
     this.#options.hovered(this.#columns[this.#hovered] ?? null);
     this.#draw();
   }
@@ -46,8 +52,10 @@ export class Chart {
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, width, height);
     const colours = this.#colours();
-    const area = { x: PADDING.left, y: PADDING.top, width: width - PADDING.left - PADDING.right, height: height - PADDING.top - PADDING.bottom };
     const top = roundUp(Math.max(...this.#columns.flatMap((column) => this.#members().map((name) => column[name] ?? 0)), this.#options.least));
+    pen.font = colours.font;
+    this.#left = Math.ceil(Math.max(PADDING.left, ...SHARES.map((share) => pen.measureText(this.#options.label(top * share)).width + GAP + 1)));
+    const area = { x: this.#left, y: PADDING.top, width: width - this.#left - PADDING.right, height: height - PADDING.top - PADDING.bottom };
     this.#axes(pen, area, top, colours);
     if (this.#options.bars) this.#bars(pen, area, top, colours);
     this.#options.lines?.forEach((name, i) => this.#line(pen, area, top, name, i === 0 ? colours.accent : colours.second));
@@ -63,20 +71,19 @@ export class Chart {
     return { accent: style.color, second: style.outlineColor, grid: style.borderColor, text, font: `${10 * (parseFloat(style.fontSize) / 14)}px ${style.fontFamily}` };
   }
 
-  #axes(pen, area, top, { grid, text, font }) {
-    pen.font = font;
+  #axes(pen, area, top, { grid, text }) {
     pen.fillStyle = text;
     pen.strokeStyle = grid;
     pen.lineWidth = 1;
     pen.textAlign = 'right';
     pen.textBaseline = 'middle';
-    for (const share of [0, 0.5, 1]) {
+    for (const share of SHARES) {
       const y = Math.round(area.y + area.height * (1 - share)) + 0.5;
       pen.beginPath();
       pen.moveTo(area.x, y);
       pen.lineTo(area.x + area.width, y);
       pen.stroke();
-      pen.fillText(this.#options.label(top * share), area.x - 5, y);
+      pen.fillText(this.#options.label(top * share), area.x - GAP, y);
     }
     pen.textBaseline = 'alphabetic';
     const bottom = area.y + area.height + 12;

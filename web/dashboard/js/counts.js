@@ -1,7 +1,7 @@
 // Counts the activities by status and by category. A click filters the table.
 
-import { byID, h, setText, statusHue } from './dom.js';
-import { count, words } from './format.js';
+import { byID, h, setText, statusHue } from '../../shared/js/dom.js';
+import { count, words } from '../../shared/js/format.js';
 import { counts } from './list.js';
 
 /** How many categories have a bar; the others are only in the filter. */
@@ -18,17 +18,18 @@ export class Counts {
     this.#toggle = toggle;
   }
 
-  show(all, view) {
-    setText(byID('total'), count(all.length));
+  /** Shows the counts; `isKnown` is false until the activities are loaded. */
+  show(all, view, isKnown) {
+    setText(byID('total'), isKnown ? count(all.length) : '–');
     const statuses = counts(all, 'status');
     keep(byID('status-stack'), this.#stack, statuses, (status) => h('span', { hue: statusHue(status) }), (element, status, n) => (element.style.flexGrow = n));
-    keep(byID('status-legend'), this.#legend, statuses, (status) => this.#button('status', status, h('span', { text: words(status) }), h('b')), (element, status, n) => {
+    keep(byID('status-legend'), this.#legend, statuses, (status) => this.#button('status', status, h('span', { text: words(status), title: words(status) }), h('b')), (element, status, n) => {
       setText(element.querySelector('b'), count(n));
       element.firstElementChild.setAttribute('aria-pressed', view.status.has(status));
     });
     const categories = counts(all, 'category').slice(0, BARS);
     const most = categories[0]?.[1] ?? 1;
-    keep(byID('category-bars'), this.#bars, categories, (category) => this.#button('category', category, h('span', { text: category }), h('i', { 'aria-hidden': 'true' }), h('b')), (element, category, n) => {
+    keep(byID('category-bars'), this.#bars, categories, (category) => this.#button('category', category, h('span', { text: category, title: category }), h('i', { 'aria-hidden': 'true' }), h('b')), (element, category, n) => {
       setText(element.querySelector('b'), count(n));
       element.querySelector('i').style.setProperty('--share', `${(100 * n) / most}%`);
       element.firstElementChild.setAttribute('aria-pressed', view.category.has(category));

@@ -1,10 +1,10 @@
 // Shows the dialog for a new activity.
 
-import { byID, h } from './dom.js';
-import { attempt, field, problem, STATUSES, used } from './form.js';
+import { byID, h } from '../../shared/js/dom.js';
+import { attempt, choice, field, problem, statuses, used } from './form.js';
 import { me, setMe } from './me.js';
-import { create } from './server.js';
-import { toast } from './announce.js';
+import { create } from './requests.js';
+import { toast } from '../../shared/js/announce.js';
 
 /** `all()` returns the activities, for suggestions; `open(activity)` shows the new one. */
 export function startCreate({ all, open }) {
@@ -29,7 +29,7 @@ export function startCreate({ all, open }) {
         field('location', 'Location', { required: true, whole: true, suggested: suggested('location') }),
         field('reporter', 'Reporter', { required: true, value: me(), suggested: suggested('reporter', 'assignedTo') }),
         field('assignedTo', 'Assignee', { hint: 'Unassigned', suggested: suggested('assignedTo', 'reporter') }),
-        field('status', 'Status', { hint: 'open', suggested: () => [...new Set([...STATUSES, ...used(all(), 'status')])] })),
+        choice('status', 'Status', statuses(all()), { value: 'open' })),
       problem(),
       h('div', { class: 'actions' }, h('button', { type: 'button', class: 'button', text: 'Cancel', on: { click: () => dialog.close() } }), submit));
     form.addEventListener('submit', (event) => {

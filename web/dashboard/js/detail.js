@@ -1,14 +1,14 @@
 // Shows an activity with its notes, beside the table, with forms to change, assign, annotate and delete it. Changes by
 // others appear at once, except in a field that the user is editing.
 
-import { byID, h, setText } from './dom.js';
-import { dateTime } from './format.js';
-import { attempt, field, problem, STATUSES, used } from './form.js';
+import { byID, h, setText } from '../../shared/js/dom.js';
+import { dateTime, words } from '../../shared/js/format.js';
+import { attempt, choice, field, problem, setValue, statuses, used } from './form.js';
 import { created, updated } from './list.js';
 import { me } from './me.js';
 import { Notes } from './notes.js';
-import * as server from './server.js';
-import { announce, toast } from './announce.js';
+import * as server from './requests.js';
+import { announce, toast } from '../../shared/js/announce.js';
 
 const FIELDS = { status: 'Status', category: 'Category', subcategory: 'Subcategory', location: 'Location' };
 
@@ -20,6 +20,7 @@ export class Detail {
   #assignment = null;
   #meta = null;
   #notes = null;
+  #facts = null; // what a user sees who may not change activities
   #isDeleting = false; // this page deletes it, so its end is no news
 
   /** `all()` returns the activities, for suggestions; `closed()` is called when the panel closes. */
@@ -57,6 +58,11 @@ export class Detail {
     this.#closed();
   }
 
+  /** Loads the notes, if that failed, once the server can be reached. */
+  reconnected() {
+    this.#notes?.retry();
+  }
+
   /** Shows the current state of the activity; null if it was deleted. */
   update(activity) {
     if (!this.#activity) return;
@@ -68,10 +74,12 @@ export class Detail {
     const before = this.#activity;
     this.#activity = activity;
     setText(byID('detail-title'), `${activity.category} / ${activity.subcategory}`);
+    byID('detail-title').title = byID('detail-title').textContent;
     setText(this.#meta.firstElementChild, `by ${activity.reporter}, ${dateTime(created(activity))}`);
     setText(this.#meta.children[1], `changed ${dateTime(updated(activity))}`);
     for (const name in FIELDS) follow(this.#form.elements[name], before[name], activity[name]);
     follow(this.#assignment.elements.assigneeId, before.assignedTo ?? '', activity.assignedTo ?? '');
+    this.#facts.replaceChildren(...[...Object.entries(FIELDS), ['assignedTo', 'Assigned to']].flatMap(([name, label]) => [h('dt', { text: label }), h('dd', { text: name === 'status' ? words(activity[name]) : activity[name] ?? 'Unassigned' })]));
     this.#buttons();
     if (before.latestUpdate !== activity.latestUpdate) this.#notes.refresh();
   }
@@ -82,19 +90,22 @@ export class Detail {
     this.#form = this.#changeForm();
     this.#assignment = this.#assignForm();
     this.#notes = new Notes(id);
-    byID('detail').replaceChildren(this.#meta, this.#form, h('h3', { text: 'Assigned to' }), this.#assignment, h('h3', { text: 'Notes' }), ...this.#notes.elements, this.#danger());
+    this.#facts = h('dl', { class: 'facts reads' });
+    byID('detail').replaceChildren(this.#meta, this.#form, this.#facts, h('h3', { class: 'writes', text: 'Assigned to' }), this.#assignment, h('h3', { text: 'Notes' }), ...this.#notes.elements, this.#danger());
     byID('detail').scrollTop = 0;
   }
 
   #suggest(name) {
-    return () => (name === 'status' ? [...new Set([...STATUSES, ...used(this.#all(), 'status')])] : used(this.#all(), name));
+    return () => used(this.#all(), name);
   }
 
   #changeForm() {
     const save = h('button', { class: 'button primary', text: 'Save', disabled: true });
     const undo = h('button', { type: 'button', class: 'button quiet', text: 'Undo', disabled: true, on: { click: () => this.#undo() } });
     const form = h('form', { novalidate: true },
-      h('div', { class: 'fields' }, Object.entries(FIELDS).map(([name, label]) => field(name, label, { value: this.#activity[name], suggested: this.#suggest(name) }))),
+      h('div', { class: 'fields' }, Object.entries(FIELDS).map(([name, label]) => (name === 'status'
+        ? choice(name, label, statuses(this.#all()), { value: this.#activity[name] })
+        : field(name, label, { value: this.#activity[name], suggested: this.#suggest(name) })))),
       problem(), h('div', { class: 'actions' }, undo, save));
     form.addEventListener('input', () => this.#buttons());
     form.addEventListener('submit', async (event) => {
@@ -125,7 +136,8 @@ export class Detail {
   #undo() {
     for (const name in FIELDS) {
       const input = this.#form.elements[name];
-      input.value = input.dataset.base = this.#activity[name];
+      setValue(input, this.#activity[name]);
+      input.dataset.base = this.#activity[name];
       warn(input, null);
     }
     this.#buttons();
@@ -196,7 +208,7 @@ function follow(input, before, now) {
   if (input.dataset.base === now) return;
   const keepsEdit = isEdited(input);
   input.dataset.base = now;
-  if (!keepsEdit) input.value = now;
+  if (!keepsEdit) setValue(input, now);
   warn(input, keepsEdit && input.value.trim() !== now ? `is now “${now || 'Unassigned'}”` : null);
 }
 

@@ -1,13 +1,14 @@
 // Builds fields with suggestions, and shows the server's errors at them.
 
-import { h } from './dom.js';
-import { Refused } from './server.js';
+import { h } from '../../shared/js/dom.js';
+import { words } from '../../shared/js/format.js';
+import { Refused } from '../../shared/js/server.js';
 
 /** The database's limit for every field but notes, in characters. */
 const LONGEST = 200;
 const MAX_SUGGESTED = 100;
 
-export const STATUSES = ['open', 'in_progress', 'blocked', 'resolved', 'closed'];
+const STATUSES = ['open', 'in_progress', 'blocked', 'resolved', 'closed'];
 
 let lists = 0;
 
@@ -21,6 +22,24 @@ export function field(name, label, { value = '', required = false, suggested = n
   element.input = input;
   return element;
 }
+
+/** Returns a labelled list of values, one of which is chosen. The list is element.input. */
+export function choice(name, label, values, { value = '' } = {}) {
+  const input = h('select', { name }, ...[...new Set([...values, value])].map((one) => h('option', { value: one, text: words(one) })));
+  input.value = input.dataset.base = value;
+  const element = h('label', { class: 'field' }, h('span', { text: label }), input);
+  element.input = input;
+  return element;
+}
+
+/** Sets the value of a field, and adds it to its list if it is not there. */
+export function setValue(input, value) {
+  if (input.options && ![...input.options].some((one) => one.value === value)) input.append(h('option', { value, text: words(value) }));
+  input.value = value;
+}
+
+/** Returns the statuses to offer: the usual ones, and others among the activities. */
+export const statuses = (activities) => [...new Set([...STATUSES, ...used(activities, 'status')])].slice(0, MAX_SUGGESTED);
 
 /** Returns the values of fields among the activities, the most frequent first. */
 export function used(activities, ...names) {

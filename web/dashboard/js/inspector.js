@@ -1,9 +1,9 @@
 // Shows one event: its envelope, its transaction and the cursor after it.
 
-import { copyButton } from './clipboard.js';
-import { byID, h } from './dom.js';
-import { clock, count, plural, span } from './format.js';
-import { highlighted } from './json.js';
+import { copyButton } from '../../shared/js/clipboard.js';
+import { byID, h } from '../../shared/js/dom.js';
+import { clock, count, plural, span } from '../../shared/js/format.js';
+import { highlighted } from '../../shared/js/json.js';
 
 export class Inspector {
   open = false;
@@ -40,19 +40,19 @@ export class Inspector {
     const { event, meta, raw, cut, latency } = this.#shown;
     const all = this.#siblings();
     const cursor = all.at(-1)?.meta.cursor ?? null;
-    this.#isComplete = cursor !== null;
+    this.#isComplete = cursor !== null || meta.fromLog;
     const close = h('button', { type: 'button', class: 'button quiet icon', 'aria-label': 'Close the event', text: '✕', on: { click: () => this.#handlers.select(null) } });
     const about = typeof event.data?.id === 'string' && event.type.startsWith('activity_') | (event.type === 'assignment_changed');
     const facts = h('dl', { class: 'facts' }, ...[
       ['Id in the log', event.id === undefined ? '–' : count(event.id)],
       ['Written', `${clock(event.timestamp, true)}, by the database’s clock`],
-      ['Arrived', `${clock(meta.receivedAt, true)}, ${meta.replayed ? 'with the catch-up' : `after ${span(latency)}`}`],
+      ['Arrived', meta.fromLog ? 'before this page was opened' : `${clock(meta.receivedAt, true)}, ${meta.replayed ? 'with the catch-up' : `after ${span(latency)}`}`],
       ['Transaction', this.#transaction(all, cursor)],
-      ['Cursor after it', cursor ?? 'arrives with its last event'],
+      ['Cursor after it', cursor ?? (meta.fromLog ? '–' : 'arrives with its last event')],
     ].flatMap(([name, value]) => [h('dt', { text: name }), typeof value === 'string' ? h('dd', { class: name.startsWith('Cursor') ? 'mono' : '', text: value }) : h('dd', {}, value)]));
     const pre = h('pre', { class: 'mono', tabindex: '0', 'aria-label': 'The envelope' }, ...(cut ? [raw, `\n(${count(cut)} characters)`] : highlighted(raw)));
     byID('inspector').replaceChildren(
-      h('header', { class: 'side-head' }, h('h2', { id: 'inspector-title', text: event.type }),
+      h('header', { class: 'side-head' }, h('h2', { id: 'inspector-title', text: event.type, title: event.type }),
         about && event.type !== 'activity_deleted' ? h('button', { type: 'button', class: 'button quiet small', text: 'Open activity', on: { click: () => this.#handlers.show(event.data.id) } }) : null,
         copyButton('Copy raw', () => raw), close),
       h('div', { class: 'inspector-body' }, facts, pre));
@@ -60,7 +60,7 @@ export class Inspector {
   }
 
   #transaction(all, cursor) {
-    const total = h('span', { text: cursor === null ? `${plural(all.length, 'event')} so far ` : all.length === 1 ? 'this event only' : `${plural(all.length, 'event')} together ` });
+    const total = h('span', { text: cursor === null && !this.#shown.meta.fromLog ? `${plural(all.length, 'event')} so far ` : all.length === 1 ? 'this event only' : `${plural(all.length, 'event')} together ` });
     if (all.length === 1) return total;
     const at = all.indexOf(this.#shown);
     const near = all.slice(Math.max(0, at - 6), at + 7);

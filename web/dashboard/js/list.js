@@ -1,7 +1,10 @@
 // Filters and sorts the activities. Pure functions.
 
+import { words } from '../../shared/js/format.js';
+import { isWithin, periodOf } from './period.js';
+
 /** The filters: the API's names and their labels. */
-export const FILTERS = { status: 'Status', category: 'Category', location: 'Location', assignedTo: 'Assignee' };
+export const FILTERS = { status: 'Status', category: 'Category', location: 'Location', assignedTo: 'Assignee', reporter: 'Reporter' };
 
 export const COLUMNS = [
   { id: 'status', label: 'Status', value: (a) => a.status },
@@ -18,9 +21,9 @@ export const created = (a) => a.createdAt ?? '';
 export const updated = (a) => a.updatedAt ?? '';
 
 /** Returns the default view: all activities, newest first. */
-export const defaultView = () => ({ q: '', sort: 'created', down: true, status: new Set(), category: new Set(), location: new Set(), assignedTo: new Set() });
+export const defaultView = () => ({ name: '', q: '', sort: 'created', down: true, created: '', ...Object.fromEntries(Object.keys(FILTERS).map((name) => [name, new Set()])) });
 
-export const isFiltered = (view) => view.q.trim() !== '' || Object.keys(FILTERS).some((name) => view[name].size > 0);
+export const isFiltered = (view) => view.q.trim() !== '' || view.created !== '' || Object.keys(FILTERS).some((name) => view[name].size > 0);
 
 /** The length from which a word is compared with ids, in characters: shorter ones match too many. */
 const MIN_ID = 4;
@@ -40,7 +43,14 @@ function text(activity) {
 /** Returns an activity's value for a filter; '' means unassigned, as in the API. */
 export const valueOf = (activity, name) => activity[name] ?? '';
 
-function matches(activity, view, q, except = '') {
+/** Returns a value of a filter as the page shows it. */
+export function label(name, value) {
+  if (value === '') return 'Unassigned';
+  return name === 'status' ? words(value) : value;
+}
+
+function matches(activity, view, { q, period }, except = '') {
+  if (period && !isWithin(created(activity), period)) return false;
   for (const name in FILTERS) {
     if (name !== except && view[name].size > 0 && !view[name].has(valueOf(activity, name))) return false;
   }
@@ -49,11 +59,13 @@ function matches(activity, view, q, except = '') {
 
 const wordsOf = (q) => q.toLowerCase().split(/\s+/).filter(Boolean);
 
+const conditionsOf = (view) => ({ q: wordsOf(view.q), period: periodOf(view.created) });
+
 /** Returns the activities of a view, sorted. */
 export function selectRows(all, view) {
-  const q = wordsOf(view.q);
+  const conditions = conditionsOf(view);
   const shown = [];
-  for (const activity of all) if (matches(activity, view, q)) shown.push(activity);
+  for (const activity of all) if (matches(activity, view, conditions)) shown.push(activity);
   return shown.sort(order(view));
 }
 
@@ -72,11 +84,11 @@ function order({ sort, down }) {
 
 /** Counts the values of a filter among the activities that match the other filters. */
 export function facets(all, view, name) {
-  const q = wordsOf(view.q);
+  const conditions = conditionsOf(view);
   const counts = new Map();
   for (const value of view[name]) counts.set(value, 0);
   for (const activity of all) {
-    if (!matches(activity, view, q, name)) continue;
+    if (!matches(activity, view, conditions, name)) continue;
     const value = valueOf(activity, name);
     counts.set(value, (counts.get(value) ?? 0) + 1);
   }
@@ -93,7 +105,9 @@ export function counts(all, name) {
 /** Converts the view to the page's fragment, so that it can be bookmarked and shared. */
 export function toHash(view) {
   const params = new URLSearchParams();
+  if (view.name) params.set('view', view.name);
   if (view.q) params.set('q', view.q);
+  if (view.created) params.set('created', view.created);
   for (const name in FILTERS) for (const value of view[name]) params.append(name, value);
   if (view.sort !== 'created' || !view.down) params.set('sort', (view.down ? '-' : '') + view.sort);
   return params.size ? `#${params}` : '';
@@ -102,7 +116,9 @@ export function toHash(view) {
 export function fromHash(hash) {
   const params = new URLSearchParams(hash.replace(/^#/, ''));
   const view = defaultView();
+  view.name = params.get('view') ?? '';
   view.q = params.get('q') ?? '';
+  if (periodOf(params.get('created') ?? '')) view.created = params.get('created');
   for (const name in FILTERS) view[name] = new Set(params.getAll(name));
   const sort = params.get('sort') ?? '-created';
   const id = sort.replace(/^-/, '');

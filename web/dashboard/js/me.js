@@ -1,6 +1,6 @@
 // Keeps the name that the user entered. It is stored in this browser; the server does not check it.
 
-import { avatar, byID, setText } from './dom.js';
+import { avatar, byID, setText } from '../../shared/js/dom.js';
 
 const KEY = 'pgherald.me';
 const listeners = new Set();

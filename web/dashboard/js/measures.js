@@ -8,18 +8,18 @@ const SAMPLE = 50;
 export class Measures {
   #seconds = new Map(); // by second: {events, latencies}
 
-  /** Adds an event. `latency` is in milliseconds, or null for a replayed event. */
-  add(at, latency) {
+  /** Adds an event. `latency` is in milliseconds, or null for a replayed event; `counts` is false if the history has it. */
+  add(at, latency, counts = true) {
     const second = Math.floor(at / 1000);
     let kept = this.#seconds.get(second);
     if (!kept) {
       this.#seconds.set(second, (kept = { events: 0, latencies: [] }));
       this.#forget(second - SECONDS);
     }
-    kept.events++;
+    if (counts) kept.events++;
     if (latency === null) return;
     if (kept.latencies.length < SAMPLE) kept.latencies.push(latency);
-    else if (Math.random() * kept.events < SAMPLE) kept.latencies[Math.floor(Math.random() * SAMPLE)] = latency;
+    else if (Math.random() * Math.max(kept.events, SAMPLE) < SAMPLE) kept.latencies[Math.floor(Math.random() * SAMPLE)] = latency;
   }
 
   #forget(before) {
@@ -27,6 +27,24 @@ export class Measures {
       if (second >= before) return; // the map is in the order of time
       this.#seconds.delete(second);
     }
+  }
+
+  /**
+   * Takes the counts of the log for the time before `since`, in place of what was counted here. What came in between, while the
+   * counts were loaded, is in both for a moment only.
+   */
+  history({ from, step, counts }, since) {
+    const until = Math.floor(since / 1000);
+    for (const [second, kept] of this.#seconds) if (second < until) kept.events = 0;
+    const known = new Map(this.#seconds);
+    for (const [at, n] of counts) {
+      const second = Math.floor(at / 1000);
+      const kept = known.get(second) ?? { events: 0, latencies: [] };
+      kept.events += n;
+      known.set(second, kept);
+    }
+    this.#seconds = new Map([...known].sort(([a], [b]) => a - b));
+    this.#forget(Math.floor(since / 1000) - SECONDS);
   }
 
   /** Returns the last n columns of `width` seconds each: {from, events, perMinute, p50, p95}. */

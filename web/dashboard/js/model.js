@@ -1,7 +1,8 @@
 // Holds the data of the page: the activities, which the client keeps up to date, and the stream. It draws nothing.
 
-import { activities, createEventStream, createLiveQuery } from './pgherald.js';
-import { authorization, base, request, session } from './server.js';
+import { activities, createEventStream, createLiveQuery } from '../../shared/js/pgherald.js';
+import { authorization, base, session } from '../../shared/js/server.js';
+import { probe } from './requests.js';
 
 /** How many activities are loaded; the newest. */
 export const MAX = 10_000;
@@ -16,6 +17,8 @@ const FLUSH = 50;
 export class Model {
   stream = null;
   query = null;
+  /** Whether this user may change activities, as far as the server has said. */
+  mayWrite = true;
   #handlers;
   #name = '';
   #run = 0;
@@ -44,10 +47,10 @@ export class Model {
 
   /** Detects what this server serves. It retries until it gets a response or `isWanted()` is false. */
   async #detect(isWanted) {
-    if (document.documentElement.dataset.activities === 'none') return 'other tables';
+    if (document.documentElement.dataset.activities) return 'other tables';
     for (let attempt = 0; isWanted(); attempt++) {
       try {
-        await request('GET', 'api/activities?limit=1');
+        await probe((allowed) => (this.mayWrite = allowed));
         return 'activities';
       } catch (error) {
         if (error.status === 404) return 'other tables';

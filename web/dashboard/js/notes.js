@@ -1,11 +1,11 @@
 // Shows the notes of an activity, newest first, and a form for a new one.
 
-import { avatar, h } from './dom.js';
-import { dateTime } from './format.js';
+import { avatar, h } from '../../shared/js/dom.js';
+import { dateTime } from '../../shared/js/format.js';
 import { attempt, problem } from './form.js';
 import { me, setMe } from './me.js';
-import { announce } from './announce.js';
-import { addNote, notesOf } from './server.js';
+import { announce, toast } from '../../shared/js/announce.js';
+import { addNote, notesOf } from './requests.js';
 
 /** The database's limit, in characters. */
 const LONGEST = 10_000;
@@ -21,6 +21,7 @@ export class Notes {
   #next = null;
   #timer = 0;
   #load = null;
+  #hasFailed = false;
 
   constructor(id) {
     this.#id = id;
@@ -36,6 +37,11 @@ export class Notes {
     this.#load?.abort();
   }
 
+  /** Loads the notes again if that failed. */
+  retry() {
+    if (this.#hasFailed) this.#fetch();
+  }
+
   /** Loads the notes again soon, after a new one. */
   refresh() {
     clearTimeout(this.#timer);
@@ -47,15 +53,20 @@ export class Notes {
     this.#load = new AbortController();
     try {
       const page = await notesOf(this.#id, null, { signal: this.#load.signal });
+      this.#hasFailed = false;
       this.#list.replaceChildren(...(page.notes.length ? page.notes.map(row) : [h('li', { class: 'hint', text: 'No notes yet.' })]));
       this.#after(page);
     } catch (error) {
-      if (error.name !== 'AbortError') this.#list.replaceChildren(h('li', { class: 'hint', text: `The notes cannot be loaded. ${error.message}` }));
+      if (error.name === 'AbortError') return;
+      this.#hasFailed = true;
+      const again = h('button', { type: 'button', class: 'button small', text: 'Try again', on: { click: () => this.#fetch() } });
+      this.#list.replaceChildren(h('li', { class: 'hint failed' }, h('span', { text: `The notes could not be loaded. ${error.message} ` }), again));
+      this.#more.hidden = true;
     }
   }
 
   async #older() {
-    const page = await notesOf(this.#id, this.#next).catch(() => null);
+    const page = await notesOf(this.#id, this.#next).catch((error) => toast(`The older notes could not be loaded. ${error.message}`));
     if (!page) return;
     this.#list.append(...page.notes.map(row));
     this.#after(page);

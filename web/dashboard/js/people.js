@@ -1,8 +1,8 @@
 // Shows which users are online, if the server has presence.
 
-import { avatar, byID, h } from './dom.js';
-import { ago, iso, plural } from './format.js';
-import { request } from './server.js';
+import { avatar, byID, h } from '../../shared/js/dom.js';
+import { ago, iso, plural } from '../../shared/js/format.js';
+import { request } from '../../shared/js/server.js';
 
 /** How many users are shown by their initials. */
 const SHOWN = 4;

@@ -1,41 +1,63 @@
 // Controls which activities are shown: search, filters and order. The page's fragment holds the view.
 
-import { byID, h, setText } from './dom.js';
-import { count, words } from './format.js';
-import { COLUMNS, defaultView, facets, isFiltered, FILTERS, fromHash, toHash } from './list.js';
-import { place } from './popover.js';
-
-/** How many values of a filter are offered at once; the search finds the others. */
-const MAX_OPTIONS = 200;
+import { byID, h, setText } from '../../shared/js/dom.js';
+import { count } from '../../shared/js/format.js';
+import { filterCard, periodCard } from './filters.js';
+import { COLUMNS, defaultView, isFiltered, FILTERS, fromHash, label, toHash } from './list.js';
+import { periodLabel } from './period.js';
 
 export class Toolbar {
   view = fromHash(location.hash);
   #changed;
-  #all = () => [];
   #searchTimer = 0;
 
-  /** `changed()` is called when the view changes; `all()` returns the activities. */
-  constructor({ changed, all }) {
+  /** `changed()` is called when the view changes; `all()` returns the activities; `enter()` goes to the rows. */
+  constructor({ changed, all, enter }) {
     this.#changed = changed;
-    this.#all = all;
-    for (const name in FILTERS) byID('filters').append(...this.#filter(name));
+    for (const name in FILTERS) byID('filters').append(filterCard(this, name, all));
+    byID('filters').append(periodCard(this));
     for (const { id, label } of COLUMNS) byID('sort').append(h('option', { value: id, text: label }));
     byID('sort').addEventListener('change', () => this.sort(byID('sort').value, true));
     byID('search').addEventListener('input', () => {
       clearTimeout(this.#searchTimer);
-      this.#searchTimer = setTimeout(() => this.set({ q: byID('search').value }), 80);
+      this.#searchTimer = setTimeout(() => this.#search(), 80);
     });
+    byID('search').addEventListener('keydown', (event) => this.#key(event, enter));
     byID('toolbar').addEventListener('submit', (event) => event.preventDefault());
     byID('clear').addEventListener('click', () => {
       this.clear();
       byID('search').focus();
     });
+    byID('more').addEventListener('click', () => this.#more(byID('more').getAttribute('aria-expanded') !== 'true'));
     window.addEventListener('hashchange', () => {
       this.view = fromHash(location.hash);
       this.#show();
       this.#changed();
     });
     this.#show();
+  }
+
+  /** Escape empties the search, and leaves it when it is empty. Enter and ↓ go to the rows that it finds. */
+  #key(event, enter) {
+    if (event.isComposing || !['Escape', 'Enter', 'ArrowDown'].includes(event.key)) return;
+    if (event.key === 'ArrowDown' && (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey)) return;
+    event.preventDefault();
+    const isEmpty = byID('search').value === '';
+    if (event.key === 'Escape') byID('search').value = '';
+    this.#search();
+    if (event.key !== 'Escape' || isEmpty) enter(event.key === 'Enter');
+  }
+
+  #search() {
+    clearTimeout(this.#searchTimer);
+    const q = byID('search').value;
+    if (q !== this.view.q) this.set({ q });
+  }
+
+  /** Shows or hides the filters on a phone, where they do not fit beside the search. */
+  #more(shows) {
+    byID('more').setAttribute('aria-expanded', shows);
+    byID('toolbar').classList.toggle('all', shows);
   }
 
   set(changes) {
@@ -65,57 +87,30 @@ export class Toolbar {
     this.set({ [name]: values });
   }
 
-  /** Shows how many of the activities are shown. */
+  /** Shows how many of the activities are shown; `total` is null while that is unknown. */
   shown(n, total, more) {
-    const of = n === total ? count(n) : `${count(n)} of ${count(total)}`;
-    setText(byID('shown'), more ? `${of}, the newest` : of);
-  }
-
-  #filter(name) {
-    const id = `filter-${name}`;
-    const button = h('button', { type: 'button', class: 'filter', id: `${id}-button`, popovertarget: id, 'aria-haspopup': 'dialog' });
-    const search = h('input', { type: 'search', placeholder: `Find in ${FILTERS[name].toLowerCase()}`, 'aria-label': `Find in ${FILTERS[name].toLowerCase()}`, autocomplete: 'off' });
-    const options = h('div', { class: 'options', role: 'group', 'aria-label': FILTERS[name] });
-    const card = h('div', { class: 'popover', id, popover: 'auto', 'aria-label': `Filter by ${FILTERS[name].toLowerCase()}` }, search, options);
-    const fill = () => options.replaceChildren(...this.#options(name, search.value.toLowerCase()));
-    search.addEventListener('input', fill);
-    card.addEventListener('beforetoggle', () => {
-      search.value = '';
-      fill();
-    });
-    card.addEventListener('toggle', (event) => {
-      if (event.newState !== 'open') return;
-      place(card, button);
-      (matchMedia('(pointer: coarse)').matches ? options.querySelector('input') : search)?.focus();
-    });
-    document.body.append(card);
-    return [button];
-  }
-
-  #options(name, search) {
-    const found = facets(this.#all(), this.view, name).filter(([value]) => label(name, value).toLowerCase().includes(search));
-    if (found.length === 0) return [h('p', { class: 'hint', text: 'Nothing matches.' })];
-    return found.slice(0, MAX_OPTIONS).map(([value, n]) => h('label', { class: 'option' },
-      h('input', { type: 'checkbox', checked: this.view[name].has(value), on: { change: () => this.toggle(name, value) } }),
-      h('span', { text: label(name, value) }),
-      h('small', { text: count(n) })));
+    const of = n === total ? count(n) : `${count(n)} of ${count(total ?? 0)}`;
+    setText(byID('shown'), total === null ? '–' : more ? `${of}, the newest` : of);
   }
 
   #show() {
     if (byID('search').value !== this.view.q) byID('search').value = this.view.q;
     byID('sort').value = this.view.sort;
     byID('clear').hidden = !isFiltered(this.view);
+    let active = this.view.created ? 1 : 0;
     for (const name in FILTERS) {
       const values = [...this.view[name]];
-      const button = byID(`filter-${name}-button`);
-      button.classList.toggle('on', values.length > 0);
-      const summary = values.length === 1 ? label(name, values[0]) : count(values.length);
-      button.replaceChildren(FILTERS[name], ...(values.length ? [h('b', { text: summary })] : []));
+      if (values.length > 0) active++;
+      showFilter(name, FILTERS[name], values.length === 1 ? label(name, values[0]) : values.length ? count(values.length) : '');
     }
+    showFilter('created', 'Created', periodLabel(this.view.created));
+    byID('more').replaceChildren('Filters', ...(active ? [h('b', { text: count(active) })] : []));
+    byID('more').classList.toggle('on', active > 0);
   }
 }
 
-export function label(name, value) {
-  if (value === '') return 'Unassigned';
-  return name === 'status' ? words(value) : value;
+function showFilter(name, title, summary) {
+  const button = document.getElementById(`filter-${name}-button`);
+  button.classList.toggle('on', summary !== '');
+  button.replaceChildren(title, ...(summary ? [h('b', { text: summary, title: summary })] : []));
 }

@@ -13,6 +13,7 @@ import (
 const (
 	noTriggers   = "none"
 	naiveTrigger = "naive" // a NOTIFY with the row, for each row
+	smallest     = "row"   // the least that logs each row: a trigger that inserts to_json(new)
 	logOnly      = "log"   // the generated triggers without the wake-up
 )
 
@@ -29,6 +30,23 @@ const naiveSQL = `
 create trigger naive_notify
 after update on public.activities
 for each row execute function public.naive_notify();
+`
+
+// smallestSQL is the least that a trigger for each row can do to log an update.
+const smallestSQL = `
+create function public.smallest() returns trigger
+language plpgsql
+as $$
+begin
+    insert into pgherald.events (type, key, data)
+    values ('activity_updated', new.id, to_json(new));
+    return null;
+end
+$$;
+
+create trigger smallest
+after update on public.activities
+for each row execute function public.smallest();
 `
 
 // fillSQL inserts activities whose ids and reporters hold their number.
@@ -51,8 +69,8 @@ func (fx *fixture) createActivities(rows int) (*activities, error) {
 	}
 	s.stop()
 	a := &activities{fx: fx}
-	if _, err := fx.conn.Exec(fx.ctx, naiveFunctionSQL+naiveSQL); err != nil {
-		return nil, fmt.Errorf("create the naive trigger: %w", err)
+	if _, err := fx.conn.Exec(fx.ctx, naiveFunctionSQL+naiveSQL+smallestSQL); err != nil {
+		return nil, fmt.Errorf("create the hand-written triggers: %w", err)
 	}
 	if err := a.load(); err != nil {
 		return nil, err
@@ -119,7 +137,8 @@ func (a *activities) use(variant string) error {
 	for _, t := range a.triggers {
 		statements = append(statements, "alter table public.activities "+state(variant == ours || variant == logOnly)+" trigger "+t)
 	}
-	statements = append(statements, "alter table public.activities "+state(variant == naiveTrigger)+" trigger naive_notify")
+	statements = append(statements, "alter table public.activities "+state(variant == naiveTrigger)+" trigger naive_notify",
+		"alter table public.activities "+state(variant == smallest)+" trigger smallest")
 	return pgx.BeginFunc(a.fx.ctx, a.fx.conn, func(tx pgx.Tx) error {
 		for _, sql := range statements {
 			if _, err := tx.Exec(a.fx.ctx, sql); err != nil {

@@ -19,7 +19,7 @@ type Bulk struct {
 	Rows        int      `default:"100000" help:"Activities that the UPDATE changes."`
 	Connections int      `default:"100" help:"Clients, each of which is to receive every change."`
 	ServerCPUs  int      `name:"server-cpus" default:"0" help:"Processors that are reserved for the server; 0: it shares all."`
-	Subjects    []string `default:"none,naive,log,pgherald" help:"Triggers to measure. naive: pg_notify(row_to_json(new)), and a hand-written server that listens. log: pgherald's without the NOTIFY, so that the server finds the events when it reads the log, once a second."`
+	Subjects    []string `default:"none,naive,row,log,pgherald" help:"Triggers to measure. naive: pg_notify(row_to_json(new)), and a hand-written server that listens. row: the least that logs each row. log: pgherald's without the NOTIFY, so that the server finds the events when it reads the log, once a second."`
 }
 
 // Validate reports values out of range and unknown subjects.
@@ -30,7 +30,7 @@ func (b *Bulk) Validate() error {
 	case b.Connections < 1 || b.Connections > 10_000:
 		return errors.New("--connections must be from 1 to 10000")
 	}
-	return checkSubjects(b.Subjects, ours, noTriggers, naiveTrigger, logOnly)
+	return checkSubjects(b.Subjects, ours, noTriggers, naiveTrigger, smallest, logOnly)
 }
 
 var bulkColumns = []report.Column{
@@ -134,7 +134,7 @@ func (b *Bulk) update(fx *fixture, s *subject, clients *load.Group, variant stri
 	}
 	d.statement = time.Since(began)
 	if variant != noTriggers {
-		err := clients.Await(ctx, int64(b.Rows)*int64(b.Connections), 2*lossPatience)
+		err := clients.Await(ctx, int64(b.Rows)*int64(b.Connections), 2*fx.flags.Patience)
 		if err != nil && !errors.Is(err, load.ErrLost) {
 			return d, err
 		}

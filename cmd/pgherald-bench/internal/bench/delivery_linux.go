@@ -14,9 +14,6 @@ import (
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
-// lossPatience is the time without an arrival after which missing events count as lost.
-const lossPatience = 2 * time.Second
-
 // delivery is the result of one offer to one server.
 type delivery struct {
 	usage   usage
@@ -63,7 +60,7 @@ func (fx *fixture) deliver(s *subject, clients *load.Group, o writes.Offer) (d d
 		return d, err
 	}
 	d.events, d.clients = p.Last-o.First+1, clients.Clients
-	err = clients.Await(ctx, d.events*int64(d.clients), lossPatience)
+	err = clients.Await(ctx, d.events*int64(d.clients), fx.flags.Patience)
 	if err != nil && !errors.Is(err, load.ErrLost) {
 		return d, err
 	}

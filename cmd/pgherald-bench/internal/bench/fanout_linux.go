@@ -14,13 +14,13 @@ type Fanout struct {
 	Rates       []int    `default:"20,120,600" help:"Offered events per second, one measurement each. Each event is one delivery per client. The last rate is meant to be more than a server can do."`
 	EventBytes  int      `default:"300" help:"Size of an event on the wire."`
 	ServerCPUs  int      `name:"server-cpus" default:"1" help:"Processors that are reserved for the server; 0: it shares all."`
-	Subjects    []string `default:"write,listen,pgherald" help:"Servers to measure. write: a plain write(2) per event and socket, the floor without batching. listen: a hand-written net/http server with a goroutine and a channel per client, and the row in the NOTIFY."`
+	Subjects    []string `default:"write,listen,pgherald" help:"Servers to measure. write: a plain write(2) per event and socket, the floor without batching. listen: a hand-written net/http server with a goroutine and a channel per client, and the row in the NOTIFY. gzip: pgherald with --compress, and clients that decompress."`
 	Nchan       bool     `help:"Also measure nginx with the module nchan, if it is installed."`
 }
 
 // Validate reports values out of range and unknown subjects.
 func (f *Fanout) Validate() error {
-	return errors.Join(checkOffers(f.Connections, f.Rates, f.EventBytes), checkSubjects(f.Subjects, ours, plainWrites, listenLoops))
+	return errors.Join(checkOffers(f.Connections, f.Rates, f.EventBytes), checkSubjects(f.Subjects, ours, compressed, plainWrites, listenLoops))
 }
 
 var fanoutColumns = []report.Column{

@@ -26,14 +26,15 @@ type App struct {
 
 // Flags are common to all benchmarks.
 type Flags struct {
-	DatabaseURL string   `env:"DATABASE_URL" placeholder:"URL" help:"A scratch server. The benchmark creates a database on it and drops it at the end."`
-	Ephemeral   bool     `help:"Start a temporary PostgreSQL, as pgherald demo does, and delete its data at the end."`
-	PgBin       string   `type:"existingdir" env:"PGHERALD_PG_BIN" placeholder:"DIR" help:"With --ephemeral: folder of PostgreSQL's programs."`
-	Pgherald    string   `type:"existingfile" placeholder:"PATH" help:"Server program to measure. Default: the pgherald beside this program."`
-	Yes         bool     `help:"Run although the database has tables. Its server will be under full load."`
-	JSON        bool     `name:"json" help:"Print JSON instead of a table."`
-	Rounds      int      `default:"3" help:"Number of rounds, in turns. The report shows medians."`
-	ServeArg    []string `sep:"none" placeholder:"ARG" help:"Another argument for pgherald serve, like --serve-arg=--feed-bytes=256MiB; repeatable."`
+	DatabaseURL string        `env:"DATABASE_URL" placeholder:"URL" help:"A scratch server. The benchmark creates a database on it and drops it at the end."`
+	Ephemeral   bool          `help:"Start a temporary PostgreSQL, as pgherald demo does, and delete its data at the end."`
+	PgBin       string        `type:"existingdir" env:"PGHERALD_PG_BIN" placeholder:"DIR" help:"With --ephemeral: folder of PostgreSQL's programs."`
+	Pgherald    string        `type:"existingfile" placeholder:"PATH" help:"Server program to measure. Default: the pgherald beside this program."`
+	Yes         bool          `help:"Run although the database has tables. Its server will be under full load."`
+	JSON        bool          `name:"json" help:"Print JSON instead of a table."`
+	Rounds      int           `default:"3" help:"Number of rounds, in turns. The report shows medians."`
+	Patience    time.Duration `default:"2s" help:"Time without an event after which those that are missing count as lost."`
+	ServeArg    []string      `sep:"none" placeholder:"ARG" help:"Another argument for pgherald serve, like --serve-arg=--feed-bytes=256MiB; repeatable."`
 
 	settings map[string]string // of the temporary PostgreSQL
 }
@@ -47,6 +48,8 @@ func (f *Flags) Validate() error {
 		return errors.New("name a scratch server with --database-url, or give --ephemeral")
 	case f.Rounds < 1 || f.Rounds > 100:
 		return errors.New("--rounds must be from 1 to 100")
+	case f.Patience < time.Second || f.Patience > time.Hour:
+		return errors.New("--patience must be from 1s to 1h")
 	}
 	return nil
 }
@@ -93,7 +96,7 @@ func checkSubjects(names []string, known ...string) error {
 
 // Child runs a child process of a benchmark, on standard input and output.
 type Child struct {
-	Role   string `arg:"" enum:"load,write,writers,listen"`
+	Role   string `arg:"" enum:"load,write,writers,listen,lists"`
 	Config string `arg:"" help:"JSON."`
 }
 
@@ -106,6 +109,8 @@ func (c Child) Run(app *App) error {
 		return baseline.RunWrite(app.Ctx, os.Stdin, app.Stdout)
 	case "writers":
 		return writes.RunWriters(app.Ctx, c.Config, os.Stdin, app.Stdout)
+	case "lists":
+		return runListHandler(app.Ctx, c.Config, os.Stdin, app.Stdout)
 	default:
 		return baseline.RunListen(app.Ctx, c.Config, os.Stdin, app.Stdout)
 	}

@@ -177,7 +177,7 @@ func (r *Resume) reconnect(fx *fixture, s *subject, o load.Options, m missed) (v
 	if err != nil {
 		return nil, "", err
 	}
-	if err := clients.Await(ctx, m.events*int64(o.Clients), lossPatience); err != nil && !errors.Is(err, load.ErrLost) {
+	if err := clients.Await(ctx, m.events*int64(o.Clients), fx.flags.Patience); err != nil && !errors.Is(err, load.ErrLost) {
 		return nil, "", err
 	}
 	after, _, err := fx.cpuTimes(s, clients)

@@ -28,6 +28,7 @@ const (
 	plainWrites = "write"
 	listenLoops = "listen"
 	nchan       = "nchan"
+	compressed  = "gzip"
 )
 
 // subject is a server under measurement.
@@ -35,6 +36,7 @@ type subject struct {
 	name       string
 	addr       string
 	path       string // of its stream
+	header     string // one more line of its clients' requests
 	awaitFrame bool   // its stream begins with a frame after the head
 	process    *process.Process
 	workers    bool // the server works in child processes
@@ -52,6 +54,7 @@ func (s *subject) cpu() (time.Duration, error) {
 // startClients starts clients of a subject, which do not connect yet.
 func (fx *fixture) startClients(s *subject, o load.Options) (*load.Group, error) {
 	o.Addr, o.Path, o.AwaitFrame = s.addr, s.path, s.awaitFrame
+	o.Header += s.header
 	return fx.clients.Start(o)
 }
 
@@ -64,6 +67,12 @@ func (fx *fixture) start(name string) (*subject, error) {
 		return fx.startListenLoop(naiveChannel)
 	case nchan:
 		return fx.startNchan()
+	case compressed:
+		s, err := fx.startServer("--compress")
+		if err == nil {
+			s.header = "Accept-Encoding: gzip\r\n"
+		}
+		return s, err
 	default:
 		return fx.startServer()
 	}

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -64,18 +63,31 @@ func (fx *fixture) createTables() error {
 	return nil
 }
 
+// padding returns a text like that of a row, whose compression is a fair measure: words that come again in other rows, and
+// an id and a number that do not.
+func padding(n int64, size int) string {
+	mix := uint64(n) * 0x9e3779b97f4a7c15
+	word := func(shift int, of ...string) string { return of[int(mix>>shift)%len(of)] }
+	text := fmt.Sprintf("id %016x%016x category %s status %s priority %d assignee %s title Check the %s of ward %d updated %d",
+		mix, mix*mix, word(3, "Maintenance", "Cleaning", "Transport", "Care"), word(9, "open", "in_progress", "done"), mix>>17%5,
+		word(23, "Ann Example", "Bob Sample", "Eve Specimen"), word(31, "pump", "bed", "door", "ventilator", "lift"), mix>>41%40, mix>>7)
+	for len(text) < size {
+		text += " " + text
+	}
+	return text[:max(0, size)]
+}
+
 // inserter returns a publisher that inserts one row in one transaction for each event. overhead is the size
 // of a frame without its padding.
 func (fx *fixture) inserter(sql string, overhead int) func(context.Context, writes.Offer) (writes.Published, error) {
 	return func(ctx context.Context, o writes.Offer) (writes.Published, error) {
-		pad := strings.Repeat("x", max(0, o.Bytes-overhead))
 		return writes.Publish(ctx, o, func(ctx context.Context) (writes.Emit, func(), error) {
 			conn, err := pgx.Connect(ctx, fx.url)
 			if err != nil {
 				return nil, nil, fmt.Errorf("connect to publish: %w", err)
 			}
 			insert := func(ctx context.Context, n int64) error {
-				_, err := conn.Exec(ctx, sql, n, pad)
+				_, err := conn.Exec(ctx, sql, n, padding(n, o.Bytes-overhead))
 				return err
 			}
 			return insert, func() { _ = conn.Close(context.WithoutCancel(ctx)) }, nil

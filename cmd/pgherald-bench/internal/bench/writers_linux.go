@@ -24,7 +24,7 @@ type Writers struct {
 	Clients     []int         `default:"1,16,32,64" help:"Number of simultaneous writers, one measurement each. A transaction is one UPDATE of one activity."`
 	Rows        int           `default:"10000" help:"Activities to choose from."`
 	Subscribers int           `default:"10" help:"Streams that are open meanwhile."`
-	Subjects    []string      `default:"none,naive,log,pgherald" help:"Triggers to measure. naive: pg_notify(row_to_json(new)). log: pgherald's without the NOTIFY."`
+	Subjects    []string      `default:"none,naive,row,log,pgherald" help:"Triggers to measure. naive: pg_notify(row_to_json(new)). row: the least that logs each row. log: pgherald's without the NOTIFY."`
 }
 
 // Validate reports values out of range and unknown subjects.
@@ -44,7 +44,7 @@ func (w *Writers) Validate() error {
 			return errors.New("--clients must be from 1 to 1000")
 		}
 	}
-	return checkSubjects(w.Subjects, ours, noTriggers, naiveTrigger, logOnly)
+	return checkSubjects(w.Subjects, ours, noTriggers, naiveTrigger, smallest, logOnly)
 }
 
 var writersColumns = []report.Column{
@@ -193,7 +193,7 @@ func (r *writersRun) measure(sheet *report.Sheet, variant string, clients int) e
 	u.elapsed = ended.Sub(began)
 	writersCPU := writersAfter - writersBefore
 	values := r.figures(result, u, writersCPU)
-	if variant == ours || variant == logOnly { // also so that no event is left for the next measurement
+	if variant == ours || variant == logOnly || variant == smallest { // also so that no event is left for the next measurement
 		if err := r.addDelivery(ctx, values, o, result, statsBefore); err != nil {
 			return err
 		}
@@ -244,7 +244,7 @@ func (r *writersRun) bottleneck(scenario, variant string, u usage, writers time.
 // addDelivery waits for the deliveries of the written events and adds their figures.
 func (r *writersRun) addDelivery(ctx context.Context, values map[string]float64, o writes.WritersOrder, result writes.WritersResult, before serverStats) error {
 	events := result.Last - o.First + 1
-	if err := r.clients.Await(ctx, events*int64(r.Subscribers), lossPatience); err != nil && !errors.Is(err, load.ErrLost) {
+	if err := r.clients.Await(ctx, events*int64(r.Subscribers), r.fx.flags.Patience); err != nil && !errors.Is(err, load.ErrLost) {
 		return err
 	}
 	delivered, err := r.clients.Report(ctx, o.First, result.Last)

@@ -18,13 +18,14 @@ type client struct {
 	hasHead   bool // the head of the response has arrived
 	ready     bool // the stream has begun
 	http2     bool
-	streams   int    // HTTP/2 streams that have begun
-	chunked   bool   // the body has chunked transfer coding
-	left      int    // bytes of the current chunk to read; -1: its line end follows
-	carry     []byte // incomplete head, chunk length or HTTP/2 frame
-	frame     []byte // incomplete event
-	count     int64  // events since mark
-	sum       int64  // of their numbers
+	streams   int       // HTTP/2 streams that have begun
+	chunked   bool      // the body has chunked transfer coding
+	inflater  *inflater // nil if the stream is not compressed
+	left      int       // bytes of the current chunk to read; -1: its line end follows
+	carry     []byte    // incomplete head, chunk length or HTTP/2 frame
+	frame     []byte    // incomplete event
+	count     int64     // events since mark
+	sum       int64     // of their numbers
 }
 
 // serve handles the readiness of a socket.
@@ -64,6 +65,9 @@ func (l *loop) drop(c *client, err error) {
 		l.recordFailure(err)
 	} else {
 		l.status.Closed++
+	}
+	if c.inflater != nil {
+		c.inflater.stop()
 	}
 	l.conns[c.fd] = nil
 	_ = unix.Close(c.fd)
@@ -106,6 +110,9 @@ func (l *loop) consume(c *client, data []byte) error {
 			return fmt.Errorf("the server answered %q", firstLine(head)+" "+string(rest))
 		}
 		c.chunked = strings.Contains(strings.ToLower(head), "transfer-encoding: chunked")
+		if strings.Contains(strings.ToLower(head), "content-encoding: gzip") {
+			c.inflater = newInflater(func(b []byte) { l.events(c, b) })
+		}
 		if !l.config.AwaitFrame {
 			l.markReady(c)
 		}
@@ -134,6 +141,14 @@ func (l *loop) body(c *client, data []byte) error {
 	if c.chunked {
 		return l.dechunk(c, data)
 	}
+	return l.decode(c, data)
+}
+
+// decode passes bytes of the stream on, decompressed.
+func (l *loop) decode(c *client, data []byte) error {
+	if c.inflater != nil {
+		return c.inflater.write(data)
+	}
 	l.events(c, data)
 	return nil
 }
@@ -143,7 +158,9 @@ func (l *loop) dechunk(c *client, data []byte) error {
 	for len(data) > 0 {
 		if c.left > 0 {
 			n := min(c.left, len(data))
-			l.events(c, data[:n])
+			if err := l.decode(c, data[:n]); err != nil {
+				return err
+			}
 			data = data[n:]
 			if c.left -= n; c.left == 0 {
 				c.left = -1

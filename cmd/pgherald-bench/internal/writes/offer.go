@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pgherald/pgherald/stream/backoff"
 )
 
 // ratePerEmitter is the highest rate, in events per second, for one writing connection. One commit at a
@@ -111,10 +113,5 @@ func (s *schedule) run(ctx context.Context, emit Emit) error {
 
 // Pause sleeps for d or until ctx ends.
 func Pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	_ = backoff.Sleep(ctx, d)
 }

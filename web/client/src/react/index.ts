@@ -1,4 +1,11 @@
 "use client";
-export { useRealtimeUpdates, type RealtimeUpdates, type RealtimeUpdatesOptions } from "./use-realtime-updates.js";
-export { useLiveQuery, type UseLiveQuery, type UseLiveQueryOptions } from "./use-live-query.js";
-export type { Updates } from "./updates-store.js";
+export { useRealtimeUpdates, type RealtimeChangesOptions, type RealtimeUpdates, type RealtimeUpdatesOptions } from "./use-realtime-updates.js";
+export { useLiveQuery, type UseChangeQueryOptions, type UseLiveQuery, type UseLiveQueryOptions } from "./use-live-query.js";
+export type { Updates, UseEvents } from "../bindings/updates-store.js";
+export { ClientProvider } from "./client.js";
+export { useCollection } from "./use-collection.js";
+export { useEvents } from "./use-events.js";
+export type { UseCollection, UseCollectionOptions } from "../bindings/collection.js";
+export type { UseChangesOptions, UseEventsOptions } from "../bindings/events.js";
+export { useStatus } from "./use-status.js";
+export type { UseStatus, UseStatusOptions } from "../bindings/status.js";

@@ -9,12 +9,3 @@ export function useLatest<T>(value: T): { readonly current: T } {
   });
   return ref;
 }
-
-/** Serializes options in one canonical form, without functions. A hook opens another stream only if this changes. */
-export function keyOf(options: object): string {
-  return JSON.stringify(options, (_, value: unknown) => {
-    if (typeof value === "function") return "function";
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
-}

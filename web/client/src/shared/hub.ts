@@ -44,8 +44,17 @@ export class Hub {
 
   /** Posts the hub's position and status, to one member or to all. */
   postState(to?: string): void {
+    this.post(this.state(to));
+  }
+
+  state(to?: string): HubMessage & { kind: "state" } {
     const { cursor, isAtBoundary } = this.position;
-    this.post({ kind: "state", to, status: this.status, retryAt: this.retryAt, cursor, isAtBoundary });
+    return { kind: "state", hub: this.id, to, status: this.status, retryAt: this.retryAt, cursor, isAtBoundary };
+  }
+
+  /** Posts that the leader is alive. */
+  beat(): void {
+    this.post({ kind: "beat" });
   }
 
   /** Makes a delayed attempt now, since the user looks at another tab. */

@@ -40,6 +40,11 @@ export class Member {
     return this.hub !== undefined && !this.backlog;
   }
 
+  /** Whether this hub is the one that has sent its position. */
+  knows(hub: string): boolean {
+    return hub === this.hub;
+  }
+
   /** Processes a message of a hub. Apart from `state`, messages of other hubs are ignored. */
   receive(message: HubMessage): void {
     if (message.kind === "state") return this.onState(message);
@@ -80,7 +85,8 @@ export class Member {
   }
 
   private onState(hub: HubMessage & { kind: "state" }): void {
-    if (hub.hub === this.hub && this.direct) return; // a second response
+    if (hub.hub === this.hub && this.direct && hub.to !== undefined) return; // a second response
+    this.isSkipping = false;
     this.hub = hub.hub;
     this.hubStatus = hub.status;
     this.hubRetryAt = hub.retryAt;
@@ -107,8 +113,7 @@ export class Member {
     const missed = backlog.after(this.position.cursor);
     if (missed) {
       this.startFollowing();
-      for (const delivery of missed) this.onDelivery(delivery);
-      return;
+      return this.onDeliveries(missed);
     }
     const ahead = backlog.newest === null ? undefined : this.trail.since(backlog.newest);
     const rest = backlog.after(backlog.newest);
@@ -117,7 +122,15 @@ export class Member {
     this.startFollowing();
     this.position.rewind(backlog.newest, ahead);
     this.trail.restart(backlog.newest);
-    for (const delivery of rest) this.onDelivery(delivery);
+    this.onDeliveries(rest);
+  }
+
+  private onDeliveries(deliveries: readonly Delivery[]): void {
+    const { hub } = this;
+    for (const delivery of deliveries) {
+      if (this.hub !== hub) return; // a listener has closed the stream, or moved it
+      this.onDelivery(delivery);
+    }
   }
 
   private startFollowing(): void {
@@ -174,6 +187,7 @@ export class Member {
 
   /** Delivers from the hub, and moves the position. */
   private onDelivery(delivery: Delivery): void {
+    if (delivery.kind === "sync" && delivery.event.data.repeats) delivery = this.expectRepeats(delivery);
     const { kind, event, meta } = delivery;
     if (kind === "sync" && event.data.mode === "reset") {
       this.position.move(meta.cursor);
@@ -188,6 +202,13 @@ export class Member {
     else if (!isSkipped) this.sink.duplicate(meta.cursor, event.id);
   }
 
+  /** Makes the sync a reset if this tab cannot recognize all events that come again. */
+  private expectRepeats(delivery: Delivery & { kind: "sync" }): Delivery {
+    if (this.position.expectRepeats()) return delivery;
+    const { event } = delivery;
+    return { ...delivery, event: { ...event, data: { ...event.data, mode: "reset", reason: "repeats" } } };
+  }
+
   private advance(cursor: string): void {
     if (cursor !== this.position.cursor) this.isSkipping = false;
     this.position.complete(cursor);
@@ -199,7 +220,7 @@ export class Member {
   }
 
   private setStatus(status: StreamStatus, retryAt: number | null): void {
-    if (status === "open") this.wasOpen = true;
+    if (status === "open" || status === "stale") this.wasOpen = true;
     this.sink.status(status === "connecting" && this.wasOpen ? "reconnecting" : status, retryAt);
   }
 }

@@ -9,12 +9,16 @@ export type HubMessage =
   | { kind: "deliver"; hub: string; delivery: Delivery }
   /** The cursor moved without a delivery. */
   | { kind: "position"; hub: string; cursor: string }
+  /** The leader is alive. */
+  | { kind: "beat"; hub: string }
   | { kind: "status"; hub: string; status: StreamStatus; retryAt: number | null }
   | { kind: "error"; hub: string; message: string; details: StreamErrorDetails };
 
 /** A request of a member to the hub. */
 export type MemberMessage =
   | { kind: "query-state"; from: string }
+  /** Is the leader alive? */
+  | { kind: "ask"; from: string }
   /** The user looks at the member's page again: make a delayed attempt now. */
   | { kind: "retry-now"; from: string }
   | { kind: "reconnect"; from: string };

@@ -1,5 +1,6 @@
 import type { Debug } from "../debug.js";
-import { streamURL, type ConnectionOptions } from "../options.js";
+import type { ConnectionOptions } from "../options.js";
+import { streamURL } from "../stream-url.js";
 import { HubPosition, Position } from "../position.js";
 import type { Sink, Source } from "../source.js";
 import { onPageReturn } from "../page-return.js";
@@ -11,21 +12,8 @@ import type { HubMessage, MemberMessage, Message } from "./messages.js";
 /** The time within which a leader must respond, in milliseconds. */
 const leaderTimeout = 5000;
 
-/** Reports whether the tabs of this browser can share a connection. They can in a secure context: https or localhost. */
-export function canShare(): boolean {
-  if (typeof document === "undefined" || typeof BroadcastChannel !== "function") return false;
-  return !!navigator.locks && globalThis.origin !== "null"; // a sandboxed frame has an opaque origin
-}
-
-/** Returns the name of the group that shares a connection, or null if the stream must have its own. */
-export function groupOf(options: ConnectionOptions): string | null {
-  const { shared = options.token === undefined, token } = options;
-  if (shared === false || shared === "" || !canShare()) return null;
-  if (shared === true && token) {
-    throw new TypeError("tabs with different tokens must not share a connection: name the group, as in shared: userId");
-  }
-  return shared === true ? "" : shared;
-}
+/** The silence after which the others ask the leader whether it is alive, in milliseconds. */
+const longestSilence = 4000;
 
 /**
  * Shares one connection among all tabs. The tab that holds the Web Lock leads: it runs the hub,
@@ -39,12 +27,13 @@ export class SharedSource implements Source {
   private readonly name: string;
   private readonly sink: Sink;
   private readonly member: Member;
-  private readonly watchdog = new Watchdog(() => this.queryLeader());
+  private readonly watchdog = new Watchdog(() => this.ask());
   private channel: BroadcastChannel | undefined;
   private hub: Hub | undefined;
   private lockAbort: AbortController | undefined; // releases the lock, or the request for it
   private answerTimer: ReturnType<typeof setTimeout> | undefined;
   private stopWatchingPage: (() => void) | undefined;
+  private hasFailed = false; // to reach the other tabs
   private isConnected = false;
 
   constructor(
@@ -101,7 +90,9 @@ export class SharedSource implements Source {
 
   private watchPage(): () => void {
     const stopWatchingPage = onPageReturn(() => {
-      if (!this.hub) this.send({ kind: "retry-now", from: this.id });
+      if (this.hub) return;
+      this.send({ kind: "retry-now", from: this.id });
+      this.ask(); // the leader may have gone while this page slept
     });
     // A page in the back/forward cache must have neither lock nor channel.
     const hide = () => this.closeChannel();
@@ -166,18 +157,40 @@ export class SharedSource implements Source {
     this.watchdog.stop();
     const hub: Hub = new Hub(this.options, new HubPosition(this.cursor), this.debug, (messages) => {
       if (this.hub !== hub) return;
-      this.channel?.postMessage(messages);
-      for (const message of messages) this.onHubMessage(message);
+      for (const message of messages) this.onHubMessage(message); // first, since nothing that the others need may keep it from this tab
+      this.broadcast(hub, messages);
     });
     this.hub = hub;
     this.sink.role("leader");
     hub.open();
   }
 
+  /** Posts to the other tabs. After a failure, the state comes first: those that lack something get it themselves. */
+  private broadcast(hub: Hub, messages: HubMessage[]): void {
+    try {
+      this.channel?.postMessage(this.hasFailed ? [hub.state()] : messages);
+      this.hasFailed = false;
+    } catch (error) {
+      this.debug("the other tabs could not be reached", error);
+      if (!this.hasFailed) hub.beat(); // with which the state goes
+      this.hasFailed = true;
+    }
+  }
+
+  /** Asks the leader whether it is alive. */
+  private ask(): void {
+    this.send({ kind: "ask", from: this.id });
+    this.awaitAnswer();
+  }
+
   /** Requests the leader's state. A leader that does not respond is frozen: this tab steals the lock. */
   private queryLeader(): void {
     if (this.hub) return;
     this.send({ kind: "query-state", from: this.id });
+    this.awaitAnswer();
+  }
+
+  private awaitAnswer(): void {
     clearTimeout(this.answerTimer);
     this.answerTimer = setTimeout(() => {
       if (this.hub || !this.lockAbort) return;
@@ -187,13 +200,16 @@ export class SharedSource implements Source {
   }
 
   private onMessage(message: Message): void {
+    if (!this.channel) return; // a listener has closed the stream
     if (message.kind === "query-state") return this.hub?.postState(message.from);
+    if (message.kind === "ask") return this.hub?.beat();
     if (message.kind === "retry-now") return this.hub?.retryNow();
     if (message.kind === "reconnect") return this.hub?.reconnect();
     if (this.hub) return; // from a hub that has yet to notice that it lost the lock
     clearTimeout(this.answerTimer);
-    this.watchdog.watch((this.options.heartbeatTimeout ?? 70_000) + 20_000);
-    this.onHubMessage(message);
+    this.watchdog.watch(longestSilence);
+    if (message.kind === "beat" && !this.member.knows(message.hub)) this.queryLeader();
+    else this.onHubMessage(message);
   }
 
   private onHubMessage(message: HubMessage): void {
@@ -202,6 +218,6 @@ export class SharedSource implements Source {
   }
 
   private send(message: MemberMessage): void {
-    this.channel?.postMessage([message]);
+    this.channel?.postMessage([message]); // texts only, which can always be posted
   }
 }

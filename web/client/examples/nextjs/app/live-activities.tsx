@@ -1,6 +1,6 @@
 "use client";
 
-import { activities, activitiesOf, type ActivitiesPage } from "pgherald";
+import { activities, activitiesOf, type ActivitiesPage } from "pgherald/activities";
 import { useLiveQuery } from "pgherald/react";
 
 const open = activities({ query: { status: "open" }, max: 100 });

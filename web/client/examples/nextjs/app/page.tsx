@@ -1,4 +1,4 @@
-import type { ActivitiesPage } from "pgherald";
+import type { ActivitiesPage } from "pgherald/activities";
 import { LiveActivities } from "./live-activities";
 
 /** The server loads the list for each request; the browser continues at its cursor. */

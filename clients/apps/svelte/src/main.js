@@ -1,0 +1,4 @@
+import { mount } from "svelte";
+import Orders from "./Orders.svelte";
+
+mount(Orders, { target: document.getElementById("app") });

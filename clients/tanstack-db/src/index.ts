@@ -1,0 +1,1 @@
+export { pgheraldCollectionOptions, type PgheraldCollectionConfig, type PgheraldUtils, type Written } from "./options.js";

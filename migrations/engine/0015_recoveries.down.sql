@@ -1,0 +1,2 @@
+drop table if exists pgherald.recovered;
+drop table if exists pgherald.recoveries;

@@ -1,0 +1,1 @@
+drop function if exists pgherald.list_rows(text[], text[], bigint, bigint, bigint);

@@ -1,0 +1,1 @@
+alter table pgherald.replicas drop column report;

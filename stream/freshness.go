@@ -1,0 +1,35 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/pgherald/pgherald/stream/pacing"
+)
+
+// Freshness says when the feed last read the log.
+type Freshness struct {
+	// Age is the time since the log last answered a read of the feed.
+	Age time.Duration
+	// IsStale reports whether that is so long ago that clients must know: events that were committed since
+	// then may be missing.
+	IsStale bool
+}
+
+// Freshness returns when the feed last read the log. The feed is stale after pacing.StaleAfter without an
+// answer. A read that is under way has pacing.ReadPatience for its answer if the one before it succeeded:
+// a log that takes seconds for each answer is slow, and not away.
+func (f *Feed) Freshness() Freshness {
+	f.mu.RLock()
+	failed := f.outage != nil
+	f.mu.RUnlock()
+	queried, now := f.queriedAt.Load(), f.monotonic()
+	read := f.readAt.Load()
+	deadline := read + int64(pacing.StaleAfter)
+	if queried != 0 && !failed {
+		deadline = max(deadline, queried+int64(pacing.ReadPatience))
+	}
+	return Freshness{Age: time.Duration(now - read), IsStale: now >= deadline}
+}
+
+// noteRead records that the log has answered a read.
+func (f *Feed) noteRead() { f.readAt.Store(f.monotonic()) }

@@ -1,0 +1,26 @@
+package stream
+
+// parse parses what the filter needs of the part, once for all members.
+func (p *replayPart) parse(s *replays, f *Filter) {
+	e := p.entry
+	switch {
+	case f.needsFields():
+		e.fieldsOnce.Do(func() {
+			e.parseFields()
+			p.grow(s, e.fieldSpace)
+		})
+	case f.hasSelections():
+		e.changesOnce.Do(func() {
+			e.parseChanges(s.collections)
+			p.grow(s, e.changeSpace)
+		})
+	}
+}
+
+// grow counts n more bytes of the part.
+func (p *replayPart) grow(s *replays, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.size += n
+	s.bytes, s.pages = s.bytes+n, s.pages+n
+}

@@ -1,0 +1,457 @@
+create or replace function pgherald."public.orders.row"() returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set DateStyle = 'ISO, YMD'
+set IntervalStyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set row_security = off
+as $pgherald$
+#variable_conflict use_column
+declare
+    written pg_catalog.bool = false;
+    key_changed pg_catalog.bool = false;
+    deleted_key pg_catalog.text[];
+    deleted_audience pg_catalog.text[];
+    deleted_data pg_catalog.json[];
+    inserted_key pg_catalog.text[];
+    inserted_audience pg_catalog.text[];
+    inserted_data pg_catalog.json[];
+    updated_key pg_catalog.text[];
+    updated_audience pg_catalog.text[];
+    updated_data pg_catalog.json[];
+    updated_was pg_catalog.json;
+    updated_audience_was pg_catalog.text[];
+    audience_now pg_catalog.text[];
+    failed pg_catalog.text;
+begin
+    -- The collection orders 4d9fa2a637cd6f30.
+    -- A row that did not change gives no event. *= compares row images, since not every type has an
+    -- equality operator.
+    if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
+        return null;
+    end if;
+    -- An expression that raises an error must not fail the write. Nothing is written in this block.
+    begin
+        if tg_relid operator(pg_catalog.<>) 'public.orders'::pg_catalog.regclass::pg_catalog.oid then
+            raise undefined_table using message = 'table public.orders was renamed, and another one has its name';
+        end if;
+        if tg_op operator(pg_catalog.=) 'UPDATE' then
+            key_changed = coalesce(new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C", true)
+                and 'public.orders'::pg_catalog.regclass is not null;
+        end if;
+        if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+            declare
+                n alias for old;
+            begin
+                select
+                    array_agg(n.id::pg_catalog.text),
+                    array_agg(coalesce((array['user:' || n.customer, 'team:' || u.team]), '{}')::text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into deleted_key, deleted_audience, deleted_data
+                from (select) as row
+                left join public.users as u on u.id = n.customer
+                cross join lateral (
+                    select
+                        n.id as id,
+                        n.status as status,
+                        n.customer as customer,
+                        u.name as name
+                ) as payload
+                where 'public.orders'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(deleted_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(deleted_audience) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+            declare
+                n alias for new;
+            begin
+                select
+                    array_agg(n.id::pg_catalog.text),
+                    array_agg(coalesce((array['user:' || n.customer, 'team:' || u.team]), '{}')::text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into inserted_key, inserted_audience, inserted_data
+                from (select) as row
+                left join public.users as u on u.id = n.customer
+                cross join lateral (
+                    select
+                        n.id as id,
+                        n.status as status,
+                        n.customer as customer,
+                        u.name as name
+                ) as payload
+                where 'public.orders'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(inserted_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(inserted_audience) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+        if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+            declare
+                n alias for new;
+            begin
+                -- The former values of the fields by which clients filter.
+                if row(new.customer, new.status)::pg_catalog.record
+                    operator(pg_catalog.*<>) row(old.customer, old.status)::pg_catalog.record
+                    and 'public.orders'::pg_catalog.regclass is not null
+                then
+                    updated_was = case when 'public.orders'::pg_catalog.regclass is not null then
+                        pg_catalog.concat('{', pg_catalog.concat_ws(',',
+                            case when new.status operator(pg_catalog.<>) old.status collate pg_catalog."C" or (new.status is null) operator(pg_catalog.<>) (old.status is null)
+                                then pg_catalog.concat('"status":', coalesce(pg_catalog.to_json(pg_catalog.left(old.status, 1001))::pg_catalog.text, 'null')) end,
+                            case when new.customer operator(pg_catalog.<>) old.customer collate pg_catalog."C" or (new.customer is null) operator(pg_catalog.<>) (old.customer is null)
+                                then pg_catalog.concat('"customer":', coalesce(pg_catalog.to_json(pg_catalog.left(old.customer, 1001))::pg_catalog.text, 'null')) end
+                        ), '}')::pg_catalog.json
+                    end;
+                end if;
+                -- The clients that could receive the row before.
+                if row(new.id, new.customer)::pg_catalog.record
+                    operator(pg_catalog.*<>) row(old.id, old.customer)::pg_catalog.record
+                    and 'public.orders'::pg_catalog.regclass is not null
+                then
+                    declare
+                        n alias for old;
+                    begin
+                        select
+                            coalesce((array['user:' || n.customer, 'team:' || u.team]), '{}')
+                        into updated_audience_was
+                        from (select) as row
+                        left join public.users as u on u.id = n.customer
+                        where 'public.orders'::pg_catalog.regclass is not null;
+                    end;
+                    select
+                        coalesce((array['user:' || n.customer, 'team:' || u.team]), '{}')
+                    into audience_now
+                    from (select) as row
+                    left join public.users as u on u.id = n.customer
+                    where 'public.orders'::pg_catalog.regclass is not null;
+                    if updated_audience_was operator(pg_catalog.=) audience_now then
+                        updated_audience_was = null;
+                    end if;
+                end if;
+                select
+                    array_agg(n.id::pg_catalog.text),
+                    array_agg(coalesce((array['user:' || n.customer, 'team:' || u.team]), '{}')::text),
+                    array_agg(pg_catalog.to_json(payload.*))
+                into updated_key, updated_audience, updated_data
+                from (select) as row
+                left join public.users as u on u.id = n.customer
+                cross join lateral (
+                    select
+                        n.id as id,
+                        n.status as status,
+                        n.customer as customer,
+                        u.name as name
+                ) as payload
+                where 'public.orders'::pg_catalog.regclass is not null;
+                if pg_catalog.pg_column_size(updated_data) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(updated_audience) operator(pg_catalog.>) 268435456
+                    or pg_catalog.pg_column_size(updated_audience_was) operator(pg_catalog.>) 268435456 then
+                    raise program_limit_exceeded;
+                end if;
+            end;
+        end if;
+    exception when others or assert_failure then
+        failed = sqlstate;
+    end;
+    if failed is not null then
+        perform pgherald.reset_collection('public.orders', null, failed);
+        written = true;
+    else
+        if deleted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            select 'order_deleted', event.key, event.audience::text[], event.data
+            from unnest(deleted_key, deleted_audience, deleted_data) as event (key, audience, data);
+            written = true;
+        end if;
+        if inserted_data is not null then
+            insert into pgherald.events (type, key, audience, data)
+            select 'order_created', event.key, event.audience::text[], event.data
+            from unnest(inserted_key, inserted_audience, inserted_data) as event (key, audience, data);
+            written = true;
+        end if;
+        if updated_data is not null then
+            insert into pgherald.events (type, key, audience, data, was, audience_was)
+            select 'order_updated', event.key, event.audience::text[], event.data, updated_was, updated_audience_was
+            from unnest(updated_key, updated_audience, updated_data) as event (key, audience, data);
+            written = true;
+        end if;
+    end if;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.orders',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
+    end if;
+    return null;
+end
+$pgherald$;
+revoke execute on function pgherald."public.orders.row"() from public;
+
+create or replace function pgherald."public.orders.truncate"() returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+set DateStyle = 'ISO, YMD'
+set IntervalStyle = 'postgres'
+set extra_float_digits = 1
+set bytea_output = 'hex'
+set row_security = off
+as $pgherald$
+#variable_conflict use_column
+declare
+    written pg_catalog.bool = false;
+begin
+    insert into pgherald.events (type, key, audience, data)
+    select 'table_truncated', null, null, to_json(payload.*)
+    from (select 'public.orders' as "table") as payload;
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.orders',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
+    end if;
+    return null;
+end
+$pgherald$;
+revoke execute on function pgherald."public.orders.truncate"() from public;
+
+create or replace function pgherald."public.users.row"() returns trigger
+language plpgsql
+security definer
+set TimeZone = 'UTC'
+as $pgherald$
+#variable_conflict use_column
+declare
+    written pg_catalog.bool = false;
+    key_changed pg_catalog.bool = false;
+    updated_was pg_catalog.json;
+    updated_audience_was pg_catalog.text[];
+    audience_now pg_catalog.text[];
+    deleted_was pg_catalog.json;
+begin
+    -- The collection users 920edd1cc5b1a76f.
+    -- A row that did not change gives no event. *= compares row images, since not every type has an
+    -- equality operator.
+    if tg_op operator(pg_catalog.=) 'UPDATE' and new operator(pg_catalog.*=) old then
+        return null;
+    end if;
+    if tg_relid operator(pg_catalog.<>) 'public.users'::pg_catalog.regclass::pg_catalog.oid then
+        raise undefined_table using message = 'table public.users was renamed, and another one has its name';
+    end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' then
+        key_changed = coalesce(new.id::pg_catalog.text operator(pg_catalog.<>) old.id::pg_catalog.text collate pg_catalog."C", true)
+            and 'public.users'::pg_catalog.regclass is not null;
+    end if;
+    if tg_op operator(pg_catalog.=) 'DELETE' or key_changed then
+        declare
+            n alias for old;
+        begin
+            -- The fields by which clients filter and which the data lacks.
+            deleted_was = case when 'public.users'::pg_catalog.regclass is not null then
+                pg_catalog.concat('{', pg_catalog.concat_ws(',',
+                    pg_catalog.concat('"status":', coalesce(pg_catalog.to_json(pg_catalog.left(old.status, 1001))::pg_catalog.text, 'null'))
+                ), '}')::pg_catalog.json
+            end;
+            insert into pgherald.events (type, key, audience, data, was)
+            select event.type, event.key, event.audience, event.data, deleted_was
+            from (
+                select
+                    'user_deleted',
+                    n.id::pg_catalog.text,
+                    coalesce(n.readers, '{}'),
+                    pg_catalog.to_json(payload.*)
+                from (
+                    select
+                        n.id as id
+                ) as payload
+                where 'public.users'::pg_catalog.regclass is not null
+            ) as event (type, key, audience, data);
+            written = written or found;
+        end;
+    end if;
+    if tg_op operator(pg_catalog.=) 'INSERT' or key_changed then
+        declare
+            n alias for new;
+        begin
+            insert into pgherald.events (type, key, audience, data)
+            select
+                'user_created',
+                n.id::pg_catalog.text,
+                coalesce(n.readers, '{}'),
+                pg_catalog.to_json(payload.*)
+            from (
+                select
+                    n.id as id,
+                    n.status as status,
+                    n.seen_at as seen
+            ) as payload
+            where 'public.users'::pg_catalog.regclass is not null;
+            written = written or found;
+        end;
+    end if;
+    if tg_op operator(pg_catalog.=) 'UPDATE' and not key_changed then
+        declare
+            n alias for new;
+        begin
+            -- The former values of the fields by which clients filter.
+            if row(new.status)::pg_catalog.record
+                operator(pg_catalog.*<>) row(old.status)::pg_catalog.record
+                and 'public.users'::pg_catalog.regclass is not null
+            then
+                updated_was = case when 'public.users'::pg_catalog.regclass is not null then
+                    pg_catalog.concat('{', pg_catalog.concat_ws(',',
+                        pg_catalog.concat('"status":', coalesce(pg_catalog.to_json(pg_catalog.left(old.status, 1001))::pg_catalog.text, 'null'))
+                    ), '}')::pg_catalog.json
+                end;
+            end if;
+            -- The clients that could receive the row before.
+            if row(new.readers)::pg_catalog.record
+                operator(pg_catalog.*<>) row(old.readers)::pg_catalog.record
+                and 'public.users'::pg_catalog.regclass is not null
+            then
+                declare
+                    n alias for old;
+                begin
+                    select
+                        coalesce(n.readers, '{}')
+                    into updated_audience_was
+                    where 'public.users'::pg_catalog.regclass is not null;
+                end;
+                select
+                    coalesce(n.readers, '{}')
+                into audience_now
+                where 'public.users'::pg_catalog.regclass is not null;
+                if updated_audience_was operator(pg_catalog.=) audience_now then
+                    updated_audience_was = null;
+                end if;
+            end if;
+            insert into pgherald.events (type, key, audience, data, was, audience_was)
+            select event.type, event.key, event.audience, event.data, updated_was, updated_audience_was
+            from (
+                select
+                    'user_updated',
+                    n.id::pg_catalog.text,
+                    coalesce(n.readers, '{}'),
+                    pg_catalog.to_json(payload.*)
+                from (
+                    select
+                        n.id as id,
+                        n.status as status
+                ) as payload
+                where 'public.users'::pg_catalog.regclass is not null
+            ) as event (type, key, audience, data);
+            written = written or found;
+        end;
+    end if;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.users',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
+    end if;
+    return null;
+end
+$pgherald$;
+revoke execute on function pgherald."public.users.row"() from public;
+
+create or replace function pgherald."public.users.truncate"() returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set TimeZone = 'UTC'
+as $pgherald$
+#variable_conflict use_column
+declare
+    written pg_catalog.bool = false;
+begin
+    insert into pgherald.events (type, key, audience, data)
+    select 'table_truncated', null, null, to_json(payload.*)
+    from (select 'public.users' as "table") as payload;
+    written = found;
+    -- The first write of a transaction sends a wake-up, unless the notify leader holds this advisory
+    -- lock: then the leader finds the events and sends the wake-up. Nor does it if it gets the second lock alone, which
+    -- each server shares while it listens: then no server does.
+    if written and coalesce(pg_catalog.current_setting('pgherald.announced', true), '')
+        operator(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text
+    then
+        perform pg_catalog.set_config('pgherald.announced', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+        if (case when pg_catalog.pg_try_advisory_lock_shared(8099557239769099266) then pg_catalog.pg_advisory_unlock_shared(8099557239769099266) end)
+            and (case when pg_catalog.pg_try_advisory_lock(8099557239769099267) then not pg_catalog.pg_advisory_unlock(8099557239769099267) else true end)
+        then
+            perform pg_catalog.pg_notify('pgherald', pg_catalog.json_build_object(
+                'table', 'public.users',
+                'op', pg_catalog.lower(tg_op),
+                'xid', pg_catalog.pg_current_xact_id()::pg_catalog.text
+            )::pg_catalog.text);
+        end if;
+    end if;
+    return null;
+end
+$pgherald$;
+revoke execute on function pgherald."public.users.truncate"() from public;
+
+drop trigger if exists "00_pgherald" on public.orders;
+create trigger "00_pgherald"
+after insert or update or delete on public.orders
+for each row
+execute function pgherald."public.orders.row"();
+
+drop trigger if exists pgherald_truncate on public.orders;
+create trigger pgherald_truncate
+after truncate on public.orders
+for each statement
+execute function pgherald."public.orders.truncate"();
+
+drop trigger if exists "00_pgherald" on public.users;
+create trigger "00_pgherald"
+after insert or update or delete on public.users
+for each row
+execute function pgherald."public.users.row"();
+
+drop trigger if exists pgherald_truncate on public.users;
+create trigger pgherald_truncate
+after truncate on public.users
+for each statement
+execute function pgherald."public.users.truncate"();
