@@ -52,9 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 			panic(r)
 		}
 	}()
-	parser, err := kong.New(&cli{}, kong.Name("pgherald-bench"), kong.Description(description),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.UsageOnError())
+	parser, err := newParser(stdout, stderr, func(code int) { panic(exit(code)) })
 	if err != nil {
 		fmt.Fprintln(stderr, "pgherald-bench:", err)
 		return 1
@@ -72,6 +70,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		return 1
 	}
 	return 0
+}
+
+// newParser returns the parser of the command line.
+func newParser(stdout, stderr io.Writer, exit func(code int)) (*kong.Kong, error) {
+	return kong.New(&cli{}, kong.Name("pgherald-bench"), kong.Description(description),
+		kong.Writers(stdout, stderr), kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}), kong.UsageOnError())
 }
 
 func isTerminal(w io.Writer) bool {
