@@ -46,7 +46,7 @@ func (s *Subscription) carryOverTo(m *move) bool {
 		s.setReplayState(replayState{inLog: true})
 		return true
 	}
-	s.cursor = s.cursor.inEpoch(m.to, m.survived) // a subset of base and of what the feed has kept
+	s.cursor = s.cursor.InEpoch(m.to, m.survived) // a subset of base and of what the feed has kept
 	s.setReplayState(state)
 	return true
 }
@@ -56,9 +56,9 @@ func (m *move) translate(c *Cursor) bool {
 	switch {
 	case c.IsZero():
 		return true
-	case c.epoch != m.from || !c.isProven(m.survived) && !m.head.Covers(*c):
+	case c.epoch != m.from || !c.IsProven(m.survived) && !m.head.Covers(*c):
 		return false
 	}
-	*c = c.inEpoch(m.to, m.survived)
+	*c = c.InEpoch(m.to, m.survived)
 	return true
 }

@@ -12,7 +12,7 @@ type move struct {
 	reason   ResetReason
 	from     string // the epochs
 	to       string
-	survived uint64 // see Lineage.survived
+	survived uint64 // see Lineage.Survived
 	end      uint64 // the position of the first entry that is lost
 	head     Cursor // of the earlier epoch, before that entry
 }
@@ -34,17 +34,17 @@ func (f *Feed) follow(ctx context.Context) error {
 		return err
 	}
 	head := f.Head()
-	path, ok := lineage.since(head.epoch)
+	path, ok := lineage.Since(head.epoch)
 	if !ok || len(path) == 0 {
 		return fmt.Errorf("%w: %s is not among its recoveries", ErrOtherLog, head.epoch)
 	}
-	newest, survived := path[len(path)-1], path.survived()
+	newest, survived := path[len(path)-1], path.Survived()
 	f.mu.RLock()
 	xids := []uint64{}
 	for _, e := range f.buffer.entries[f.buffer.firstChecked(survived):] {
 		xids = append(xids, e.xid)
 	}
-	isProven := f.buffer.firstUnproven(survived) > 0 || f.buffer.floor.isProven(survived)
+	isProven := f.buffer.firstUnproven(survived) > 0 || f.buffer.floor.IsProven(survived)
 	f.mu.RUnlock()
 	if !isProven {
 		return fmt.Errorf("%w: a recovery may have lost what the feed no longer holds", ErrOtherLog)
@@ -98,13 +98,13 @@ func (f *Feed) applyMove(m move, kept int) (lost int) {
 		slow = append(slow, f.replays.pins.evict(r.entries[len(r.entries)-1])...)
 		r.dropNewest()
 	}
-	r.floor = r.floor.inEpoch(m.to, m.survived)
+	r.floor = r.floor.InEpoch(m.to, m.survived)
 	for _, e := range r.entries {
 		before := e.size()
-		e.complete(e.cursor.inEpoch(m.to, m.survived))
+		e.complete(e.cursor.InEpoch(m.to, m.survived))
 		r.size += e.size() - before
 	}
-	r.head = m.head.inEpoch(m.to, m.survived)
+	r.head = m.head.InEpoch(m.to, m.survived)
 	f.addMove(m)
 	if lost > 0 {
 		f.stats.Resets++
@@ -122,13 +122,13 @@ func (f *Feed) addMove(m move) {
 	}
 }
 
-// isProven reports whether the transactions in c survived, by position.
-func (c Cursor) isProven(survived uint64) bool { return c.lsn != 0 && c.lsn <= survived }
+// IsProven reports whether the transactions in c survived, by position.
+func (c Cursor) IsProven(survived uint64) bool { return c.lsn != 0 && c.lsn <= survived }
 
 // firstUnproven returns the index of the first entry from which on none survived by position.
 func (r *ringBuffer) firstUnproven(survived uint64) int {
 	first := len(r.entries)
-	for first > 0 && !r.entries[first-1].cursor.isProven(survived) {
+	for first > 0 && !r.entries[first-1].cursor.IsProven(survived) {
 		first--
 	}
 	return first
@@ -145,7 +145,7 @@ func (r *ringBuffer) firstChecked(survived uint64) int {
 func (r *ringBuffer) survivors(survived uint64, found *Survivors) (kept int, isWrong bool) {
 	checked := r.firstChecked(survived)
 	for i, e := range r.entries[checked:] {
-		isProven := e.cursor.isProven(survived)
+		isProven := e.cursor.IsProven(survived)
 		if found.Transactions[e.xid] == e.digest() || isProven && e.xid < found.PrunedBelow {
 			continue
 		}
@@ -170,7 +170,7 @@ func (e *entry) digest() Digest {
 	}
 	var d Digest
 	for i := range e.frames {
-		d.add(e.frames[i].id, e.frames[i].at)
+		d.Add(e.frames[i].id, e.frames[i].at)
 	}
 	return d
 }

@@ -31,5 +31,17 @@ func (f *Feed) Freshness() Freshness {
 	return Freshness{Age: time.Duration(now - read), IsStale: now >= deadline}
 }
 
-// noteRead records that the log has answered a read.
-func (f *Feed) noteRead() { f.readAt.Store(f.monotonic()) }
+// Delayed is implemented by a Log that answers from a copy.
+type Delayed interface {
+	// Delay returns how long ago the copy was last known to be complete, as of the last answer.
+	Delay() time.Duration
+}
+
+// noteRead records that the log has answered a read. The answer of a copy counts from when it was complete.
+func (f *Feed) noteRead() {
+	at := f.monotonic()
+	if l, ok := f.log.(Delayed); ok {
+		at -= int64(l.Delay())
+	}
+	f.readAt.Store(at)
+}

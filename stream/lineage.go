@@ -46,7 +46,7 @@ type Lineage []Recovery
 
 // Resolve returns the same set as a cursor of the present epoch. It returns false if neither proof holds.
 func (l Lineage) Resolve(c Cursor) (Cursor, bool) {
-	path, ok := l.since(c.epoch)
+	path, ok := l.Since(c.epoch)
 	for ok && len(path) > 0 {
 		var steps int
 		if c, steps = step(path, c); steps == 0 {
@@ -59,12 +59,12 @@ func (l Lineage) Resolve(c Cursor) (Cursor, bool) {
 
 // step carries the cursor over one recovery or more, the oldest first. It returns how many; 0 if it cannot.
 func step(path Lineage, c Cursor) (Cursor, int) {
-	if c.isProven(path[0].Survived) {
-		return c.inEpoch(path[0].Epoch, path[0].Survived), 1
+	if c.IsProven(path[0].Survived) {
+		return c.InEpoch(path[0].Epoch, path[0].Survived), 1
 	}
 	for i, r := range path {
 		if isConfirmed(r.Confirmed, c) {
-			return c.inEpoch(r.Epoch, path[:i+1].survived()), i + 1
+			return c.InEpoch(r.Epoch, path[:i+1].Survived()), i + 1
 		}
 	}
 	return Cursor{}, 0
@@ -85,9 +85,9 @@ func isConfirmed(confirmed []Cursor, c Cursor) bool {
 	return all.Covers(c)
 }
 
-// inEpoch returns the same set in a later epoch. Its transactions have committed below the position that
+// InEpoch returns the same set in a later epoch. Its transactions have committed below the position that
 // survived.
-func (c Cursor) inEpoch(epoch string, survived uint64) Cursor {
+func (c Cursor) InEpoch(epoch string, survived uint64) Cursor {
 	c.epoch = epoch
 	if c.lsn == 0 || c.lsn > survived {
 		c.lsn = survived
@@ -95,8 +95,8 @@ func (c Cursor) inEpoch(epoch string, survived uint64) Cursor {
 	return c
 }
 
-// since returns the recoveries after the epoch, the oldest first, and false if the epoch is not in the lineage.
-func (l Lineage) since(epoch string) (Lineage, bool) {
+// Since returns the recoveries after the epoch, the oldest first, and false if the epoch is not in the lineage.
+func (l Lineage) Since(epoch string) (Lineage, bool) {
 	for i, r := range l {
 		if r.Epoch == epoch || r.Parent == epoch && epoch != "" {
 			path := slices.Clone(l[:i])
@@ -110,8 +110,8 @@ func (l Lineage) since(epoch string) (Lineage, bool) {
 	return nil, false
 }
 
-// survived returns the position up to which everything survived all of the recoveries, 0 if it is not known.
-func (l Lineage) survived() uint64 {
+// Survived returns the position up to which everything survived all of the recoveries, 0 if it is not known.
+func (l Lineage) Survived() uint64 {
 	lowest := ^uint64(0)
 	for _, r := range l {
 		lowest = min(lowest, r.Survived)
@@ -133,8 +133,8 @@ type Survivors struct {
 	Transactions map[uint64]Digest
 }
 
-// add counts an event.
-func (d *Digest) add(id, at int64) {
+// Add counts an event, which was written at a time in Unix nanoseconds.
+func (d *Digest) Add(id, at int64) {
 	if d.Events == 0 {
 		d.FirstID, d.LastID, d.FirstAt, d.LastAt = id, id, at, at
 	}

@@ -227,7 +227,7 @@ func (f *Feed) addPart(e *entry, t *Transaction) {
 	e.xid = t.XID
 	if e.inLog {
 		for i := range t.Events {
-			e.left.add(t.Events[i].ID, t.Events[i].At.UnixNano())
+			e.left.Add(t.Events[i].ID, t.Events[i].At.UnixNano())
 		}
 	} else if e.add(t); e.size() > f.opts.Bytes {
 		e.leaveInLog()

@@ -74,7 +74,7 @@ func (f *Feed) resolve(ctx context.Context, c Cursor) (resolved Cursor, ok, isRe
 	if l.err != nil {
 		return c, false, false, l.err
 	}
-	if path, isAncestor := l.last.since(c.epoch); isAncestor && len(path) > 0 {
+	if path, isAncestor := l.last.Since(c.epoch); isAncestor && len(path) > 0 {
 		isRecent = l.last[0].Age+time.Since(l.at) < resolveTimeout
 	}
 	resolved, ok = l.last.Resolve(c)

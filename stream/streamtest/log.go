@@ -143,6 +143,13 @@ func (l *Log) Prune() {
 	}
 }
 
+// Bounds returns the horizon and the id of the next transaction.
+func (l *Log) Bounds(context.Context) (prunedBelow, next uint64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.prunedBelow, l.nextXID, l.err
+}
+
 // Replace changes the epoch, as a failover does.
 func (l *Log) Replace(epoch string) {
 	l.mu.Lock()

@@ -1,0 +1,244 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pgherald/pgherald/stream"
+)
+
+// The size of a page.
+const (
+	pageEntries = 1000
+	pageBytes   = 1 << 20
+)
+
+// LogOptions configure a Log. Zero values mean the defaults.
+type LogOptions struct {
+	// MaxEventBytes is the size of the largest event that the relay reads; 4 MiB if 0.
+	MaxEventBytes int64
+}
+
+// Log reads a log from a stream. It implements stream.Log and stream.Delayed, and is safe for concurrent use.
+type Log struct {
+	entries       Entries
+	maxEventBytes int64
+	pageEntries   int
+	delay         atomic.Int64
+	seen          atomic.Uint64 // the highest number that was read, until the stream ended below it
+
+	mu   sync.Mutex
+	hint place // where the last reading ended
+}
+
+var (
+	_ stream.Log     = (*Log)(nil)
+	_ stream.Delayed = (*Log)(nil)
+)
+
+// place says that a reader with the cursor continues behind an entry.
+type place struct {
+	cursor stream.Cursor
+	number uint64
+	entry  Entry // without events
+}
+
+// NewLog returns the log in a store.
+func NewLog(entries Entries, opts LogOptions) *Log {
+	if opts.MaxEventBytes <= 0 {
+		opts.MaxEventBytes = 4 << 20
+	}
+	return &Log{entries: entries, maxEventBytes: opts.MaxEventBytes, pageEntries: pageEntries}
+}
+
+// PageBytes bounds the memory of a page: its events as received, and once more. A store may return one entry more than was wanted.
+func (l *Log) PageBytes() int64 { return 2 * (pageBytes + 2*l.maxEventBytes) }
+
+// Delay returns how long ago the relay had last read the log to its end, as of the last answer of the store.
+func (l *Log) Delay() time.Duration { return time.Duration(l.delay.Load()) }
+
+// Wait waits until the stream may have more than what was read last, or a second at most. Its error is that of the store.
+func (l *Log) Wait(ctx context.Context) error { return l.entries.Wait(ctx, l.seen.Load()) }
+
+// state reads the state. Its error says that there is no stream yet.
+func (l *Log) state(ctx context.Context) (State, error) {
+	st, err := l.entries.State(ctx)
+	if err != nil {
+		return st, fmt.Errorf("read the stream: %w", err)
+	}
+	l.delay.Store(int64(st.MarkAge))
+	if st.Number < l.seen.Load() {
+		l.seen.Store(st.Number)
+	}
+	if len(st.Changes) == 0 || st.Whole == 0 {
+		return st, errNone
+	}
+	return st, nil
+}
+
+// Read begins to read what the stream has now and the cursor has not seen.
+func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	return l.Resume(ctx, from)
+}
+
+// Resume begins to read like Read.
+func (l *Log) Resume(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	r, err := l.read(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (l *Log) read(ctx context.Context, from stream.Cursor) (*reading, error) {
+	st, err := l.validate(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	r := &reading{log: l, state: st, from: from, cursor: from}
+	if at, ok := l.hinted(from); ok { // the first page shows whether it is right
+		r.number, r.entry = at.number, at.entry
+		return r, nil
+	}
+	if err := r.find(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (l *Log) hinted(from stream.Cursor) (place, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hint, l.hint.number != 0 && l.hint.cursor.Equal(from)
+}
+
+// remember remembers where a reading ended: the next one will begin there.
+func (l *Log) remember(p place) {
+	p.entry.Events = nil
+	l.mu.Lock()
+	l.hint = p
+	l.mu.Unlock()
+	if p.number > l.seen.Load() {
+		l.seen.Store(p.number)
+	}
+}
+
+// validate returns the state if the cursor is one of the present epoch that can be right.
+func (l *Log) validate(ctx context.Context, from stream.Cursor) (State, error) {
+	st, err := l.state(ctx)
+	switch {
+	case err != nil:
+		return st, err
+	case from.Epoch() != st.epoch():
+		return st, fmt.Errorf("%w: it names %s, this is %s", stream.ErrOtherLog, from.Epoch(), st.epoch())
+	case from.Next() > st.Mark.Next+maxAhead && st.MarkAge < maxMarkAge:
+		return st, fmt.Errorf("%w: it has seen up to %d, the next is about %d", stream.ErrFuture, from.Next(), st.Mark.Next)
+	}
+	return st, nil
+}
+
+// A client that comes from another server may be ahead of the relay. In the time between two marks, a database begins fewer than maxAhead
+// transactions; if the mark is older than maxMarkAge, the relay is away, and how far the log is is not known.
+const (
+	maxAhead   = 10_000_000
+	maxMarkAge = 5 * time.Second
+)
+
+// maxCounted is the number of events up to which Check reads them.
+const maxCounted = 1000
+
+// Check returns the number of events that the cursor has not seen; -1 if they are many or some are not public.
+func (l *Log) Check(ctx context.Context, from stream.Cursor) (int, error) {
+	st, err := l.validate(ctx, from)
+	if err != nil {
+		return 0, err
+	}
+	r := &reading{log: l, state: st, from: from, cursor: from}
+	if err := r.find(ctx); err != nil {
+		return 0, err
+	}
+	end, err := l.at(ctx, r.state.Whole)
+	if err != nil {
+		return 0, err
+	}
+	left := end.Totals.since(r.entry.Totals)
+	switch {
+	case left.Private > 0:
+		return -1, nil
+	case r.state.present(r.number, r.entry.Cursor).Equal(from) && left.Events < 1<<31:
+		return int(left.Events), nil
+	case left.Events > maxCounted:
+		return -1, nil
+	}
+	return r.count(ctx)
+}
+
+// Tail returns a cursor of the stream after which about the given number of events follow.
+func (l *Log) Tail(ctx context.Context, events int, bytes int64) (stream.Cursor, error) {
+	st, err := l.state(ctx)
+	if err != nil {
+		return stream.Cursor{}, err
+	}
+	end, err := l.at(ctx, st.Whole)
+	if err != nil {
+		return stream.Cursor{}, err
+	}
+	first, err := l.first(ctx, &st)
+	if err != nil {
+		return stream.Cursor{}, err
+	}
+	fits := func(e *Entry, _ uint64) bool {
+		t := end.Totals.since(e.Totals)
+		return t.Events <= uint64(max(events, 0)) && t.Bytes <= uint64(max(bytes, 0))
+	}
+	if fits(&first.entry, first.number) {
+		return st.present(first.number, first.entry.Cursor), nil
+	}
+	found, err := l.search(ctx, &st, first, func(e *Entry, n uint64) bool { return !fits(e, n) })
+	if err != nil {
+		return stream.Cursor{}, err
+	}
+	return l.cursorAfter(ctx, &st, found)
+}
+
+// cursorAfter returns the cursor of the entry behind a place or, at the end of the stream, of the place.
+func (l *Log) cursorAfter(ctx context.Context, st *State, at place) (stream.Cursor, error) {
+	next := st.up(at.number + 1)
+	if next > st.Whole {
+		return st.present(at.number, at.entry.Cursor), nil
+	}
+	e, err := l.at(ctx, next)
+	return st.present(next, e.Cursor), err
+}
+
+// errTrimmed says that an entry was removed meanwhile.
+var errTrimmed = errors.New("read the stream: an entry was removed meanwhile")
+
+// at returns the entry with that number.
+func (l *Log) at(ctx context.Context, number uint64) (Entry, error) {
+	return entryAt(ctx, l.entries, number)
+}
+
+func entryAt(ctx context.Context, entries Entries, number uint64) (Entry, error) {
+	found, err := entries.Range(ctx, number, 1, 1)
+	switch {
+	case err != nil:
+		return Entry{}, fmt.Errorf("read the stream: %w", err)
+	case len(found) == 0 || found[0].Number != number:
+		return Entry{}, errTrimmed
+	}
+	return decode(found[0])
+}
+
+func decode(s Stored) (Entry, error) {
+	e, err := Decode(s.Data)
+	if err != nil {
+		return e, fmt.Errorf("read entry %d of the stream: %w", s.Number, err)
+	}
+	e.size = len(s.Data)
+	return e, nil
+}

@@ -1,0 +1,153 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/relay"
+	"github.com/pgherald/pgherald/stream/relay/relaytest"
+	"github.com/pgherald/pgherald/stream/streamtest"
+)
+
+// commit writes a transaction of the given number of events.
+func commit(log *streamtest.Log, events int, audience []string) {
+	tx := log.Begin()
+	for range events {
+		tx.Append(stream.Event{Type: "changed", Key: "k", Data: []byte(`{}`), Audience: audience})
+	}
+	tx.Commit()
+}
+
+// TestRun runs a relay and a feed on its stream: the feed has what was committed, and is stale while no relay runs.
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, store := streamtest.NewLog("e"), relaytest.NewStore()
+		edge := relay.NewLog(store, relay.LogOptions{})
+		if _, err := edge.Tail(t.Context(), 0, 0); err == nil {
+			t.Error("an empty store has an end")
+		}
+		commit(log, 3, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		run := func(ctx context.Context, term uint64) {
+			ended <- relay.Run(ctx, relay.Options{Log: log, Store: store, Writer: relay.Writer{Term: term}})
+		}
+		go run(ctx, 1)
+		synctest.Wait()
+		feed := stream.NewFeed(edge, stream.FeedOptions{})
+		if err := feed.Fill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wake := make(chan struct{}, 1)
+		reading, stopReading := context.WithCancel(t.Context())
+		defer stopReading()
+		go feed.Run(reading, wake)
+		commit(log, 2, nil)
+		time.Sleep(time.Second) // of the fake clock: the relay's Interval
+		wake <- struct{}{}
+		synctest.Wait()
+		if s := feed.Stats(); s.Transactions != 2 || feed.Freshness().IsStale {
+			t.Errorf("feed %+v, %+v", s, feed.Freshness())
+		}
+		go run(t.Context(), 2)
+		synctest.Wait()
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, relay.ErrStale) {
+			t.Errorf("the first relay ended with %v", err)
+		}
+		time.Sleep(10 * time.Second)
+		if f := feed.Freshness(); f.IsStale {
+			t.Errorf("stale beside a relay: %+v", f)
+		}
+		if err := store.Append(t.Context(), relay.Writer{Term: 3}, relay.Last{}, relay.Appended{}); !errors.Is(err, relay.ErrMoved) {
+			t.Errorf("append behind nothing: %v", err)
+		}
+		if _, err := store.Claim(t.Context(), relay.Writer{Term: 3}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, relay.ErrStale) {
+			t.Errorf("the second relay ended with %v", err)
+		}
+		time.Sleep(10 * time.Second)
+		if f := feed.Freshness(); !f.IsStale || f.Age < 9*time.Second {
+			t.Errorf("not stale without a relay: %+v", f)
+		}
+		stopReading()
+	})
+}
+
+// TestCheckAndTail checks the counts of the stream.
+func TestCheckAndTail(t *testing.T) {
+	log, store := streamtest.NewLog("e"), relaytest.NewStore()
+	for range 5 {
+		commit(log, 4, nil)
+	}
+	commit(log, 1, []string{"x"})
+	for range 5 {
+		commit(log, 2, nil)
+	}
+	c := relay.NewCopier(relay.Options{Log: log, Store: store, Writer: relay.Writer{Term: 1}})
+	c.Step(t.Context(), func(*relay.Copier) {})
+	edge := relay.NewLog(store, relay.LogOptions{})
+	for _, test := range []struct {
+		events int
+		bytes  int64
+		want   int
+	}{{0, 1 << 30, 0}, {1, 1 << 30, 0}, {2, 1 << 30, 2}, {5, 1 << 30, 4}, {10, 1 << 30, 10}, {11, 1 << 30, -1}, {1000, 1 << 30, -1}, {1000, 300, 4}} {
+		cursor, err := edge.Tail(t.Context(), test.events, test.bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := edge.Check(t.Context(), cursor); n != test.want || err != nil {
+			t.Errorf("behind the last %d events or %d bytes there are %d, %v; want %d", test.events, test.bytes, n, err, test.want)
+		}
+	}
+	end, _ := log.Tail(t.Context(), 0, 0)
+	for name, test := range map[string]struct {
+		cursor stream.Cursor
+		want   error
+	}{
+		"end":    {end, nil},
+		"other":  {stream.NewCursor("other", 1, nil), stream.ErrOtherLog},
+		"future": {stream.NewCursor("e", 1<<40, nil), stream.ErrFuture},
+	} {
+		if _, err := edge.Resume(t.Context(), test.cursor); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestTrim checks that the stream gets no larger than its limit, and that a cursor from before is refused.
+func TestTrim(t *testing.T) {
+	log, store := streamtest.NewLog("e"), relaytest.NewStore()
+	c := relay.NewCopier(relay.Options{Log: log, Store: store, Writer: relay.Writer{Term: 1}, MaxBytes: 2000})
+	old, _ := log.Tail(t.Context(), 0, 0)
+	for range 50 {
+		commit(log, 2, nil)
+		c.Expire(true)
+		c.Step(t.Context(), func(*relay.Copier) {})
+	}
+	edge := relay.NewLog(store, relay.LogOptions{})
+	if _, err := edge.Resume(t.Context(), old); !errors.Is(err, stream.ErrPruned) {
+		t.Errorf("a cursor from before the stream: %v", err)
+	}
+	left, err := store.Range(t.Context(), 1, 1000, 1<<30)
+	bytes := 0
+	for _, s := range left {
+		bytes += len(s.Data)
+	}
+	if err != nil || len(left) < 5 || bytes > 3000 {
+		t.Errorf("%d entries of %d bytes are left, %v", len(left), bytes, err)
+	}
+	last, err := edge.Tail(t.Context(), 1<<20, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := edge.Resume(t.Context(), last); err != nil {
+		t.Errorf("the first cursor of the stream: %v", err)
+	}
+}

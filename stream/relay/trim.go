@@ -1,0 +1,59 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// trim removes what no cursor needs that the log honours, and what is above the limit of bytes.
+func (c *copier) trim(ctx context.Context) error {
+	if time.Since(c.trimAt) < trimInterval {
+		return nil
+	}
+	c.trimAt = time.Now()
+	st := &State{Info: c.info, Whole: c.whole}
+	first, err := firstOf(ctx, c.Store, st)
+	if err != nil {
+		return err
+	}
+	// The log honours every cursor that has seen all below its horizon: one of them needs the newest entry that has seen no more.
+	isOld := func(e *Entry, _ uint64) bool {
+		return e.Cursor.Next() <= c.mark.PrunedBelow || c.last.Totals.since(e.Totals).Bytes > uint64(c.MaxBytes)
+	}
+	if !isOld(&first.entry, first.number) {
+		return nil
+	}
+	oldest, err := searchIn(ctx, c.Store, st, first, isOld)
+	if err != nil {
+		return err
+	}
+	if oldest.number > first.number {
+		if err := c.Store.Trim(ctx, c.Writer, oldest.number); err != nil {
+			return fmt.Errorf("remove old entries from the stream: %w", err)
+		}
+	}
+	return c.forgetChanges(ctx)
+}
+
+// forgetChanges removes the changes before the first entry that is left.
+func (c *copier) forgetChanges(ctx context.Context) error {
+	found, err := c.Store.Range(ctx, 1, 1, 1)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	n := 0
+	for n < len(c.info.Changes)-1 && c.info.Changes[n].At <= found[0].Number && c.info.Changes[n+1].At <= found[0].Number {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	info := c.info
+	info.Changes = info.Changes[n:]
+	if err := c.flush(ctx, &info, nil); err != nil {
+		return err
+	}
+	c.info = info
+	return nil
+}
