@@ -46,7 +46,7 @@ install-test: setup ## install, upgrade and purge the Debian package on this mac
 .PHONY: release-snapshot
 release-snapshot: ## make what a release has in dist/, without publishing
 	go tool -modfile=tools/release/go.mod goreleaser release --snapshot --clean
-	cp .cache/release/*.tgz .cache/release/*.tar .cache/release/npm/*.tgz dist/
+	cp .cache/release/*.tgz .cache/release/*.tar .cache/release/npm/*.tgz .cache/release/python/*.whl dist/
 	cd dist && sha256sum --check --quiet SHA256SUMS
 
 .PHONY: lint

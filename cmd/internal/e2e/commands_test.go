@@ -36,6 +36,7 @@ var commandEvidence = []evidence{
 	{"helm install ", "tools/test-chart"},
 	{"tar xzf pgherald_", "tools/test-install"},
 	{"install -", "the same files as in the package, which tools/test-install installs"},
+	{"pip install ./pgherald", "tools/test-conformance"},
 	{"go get ", "the module is not published yet"},
 	{"go test ", "the tests that it names, in short forms"},
 	{"go run ./tools/gotest ", "TestHostileClients"},
