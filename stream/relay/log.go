@@ -167,7 +167,7 @@ func (l *Log) Check(ctx context.Context, from stream.Cursor) (int, error) {
 	}
 	left := end.Totals.since(r.entry.Totals)
 	switch {
-	case left.Private > 0:
+	case left.Private > 0 || l.check(ctx, &st) != nil:
 		return -1, nil
 	case r.state.present(r.number, r.entry.Cursor).Equal(from) && left.Events < 1<<31:
 		return int(left.Events), nil
@@ -196,13 +196,29 @@ func (l *Log) Tail(ctx context.Context, events int, bytes int64) (stream.Cursor,
 		return t.Events <= uint64(max(events, 0)) && t.Bytes <= uint64(max(bytes, 0))
 	}
 	if fits(&first.entry, first.number) {
-		return st.present(first.number, first.entry.Cursor), nil
+		return st.present(first.number, first.entry.Cursor), l.check(ctx, &st)
 	}
 	found, err := l.search(ctx, &st, first, func(e *Entry, n uint64) bool { return !fits(e, n) })
 	if err != nil {
 		return stream.Cursor{}, err
 	}
-	return l.cursorAfter(ctx, &st, found)
+	cursor, err := l.cursorAfter(ctx, &st, found)
+	if err != nil {
+		return stream.Cursor{}, err
+	}
+	return cursor, l.check(ctx, &st)
+}
+
+// errForked says that what was read may belong to two histories of the stream.
+var errForked = errors.New("read the stream: a relay has just continued it from another entry: try again")
+
+// check returns an error if the stream is not what it was with that state, and more.
+func (l *Log) check(ctx context.Context, st *State) error {
+	now, err := l.state(ctx)
+	if err == nil && now.Fork != st.Fork {
+		err = errForked
+	}
+	return err
 }
 
 // cursorAfter returns the cursor of the entry behind a place or, at the end of the stream, of the place.
@@ -228,10 +244,10 @@ func entryAt(ctx context.Context, entries Entries, number uint64) (Entry, error)
 	switch {
 	case err != nil:
 		return Entry{}, fmt.Errorf("read the stream: %w", err)
-	case len(found) == 0 || found[0].Number != number:
+	case len(found.Entries) == 0 || found.Entries[0].Number != number:
 		return Entry{}, errTrimmed
 	}
-	return decode(found[0])
+	return decode(found.Entries[0])
 }
 
 func decode(s Stored) (Entry, error) {

@@ -66,7 +66,7 @@ func TestRun(t *testing.T) {
 		if err := store.Append(t.Context(), relay.Writer{Term: 3}, relay.Last{}, relay.Appended{}); !errors.Is(err, relay.ErrMoved) {
 			t.Errorf("append behind nothing: %v", err)
 		}
-		if _, err := store.Claim(t.Context(), relay.Writer{Term: 3}); err != nil {
+		if _, err := store.Claim(t.Context(), relay.Writer{Term: 3}, "x"); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-ended; !errors.Is(err, relay.ErrStale) {
@@ -137,11 +137,11 @@ func TestTrim(t *testing.T) {
 	}
 	left, err := store.Range(t.Context(), 1, 1000, 1<<30)
 	bytes := 0
-	for _, s := range left {
+	for _, s := range left.Entries {
 		bytes += len(s.Data)
 	}
-	if err != nil || len(left) < 5 || bytes > 3000 {
-		t.Errorf("%d entries of %d bytes are left, %v", len(left), bytes, err)
+	if err != nil || len(left.Entries) < 5 || bytes > 3000 {
+		t.Errorf("%d entries of %d bytes are left, %v", len(left.Entries), bytes, err)
 	}
 	last, err := edge.Tail(t.Context(), 1<<20, 1<<30)
 	if err != nil {

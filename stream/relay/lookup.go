@@ -108,14 +108,17 @@ func (l *Log) Survivors(ctx context.Context, xids []uint64) (stream.Survivors, e
 // digest adds those of the transactions that are in entries from a number on.
 func (l *Log) digest(ctx context.Context, st *State, from uint64, of map[uint64]bool, digests map[uint64]stream.Digest) error {
 	for from <= st.Whole {
-		found, err := l.entries.Range(ctx, from, l.pageEntries, pageBytes)
+		page, err := l.entries.Range(ctx, from, l.pageEntries, pageBytes)
 		if err != nil {
 			return fmt.Errorf("read the stream: %w", err)
 		}
-		if len(found) == 0 {
+		if page.Fork != st.Fork {
+			return errForked
+		}
+		if len(page.Entries) == 0 {
 			return errCut
 		}
-		for _, s := range found {
+		for _, s := range page.Entries {
 			if s.Number > st.Whole {
 				return nil
 			}

@@ -55,11 +55,11 @@ func (r *reading) fetch(ctx context.Context, wants *stream.Interest) error {
 	if r.isWhole {
 		return io.EOF
 	}
-	found, err := r.log.entries.Range(ctx, r.number, r.log.pageEntries, pageBytes+int64(r.entry.size))
+	page, err := r.log.entries.Range(ctx, r.number, r.log.pageEntries, pageBytes+int64(r.entry.size))
 	if err != nil {
 		return fmt.Errorf("read the stream: %w", err)
 	}
-	if len(found) > 0 && found[0].Number == r.number {
+	if found := page.Entries; page.Fork == r.state.Fork && len(found) > 0 && found[0].Number == r.number {
 		before, err := decode(found[0])
 		if err != nil {
 			return err

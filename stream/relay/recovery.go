@@ -145,14 +145,14 @@ func (c *copier) endsFrom(ctx context.Context, st *State, at place) ([]ending, e
 	ends := []ending{{number: at.number, cursor: st.present(at.number, at.entry.Cursor), totals: at.entry.Totals}}
 	var digest stream.Digest
 	for next := at.number + 1; next <= c.whole; {
-		found, err := c.Store.Range(ctx, next, c.pageEntries, pageBytes)
+		page, err := c.Store.Range(ctx, next, c.pageEntries, pageBytes)
 		if err != nil {
 			return nil, err
 		}
-		if len(found) == 0 {
+		if len(page.Entries) == 0 {
 			return nil, ErrMoved
 		}
-		for _, s := range found {
+		for _, s := range page.Entries {
 			if next = s.Number + 1; s.Number > c.whole || st.enclosing(s.Number) != nil {
 				continue
 			}

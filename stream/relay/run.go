@@ -153,7 +153,7 @@ func (c *copier) repair(ctx context.Context, err error) error {
 
 // open finds out where the stream ends.
 func (c *copier) open(ctx context.Context) error {
-	st, err := c.Store.Claim(ctx, c.Writer)
+	st, err := c.Store.Claim(ctx, c.Writer, c.nextToken())
 	if err != nil {
 		return fmt.Errorf("take the stream: %w", err)
 	}

@@ -17,15 +17,15 @@ func firstOf(ctx context.Context, entries Entries, st *State) (place, error) {
 	if err != nil {
 		return place{}, fmt.Errorf("read the stream: %w", err)
 	}
-	if len(found) == 0 {
+	if len(found.Entries) == 0 {
 		return place{}, errNone
 	}
-	number := st.up(found[0].Number)
-	if number != found[0].Number {
+	number := st.up(found.Entries[0].Number)
+	if number != found.Entries[0].Number {
 		e, err := entryAt(ctx, entries, number)
 		return place{number: number, entry: e}, err
 	}
-	e, err := decode(found[0])
+	e, err := decode(found.Entries[0])
 	return place{number: number, entry: e}, err
 }
 

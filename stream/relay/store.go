@@ -14,7 +14,7 @@ type Entries interface {
 	State(ctx context.Context) (State, error)
 	// Range returns stored entries from a number on, without a gap: at most max, and no more once they have the given bytes. If entries from
 	// that number on were removed, it begins with the first that is left.
-	Range(ctx context.Context, from uint64, max int, bytes int64) ([]Stored, error)
+	Range(ctx context.Context, from uint64, max int, bytes int64) (Page, error)
 	// Wait waits until there may be an entry above the number. It also returns nil after a second or less without one.
 	Wait(ctx context.Context, after uint64) error
 }
@@ -22,16 +22,22 @@ type Entries interface {
 // Store is a store as the relay sees it. A write either happens whole or not at all, also if its answer is lost.
 type Store interface {
 	Entries
-	// Claim makes the writer's term the present one. Writes of earlier terms fail from then on. It returns ErrStale if a later one, or
+	// Claim makes the writer's term the present one, and begins a fork. Writes of earlier terms fail from then on. It returns ErrStale if a later one, or
 	// another owner of the same, has claimed it; the state holds the present term in any case.
-	Claim(ctx context.Context, w Writer) (State, error)
+	Claim(ctx context.Context, w Writer, fork string) (State, error)
 	// Append appends entries behind the last one, which must be that of the given write. It returns ErrMoved if another one is the last, and
 	// ErrStale as Claim does.
 	Append(ctx context.Context, w Writer, last Last, a Appended) error
-	// Begin removes everything, and makes the entry the first of a new stream. The time of the mark stays, if there was one.
+	// Begin removes everything, and makes the entry the first of a new stream, and of a fork that its token names. The time of the mark stays, if there was one.
 	Begin(ctx context.Context, w Writer, a Appended) error
 	// Trim removes entries below a number, as many as the store can remove cheaply.
 	Trim(ctx context.Context, w Writer, below uint64) error
+}
+
+// Page holds entries, and the fork to which they belonged when they were read.
+type Page struct {
+	Fork    string
+	Entries []Stored
 }
 
 // Stored is an entry in a store.
@@ -66,6 +72,9 @@ type Appended struct {
 type State struct {
 	Writer
 	Last
+	// Fork names the writes since a relay looked where the stream ends. Another relay, or this one after the store has lost something, begins
+	// another. So of two entries of one fork the earlier is before the later.
+	Fork  string
 	Whole uint64 // the number of the newest entry that ends a transaction: readers go no further
 	Info
 	InfoAge time.Duration // since the info was written

@@ -39,11 +39,11 @@ func (c *copier) trim(ctx context.Context) error {
 // forgetChanges removes the changes before the first entry that is left.
 func (c *copier) forgetChanges(ctx context.Context) error {
 	found, err := c.Store.Range(ctx, 1, 1, 1)
-	if err != nil || len(found) == 0 {
+	if err != nil || len(found.Entries) == 0 {
 		return err
 	}
 	n := 0
-	for n < len(c.info.Changes)-1 && c.info.Changes[n].At <= found[0].Number && c.info.Changes[n+1].At <= found[0].Number {
+	for n < len(c.info.Changes)-1 && c.info.Changes[n].At <= found.Entries[0].Number && c.info.Changes[n+1].At <= found.Entries[0].Number {
 		n++
 	}
 	if n == 0 {

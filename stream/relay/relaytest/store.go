@@ -79,17 +79,17 @@ func (c *content) stateAt(now time.Time) relay.State {
 }
 
 // Range implements relay.Entries.
-func (s *Store) Range(_ context.Context, from uint64, most int, bytes int64) ([]relay.Stored, error) {
+func (s *Store) Range(_ context.Context, from uint64, most int, bytes int64) (relay.Page, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var found []relay.Stored
-	for number := from; len(found) < most && bytes > 0; number++ {
+	found := relay.Page{Fork: s.now.state.Fork}
+	for number := from; len(found.Entries) < most && bytes > 0; number++ {
 		number = max(number, s.now.first)
 		i := number - s.now.first
 		if i >= uint64(len(s.now.entries)) {
 			break
 		}
-		found = append(found, relay.Stored{Number: number, Data: s.now.entries[i]})
+		found.Entries = append(found.Entries, relay.Stored{Number: number, Data: s.now.entries[i]})
 		bytes -= int64(len(s.now.entries[i]))
 	}
 	return found, nil
@@ -115,9 +115,9 @@ func (s *Store) Wait(ctx context.Context, after uint64) error {
 }
 
 // Claim implements relay.Store.
-func (s *Store) Claim(_ context.Context, w relay.Writer) (relay.State, error) {
+func (s *Store) Claim(_ context.Context, w relay.Writer, fork string) (relay.State, error) {
 	err := s.write(w, func(c *content) error {
-		c.state.Writer = w
+		c.state.Writer, c.state.Fork = w, fork
 		return nil
 	})
 	s.mu.Lock()
@@ -146,7 +146,7 @@ func (s *Store) Begin(_ context.Context, w relay.Writer, a relay.Appended) error
 	return s.write(w, func(c *content) error {
 		markAt := c.markAt
 		last := relay.Last{Number: uint64(len(a.Entries)), Token: a.Token}
-		*c = content{state: relay.State{Writer: w, Last: last, Whole: a.Whole}, first: 1, entries: slices.Clone(a.Entries)}
+		*c = content{state: relay.State{Writer: w, Last: last, Fork: a.Token, Whole: a.Whole}, first: 1, entries: slices.Clone(a.Entries)}
 		c.describe(&a)
 		if !markAt.IsZero() {
 			c.markAt = markAt

@@ -1,0 +1,42 @@
+package streamstore
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseURL(t *testing.T) {
+	for text, want := range map[string]struct {
+		addrs            []string
+		db               int
+		name, user, word string
+		tls, cluster     bool
+		master           string
+	}{
+		"redis://localhost":        {addrs: []string{"localhost:6379"}, name: "pgherald"},
+		"valkey://h:7/3?key=a":     {addrs: []string{"h:7"}, db: 3, name: "a"},
+		"rediss://u:p%40@h:7":      {addrs: []string{"h:7"}, name: "pgherald", user: "u", word: "p@", tls: true},
+		"redis+cluster://:p@a:1,b": {addrs: []string{"a:1", "b:6379"}, name: "pgherald", word: "p", cluster: true},
+		"redis+sentinel://a,b:2/1?master=m&sentinel_password=s&key=k": {addrs: []string{"a:26379", "b:2"}, db: 1, name: "k", master: "m"},
+	} {
+		o, name, err := parse(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if diff := cmp.Diff(want.addrs, o.Addrs); diff != "" || o.DB != want.db || name != want.name || o.Username != want.user || o.Password != want.word ||
+			(o.TLSConfig != nil) != want.tls || o.IsClusterMode != want.cluster || o.MasterName != want.master {
+			t.Errorf("%s: %v, %+v, %s", text, name, o, diff)
+		}
+	}
+	for _, text := range []string{
+		"", "redis", "redis://", "http://h", "redis+x://h", "redis://h/x", "redis://h?key=", "redis://h?key={a}", "redis://h?other=1",
+		"redis+sentinel://h", "redis+cluster://h/1", "redis://u:secret@h:port",
+	} {
+		if _, _, err := parse(text); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
