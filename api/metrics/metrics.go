@@ -52,6 +52,7 @@ type Metrics struct {
 	sockets       prometheus.Gauge
 	evicted       *prometheus.CounterVec
 	refused       *prometheus.CounterVec
+	flooded       prometheus.Counter
 	forwards      *prometheus.CounterVec
 	forwardTime   prometheus.Histogram
 	duration      prometheus.Histogram
@@ -84,6 +85,7 @@ func New(version string) *Metrics {
 			"limit", SocketLimits()...),
 		refused: newCounters("sockets_refused_total", "New sockets that were closed because all others were busy, by limit.",
 			"limit", SocketLimits()...),
+		flooded: newCounter("sockets_flooded_total", "Sockets that were closed because their clients sent much more than their requests account for."),
 		forwards: newCounters("auth_requests_total", "Requests whose identity came from the application (--auth=forward), by outcome.",
 			"outcome", auth.ForwardOutcomes()...),
 		forwardTime: newHistogram("auth_request_seconds", "Time until the application had answered who a client is.", delayBuckets),
@@ -113,7 +115,7 @@ func New(version string) *Metrics {
 	}
 	build := newGauge("build_info", "Always 1; the label is the version of the server.", "version", version)
 	build.Set(1)
-	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.requests, m.sockets, m.evicted, m.refused, m.forwards, m.forwardTime, m.duration, m.bytes, m.plain, m.compressed, m.delivered, m.partial, m.reloads,
+	m.registry.MustRegister(m.open, m.opened, m.closed, m.resets, m.rejected, m.requests, m.sockets, m.evicted, m.refused, m.flooded, m.forwards, m.forwardTime, m.duration, m.bytes, m.plain, m.compressed, m.delivered, m.partial, m.reloads,
 		m.types.vec, m.insertToRead, m.insertToWrite, m.readToWrite, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -170,27 +172,6 @@ func (m *Metrics) Rejected(limit admission.Limit) { m.rejected.WithLabelValues(s
 func (m *Metrics) RequestRejected(limit admission.Limit) {
 	m.requests.WithLabelValues(string(limit)).Inc()
 }
-
-// SocketLimit names a limit of sockets.
-type SocketLimit string
-
-// The limits of sockets: of the server, and of one address.
-const (
-	SocketsTotal   SocketLimit = "total"
-	SocketsAddress SocketLimit = "address"
-)
-
-// SocketLimits returns all limits of sockets.
-func SocketLimits() []SocketLimit { return []SocketLimit{SocketsTotal, SocketsAddress} }
-
-// SocketsOpen sets the number of open sockets.
-func (m *Metrics) SocketsOpen(n int) { m.sockets.Set(float64(n)) }
-
-// SocketEvicted counts a socket that was closed to make room for another.
-func (m *Metrics) SocketEvicted(limit SocketLimit) { m.evicted.WithLabelValues(string(limit)).Inc() }
-
-// SocketRefused counts a new socket that was closed for lack of room.
-func (m *Metrics) SocketRefused(limit SocketLimit) { m.refused.WithLabelValues(string(limit)).Inc() }
 
 // Forwarded counts a request whose identity came from the application, and observes how long that took.
 func (m *Metrics) Forwarded(outcome auth.ForwardOutcome, took time.Duration) {

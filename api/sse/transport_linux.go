@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -124,11 +125,11 @@ const unreadBytes = 1 << 10
 // runtime keep for a connection is several times the size of a client.
 func detach(conn net.Conn) (int32, error) {
 	defer conn.Close()
-	tcp, ok := conn.(*net.TCPConn)
+	socket, ok := conn.(syscall.Conn)
 	if !ok {
-		return -1, fmt.Errorf("take over a %T: not a TCP connection", conn)
+		return -1, fmt.Errorf("take over a %T: not a socket", conn)
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return -1, err
 	}

@@ -99,7 +99,7 @@ func (l Listen) httpServer(s *sockets, budget int64, logger *slog.Logger) (*http
 	}
 	for _, requests := range maxRequests {
 		t := &tier{Server: l.tierServer(requests, logger), accepted: make(chan accepted), closed: make(chan struct{})}
-		t.ConnState, t.TLSConfig = s.changed, secure.Clone()
+		t.ConnState, t.ConnContext, t.TLSConfig = s.changed, withSocket, secure.Clone()
 		h.tiers = append(h.tiers, t)
 	}
 	h.pick = func(conn net.Conn) int {

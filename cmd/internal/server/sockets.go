@@ -3,13 +3,14 @@ package server
 import (
 	"container/list"
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/api/metrics"
@@ -35,11 +36,14 @@ type sockets struct {
 	metrics *metrics.Metrics
 	logger  *slog.Logger
 
+	turns *rate.Limiter // of bytes that no request accounts for; see allowance
+
 	mu        sync.Mutex
-	open      map[net.Conn]*socket
+	open      map[*socket]struct{}
 	waiting   *list.List // of *socket without a request, the longest one first
 	addresses map[netip.Addr]*socketsOf
 	loggedAt  time.Time
+	floodedAt time.Time // logged
 }
 
 // socketsOf holds the sockets of one address.
@@ -48,19 +52,10 @@ type socketsOf struct {
 	waiting list.List // as sockets.waiting
 }
 
-// socket is an open socket. Its elements are nil while it is busy with a request.
-type socket struct {
-	conn      net.Conn
-	address   netip.Addr // invalid if the address has no limit
-	since     time.Time  // without a request
-	inAll     *list.Element
-	inAddress *list.Element
-}
-
 func newSockets(limits socketLimits, m *metrics.Metrics, logger *slog.Logger) *sockets {
 	return &sockets{
-		limits: limits, metrics: m, logger: logger,
-		open: make(map[net.Conn]*socket), waiting: list.New(), addresses: make(map[netip.Addr]*socketsOf),
+		limits: limits, metrics: m, logger: logger, turns: newTurns(),
+		open: make(map[*socket]struct{}), waiting: list.New(), addresses: make(map[netip.Addr]*socketsOf),
 	}
 }
 
@@ -96,22 +91,26 @@ type limitedListener struct {
 func (l limitedListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
-		if err != nil || l.sockets.admit(conn) {
-			return conn, err
+		if err != nil {
+			return nil, err
+		}
+		if admitted := l.sockets.admit(conn); admitted != nil {
+			return admitted, nil
 		}
 		_ = conn.Close() // the client may already be gone
 	}
 }
 
-// admit counts a socket. It returns false if the limits do not allow it.
-func (s *sockets) admit(conn net.Conn) bool {
+// admit counts a socket and returns it for net/http, nil if the limits do not allow it.
+func (s *sockets) admit(conn net.Conn) *socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	added := &socket{conn: conn, address: s.addressOf(conn)}
+	added := &socket{Conn: conn, sockets: s, closed: make(chan struct{}), address: s.addressOf(conn), isTrusted: s.isTrusted(conn)}
+	added.allowance.refilled = time.Now()
 	if !s.makeRoom(added.address) {
-		return false
+		return nil
 	}
-	s.open[conn] = added
+	s.open[added] = struct{}{}
 	if added.address.IsValid() {
 		a, ok := s.addresses[added.address]
 		if !ok {
@@ -122,7 +121,7 @@ func (s *sockets) admit(conn net.Conn) bool {
 	}
 	s.wait(added)
 	s.metrics.SocketsOpen(len(s.open))
-	return true
+	return added
 }
 
 // addressOf returns the address that is limited, invalid if there is none.
@@ -158,7 +157,7 @@ func (s *sockets) evict(waiting *list.List, limit metrics.SocketLimit) bool {
 	s.metrics.SocketEvicted(limit)
 	evicted := oldest.Value.(*socket)
 	s.remove(evicted)
-	_ = evicted.conn.Close() // net/http notices
+	_ = evicted.Close() // net/http notices
 	return true
 }
 
@@ -167,6 +166,17 @@ func (s *sockets) log(limit metrics.SocketLimit) {
 	if now := time.Now(); now.Sub(s.loggedAt) >= time.Minute {
 		s.loggedAt = now
 		s.logger.Warn("limit of sockets reached, closing those without a request", "limit", limit, "sockets", len(s.open), "streams", s.limits.streams())
+	}
+}
+
+// flooded reports that a client floods its socket, in the log output at most once a minute.
+func (s *sockets) flooded(client net.Addr) {
+	s.metrics.SocketFlooded()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); now.Sub(s.floodedAt) >= time.Minute {
+		s.floodedAt = now
+		s.logger.Warn("closing sockets whose clients send much more than their requests account for", "remote", client.String())
 	}
 }
 
@@ -194,7 +204,7 @@ func (s *sockets) stopWaiting(w *socket) {
 // remove forgets a socket.
 func (s *sockets) remove(w *socket) {
 	s.stopWaiting(w)
-	delete(s.open, w.conn)
+	delete(s.open, w)
 	if a, ok := s.addresses[w.address]; ok {
 		if a.open--; a.open == 0 {
 			delete(s.addresses, w.address)
@@ -228,26 +238,25 @@ func (s *sockets) closeIdle(since time.Time) {
 		}
 		idle := oldest.Value.(*socket)
 		s.remove(idle)
-		_ = idle.conn.Close() // net/http notices
+		_ = idle.Close() // net/http notices
 	}
 }
 
 // changed implements http.Server.ConnState.
 func (s *sockets) changed(conn net.Conn, state http.ConnState) {
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
-	}
+	w := socketOf(conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w, ok := s.open[conn]
-	if !ok {
+	if _, ok := s.open[w]; !ok {
 		return // evicted
 	}
 	switch state {
 	case http.StateNew: // admit has counted it
 	case http.StateActive:
+		w.isBusy.Store(true)
 		s.stopWaiting(w)
 	case http.StateIdle:
+		w.isBusy.Store(false)
 		s.stopWaiting(w)
 		s.wait(w)
 	case http.StateHijacked, http.StateClosed:

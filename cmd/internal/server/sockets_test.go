@@ -35,10 +35,10 @@ type socketServer struct {
 
 func newSocketServer(t *testing.T, limits socketLimits) *socketServer {
 	t.Helper()
-	return newSocketServerWith(t, limits, memoryWithoutCgroup)
+	return newSocketServerWith(t, limits, memoryWithoutCgroup, func(*httpServer) {})
 }
 
-func newSocketServerWith(t *testing.T, limits socketLimits, budget int64) *socketServer {
+func newSocketServerWith(t *testing.T, limits socketLimits, budget int64, change func(*httpServer)) *socketServer {
 	t.Helper()
 	s := &socketServer{T: t, metrics: metrics.New(""), busy: make(chan struct{}, 100), release: make(chan struct{})}
 	limits.streams = func() int { return int(s.streams.Load()) }
@@ -52,12 +52,8 @@ func newSocketServerWith(t *testing.T, limits socketLimits, budget int64) *socke
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.handle(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/busy" {
-			s.busy <- struct{}{}
-			<-s.release
-		}
-	}))
+	server.handle(http.HandlerFunc(s.answer))
+	change(server)
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := server.serve(s.sockets.listener(l)); !errors.Is(err, http.ErrServerClosed) {
@@ -136,8 +132,8 @@ func (c *socketClient) beBusy() {
 func (s *socketServer) isWaiting(client string) bool {
 	s.sockets.mu.Lock()
 	defer s.sockets.mu.Unlock()
-	for conn, w := range s.sockets.open {
-		if conn.RemoteAddr().String() == client {
+	for w := range s.sockets.open {
+		if w.RemoteAddr().String() == client {
 			return w.inAll != nil
 		}
 	}

@@ -57,7 +57,7 @@ func tierOf(sockets int, budget int64) int {
 // handle sets the handler. It must be called before serve.
 func (h *httpServer) handle(handler http.Handler) {
 	for _, t := range h.tiers {
-		t.Handler = handler
+		t.Handler = accounting{handler}
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *socketServer) requestsOf(from string) uint32 {
 // The more sockets are open, the fewer requests can a new connection have open, except one of a trusted proxy.
 func TestRequestsOfAConnection(t *testing.T) {
 	proxies := admission.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")}}
-	s := newSocketServerWith(t, socketLimits{proxies: proxies}, minMemory)
+	s := newSocketServerWith(t, socketLimits{proxies: proxies}, minMemory, func(*httpServer) {})
 	for open := 1; open <= 20; open++ {
 		want := uint32(100)
 		switch {
