@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -78,7 +79,11 @@ func TestAbandonedStatementsKeepTheirConnections(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- run(ctx, pool, `select pg_advisory_xact_lock(7)::text`) }()
-		waitForLock(t, url, before, ended)
+		pid, err := strconv.ParseUint(before, 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pgtest.AwaitLockWait(t, pgtest.Connect(t, url), pgtest.LockWait{PID: uint32(pid), HasEnded: func() bool { return len(ended) > 0 }})
 		cancel()
 		pgtest.Commit(t, holder)
 		var pg *pgconn.PgError
@@ -117,18 +122,4 @@ func TestAbandonedStatementsEnd(t *testing.T) {
 		}
 		cancel()
 	}
-}
-
-// waitForLock waits until the session waits for an advisory lock, or its statement has ended.
-func waitForLock(t *testing.T, url, process string, ended <-chan error) {
-	t.Helper()
-	conn := pgtest.Connect(t, url)
-	pgtest.Within(t, "the wait for a lock", func() {
-		for waits := false; !waits && len(ended) == 0 && !t.Failed(); {
-			const sql = `select exists (select from pg_locks where pid = $1::text::int and locktype = 'advisory' and not granted)`
-			if err := conn.QueryRow(t.Context(), sql, process).Scan(&waits); err != nil {
-				t.Error(err)
-			}
-		}
-	})
 }

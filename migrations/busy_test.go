@@ -2,7 +2,6 @@ package migrations_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/pgherald/pgherald/db/pgtest"
 	"github.com/pgherald/pgherald/migrations"
@@ -20,11 +19,7 @@ func TestMigrationBehindAnOpenTransaction(t *testing.T) {
 	go func() {
 		migrated <- migrations.Up(t.Context(), url, newerEngine(t, "-- compatible-from: 13\nalter table pgherald.events add column newer int;\n"+newerTable))
 	}()
-	for value[int](t, look, `
-select count(*)::int from pg_stat_activity
-where application_name = 'pgherald migrate' and wait_event_type = 'Lock' and datname = current_database()`) == 0 {
-		time.Sleep(time.Millisecond) // a state, not a time: the migration waits
-	}
+	pgtest.AwaitLockWait(t, look, pgtest.LockWait{Name: "pgherald migrate", HasEnded: func() bool { return len(migrated) > 0 }})
 	pgtest.Exec(t, other, write)
 	pgtest.Exec(t, open, `commit`)
 	if err := <-migrated; err != nil {

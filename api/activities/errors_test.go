@@ -187,7 +187,7 @@ func TestClientDisconnects(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.waitBlocked(0)
+	pgtest.AwaitNoLockWait(t, s.conn)
 	pgtest.Exec(t, locker, "commit")
 	same(t, "open", s.do(200, "GET", activity, "").body["status"].(string))
 	same(t, "", s.log.String())

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,12 +37,7 @@ func (s *server) goDo(method, path, body string) <-chan answer {
 // waitBlocked waits until n connections of the API wait for a lock.
 func (s *server) waitBlocked(n int) {
 	s.Helper()
-	const sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-	for deadline := time.Now().Add(waitLimit); queryOne[int](s, sql) != n; {
-		if time.Now().After(deadline) {
-			s.Fatalf("wait until %d connections wait for a lock", n)
-		}
-	}
+	pgtest.AwaitLockWait(s, s.conn, pgtest.LockWait{Sessions: n})
 }
 
 // recordTriggers installs statement triggers that record what they see: a line for each statement and table.

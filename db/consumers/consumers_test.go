@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgherald/pgherald/db"
@@ -141,27 +140,11 @@ func TestTakenMeanwhile(t *testing.T) {
 		_, err := c.Park(t.Context(), parked(1, "x"), false, 9)
 		parking <- err
 	}()
-	awaitWaiting(t, pgtest.Connect(t, url), parking)
+	pgtest.AwaitLockWait(t, pgtest.Connect(t, url), pgtest.LockWait{HasEnded: func() bool { return len(parking) > 0 }})
 	pgtest.Commit(t, tx)
 	pgtest.Within(t, "the write ends", func() {
 		if err := <-parking; !errors.Is(err, consumers.ErrLost) {
 			t.Errorf("a process that is not the runner any more parks: %v", err)
-		}
-	})
-}
-
-// awaitWaiting waits until a session waits for a lock, or the write that should ends.
-func awaitWaiting(t *testing.T, conn *pgx.Conn, written chan error) {
-	t.Helper()
-	const sql = `select count(*) from pg_stat_activity as a where a.datname = current_database() and a.wait_event_type = 'Lock'`
-	pgtest.Within(t, "a session waits for a lock", func() {
-		looks := time.NewTicker(10 * time.Millisecond)
-		defer looks.Stop()
-		for n := 0; n == 0 && len(written) == 0; <-looks.C {
-			if err := conn.QueryRow(t.Context(), sql).Scan(&n); err != nil {
-				t.Error(err)
-				return
-			}
 		}
 	})
 }

@@ -129,11 +129,7 @@ func TestPayersLockInOrder(t *testing.T) {
 		_, err := waiting.Exec(t.Context(), `select pgherald.pay_resets('{public.a}')`)
 		paid <- err
 	}()
-	for queryText(t, conn, `
-select count(*)::text from pg_stat_activity
-where query like '%pay_resets%' and wait_event_type = 'Lock' and datname = current_database()`) == "0" {
-		time.Sleep(time.Millisecond) // a state, not a time: the payer waits for the first table
-	}
+	pgtest.AwaitLockWait(t, conn, pgtest.LockWait{Query: "pay_resets", HasEnded: func() bool { return len(paid) > 0 }})
 	if got := queryText(t, conn, `
 		select count(*)::text
 		from (select from pgherald.held_resets as h where h."table" = 'public.t' for update skip locked) as h`); got != "1" {

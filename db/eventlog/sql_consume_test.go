@@ -224,9 +224,7 @@ func TestSQLSnapshotOfAStatement(t *testing.T) {
 			from (select pg_advisory_lock(1)::text as locked offset 0) as l, lateral (select pgherald.cursor() as cursor where l.locked = '') as s`).Scan(&r.events, &r.cursor)
 		done <- r
 	}()
-	for queryText(t, conn, `select count(*)::text from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`) == "0" {
-		continue
-	}
+	pgtest.AwaitLockWait(t, conn, pgtest.LockWait{HasEnded: func() bool { return len(done) > 0 }})
 	emit(t, conn, "after", 1)
 	pgtest.Commit(t, lock)
 	r := <-done

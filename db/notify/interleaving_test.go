@@ -225,12 +225,5 @@ func TestPublishIsWaitedFor(t *testing.T) {
 // awaitBlocked waits until the connection waits for a lock.
 func (s *steppedLeader) awaitBlocked(conn *pgx.Conn) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), hangLimit)
-	defer cancel()
-	for blocked := false; !blocked; {
-		err := s.conn.QueryRow(ctx, `select exists (select from pg_locks where pid = $1 and not granted)`, int64(conn.PgConn().PID())).Scan(&blocked)
-		if err != nil {
-			s.t.Fatalf("wait for a backend to be blocked: %v", err)
-		}
-	}
+	pgtest.AwaitLockWait(s.t, s.conn, pgtest.LockWait{PID: conn.PgConn().PID()})
 }

@@ -1,7 +1,6 @@
 package notify_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -64,17 +63,5 @@ func TestLeaderAnnouncesTheLastFindOfAWindow(t *testing.T) {
 // awaitBlockedLeader waits until the leader's poll waits for a lock.
 func awaitBlockedLeader(t *testing.T, url string) {
 	t.Helper()
-	const sql = `
-select exists (
-    select from pg_locks as l inner join pg_stat_activity as a on a.pid = l.pid
-    where a.application_name = 'pgherald leader' and a.datname = current_database() and not l.granted
-)`
-	conn := pgtest.Connect(t, url)
-	ctx, cancel := context.WithTimeout(t.Context(), hangLimit)
-	defer cancel()
-	for blocked := false; !blocked; {
-		if err := conn.QueryRow(ctx, sql).Scan(&blocked); err != nil {
-			t.Fatalf("wait for the leader's poll to be blocked: %v", err)
-		}
-	}
+	pgtest.AwaitLockWait(t, pgtest.Connect(t, url), pgtest.LockWait{Name: "pgherald leader"})
 }

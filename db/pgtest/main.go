@@ -18,6 +18,9 @@ import (
 // test, which would not say what the test waited for.
 const stepTimeout = 2 * time.Minute
 
+// leakLimit is how long goroutines may take to end after the tests, on a busy machine.
+const leakLimit = 30 * time.Second
+
 // shared is the state that Main sets up. It must be a global variable: a test has no other way to reach a value
 // that TestMain creates.
 var shared *kit
@@ -34,12 +37,21 @@ func Main(m interface{ Run() int }, setup func(ctx context.Context, databaseURL 
 	}
 	// A failed test may have stopped early, so that its leaks are no bug.
 	if code == 0 {
-		if err := goleak.Find(); err != nil {
+		if err := findLeaks(); err != nil {
 			fmt.Fprintln(os.Stderr, "pgtest: find leaked goroutines:", err)
 			code = 1
 		}
 	}
 	os.Exit(code)
+}
+
+// findLeaks gives goroutines a while to end, of which goleak has one of its own: it looks twenty times within a second.
+func findLeaks() (err error) {
+	for began := time.Now(); ; {
+		if err = goleak.Find(); err == nil || time.Since(began) > leakLimit {
+			return err
+		}
+	}
 }
 
 // kit is the state of one test process.

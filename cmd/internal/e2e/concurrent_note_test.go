@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/pgherald/pgherald/cmd/internal/e2e/judge"
 	"github.com/pgherald/pgherald/db/pgtest"
@@ -32,7 +31,14 @@ func TestNoteDuringAnUpdate(t *testing.T) {
 			tr.fail(fmt.Errorf("add a note: status %d, %w\n%s", status, err, answer))
 		}
 	})
-	tr.awaitLockWait(answered)
+	pgtest.AwaitLockWait(t, pgtest.Connect(t, tr.url), pgtest.LockWait{HasEnded: func() bool {
+		select {
+		case <-answered:
+			return true
+		default:
+			return false
+		}
+	}})
 	pgtest.Exec(t, conn, `commit`)
 	<-answered
 	conn = tr.end()
@@ -41,26 +47,4 @@ func TestNoteDuringAnUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr.comparePages([]page{follower}, want)
-}
-
-// awaitLockWait returns when a session waits for a lock, or when done is closed.
-func (tr *trial) awaitLockWait(done <-chan struct{}) {
-	tr.t.Helper()
-	const waiting = `
-select exists (
-    select from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'
-)`
-	conn := pgtest.Connect(tr.t, tr.url)
-	for found := false; !found; {
-		select {
-		case <-done:
-			return
-		default:
-		}
-		if err := conn.QueryRow(tr.ctx, waiting).Scan(&found); err != nil {
-			tr.t.Fatal(err, tr.failure())
-		}
-		pause(tr.ctx, time.Millisecond)
-	}
 }

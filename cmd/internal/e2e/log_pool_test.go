@@ -44,12 +44,7 @@ func TestFullLogPool(t *testing.T) {
 	for range clients {
 		all = append(all, openEventSource(ctx, t, n.at("/api/events?since="+url.QueryEscape(since))))
 	}
-	waitFor(ctx, t, "the reads of several clients to wait", func() bool {
-		var waiting int
-		err := conn.QueryRow(ctx, `select count(*) from pg_stat_activity
-			where datname = current_database() and application_name = 'pgherald log' and wait_event_type = 'Lock'`).Scan(&waiting)
-		return err == nil && waiting > 1
-	})
+	pgtest.AwaitLockWait(t, conn, pgtest.LockWait{Name: "pgherald log", Sessions: 2}) // of several clients
 	for _, c := range all {
 		c.await(ctx, "stale", func() bool { return c.modes["stale"] > 0 })
 	}

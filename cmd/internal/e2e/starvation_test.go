@@ -8,8 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
 )
@@ -50,9 +48,7 @@ func (s *starvation) flood(databaseURL, method, path, body, user string) {
 		for range userRequests {
 			s.waiting.Go(func() { defer ended.add(); s.count(s.call(s.first, method, path, body, token)) })
 		}
-		waitFor(s.ctx, s.T, "two requests to wait for the lock", func() bool {
-			return ended.value() > 0 || s.locked(conn) == userRequests
-		})
+		pgtest.AwaitLockWait(s, conn, pgtest.LockWait{Sessions: userRequests, HasEnded: func() bool { return ended.value() > 0 }})
 		var refusing sync.WaitGroup
 		for i := range refused {
 			refusing.Go(func() { refused[i] = answerOf(s.call(s.first, method, path, body, token)) })
@@ -68,16 +64,6 @@ func (s *starvation) flood(databaseURL, method, path, body, user string) {
 		s.waiting.Wait()
 	}
 	s.Fatalf("the requests beyond the limit ended with %q, after those that waited for the lock", refused)
-}
-
-// locked returns how many sessions wait for a lock.
-func (s *starvation) locked(conn *pgx.Conn) (n int) {
-	s.Helper()
-	const sql = `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-	if err := conn.QueryRow(s.ctx, sql).Scan(&n); err != nil {
-		s.Fatal(err)
-	}
-	return n
 }
 
 // count counts an answer.
