@@ -69,7 +69,7 @@ func documentedCollections(t *testing.T) *collection.Set {
 // newDocumentedAPI returns the handler of an API that has every route if isFull is set.
 func newDocumentedAPI(t *testing.T, isFull bool) *api.API {
 	t.Helper()
-	feed := stream.NewFeed(streamtest.NewLog("k3f9"), stream.FeedOptions{})
+	feed := stream.NewFeed(streamtest.NewLog("k3f9"), stream.FeedOptions{StaleAfter: neverStale})
 	config := api.Config{Feed: feed, Ready: feed.Err}
 	var options []api.Option
 	if isFull {

@@ -105,11 +105,7 @@ func TestTypesAreRepeatable(t *testing.T) {
 		s.commit(kind)
 	}
 	for _, kind := range []string{"a", "b", "c"} {
-		block := l.readUntil("")
-		for strings.Contains(block, `"sync"`) { // stale for a moment
-			block = l.readUntil("")
-		}
-		if !strings.Contains(block, `"type":"`+kind+`"`) {
+		if block := l.readUntil(""); !strings.Contains(block, `"type":"`+kind+`"`) {
 			t.Errorf("want %s, got %s", kind, block)
 		}
 	}

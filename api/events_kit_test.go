@@ -3,6 +3,7 @@ package api_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -55,7 +56,12 @@ type streamServerOptions struct {
 	server func(*http.Server)
 }
 
-// newStreamServer serves an empty log with a clock that stands still and without randomness.
+// neverStale is for the feeds of tests that are not about outages: their streams say nothing of it if this machine stands still for a
+// while.
+const neverStale = 24 * time.Hour
+
+// newStreamServer serves an empty log with a clock that stands still and without randomness. Its feed is never stale, unless o says
+// after which time it is.
 func newStreamServer(t *testing.T, o streamServerOptions) *streamServer {
 	t.Helper()
 	return newStreamServerOn(t, streamtest.NewLog("k3f9"), o)
@@ -68,7 +74,7 @@ func newStreamServerOn(t *testing.T, log *streamtest.Log, o streamServerOptions)
 		o.log = log
 	}
 	logger := slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o.feed.Logger = logger
+	o.feed.Logger, o.feed.StaleAfter = logger, cmp.Or(o.feed.StaleAfter, neverStale)
 	s.feed = stream.NewFeed(o.log, o.feed)
 	if err := s.feed.Fill(t.Context()); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pgherald/pgherald/api/admission"
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
@@ -137,7 +138,7 @@ func TestAbuseLongPollThatOutlastsTheToken(t *testing.T) {
 // same cursor, both continue when the log is read again.
 func TestPagesWhileTheLogIsAway(t *testing.T) {
 	t.Parallel() // waits for the 5 s
-	s := newStreamServer(t, streamServerOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1}})
+	s := newStreamServer(t, streamServerOptions{feed: stream.FeedOptions{Bytes: 1, Fill: 1, StaleAfter: pacing.StaleAfter}})
 	old := s.page("").Cursor
 	for range 3 {
 		s.commit("a")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
@@ -74,7 +75,7 @@ func TestOutageOfTheLog(t *testing.T) {
 func testOutageOfTheLog(t *testing.T, isRefused bool) {
 	log := streamtest.NewLog("k3f9")
 	silent := &silentLog{Log: log, answer: make(chan struct{})}
-	s := newStreamServerOn(t, log, streamServerOptions{log: silent, feed: stream.FeedOptions{Bytes: 1, Fill: 1}, api: func(o *apiOptions) {
+	s := newStreamServerOn(t, log, streamServerOptions{log: silent, feed: stream.FeedOptions{Bytes: 1, Fill: 1, StaleAfter: pacing.StaleAfter}, api: func(o *apiOptions) {
 		o.Streams.HasAlternative = func() bool { return true } // without a limit
 	}})
 	clients := map[string]*streamClient{

@@ -40,7 +40,7 @@ func (o *apiOptions) add(options ...api.Option) { o.features = append(o.features
 func newAPI(t *testing.T, o apiOptions) *api.API {
 	t.Helper()
 	if o.Feed == nil {
-		o.Feed = stream.NewFeed(streamtest.NewLog("k3f9"), stream.FeedOptions{})
+		o.Feed = stream.NewFeed(streamtest.NewLog("k3f9"), stream.FeedOptions{StaleAfter: neverStale})
 		if err := o.Feed.Fill(t.Context()); err != nil {
 			t.Fatal(err)
 		}

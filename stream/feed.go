@@ -30,6 +30,8 @@ type FeedOptions struct {
 	FilterBytes int64
 	// Collections are those that clients may select; nil means none.
 	Collections *collection.Set
+	// StaleAfter is how long after the last successful read the feed is stale; pacing.StaleAfter if 0.
+	StaleAfter time.Duration
 	// OnEvent receives each event that Run has read, on Run's goroutine. It must not block.
 	OnEvent func(*Event)
 	// Schedule delays reads until shortly before the next fan-out pass; nil delays none.
@@ -59,6 +61,9 @@ func (o FeedOptions) withDefaults() FeedOptions {
 	}
 	if o.Collections == nil {
 		o.Collections, _ = collection.NewSet(nil) // no two collections contradict each other
+	}
+	if o.StaleAfter <= 0 {
+		o.StaleAfter = pacing.StaleAfter
 	}
 	if o.OnEvent == nil {
 		o.OnEvent = func(*Event) {}

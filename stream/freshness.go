@@ -15,7 +15,7 @@ type Freshness struct {
 	IsStale bool
 }
 
-// Freshness returns when the feed last read the log. The feed is stale after pacing.StaleAfter without an
+// Freshness returns when the feed last read the log. The feed is stale after FeedOptions.StaleAfter without an
 // answer. A read that is under way has pacing.ReadPatience for its answer if the one before it succeeded:
 // a log that takes seconds for each answer is slow, and not away.
 func (f *Feed) Freshness() Freshness {
@@ -24,7 +24,7 @@ func (f *Feed) Freshness() Freshness {
 	f.mu.RUnlock()
 	queried, now := f.queriedAt.Load(), f.monotonic()
 	read := f.readAt.Load()
-	deadline := read + int64(pacing.StaleAfter)
+	deadline := read + int64(f.opts.StaleAfter)
 	if queried != 0 && !failed {
 		deadline = max(deadline, queried+int64(pacing.ReadPatience))
 	}

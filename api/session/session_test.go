@@ -60,7 +60,7 @@ func newKit(t *testing.T) *kit {
 		T: t, metrics: metrics.New(""), presence: &countedPresence{open: make(map[string]int)},
 		admission: admission.New(admission.Options{Total: 1}),
 	}
-	feed := stream.NewFeed(streamtest.NewLog("k3f9"), stream.FeedOptions{})
+	feed := stream.NewFeed(streamtest.NewLog("k3f9"), stream.FeedOptions{StaleAfter: 24 * time.Hour})
 	if err := feed.Fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
