@@ -43,6 +43,7 @@ export const launchBrowser = () => chromium.launch({ executablePath: process.env
 function launch(args) {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));
+  const closed = new Promise((resolve) => child.once('close', resolve)); // with all of its output
   let output = '';
   const waiting = new Set();
   const read = (chunk) => {
@@ -59,7 +60,7 @@ function launch(args) {
     };
     const look = () => pattern.test(output) && done(resolve, output.match(pattern));
     const timer = setTimeout(() => done(reject, new Error(`pgherald ${args[0]} did not print ${pattern}:\n${output}`)), limit);
-    ended.then(() => done(reject, new Error(`pgherald ${args[0]} ended:\n${output}`)));
+    closed.then(() => done(reject, new Error(`pgherald ${args[0]} ended:\n${output}`)));
     waiting.add(look);
     look();
   });
@@ -106,9 +107,15 @@ class World {
   async site({ prepare = '', args = [] } = {}) {
     const database = await this.database();
     if (prepare) await database.sql(prepare);
-    const site = new Site(database, await freePort());
-    await site.start(database, args);
-    return site;
+    for (;;) {
+      const site = new Site(database, await freePort());
+      try {
+        await site.start(database, args);
+        return site;
+      } catch (error) { // another test may have taken the port meanwhile
+        if (!error.message.includes('address already in use')) throw error;
+      }
+    }
   }
 
   /** Creates a browser profile. Its pages are tabs of one browser. `failures` collects the errors of its pages. */
