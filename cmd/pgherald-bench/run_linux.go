@@ -30,6 +30,7 @@ type cli struct {
 	Latency bench.Latency `cmd:"" help:"Measure the time from a write to the clients, at several rates."`
 	Lists   bench.Lists   `cmd:"" help:"Measure pages of a collection beside the same rows of a SELECT."`
 	Memory  bench.Memory  `cmd:"" help:"Measure the memory of an idle connection."`
+	Peers   bench.Peers   `cmd:"" help:"Measure other programs for the same purpose beside pgherald."`
 	Resume  bench.Resume  `cmd:"" help:"Measure a restart after which all clients reconnect at once."`
 	Size    bench.Size    `cmd:"" help:"Measure whether the log stays as large, and reads of it as fast, while it is written and pruned."`
 	Writers bench.Writers `cmd:"" help:"Measure what the triggers cost writers."`

@@ -38,10 +38,16 @@ type subject struct {
 	path       string // of its stream
 	header     string // one more line of its clients' requests
 	awaitFrame bool   // its stream begins with a frame after the head
+	webSocket  bool   // its stream is a WebSocket
 	process    *process.Process
 	workers    bool // the server works in child processes
 	publish    func(context.Context, writes.Offer) (writes.Published, error)
 	stop       func() // may be called twice
+
+	// position returns where a client is after a line, and resume the request that continues there. They are nil where a
+	// client cannot resume.
+	position func(line, before string) string
+	resume   func(position string) (path, lastEventID string)
 }
 
 func (s *subject) cpu() (time.Duration, error) {
@@ -53,7 +59,7 @@ func (s *subject) cpu() (time.Duration, error) {
 
 // startClients starts clients of a subject, which do not connect yet.
 func (fx *fixture) startClients(s *subject, o load.Options) (*load.Group, error) {
-	o.Addr, o.Path, o.AwaitFrame = s.addr, s.path, s.awaitFrame
+	o.Addr, o.Path, o.AwaitFrame, o.WebSocket = s.addr, s.path, s.awaitFrame, s.webSocket
 	o.Header += s.header
 	return fx.clients.Start(o)
 }
@@ -146,6 +152,7 @@ func (fx *fixture) serve(args ...string) (*subject, error) {
 		return nil, err
 	}
 	s := &subject{name: ours, addr: addr, path: "/api/events", awaitFrame: true, process: p, stop: p.Stop}
+	s.position, s.resume = s.positionOfID, s.resumeAfterID
 	if err := s.retry(fx.ctx, time.Minute, s.checkReady); err != nil {
 		p.Stop()
 		return nil, err

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
 
@@ -52,8 +50,10 @@ const (
 
 // Approximate bytes of a frame without the padding.
 const (
-	watchedOverhead = 134
-	naiveOverhead   = 62
+	watchedOverhead    = 134
+	naiveOverhead      = 62
+	centrifugoOverhead = 110
+	mercureOverhead    = 115
 )
 
 func (fx *fixture) createTables() error {
@@ -82,9 +82,9 @@ func padding(n int64, size int) string {
 func (fx *fixture) inserter(sql string, overhead int) func(context.Context, writes.Offer) (writes.Published, error) {
 	return func(ctx context.Context, o writes.Offer) (writes.Published, error) {
 		return writes.Publish(ctx, o, func(ctx context.Context) (writes.Emit, func(), error) {
-			conn, err := pgx.Connect(ctx, fx.url)
+			conn, err := fx.connectWriter(ctx)
 			if err != nil {
-				return nil, nil, fmt.Errorf("connect to publish: %w", err)
+				return nil, nil, err
 			}
 			insert := func(ctx context.Context, n int64) error {
 				_, err := conn.Exec(ctx, sql, n, padding(n, o.Bytes-overhead))

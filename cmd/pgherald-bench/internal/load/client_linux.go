@@ -21,6 +21,7 @@ type client struct {
 	streams   int       // HTTP/2 streams that have begun
 	chunked   bool      // the body has chunked transfer coding
 	inflater  *inflater // nil if the stream is not compressed
+	socket    *socket   // nil if it is no WebSocket
 	left      int       // bytes of the current chunk to read; -1: its line end follows
 	carry     []byte    // incomplete head, chunk length or HTTP/2 frame
 	frame     []byte    // incomplete event
@@ -45,7 +46,12 @@ func (l *loop) sendRequest(c *client) {
 	if err == nil && errno != 0 {
 		err = unix.Errno(errno)
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case l.config.WebSocket != "":
+		c.socket = newSocket(c.fd, l.config.WebSocket, func() { l.markReady(c) }, func(message []byte) { l.event(c, message) })
+		err = c.socket.write(nil)
+	default:
 		_, err = unix.Write(c.fd, l.config.Request) // fits into the buffer of a new socket
 	}
 	if err == nil {
@@ -68,6 +74,9 @@ func (l *loop) drop(c *client, err error) {
 	}
 	if c.inflater != nil {
 		c.inflater.stop()
+	}
+	if c.socket != nil {
+		c.socket.stop()
 	}
 	l.conns[c.fd] = nil
 	_ = unix.Close(c.fd)
@@ -96,6 +105,8 @@ func (l *loop) read(c *client) {
 // consume parses received bytes: first the head, then the body.
 func (l *loop) consume(c *client, data []byte) error {
 	switch {
+	case c.socket != nil:
+		return c.socket.write(data)
 	case c.http2:
 		return l.consumeHTTP2(c, data)
 	case !c.hasHead:
@@ -219,11 +230,7 @@ func (l *loop) events(c *client, data []byte) {
 		if !c.ready {
 			l.markReady(c)
 		}
-		if n, sent, ok := l.keys.parse(data[:end]); ok {
-			c.count++
-			c.sum += n
-			l.tally.add(n, sent)
-		}
+		l.event(c, data[:end])
 		data = data[end+2:]
 	}
 	if len(data) == 0 {
@@ -231,4 +238,13 @@ func (l *loop) events(c *client, data []byte) {
 		return
 	}
 	c.frame = append(c.frame[:0], data...)
+}
+
+// event counts an event, unless the frame is of the stream itself.
+func (l *loop) event(c *client, frame []byte) {
+	if n, sent, ok := l.keys.parse(frame); ok {
+		c.count++
+		c.sum += n
+		l.tally.add(n, sent)
+	}
 }

@@ -41,6 +41,7 @@ type Options struct {
 	Connecting int    // limit on simultaneous connects; 0: 256
 	Header     string // one more line of the request, with its line end
 	Streams    int    // of HTTP/2 on each connection; 0: HTTP/1.1
+	WebSocket  bool   // the path is that of a WebSocket
 	KeyN       string // text before an event's number; empty: "n", and "sent" before the time of its write
 	AwaitFrame bool   // a stream is ready with its first frame, not with the head of the response
 }
@@ -64,6 +65,9 @@ func (l *Launcher) Start(o Options) (*Group, error) {
 	c.Request = []byte("GET " + o.Path + " HTTP/1.1\r\nHost: " + o.Addr + "\r\nAccept: text/event-stream\r\n" + o.Header + "\r\n")
 	if o.Streams > 0 {
 		c.Request = []byte(http2Request(o.Path, o.Addr, o.Streams))
+	}
+	if o.WebSocket {
+		c.WebSocket = o.Addr + o.Path
 	}
 	limit := min(maxPerProcess, process.MaxOpenFiles()-SpareFiles)
 	count := (o.Clients + limit - 1) / limit

@@ -25,7 +25,7 @@ func newInflater(out func([]byte)) *inflater {
 
 // run returns when the stream ends, or when yield returns false.
 func (f *inflater) run(yield func(struct{}) bool, out func([]byte)) error {
-	r, err := gzip.NewReader(partReader{f, yield})
+	r, err := gzip.NewReader(&partReader{&f.in, yield})
 	if err != nil {
 		return err
 	}
@@ -48,19 +48,19 @@ func (f *inflater) write(part []byte) error {
 	return nil
 }
 
-// partReader gives the coroutine the parts.
+// partReader gives a coroutine the parts that its owner puts into in.
 type partReader struct {
-	*inflater
+	in    *[]byte
 	yield func(struct{}) bool
 }
 
-func (r partReader) Read(p []byte) (int, error) {
-	for len(r.in) == 0 {
+func (r *partReader) Read(p []byte) (int, error) {
+	for len(*r.in) == 0 {
 		if !r.yield(struct{}{}) {
 			return 0, io.EOF
 		}
 	}
-	n := copy(p, r.in)
-	r.in = r.in[n:]
+	n := copy(p, *r.in)
+	*r.in = (*r.in)[n:]
 	return n, nil
 }

@@ -10,6 +10,7 @@ type config struct {
 	Connecting  int    `json:"connecting"` // limit on simultaneous connects
 	Request     []byte `json:"request"`    // sent on each connection
 	Streams     int    `json:"streams"`    // of HTTP/2 in Request; 0: it is HTTP/1.1
+	WebSocket   string `json:"webSocket"`  // host and path of a WebSocket, which takes the place of Request; empty: none
 	AwaitFrame  bool   `json:"awaitFrame"` // a stream is ready with its first frame, not with the head of the response
 	KeyN        string `json:"keyN"`       // text before the number of an event
 	KeySent     string `json:"keySent"`    // text before the time of its write; empty if frames have none
