@@ -66,6 +66,16 @@ func TestBench(t *testing.T) {
 			values: []string{"tps", "p50_ms", "p99_ms", "unannounced", "complete_percent"},
 		},
 		{
+			args:   "writers --alone --subjects=none,log,always,pgherald --clients=2 --duration=300ms --warm=100ms --rows=100 --rounds=1",
+			want:   []string{"2 clients: none", "2 clients: log", "2 clients: always", "2 clients: pgherald"},
+			values: []string{"tps", "p50_ms", "p99_ms"},
+		},
+		{
+			args:   "latency --rows=100 --rates=1000 --connections=10 --duration=300ms --rounds=1 --subjects=listen,pgherald",
+			want:   []string{"1000 writes/s: pgherald"},
+			values: []string{"written_per_s", "last_p50_ms", "last_p99_ms", "complete_percent"},
+		},
+		{
 			args:   "lists --rows=20000 --requests=10 --rounds=1",
 			want:   []string{"by key: select", "by key: prepared", "by key: cursor", "by key: handler", "by key: pgherald"},
 			values: []string{"p50_us", "min_us", "p99_us"},
@@ -90,7 +100,7 @@ func TestBench(t *testing.T) {
 		if !*all && name != quickBenchmark {
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.args, func(t *testing.T) {
 			r := runBench(t, binary, strings.Fields(test.args)...)
 			checkRows(t, r, test.want, test.values)
 		})

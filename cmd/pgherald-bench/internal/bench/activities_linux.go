@@ -12,9 +12,10 @@ import (
 // generated triggers.
 const (
 	noTriggers   = "none"
-	naiveTrigger = "naive" // a NOTIFY with the row, for each row
-	smallest     = "row"   // the least that logs each row: a trigger that inserts to_json(new)
-	logOnly      = "log"   // the generated triggers without the wake-up
+	naiveTrigger = "naive"  // a NOTIFY with the row, for each row
+	smallest     = "row"    // the least that logs each row: a trigger that inserts to_json(new)
+	logOnly      = "log"    // the generated triggers without the wake-up
+	alwaysNotify = "always" // the generated triggers that do not look whether a server listens
 )
 
 // activities is the table of the activities example with exchangeable triggers. The table's own trigger, which sets
@@ -24,6 +25,7 @@ type activities struct {
 	triggers  []string // pgherald's, quoted
 	functions []string // definitions of their functions, as generated
 	silent    []string // the same without the wake-up
+	noisy     []string // the same with a wake-up also where no server listens
 }
 
 const naiveSQL = `
@@ -87,6 +89,9 @@ func (fx *fixture) createActivities(rows int) (*activities, error) {
 // wakeUp matches the statement of a generated function that sends the wake-up, and the comment before it.
 var wakeUp = regexp.MustCompile(`(?m)^(?:    --.*\n)*    if written and .*\n(?:        .*\n)*    then\n(?:        .*\n)*    end if;\n`)
 
+// listeners matches the condition of the wake-up that a server listens.
+var listeners = regexp.MustCompile(`(?m)^ *and \(case when pg_catalog\.pg_try_advisory_lock\(.*\n`)
+
 // load reads the triggers and functions that the server has installed.
 func (a *activities) load() error {
 	rows, err := a.fx.conn.Query(a.fx.ctx, `
@@ -105,11 +110,12 @@ func (a *activities) load() error {
 			return nil
 		}
 		silent := wakeUp.ReplaceAllString(definition, "")
-		if silent == definition {
-			return errors.New("remove the wake-up from the trigger's function: its statement has changed, adapt the pattern in activities_linux.go")
+		noisy := listeners.ReplaceAllString(definition, "")
+		if silent == definition || noisy == definition {
+			return errors.New("remove the wake-up or its condition from the trigger's function: its statement has changed, adapt the pattern in activities_linux.go")
 		}
 		a.functions = append(a.functions, definition)
-		a.silent = append(a.silent, silent)
+		a.silent, a.noisy = append(a.silent, silent), append(a.noisy, noisy)
 		return nil
 	})
 	if err == nil && len(a.functions) == 0 {
@@ -130,12 +136,15 @@ func (a *activities) use(variant string) error {
 		return "disable"
 	}
 	functions := a.functions
-	if variant == logOnly {
+	switch variant {
+	case logOnly:
 		functions = a.silent
+	case alwaysNotify:
+		functions = a.noisy
 	}
 	statements := append([]string{}, functions...)
 	for _, t := range a.triggers {
-		statements = append(statements, "alter table public.activities "+state(variant == ours || variant == logOnly)+" trigger "+t)
+		statements = append(statements, "alter table public.activities "+state(variant == ours || variant == logOnly || variant == alwaysNotify)+" trigger "+t)
 	}
 	statements = append(statements, "alter table public.activities "+state(variant == naiveTrigger)+" trigger naive_notify",
 		"alter table public.activities "+state(variant == smallest)+" trigger smallest")

@@ -44,6 +44,17 @@ func (d delivery) spread(q float64) float64 {
 	return stats.Quantile(spreads, q)
 }
 
+// toLast returns a quantile of the time from the write to the last client of an event, in ms.
+func (d delivery) toLast(q float64) float64 {
+	var times []float64
+	for i, sent := range d.report.Sent {
+		if sent > 0 {
+			times = append(times, float64(d.report.Last[i]-sent)/1000)
+		}
+	}
+	return stats.Quantile(times, q)
+}
+
 // deliver publishes an offer and returns when its clients have received it, or nothing arrives any more.
 func (fx *fixture) deliver(s *subject, clients *load.Group, o writes.Offer) (d delivery, err error) {
 	ctx, cancel := context.WithTimeout(fx.ctx, 4*o.Duration+time.Minute)
@@ -84,6 +95,7 @@ type series struct {
 	rates       []int // events per second
 	duration    time.Duration
 	bytes       int
+	rows        int // of each transaction; 0: 1
 	serverCPUs  int
 	subjects    []string
 	columns     []report.Column
@@ -139,7 +151,7 @@ func (r series) measure(fx *fixture, sheet *report.Sheet, name string) error {
 	for _, rate := range r.rates {
 		scenario := fmt.Sprintf(r.scenario, rate)
 		fx.progress.Step("%s, %s", scenario, name)
-		o := writes.Offer{First: fx.nextOffer(), Rate: float64(rate), Duration: r.duration, Bytes: r.bytes}
+		o := writes.Offer{First: fx.nextOffer(), Rate: float64(rate), Duration: r.duration, Bytes: r.bytes, Rows: r.rows}
 		d, err := fx.deliver(s, clients, o)
 		if err != nil {
 			return err
@@ -177,6 +189,8 @@ func (d delivery) figures(o writes.Offer) map[string]float64 {
 		"p90_ms":             d.latency(0.9),
 		"p99_ms":             d.latency(0.99),
 		"max_ms":             float64(d.report.Latency.Max) / 1000,
+		"last_p50_ms":        d.toLast(0.5),
+		"last_p99_ms":        d.toLast(0.99),
 		"spread_p50_ms":      d.spread(0.5),
 		"spread_p99_ms":      d.spread(0.99),
 		"complete_percent":   100 * float64(d.report.Complete) / float64(d.clients),

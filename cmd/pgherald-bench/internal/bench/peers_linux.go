@@ -17,9 +17,9 @@ import (
 type Peers struct {
 	Flags
 	Timing
-	Centrifugo  string        `type:"existingfile" placeholder:"PATH" help:"Program of Centrifugo 6: its PostgreSQL broker, to which the writer publishes in its transaction."`
-	Mercure     string        `type:"existingfile" placeholder:"PATH" help:"Program of Mercure: the writer posts to it after its COMMIT."`
-	PgEventserv string        `type:"existingfile" placeholder:"PATH" help:"Program pg_eventserv: a trigger sends the row in a NOTIFY. Its clients are WebSockets."`
+	Centrifugo  string        `type:"path" placeholder:"PATH" help:"Program of Centrifugo 6: its PostgreSQL broker, to which the writer publishes in its transaction."`
+	Mercure     string        `type:"path" placeholder:"PATH" help:"Program of Mercure: the writer posts to it after its COMMIT."`
+	PgEventserv string        `type:"path" placeholder:"PATH" help:"Program pg_eventserv: a trigger sends the row in a NOTIFY. Its clients are WebSockets."`
 	Rate        int           `default:"20" help:"Writes per second."`
 	Few         int           `default:"100" help:"Clients where the delay is measured."`
 	Many        int           `default:"1000" help:"Clients where the CPU time of a delivery is measured."`

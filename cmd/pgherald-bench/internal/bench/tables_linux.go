@@ -3,6 +3,9 @@ package bench
 import (
 	"context"
 	"fmt"
+	"regexp"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/cmd/pgherald-bench/internal/writes"
 )
@@ -77,11 +80,10 @@ func padding(n int64, size int) string {
 	return text[:max(0, size)]
 }
 
-// inserter returns a publisher that inserts one row in one transaction for each event. overhead is the size
-// of a frame without its padding.
+// inserter returns a publisher that inserts the rows of each transaction. overhead is the size of a frame without its padding.
 func (fx *fixture) inserter(sql string, overhead int) func(context.Context, writes.Offer) (writes.Published, error) {
 	return func(ctx context.Context, o writes.Offer) (writes.Published, error) {
-		return writes.Publish(ctx, o, func(ctx context.Context) (writes.Emit, func(), error) {
+		open := func(ctx context.Context) (writes.Emit, func(), error) {
 			conn, err := fx.connectWriter(ctx)
 			if err != nil {
 				return nil, nil, err
@@ -90,7 +92,33 @@ func (fx *fixture) inserter(sql string, overhead int) func(context.Context, writ
 				_, err := conn.Exec(ctx, sql, n, padding(n, o.Bytes-overhead))
 				return err
 			}
+			if o.Rows > 1 {
+				insert = func(ctx context.Context, n int64) error { return insertRows(ctx, conn, sql, o, n, overhead) }
+			}
 			return insert, func() { _ = conn.Close(context.WithoutCancel(ctx)) }, nil
-		})
+		}
+		if o.Rows <= 1 {
+			return writes.Publish(ctx, o, open)
+		}
+		transactions := o
+		transactions.Rate /= float64(o.Rows)
+		p, err := writes.Publish(ctx, transactions, open)
+		p.Last = o.First + (p.Last-o.First+1)*int64(o.Rows) - 1
+		return p, err
 	}
+}
+
+// values matches the end of an insert of one row.
+var values = regexp.MustCompile(`values \(\$1, (.*), \$2\)$`)
+
+// insertRows inserts the rows of transaction number n of an offer in one statement.
+func insertRows(ctx context.Context, conn *pgx.Conn, sql string, o writes.Offer, n int64, overhead int) error {
+	sql = values.ReplaceAllString(sql, "select n, $1, pad from unnest($$1::bigint[], $$2::text[]) as rows (n, pad)")
+	numbers, pads := make([]int64, o.Rows), make([]string, o.Rows)
+	for i := range numbers {
+		numbers[i] = o.First + (n-o.First)*int64(o.Rows) + int64(i)
+		pads[i] = padding(numbers[i], o.Bytes-overhead)
+	}
+	_, err := conn.Exec(ctx, sql, numbers, pads)
+	return err
 }

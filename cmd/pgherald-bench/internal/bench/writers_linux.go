@@ -24,7 +24,8 @@ type Writers struct {
 	Clients     []int         `default:"1,16,32,64" help:"Number of simultaneous writers, one measurement each. A transaction is one UPDATE of one activity."`
 	Rows        int           `default:"10000" help:"Activities to choose from."`
 	Subscribers int           `default:"10" help:"Streams that are open meanwhile."`
-	Subjects    []string      `default:"none,naive,row,log,pgherald" help:"Triggers to measure. naive: pg_notify(row_to_json(new)). row: the least that logs each row. log: pgherald's without the NOTIFY."`
+	Alone       bool          `help:"Run no server, and so no streams: pgherald's triggers then send no NOTIFY."`
+	Subjects    []string      `default:"none,naive,row,log,pgherald" help:"Triggers to measure. naive: pg_notify(row_to_json(new)). row: the least that logs each row. log: pgherald's without the NOTIFY. always: pgherald's with a NOTIFY also where no server listens."`
 }
 
 // Validate reports values out of range and unknown subjects.
@@ -44,7 +45,7 @@ func (w *Writers) Validate() error {
 			return errors.New("--clients must be from 1 to 1000")
 		}
 	}
-	return checkSubjects(w.Subjects, ours, noTriggers, naiveTrigger, smallest, logOnly)
+	return checkSubjects(w.Subjects, ours, noTriggers, naiveTrigger, smallest, logOnly, alwaysNotify)
 }
 
 var writersColumns = []report.Column{
@@ -94,7 +95,11 @@ func (w *Writers) Run(app *App) (err error) {
 			}
 		}
 	}
-	fx.notes.Add("The server runs and serves its streams with all variants, on the same processors as Postgres and the writers. complete: streams that received each event once. unannounced: events without a NOTIFY, which the server found when it read the log, once a second.")
+	if w.Alone {
+		fx.notes.Add("No server runs.")
+	} else {
+		fx.notes.Add("The server runs and serves its streams with all variants, on the same processors as Postgres and the writers. complete: streams that received each event once. unannounced: events without a NOTIFY, which the server found when it read the log, once a second.")
+	}
 	if err := fx.noteDurability(); err != nil {
 		return err
 	}
@@ -119,29 +124,16 @@ func (fx *fixture) checkMaxConnections(clients []int) error {
 	return nil
 }
 
-// start starts the server, its clients, a listener to the naive trigger and the writers. The fixture stops
-// them.
+// start starts the writers and, unless they are to be alone, what serves. The fixture stops them.
 func (r *writersRun) start() (err error) {
 	fx := r.fx
 	if r.activities, err = fx.createActivities(r.Rows); err != nil {
 		return err
 	}
-	stopLater := func(stop func()) { fx.cleanups = append(fx.cleanups, func() error { stop(); return nil }) }
-	if r.server, err = fx.serve(); err != nil {
-		return err
-	}
-	stopLater(r.server.stop)
-	naive, err := fx.startListenLoop(naiveChannel)
-	if err != nil {
-		return err
-	}
-	stopLater(naive.stop)
-	if r.clients, err = fx.startClients(r.server, load.Options{Clients: r.Subscribers, KeyN: `"location":"room `}); err != nil {
-		return err
-	}
-	stopLater(r.clients.Stop)
-	if _, err = r.clients.Open(fx.ctx); err != nil {
-		return err
+	if !r.Alone {
+		if err := r.serve(); err != nil {
+			return err
+		}
 	}
 	config, err := json.Marshal(writes.WritersConfig{DatabaseURL: fx.url, Rows: r.Rows})
 	if err != nil {
@@ -149,8 +141,32 @@ func (r *writersRun) start() (err error) {
 	}
 	r.writers, err = process.Start(process.Command{Name: "the writers", Path: fx.exe, Args: []string{"child", "writers", string(config)}})
 	if err == nil {
-		stopLater(r.writers.Stop)
+		r.stopLater(r.writers.Stop)
 	}
+	return err
+}
+
+func (r *writersRun) stopLater(stop func()) {
+	r.fx.cleanups = append(r.fx.cleanups, func() error { stop(); return nil })
+}
+
+// serve starts the server, its clients and a listener to the naive trigger.
+func (r *writersRun) serve() (err error) {
+	fx := r.fx
+	if r.server, err = fx.serve(); err != nil {
+		return err
+	}
+	r.stopLater(r.server.stop)
+	naive, err := fx.startListenLoop(naiveChannel)
+	if err != nil {
+		return err
+	}
+	r.stopLater(naive.stop)
+	if r.clients, err = fx.startClients(r.server, load.Options{Clients: r.Subscribers, KeyN: `"location":"room `}); err != nil {
+		return err
+	}
+	r.stopLater(r.clients.Stop)
+	_, err = r.clients.Open(fx.ctx)
 	return err
 }
 
@@ -165,12 +181,15 @@ func (r *writersRun) measure(sheet *report.Sheet, variant string, clients int) e
 	ctx, cancel := context.WithTimeout(fx.ctx, r.Warm+r.Duration+2*time.Minute)
 	defer cancel()
 	o := writes.WritersOrder{Clients: clients, First: fx.nextOffer(), Warmup: r.Warm, Duration: r.Duration}
-	if err := r.clients.Mark(ctx, o.First); err != nil {
-		return err
-	}
-	statsBefore, err := r.server.stats(ctx)
-	if err != nil {
-		return err
+	var statsBefore serverStats
+	if !r.Alone {
+		var err error
+		if statsBefore, err = r.server.stats(ctx); err != nil {
+			return err
+		}
+		if err := r.clients.Mark(ctx, o.First); err != nil {
+			return err
+		}
 	}
 	before, began, err := fx.cpuTimes(r.server, r.clients)
 	if err != nil {
@@ -193,7 +212,7 @@ func (r *writersRun) measure(sheet *report.Sheet, variant string, clients int) e
 	u.elapsed = ended.Sub(began)
 	writersCPU := writersAfter - writersBefore
 	values := r.figures(result, u, writersCPU)
-	if variant == ours || variant == logOnly || variant == smallest { // also so that no event is left for the next measurement
+	if !r.Alone && variant != noTriggers && variant != naiveTrigger { // also so that no event is left for the next measurement
 		if err := r.addDelivery(ctx, values, o, result, statsBefore); err != nil {
 			return err
 		}

@@ -131,7 +131,7 @@ func (l *loop) currentStatus() Status {
 
 func (l *loop) report(first, last int64) Report {
 	n := last - first + 1
-	r := Report{Status: l.currentStatus(), Latency: l.tally.latency.Pack(), First: l.tally.first, Last: l.tally.last}
+	r := Report{Status: l.currentStatus(), Latency: l.tally.latency.Pack(), Sent: l.tally.sent, First: l.tally.first, Last: l.tally.last}
 	for _, c := range l.conns {
 		if c != nil && c.count == n && c.sum == n*(first+last)/2 {
 			r.Complete++

@@ -65,6 +65,7 @@ type Report struct {
 	Status
 	Complete int             `json:"complete"` // clients that received each event once
 	Latency  stats.Histogram `json:"latency"`  // µs from the write to the read
+	Sent     []int64         `json:"sent"`     // by event: when it was written
 	First    []int64         `json:"first"`    // by event: when the first client had it
 	Last     []int64         `json:"last"`     // by event: when the last client had it
 }
@@ -73,6 +74,7 @@ func (r *Report) add(o Report) {
 	r.Status.add(o.Status)
 	r.Complete += o.Complete
 	r.Latency.Merge(o.Latency)
+	r.Sent = mergeTimes(r.Sent, o.Sent, false)
 	r.First, r.Last = mergeTimes(r.First, o.First, false), mergeTimes(r.Last, o.Last, true)
 }
 

@@ -17,7 +17,8 @@ type tally struct {
 	bytes     int64
 	arrivedAt int64
 	latency   stats.Histogram // µs
-	first     []int64         // arrival by event, Unix µs
+	sent      []int64         // by event: its write, Unix µs
+	first     []int64         // by event: its arrival, Unix µs
 	last      []int64
 }
 
@@ -32,13 +33,14 @@ func (t *tally) add(n, sent int64) {
 		return
 	}
 	for int64(len(t.first)) <= i {
+		t.sent = append(t.sent, 0)
 		t.first = append(t.first, 0)
 		t.last = append(t.last, 0)
 	}
 	if t.first[i] == 0 {
 		t.first[i] = t.now
 	}
-	t.last[i] = t.now
+	t.sent[i], t.last[i] = sent, t.now
 }
 
 // keys are the texts before the number of an event and before the time of its write. sent is empty if

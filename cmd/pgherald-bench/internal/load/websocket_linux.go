@@ -58,7 +58,7 @@ func (s *socket) write(part []byte) error {
 	return nil
 }
 
-// socketConn is what the library takes for a connection.
+// socketConn is the connection of the library.
 type socketConn struct {
 	partReader
 	fd int

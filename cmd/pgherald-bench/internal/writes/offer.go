@@ -23,8 +23,9 @@ type Offer struct {
 	First    int64         `json:"first"`
 	Rate     float64       `json:"rate"` // events per second
 	Duration time.Duration `json:"duration"`
-	Bytes    int           `json:"bytes"`         // size of a frame
-	Max      int           `json:"max,omitempty"` // number of events; 0: Rate × Duration
+	Bytes    int           `json:"bytes"`          // size of a frame
+	Max      int           `json:"max,omitempty"`  // number of events; 0: Rate × Duration
+	Rows     int           `json:"rows,omitempty"` // events of each transaction; 0: 1
 }
 
 // Published is the result of an offer.
