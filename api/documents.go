@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/gorilla/mux"
@@ -72,7 +73,7 @@ func (a *API) routesOf(r *mux.Router, needsRole map[string]bool) []schema.Route 
 	var routes []schema.Route
 	_ = r.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error { // the function returns no error
 		path, err := route.GetPathTemplate()
-		if err != nil || path == "/" {
+		if err != nil || path == "/" || strings.HasPrefix(route.GetName(), undescribed) {
 			return nil
 		}
 		methods, _ := route.GetMethods()

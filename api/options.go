@@ -15,7 +15,7 @@ import (
 )
 
 // Option adds a feature to an API. The options are the types Auth, Hosts, EventTypes, Presence, Publishing, Listening,
-// Triggers, Pruning, History, Operations, Origins, Routes, Schema and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
+// Triggers, Pruning, History, Operations, Origins, Routes, NoDatabase, Schema and Page. Of an option that is given several times, the last value applies; only the values of Routes add up.
 type Option interface {
 	addTo(f *features) error
 }
@@ -35,6 +35,7 @@ type features struct {
 	hosts      Hosts
 	types      *typeCheck // nil accepts every type
 	routes     []Route
+	elsewhere  []Route // without Handle
 	schema     Schema
 	page       http.Handler
 }

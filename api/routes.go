@@ -24,7 +24,7 @@ type Route struct {
 	Methods []string
 	Access  Access
 	Kind    admission.Kind // of its requests; empty if they do not use the database
-	Handle  Handler
+	Handle  Handler        // nil if only a server with a database has the route
 }
 
 // Access says which identities may use a route. Without Auth, every client may.
@@ -55,7 +55,7 @@ func (a *API) router() *mux.Router {
 	documents := a.documents(func() []schema.Route { return a.routesOf(r, roleNeeded(routes)) })
 	routes = slices.Concat(a.routes(), a.features.routes, documents)
 	for _, route := range routes {
-		r.HandleFunc(route.Path, a.identified(a.permitted(route.Access, a.limited(route.Kind, route.Handle)))).Methods(route.Methods...)
+		a.add(r, route)
 	}
 	for path, handle := range map[string]http.HandlerFunc{
 		"/livez": a.livez, "/healthz": a.livez, "/readyz": a.readyz, "/readyz/fresh": a.readyFresh, "/readyz/events": a.readyEvents,
@@ -66,6 +66,14 @@ func (a *API) router() *mux.Router {
 		r.PathPrefix("/").Handler(a.features.page).Methods(http.MethodGet, http.MethodHead)
 	}
 	return r
+}
+
+func (a *API) add(r *mux.Router, route Route) {
+	if route.Handle == nil {
+		r.HandleFunc(route.Path, a.identified(needsDatabase)).Methods(route.Methods...).Name(undescribed + strings.Join(route.Methods, ",") + route.Path)
+		return
+	}
+	r.HandleFunc(route.Path, a.identified(a.permitted(route.Access, a.limited(route.Kind, route.Handle)))).Methods(route.Methods...)
 }
 
 // routes returns the routes of the engine that need an identity, except the streams.
@@ -88,7 +96,7 @@ func (a *API) routes() []Route {
 	if a.features.auth.Authenticator != nil {
 		routes = append(routes, Route{"/api/events/{connection}/token", post, AnyIdentity(), admission.KindControl, a.renew})
 	}
-	if a.revocations.store != nil {
+	if a.revocations.store != nil && a.features.elsewhere == nil {
 		routes = append(routes, Route{"/api/revocations", post, RequireRole(a.features.auth.OperatorRole), admission.KindControl, a.revoke})
 	}
 	if a.revocations.store != nil && a.features.auth.Disconnects != nil {
@@ -97,7 +105,7 @@ func (a *API) routes() []Route {
 	if a.features.tickets != nil {
 		routes = append(routes, Route{"/api/tickets", post, AnyIdentity(), admission.KindControl, a.issueTicket})
 	}
-	return routes
+	return append(routes, a.features.elsewhere...)
 }
 
 // methodNotAllowed answers a request whose path supports other methods only, and lists those.

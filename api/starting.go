@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,7 +33,9 @@ type Starting struct {
 // StartingOptions configure a Starting. Reason and Admission are required.
 type StartingOptions struct {
 	// Reason returns why the server cannot serve yet. /readyz reports it.
-	Reason    func() error
+	Reason func() error
+	// Awaits names what the server waits for; "database" if empty.
+	Awaits    string
 	Admission *admission.Controller
 	Origins   Origins
 	Hosts     Hosts
@@ -48,6 +51,7 @@ const (
 
 // NewStarting returns a Starting whose streams go on until End.
 func NewStarting(opts StartingOptions) *Starting {
+	opts.Awaits = cmp.Or(opts.Awaits, "database")
 	return &Starting{opts: opts, since: time.Now(), ended: make(chan struct{})}
 }
 
@@ -66,7 +70,7 @@ func (s *Starting) Handler() http.Handler {
 	r.HandleFunc("/api/events", s.stream).Methods(read...).MatcherFunc(func(r *http.Request, _ *mux.RouteMatch) bool { return isForStream(r) })
 	r.PathPrefix("/readyz").HandlerFunc(s.notReady).Methods(read...)
 	unavailable := &problem.Problem{Status: http.StatusServiceUnavailable, Code: "starting", RetryAfter: time.Second,
-		Detail: "the server waits for its database: try again in a moment"}
+		Detail: "the server waits for its " + s.opts.Awaits + ": try again in a moment"}
 	r.PathPrefix("/").HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if wantsPage(r) {
 			writeStartingPage(w, r)
@@ -98,7 +102,7 @@ func (s *Starting) notReady(w http.ResponseWriter, _ *http.Request) {
 		reason = errors.New("connecting")
 	}
 	request.Respond(w, http.StatusServiceUnavailable, map[string]string{
-		"status": "not ready", "reason": "waiting for the database: " + problem.Reason(reason),
+		"status": "not ready", "reason": "waiting for the " + s.opts.Awaits + ": " + problem.Reason(reason),
 	})
 }
 

@@ -47,7 +47,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// New returns the collections of the set, whose rows the lists read.
+// New returns the collections of the set, whose rows the lists read. Without lists, as on a server without a database, only
+// the description of the collections is served.
 func New(set *collection.Set, lists Lists, o Options) *Collections {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -62,10 +63,11 @@ func (c *Collections) Routes() []api.Route {
 	route := func(path string, kind admission.Kind, handle handler) api.Route {
 		return api.Route{Path: path, Methods: []string{http.MethodGet, http.MethodHead}, Access: api.AnyIdentity(), Kind: kind, Handle: c.serve(handle)}
 	}
-	return []api.Route{
-		route(path, "", c.describe),
-		route(path+"/{rest:(?s:.*)}", admission.KindList, c.read), // a key may contain any character, also a slash
+	rows := route(path+"/{rest:(?s:.*)}", admission.KindList, c.read) // a key may contain any character, also a slash
+	if c.lists == nil {
+		rows.Handle = nil
 	}
+	return []api.Route{route(path, "", c.describe), rows}
 }
 
 // handler serves a request, or returns why it failed.

@@ -43,6 +43,9 @@ func (k Kind) behavior() behavior {
 	return behavior{}
 }
 
+// IsKnown reports whether there is such a kind.
+func (k Kind) IsKnown() bool { return k.behavior().parse != nil }
+
 // Operators returns the operators that filters may apply to a field of the kind.
 func (k Kind) Operators() []string {
 	if k.behavior().ordered {

@@ -57,30 +57,10 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 		options = append(options, routes)
 	}
 	options = append(options, p.described())
-	p.api, err = api.New(api.Config{
-		Feed:        p.feed,
-		Collections: p.collections,
-		Settle:      p.watcher.Settle,
-		Ready:       p.readyError,
-		Streams:     p.streams(),
-		Requests:    p.config.Limits.requests(),
-		BodyBytes:   p.memory.bodies, PageBytes: p.memory.pages,
-		Metrics: p.metrics,
-		Logger:  p.logger,
-	}, options...)
-	if err != nil {
+	config := p.apiConfig(p.presence.HasOtherReplica)
+	config.Settle = p.watcher.Settle
+	if p.api, err = api.New(config, options...); err != nil {
 		return err
 	}
 	return p.api.ReadRevocations(ctx)
-}
-
-// streams returns how the API serves streams.
-func (p *pipeline) streams() api.Streams {
-	return api.Streams{
-		Admission:    p.config.Limits.admission(),
-		Heartbeat:    p.config.Tuning.Heartbeat,
-		WriteTimeout: p.config.Tuning.WriteTimeout,
-		StaleLimit:   p.config.Tuning.StaleLimit, HasAlternative: p.presence.HasOtherReplica,
-		Schedule: p.schedule, Compress: p.config.Tuning.Compress,
-	}
 }

@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -12,25 +12,8 @@ import (
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/db/collections"
 	"github.com/pgherald/pgherald/stream"
-	"github.com/pgherald/pgherald/stream/collection"
 	"github.com/pgherald/pgherald/triggers"
 )
-
-// served holds what the server shows of its spec. It is immutable: follow replaces it.
-type served struct {
-	types     []string             // of the spec's events and of the engine's; nil if they are not known
-	events    []triggers.EventType // that are no part of a collection
-	lists     []collections.Source
-	all       []collection.Collection
-	withheld  []string // names of collections
-	refused   []string // names of those that streams cannot follow
-	isCurrent bool     // whether the spec is the one that was applied last
-}
-
-// has reports whether there is a collection of that name.
-func (s *served) has(name string) bool {
-	return slices.ContainsFunc(s.all, func(c collection.Collection) bool { return c.Name == name })
-}
 
 // openCollections looks up which of the installed tables are collections.
 func (p *pipeline) openCollections(ctx context.Context) error {
@@ -43,36 +26,36 @@ func (p *pipeline) openCollections(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	now, err := p.look(ctx, conn, spec)
+	now, err := p.looker.look(ctx, conn, spec)
 	if err != nil {
 		return err
 	}
-	p.served.Store(now)
-	p.collections, err = collection.NewSet(now.all)
-	if err != nil {
-		return fmt.Errorf("serve the collections: %w", err)
-	}
-	p.collections.Restrict(now.withheld, nil)
-	return nil
+	return p.show(now)
 }
 
-// look looks up what the server can show of the spec.
-func (p *pipeline) look(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) (*served, error) {
+// looker looks up what a server can show of a spec.
+type looker struct {
+	logger *slog.Logger
+	noted  map[triggers.Note]bool // of the last look
+}
+
+// look looks up what there is now, and logs what is not shown.
+func (l *looker) look(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) (*served, error) {
 	var notes []triggers.Note
 	found, err := triggers.Serve(ctx, conn, spec, triggers.Notes(&notes))
 	if err != nil {
 		return nil, db.Explain(err)
 	}
 	if found.Mistakes != nil { // such as a table of the spec that is missing
-		p.logger.Warn("types of events not checked when a stream opens", "error", found.Mistakes)
+		l.logger.Warn("types of events not checked when a stream opens", "error", found.Mistakes)
 	}
 	noted := make(map[triggers.Note]bool, len(notes))
 	for _, n := range notes {
-		if noted[n] = true; !p.noted[n] {
-			p.logger.Warn("collection not served", "table", n.Table.String(), "reason", n.Message)
+		if noted[n] = true; !l.noted[n] {
+			l.logger.Warn("collection not served", "table", n.Table.String(), "reason", n.Message)
 		}
 	}
-	p.noted = noted
+	l.noted = noted
 	now := &served{events: found.Events, withheld: found.Withheld, isCurrent: found.IsCurrent}
 	if found.Mistakes == nil {
 		now.types = append([]string{stream.TypeCollectionReset, "presence_updated", "table_truncated"}, found.Types...)
@@ -93,59 +76,11 @@ func (p *pipeline) look(ctx context.Context, conn *pgx.Conn, spec triggers.Spec)
 // follow takes in what an apply has changed: collections, fields and types that are new, and those that are gone. The
 // watcher calls it after changes. It reports whether the spec is the one that was applied last.
 func (p *pipeline) follow(ctx context.Context, conn *pgx.Conn, spec triggers.Spec) (isCurrent bool, err error) {
-	now, err := p.look(ctx, conn, spec)
+	now, err := p.looker.look(ctx, conn, spec)
 	if err != nil {
 		return false, err
 	}
-	// At first no client reads any more what may show too much. What is shown again waits for its new list.
-	gone := p.gone(now)
-	p.collections.Restrict(slices.Concat(p.served.Load().withheld, now.withheld), gone)
-	before := p.collections.Version()
-	p.collections.Narrow(now.all)
-	if err := p.lists.Set(ctx, now.lists); err != nil { // before streams know them: a client reads the list first
-		return false, err
-	}
-	now.withheld = append(now.withheld, p.grow(now)...)
-	p.collections.Restrict(now.withheld, gone)
-	p.served.Store(now)
-	p.changes.Add(1)
-	if p.collections.Version() != before {
-		p.logger.Info("collections followed the spec", "collections", len(p.collections.All()))
-	}
-	return now.isCurrent, nil
-}
-
-// grow takes in what is new for streams. It returns the names of the collections whose events streams could not follow.
-func (p *pipeline) grow(now *served) (withheld []string) {
-	for _, name := range p.feed.Grow(now.all) {
-		now.refused = append(now.refused, name)
-		if !slices.Contains(p.served.Load().refused, name) {
-			p.logger.Warn("collection has changed in a way that streams cannot follow: restart this server", "collection", name)
-		}
-		known := p.collections.ByName(name)
-		if known == nil || !slices.ContainsFunc(now.all, known.HasSameEvents) {
-			withheld = append(withheld, name)
-		}
-	}
-	return withheld
-}
-
-// gone returns the names of the collections that the server knows and its spec no longer has, and logs the new ones.
-func (p *pipeline) gone(now *served) []string {
-	var names []string
-	for _, c := range p.collections.All() {
-		if now.has(c.Name) || slices.Contains(now.withheld, c.Name) {
-			continue
-		}
-		names = append(names, c.Name)
-		p.logger.Warn("collection has left the spec, and is not served any more", "collection", c.Name, "table", c.Table)
-	}
-	for _, name := range p.collections.Gone() {
-		if !now.has(name) && !slices.Contains(now.withheld, name) {
-			names = append(names, name)
-		}
-	}
-	return names
+	return now.isCurrent, p.showNext(now, func() error { return p.lists.Set(ctx, now.lists) })
 }
 
 // openLists returns the routes of the collections.

@@ -16,6 +16,8 @@ import (
 
 // Config holds the settings of a server. Start from DefaultConfig: the zero value is not valid.
 type Config struct {
+	// Source is the URL of the store from which a server without a database serves. Empty means that it has a database.
+	Source   string
 	Database Database
 	Listen   Listen
 	Tokens   Tokens

@@ -8,17 +8,20 @@ import (
 
 // described returns what the documents at /api/schema say about this server, besides its routes and collections.
 func (p *pipeline) described() api.Schema {
-	described := api.Schema{Version: Version(), TokensInURLs: p.config.Tokens.AllowURLToken}
+	described := p.base.described()
 	if p.config.Database.IsExample() {
 		described.Operations = activities.Operations()
 	}
-	described.Changes = p.changes.Load
-	described.Events = func() []schema.Event {
+	return described
+}
+
+// described returns what they say about every server.
+func (b *base) described() api.Schema {
+	return api.Schema{Version: Version(), TokensInURLs: b.config.Tokens.AllowURLToken, Changes: b.changes.Load, Events: func() []schema.Event {
 		var events []schema.Event
-		for _, t := range p.served.Load().events {
+		for _, t := range b.served.Load().events {
 			events = append(events, schema.Event(t))
 		}
 		return events
-	}
-	return described
+	}}
 }

@@ -24,6 +24,7 @@ func isOutage(err error) bool {
 	}
 	for _, passing := range []error{
 		db.ErrStandby, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed,
+		errNoDocument, errUnreadable,
 	} {
 		if errors.Is(err, passing) {
 			return true

@@ -2,21 +2,13 @@ package server
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pgherald/pgherald/api"
-	"github.com/pgherald/pgherald/api/browser"
-	"github.com/pgherald/pgherald/api/metrics"
 	"github.com/pgherald/pgherald/db/collections"
 	"github.com/pgherald/pgherald/db/control"
 	"github.com/pgherald/pgherald/db/eventlog"
-	"github.com/pgherald/pgherald/stream"
-	"github.com/pgherald/pgherald/stream/collection"
-	"github.com/pgherald/pgherald/stream/pacing"
-	"github.com/pgherald/pgherald/triggers"
 )
 
 const (
@@ -26,31 +18,19 @@ const (
 
 	// openTimeout bounds the connections and the first reads at start.
 	openTimeout = 2 * time.Minute
-
-	// liveTimeout is how long the listener may take at start to receive its own probe.
-	liveTimeout = 3 * connectTimeout
-
-	// closeTimeout is how long the shutdown waits for database connections to close.
-	closeTimeout = 500 * time.Millisecond
 )
 
-// pipeline holds the parts of a server in the order in which an event passes them:
+// pipeline holds the parts of a server with a database in the order in which an event passes them:
 //
 //	log ──> listener (wake-ups, from the writers or their leader) ──> feed ──> api ──> clients
 type pipeline struct {
-	config  Config
-	logger  *slog.Logger
-	metrics *metrics.Metrics
-	memory  memory
-	tokens  checker       // nil if clients need no token
-	hosts   browser.Hosts // under which clients reach the server
+	*base
 	examine Examine
 	began   time.Time
 	lag     atomic.Int64 // see status.Report.LagMS
 
-	// Where the events come from: the event log, with its wake-ups. source is all that the feed knows of it.
-	source source
-	log    *logSource
+	// Where the events come from: the event log, with its wake-ups. It is the source of base, too.
+	log *logSource
 
 	// What keeps the log small and observed.
 	pruner  *eventlog.Pruner
@@ -60,33 +40,19 @@ type pipeline struct {
 	// resetLog names the tables whose events fail. Only the reader of the log uses it.
 	resetLog resetLog
 
-	// The schedule of the next writes to clients: feed and leader delay their work for it.
-	schedule *pacing.Schedule
+	// How the rows of collections are read. They follow each apply.
+	lists  *collections.Lists
+	looker looker
 
-	// The tables that clients may select as collections, how their rows are read, and what else the spec gives. They follow
-	// each apply: changes counts that.
-	collections *collection.Set
-	lists       *collections.Lists
-	served      atomic.Pointer[served]
-	changes     atomic.Uint64
-	seenTypes   seenTypes              // of the events since the start
-	noted       map[triggers.Note]bool // of the last look; only that uses it
-
-	// Recent transactions in memory.
-	feed *stream.Feed
-
-	// The API and the tables that it reads and writes.
+	// The tables that the API reads and writes.
 	pools    pools
 	presence *control.Presence
-	api      *api.API
 }
 
 // openPipeline connects to the database and fills the feed. It starts no goroutine; start does. The caller
 // must close the pipeline.
 func (s *Server) openPipeline(ctx context.Context) (*pipeline, error) {
-	p := &pipeline{config: s.config, logger: s.logger, metrics: s.metrics, memory: s.config.Tuning.memory(), tokens: s.tokens,
-		hosts: s.config.Listen.hosts(s.config.Tokens, s.listener.Addr()), schedule: pacing.NewSchedule(), pools: make(pools),
-		examine: s.examine, began: time.Now()}
+	p := &pipeline{base: s.newBase(), looker: looker{logger: s.logger}, pools: make(pools), examine: s.examine, began: time.Now()}
 	err := p.openLog(ctx)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
@@ -132,13 +98,7 @@ func (p *pipeline) openWakeUps(ctx context.Context) error {
 // openFeed makes the feed and fills it with the newest part of the log.
 func (p *pipeline) openFeed(ctx context.Context) error {
 	p.resetLog.logger = p.logger
-	p.logger.Info("memory divided", "bytes", p.memory.total, "feed", p.memory.feed, "catch_ups", p.memory.catchUps,
-		"filters", p.memory.filters, "bodies", p.memory.bodies, "lists", p.memory.lists)
-	p.feed = stream.NewFeed(p.source, stream.FeedOptions{
-		Bytes: p.memory.feed, CatchUpBytes: p.memory.catchUps, PageBytes: p.source.PageBytes(), FilterBytes: p.memory.filters,
-		Collections: p.collections, OnEvent: p.eventRead, Schedule: p.schedule, Logger: p.logger,
-	})
-	return p.feed.Fill(ctx)
+	return p.fillFeed(ctx, p.eventRead)
 }
 
 // start runs the parts until ctx ends or stop is called. stop waits for them.
@@ -163,44 +123,11 @@ func (p *pipeline) start(ctx context.Context) (stop func()) {
 	}
 }
 
-// awaitLive waits until wake-ups arrive.
-func (p *pipeline) awaitLive(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
-	defer cancel()
-	return p.source.WaitLive(ctx)
-}
-
-// readyError returns nil if the server receives events, otherwise the reason why not.
-func (p *pipeline) readyError() error {
-	if err := p.source.Live(); err != nil {
-		return err
-	}
-	return p.feed.Err()
-}
-
-// close closes the connections. A pool waits up to 15 s for a PostgreSQL that does not answer. close waits
-// for closeTimeout only; connections that are still open then end with the process.
-func (p *pipeline) close() {
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		p.closeAll()
-	}()
-	timeout := time.NewTimer(closeTimeout)
-	defer timeout.Stop()
-	select {
-	case <-closed:
-	case <-timeout.C:
-	}
-}
+// close closes the connections.
+func (p *pipeline) close() { closeInTime(p.closeAll) }
 
 // closeAll closes the parts that exist, in the reverse order.
 func (p *pipeline) closeAll() {
-	if p.api != nil {
-		p.api.Close()
-	}
-	if p.source != nil {
-		p.source.Close()
-	}
+	p.closeBase()
 	p.pools.close()
 }

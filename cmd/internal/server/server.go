@@ -36,7 +36,12 @@ type Options struct {
 	Listener net.Listener
 	// Examine looks for what keeps events from clients, as pgherald doctor does; nil leaves it out.
 	Examine Examine
+	// OpenStore opens the store of a server without a database. Required if Config.Source is set.
+	OpenStore OpenStore
 }
+
+// OpenStore opens the store that a URL names.
+type OpenStore func(ctx context.Context, url string, logger *slog.Logger) (*Store, error)
 
 // Server is a server of pgherald. It runs once.
 type Server struct {
@@ -44,21 +49,22 @@ type Server struct {
 	logger *slog.Logger
 	level  *slog.LevelVar
 
-	examine  Examine
-	listener net.Listener
-	sockets  *sockets
-	http     *httpServer
-	handler  *handler // of http
-	tokens   checker  // nil if clients need no token
-	metrics  *metrics.Metrics
-	ready    chan struct{}
+	examine   Examine
+	openStore OpenStore
+	listener  net.Listener
+	sockets   *sockets
+	http      *httpServer
+	handler   *handler // of http
+	tokens    checker  // nil if clients need no token
+	metrics   *metrics.Metrics
+	ready     chan struct{}
 }
 
 // New opens the socket for clients and reads the files that config names. The caller must call Run, which
 // closes the socket. If New returns an error, it has closed the socket, including Options.Listener.
 func New(ctx context.Context, config Config, options Options) (_ *Server, err error) {
 	s := &Server{
-		config: config, logger: options.Logger, level: options.Level, listener: options.Listener, examine: options.Examine,
+		config: config, logger: options.Logger, level: options.Level, listener: options.Listener, examine: options.Examine, openStore: options.OpenStore,
 		metrics: metrics.New(Version()), ready: make(chan struct{}),
 	}
 	defer func() {
@@ -107,7 +113,10 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	defer stopAdmin()
-	var w wait
+	w := wait{awaits: awaitsDatabase}
+	if s.config.Source != "" {
+		w.awaits = awaitsRelay
+	}
 	starting := s.newStarting(&w)
 	holding, release := context.WithTimeout(ctx, startGrace)
 	defer release()
@@ -119,8 +128,8 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	if err := s.serveClients(ctx, r.pipeline, starting, served); err != nil {
+	defer r.end()
+	if err := s.serveClients(ctx, r.api, starting, served); err != nil {
 		return err
 	}
 	s.logger.Info("stopped")
@@ -142,11 +151,11 @@ func (s *Server) serveHTTP() (served <-chan error, stop func()) {
 	}
 }
 
-// serveClients serves the API until ctx ends. The pipeline outlives ctx, since streams receive events while they drain.
-func (s *Server) serveClients(ctx context.Context, p *pipeline, starting *api.Starting, served <-chan error) error {
-	defer s.http.Close() // before the pipeline stops, which waits for the streams: one may wait for its client to read
-	s.sockets.countStreams(p.api.TakenOver)
-	s.handler.replace(p.api.Handler())
+// serveClients serves the API until ctx ends. What runs behind it outlives ctx, since streams receive events while they drain.
+func (s *Server) serveClients(ctx context.Context, a *api.API, starting *api.Starting, served <-chan error) error {
+	defer s.http.Close() // before the rest stops, which waits for the streams: one may wait for its client to read
+	s.sockets.countStreams(a.TakenOver)
+	s.handler.replace(a.Handler())
 	starting.End()
 	s.logger.Info("serving", "url", s.URL(), "version", Version())
 	close(s.ready)
@@ -155,7 +164,7 @@ func (s *Server) serveClients(ctx context.Context, p *pipeline, starting *api.St
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	err := s.drain(p.api)
+	err := s.drain(a)
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, serveErr)
 	}

@@ -21,8 +21,16 @@ const (
 	waitReminder = 10 * time.Second
 )
 
-// wait is the state of a server that waits for its database.
+// What a server waits for, as its messages name it.
+const (
+	awaitsDatabase = "database"
+	awaitsRelay    = "relay"
+)
+
+// wait is the state of a server that waits for its database, or for its relay.
 type wait struct {
+	awaits string // one of the constants above
+
 	mu       sync.Mutex
 	reason   error     // of the last attempt; nil before
 	began    time.Time // of the first attempt that failed
@@ -52,27 +60,33 @@ func (w *wait) failed(err error, logger *slog.Logger) (pause, waited time.Durati
 	w.attempts++
 	if w.attempts == 1 || now.Sub(w.loggedAt) >= waitReminder {
 		w.loggedAt = now
-		logger.Warn("waiting for the database", "reason", err, "attempts", w.attempts, "waited_ms", waited.Milliseconds())
+		logger = logger.With("reason", err, "attempts", w.attempts, "waited_ms", waited.Milliseconds())
+		if w.awaits == awaitsRelay {
+			logger.Warn("waiting for the relay")
+		} else {
+			logger.Warn("waiting for the database")
+		}
 	}
 	return pause, waited
 }
 
 func (s *Server) newStarting(w *wait) *api.Starting {
 	return api.NewStarting(api.StartingOptions{
-		Reason: w.Reason, Admission: s.config.Limits.admission(), Origins: s.config.Limits.origins(),
+		Reason: w.Reason, Awaits: w.awaits, Admission: s.config.Limits.admission(), Origins: s.config.Limits.origins(),
 		Hosts: api.Hosts{Allowed: s.config.Listen.hosts(s.config.Tokens, s.listener.Addr())}, Logger: s.logger,
 	})
 }
 
-// running is a pipeline whose parts run.
+// running is an API whose parts run, as start has made them.
 type running struct {
-	pipeline *pipeline
-	stop     func()
+	api         *api.API
+	stop, close func() // stop ends the parts and waits for them, and close frees their connections
 }
 
-func (r running) close() {
+// end stops and closes the parts.
+func (r running) end() {
 	r.stop()
-	r.pipeline.close()
+	r.close()
 }
 
 // awaitStart prepares the database and starts the pipeline. If the database is away, or goes away between two steps, it
@@ -90,7 +104,7 @@ func (s *Server) awaitStart(ctx context.Context, w *wait) (running, error) {
 		}
 		pause, waited := w.failed(err, s.logger)
 		if waited >= s.config.Database.Wait {
-			return running{}, s.gaveUp(err)
+			return running{}, s.gaveUp(err, w)
 		}
 		if err := backoff.Sleep(ctx, min(pause, s.config.Database.Wait-waited)); err != nil {
 			return running{}, err
@@ -98,15 +112,18 @@ func (s *Server) awaitStart(ctx context.Context, w *wait) (running, error) {
 	}
 }
 
-func (s *Server) gaveUp(err error) error {
+func (s *Server) gaveUp(err error, w *wait) error {
 	if s.config.Database.Wait == 0 {
 		return err
 	}
-	return fmt.Errorf("wait %v for the database: %w", s.config.Database.Wait, err)
+	return fmt.Errorf("wait %v for the %s: %w", s.config.Database.Wait, w.awaits, err)
 }
 
 // start makes one attempt.
 func (s *Server) start(ctx context.Context) (running, error) {
+	if s.config.Source != "" {
+		return s.startEdge(ctx)
+	}
 	if err := s.config.Database.prepare(ctx, s.logger); err != nil {
 		return running{}, err
 	}
@@ -114,9 +131,9 @@ func (s *Server) start(ctx context.Context) (running, error) {
 	if err != nil {
 		return running{}, err
 	}
-	r := running{pipeline: p, stop: p.start(context.WithoutCancel(ctx))}
+	r := running{api: p.api, stop: p.start(context.WithoutCancel(ctx)), close: p.close}
 	if err := p.awaitLive(ctx); err != nil {
-		r.close()
+		r.end()
 		return running{}, errors.Join(err, context.Cause(ctx))
 	}
 	p.metrics.Watch(p.sources())
