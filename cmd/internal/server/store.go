@@ -8,7 +8,7 @@ import (
 	"github.com/pgherald/pgherald/api/session"
 )
 
-// Store is what a server without a database, an edge, has instead: a copy of the log, and a place for what servers share about
+// Store stands in for the database of a server without one, an edge: it has a copy of the log, and a place for what servers share about
 // their clients. All fields are required.
 type Store struct {
 	// Log is the copy of the log.

@@ -1,0 +1,69 @@
+package edgestore
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pgherald/pgherald/stream/identity"
+)
+
+// Tickets keeps single-use tickets, under their hashes.
+type Tickets struct{ store *Store }
+
+// NewTickets returns the tickets of the store.
+func NewTickets(store *Store) *Tickets { return &Tickets{store} }
+
+// ticket is the identity for which a ticket was issued. Times are Unix nanoseconds, 0 for none.
+type ticket struct {
+	User    string   `json:"user"`
+	Roles   []string `json:"roles"`
+	Grants  []string `json:"grants"`
+	Expires int64    `json:"expires"`
+	TokenID string   `json:"jti"`
+	Issued  int64    `json:"iat"`
+}
+
+// Issue stores a ticket by its hash and returns when it expires.
+func (t *Tickets) Issue(ctx context.Context, hash []byte, id identity.Identity, lifetime time.Duration) (expires time.Time, err error) {
+	text, err := json.Marshal(ticket{id.User, id.Roles, id.Grants, unixNano(id.Expires), id.TokenID, unixNano(id.IssuedAt)})
+	if err == nil {
+		err = t.store.client.Set(ctx, t.key(hash), text, lifetime).Err()
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("issue a ticket: %w", err)
+	}
+	return time.Now().Add(lifetime), nil
+}
+
+// Redeem deletes the ticket and returns its identity. valid is false if there is no such ticket, or the store holds something
+// else in its place.
+func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id identity.Identity, valid bool, err error) {
+	text, err := t.store.client.GetDel(ctx, t.key(hash)).Bytes()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return identity.Identity{}, false, nil
+	case err != nil:
+		return identity.Identity{}, false, fmt.Errorf("redeem a ticket: %w", err)
+	}
+	var found ticket
+	if json.Unmarshal(text, &found) != nil {
+		return identity.Identity{}, false, nil
+	}
+	slices.Sort(found.Roles) // identities are looked up by binary search
+	slices.Sort(found.Grants)
+	return identity.Identity{
+		User: found.User, Roles: found.Roles, Grants: found.Grants, Expires: fromNano(found.Expires),
+		TokenID: found.TokenID, IssuedAt: fromNano(found.Issued),
+	}, true, nil
+}
+
+func (t *Tickets) key(hash []byte) string {
+	return t.store.key(ticketPrefix + hex.EncodeToString(hash))
+}
