@@ -9,7 +9,7 @@
 //   - Presence.Opened and Presence.Closed never wait for the store. An edge that the store has forgotten writes all its users
 //     again.
 //
-// Whoever can write to the store can name any user in a ticket: it belongs into a network in which only servers are.
+// A program that can write to the store can name any user in a ticket: keep the store in a network in which only servers are.
 package edgestore
 
 import (

@@ -30,7 +30,7 @@ const (
 	textField   = "text"
 )
 
-// revoked is what the hash holds: everything that has an effect. Times are Unix microseconds, as PostgreSQL's are, 0 for none.
+// revoked is the text in the hash: everything that has an effect. Times are Unix microseconds, as PostgreSQL's are, 0 for none.
 type revoked struct {
 	Revocations []revocation `json:"revocations"`
 	Disconnects []disconnect `json:"disconnects"`
