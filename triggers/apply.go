@@ -35,7 +35,11 @@ func plan(ctx context.Context, tx pgx.Tx, spec Spec, o options) ([]change, error
 	if err != nil {
 		return nil, err
 	}
-	return withGrants(ctx, tx, p.tables, p.own, p.changes())
+	changes, err := p.allChanges(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return withGrants(ctx, tx, p.tables, p.own, changes)
 }
 
 // specPlan holds what Apply compares.
@@ -46,7 +50,8 @@ type specPlan struct {
 	// own is the part of found that the spec may change.
 	found, own installed
 	prune      bool
-	known      []Name // the tables of whose drift clients know
+	known      []Name              // the tables of whose drift clients know
+	noted      map[string][]string // the partitions of which clients know, by table
 }
 
 // loadPlan validates the spec and looks up what is installed.
@@ -88,13 +93,20 @@ func loadPlan(ctx context.Context, tx pgx.Tx, spec Spec, o options) (specPlan, e
 		return p, err
 	}
 	p.own = p.own.without(p.tables)
-	p.known, err = loadDrift(ctx, tx, spec)
+	p.known, p.noted, err = loadDrift(ctx, tx, spec)
 	return p, err
 }
 
 // changes returns what is to change.
 func (p specPlan) changes() []change {
 	return slices.Concat(planChanges(p.want, p.own), recordFilters(p.spec.Name, p.tables, p.found), removals(p.want, p.own), resets(p.spec, p.tables, p.own, p.known), p.records(false))
+}
+
+// allChanges returns what is to change, with what clients learn of partitions.
+func (p specPlan) allChanges(ctx context.Context, tx pgx.Tx) ([]change, error) {
+	changes := p.changes()
+	more, err := p.memberChanges(ctx, tx, changes)
+	return append(changes, more...), err
 }
 
 // records returns the changes that store whose the triggers are: those that are due, or all of them.

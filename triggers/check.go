@@ -41,6 +41,8 @@ type checked struct {
 	// current reports that this state of the spec is the one that was applied last. Otherwise it is older, or waits
 	// for its Apply, and a difference does not say that writes were missed.
 	current bool
+	// members are the partitions of the tables.
+	members []members
 }
 
 func check(ctx context.Context, tx pgx.Tx, all expansion) (checked, error) {
@@ -86,7 +88,7 @@ func check(ctx context.Context, tx pgx.Tx, all expansion) (checked, error) {
 		drifts = append(drifts, r.warnings()...)
 	}
 	log, err := checkLog(ctx, tx)
-	return checked{append(drifts, log...), found.isCurrent(spec)}, err
+	return checked{append(drifts, log...), found.isCurrent(spec), membersOf(tables, own)}, err
 }
 
 // watchedOf returns the tables whose triggers log the former values of all filter fields.

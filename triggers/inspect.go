@@ -120,12 +120,14 @@ type inspection struct {
 	missing, known []Name
 	// crashed reports that a crash has emptied the unlogged tables.
 	crashed bool
+	// moves are the partitions of which clients do not know that they came or left.
+	moves []memberMoves
 }
 
 func inspect(ctx context.Context, tx pgx.Tx, spec Spec, result checked) (inspection, error) {
 	seen := inspection{drift: result.drift}
 	if result.current { // otherwise the servers with the installed state compare
-		if err := seen.compare(ctx, tx, spec); err != nil {
+		if err := seen.compare(ctx, tx, spec, result.members); err != nil {
 			return seen, err
 		}
 	}
@@ -136,8 +138,8 @@ func inspect(ctx context.Context, tx pgx.Tx, spec Spec, result checked) (inspect
 	return seen, nil
 }
 
-// compare finds the tables whose events may be missed. Those that another spec watches are not for this one to judge.
-func (seen *inspection) compare(ctx context.Context, tx pgx.Tx, spec Spec) error {
+// compare finds the tables whose events may be missed, and those whose partitions came or left. Those that another spec watches are not for this one to judge.
+func (seen *inspection) compare(ctx context.Context, tx pgx.Tx, spec Spec, tables []members) error {
 	var foreign []Name
 	for _, d := range seen.drift {
 		switch {
@@ -148,16 +150,21 @@ func (seen *inspection) compare(ctx context.Context, tx pgx.Tx, spec Spec) error
 			seen.missing = append(seen.missing, d.Table)
 		}
 	}
-	known, err := loadDrift(ctx, tx, spec)
+	known, noted, err := loadDrift(ctx, tx, spec)
 	if err != nil {
 		return fmt.Errorf("read pgherald.drift: %w", err)
 	}
 	seen.missing, seen.known = without(seen.missing, foreign), without(known, foreign)
+	for _, m := range tables {
+		if moves := m.since(noted[m.table.String()]); !moves.isEmpty() {
+			seen.moves = append(seen.moves, moves)
+		}
+	}
 	return nil
 }
 
 func (seen inspection) differs() bool {
-	return seen.crashed || len(seen.broken()) > 0 || len(seen.repaired()) > 0
+	return seen.crashed || len(seen.broken()) > 0 || len(seen.repaired()) > 0 || len(seen.moves) > 0
 }
 
 // broken returns the tables of whose drift clients do not know yet.
@@ -183,5 +190,10 @@ func (seen inspection) record(ctx context.Context, tx pgx.Tx) ([]Name, error) {
 			return nil, fmt.Errorf("look up the unlogged tables: %w", err)
 		}
 	}
-	return slices.Concat(broken, repaired, emptied), inform(ctx, tx, broken, repaired, emptied)
+	moved, err := seen.recordMoves(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	moved = without(moved, slices.Concat(broken, repaired, emptied))
+	return slices.Concat(broken, repaired, emptied, moved), inform(ctx, tx, broken, repaired, emptied, moved)
 }

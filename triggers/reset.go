@@ -15,25 +15,28 @@ import (
 // recordTimeout bounds how long Inspect waits for an Apply.
 const recordTimeout = 5 * time.Second
 
-// loadDrift returns the tables of the spec that pgherald.drift holds.
-func loadDrift(ctx context.Context, tx pgx.Tx, spec Spec) ([]Name, error) {
+// loadDrift returns the tables of the spec that pgherald.drift holds, and the partitions, by table: see members.go.
+func loadDrift(ctx context.Context, tx pgx.Tx, spec Spec) (names []Name, noted map[string][]string, err error) {
 	byText := make(map[string]Name)
 	for _, t := range spec.Tables {
 		byText[t.Name.String()] = t.Name
 	}
 	rows, err := tx.Query(ctx, `select table_name from pgherald.drift order by table_name`)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var names []Name
+	noted = make(map[string][]string)
 	var text string
 	_, err = pgx.ForEachRow(rows, []any{&text}, func() error {
 		if name, ok := byText[text]; ok {
 			names = append(names, name)
 		}
+		if table, function, ok := strings.Cut(text, memberSeparator); ok {
+			noted[table] = append(noted[table], function)
+		}
 		return nil
 	})
-	return names, err
+	return names, noted, err
 }
 
 // resets returns the changes that tell clients to load a table again, for each table that was watched before and
@@ -141,8 +144,8 @@ from (select %s as "table", %s as reason) as payload`, quoteLiteral(table.String
 const wakeForDrift = "perform pgherald.wake(json_build_object('op', 'drift', 'rows', 1, 'xid', pg_current_xact_id()::text));"
 
 // inform records the tables that drift and those that are repaired, and tells every client to load them again, and
-// tables that a crash has emptied.
-func inform(ctx context.Context, tx pgx.Tx, broken, repaired, emptied []Name) error {
+// tables that a crash has emptied or whose partitions came or left.
+func inform(ctx context.Context, tx pgx.Tx, broken, repaired, emptied, moved []Name) error {
 	var statements []string
 	for _, name := range broken {
 		statements = append(statements, markSQL(name), resetSQL(name, reasonTriggers))
@@ -152,6 +155,9 @@ func inform(ctx context.Context, tx pgx.Tx, broken, repaired, emptied []Name) er
 	}
 	for _, name := range emptied {
 		statements = append(statements, resetSQL(name, reasonCrash))
+	}
+	for _, name := range moved {
+		statements = append(statements, resetSQL(name, reasonTriggers))
 	}
 	if _, err := tx.Exec(ctx, strings.Join(statements, ";\n")); err != nil {
 		return fmt.Errorf("tell clients to load tables again: %w", err)

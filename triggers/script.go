@@ -86,7 +86,10 @@ func Difference(ctx context.Context, conn *pgx.Conn, spec Spec, opts ...Option) 
 		if err != nil {
 			return err
 		}
-		changes, err := withGrants(ctx, tx, p.tables, p.own, p.changes())
+		changes, err := p.allChanges(ctx, tx)
+		if err == nil {
+			changes, err = withGrants(ctx, tx, p.tables, p.own, changes)
+		}
 		if err != nil || len(changes) == 0 {
 			return err
 		}
