@@ -64,6 +64,7 @@ const STATES = {
   missing: ['#collections/missing', async (page) => {
     await page.getByText('There is no collection missing').waitFor();
     await page.locator('#connection[data-state="idle"]').waitFor();
+    assert.equal(await page.locator('#place-select option:checked').textContent(), 'missing');
   }],
 };
 

@@ -70,8 +70,15 @@ shared('a change that is partly refused says so, and only the rest is undone', a
   await page.locator('#pick-card').getByRole('button', { name: 'closed' }).click();
   await said(page, '2 activities set to closed; 1 not: ');
   assert.ok((await page.evaluate(() => window.toasts)).some((toast) => toast.includes('1 not: ') && toast.includes('Undo')), 'the message offers to undo it');
+  await page.locator('#select-none').click();
+  await row(page, 'No 2').locator('.choose.status').click();
+  await page.locator('#pick-card').getByRole('button', { name: 'blocked' }).click();
+  await said(page, '0 activities set to blocked; 1 not: ');
   await page.keyboard.press('u'); // the button may be gone before a busy machine finds it
-  await until('it is undone', async () => (await statuses(database)) === 'open 3');
+  await until('what was done before is undone', async () => (await statuses(database)) === 'open 3');
+  await said(page, '2 activities set back.');
+  await page.keyboard.press('u');
+  await said(page, 'Nothing to undo.');
   await database.sql('drop function refuse() cascade');
 });
 

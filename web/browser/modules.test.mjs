@@ -199,3 +199,58 @@ test('a hidden page hands on all that it has received at once, and keeps no more
     Object.assign(globalThis, { fetch, setTimeout });
   }
 });
+
+test('a hidden page leaves its connection to other tabs, and continues at its cursor when it is seen', async () => {
+  const { follow, watchStreams } = await import('../console/js/source.js');
+  const { fetch } = globalThis;
+  const { addEventListener } = document;
+  const frame = (id, data) => `id: ${id}\ndata: ${JSON.stringify({ ...data, timestamp: 1 })}\n\n`;
+  const streams = [];
+  globalThis.fetch = async (url, { signal }) => new Response(new ReadableStream({ start: (to) => {
+    streams.push({ url: String(url), send: (...frames) => to.enqueue(new TextEncoder().encode(frames.join(''))), signal });
+    signal.addEventListener('abort', () => to.error(signal.reason));
+  } }), { headers: { 'Content-Type': 'text/event-stream' } });
+  const looks = new Set();
+  document.addEventListener = (type, look) => type === 'visibilitychange' && looks.add(look);
+  const show = (hidden) => {
+    document.hidden = hidden;
+    for (const look of looks) look();
+  };
+  const settled = async () => { for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve)); };
+  mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  let end = () => {};
+  try {
+    const statuses = [];
+    const ids = [];
+    watchStreams({ status: (status) => statuses.at(-1) === status || statuses.push(status), sync() {}, error: assert.fail });
+    end = follow({ shared: false }, 'c0', { events: (events) => ids.push(...events.map(({ event }) => event.id)), reset: assert.fail, failed: assert.fail });
+    await settled();
+    streams[0].send(frame('c0', { type: 'sync', data: { mode: 'live' } }), frame('c1', { id: 1, type: 'a', data: {} }));
+    await settled();
+    show(true);
+    mock.timers.tick(4000);
+    show(false);
+    show(true);
+    mock.timers.tick(4000);
+    assert.equal(streams[0].signal.aborted, false, 'a short look at another tab ends nothing');
+    mock.timers.tick(1000);
+    await settled();
+    assert.equal(streams[0].signal.aborted, true);
+    mock.timers.tick(600_000);
+    await settled();
+    assert.equal(streams.length, 1);
+    show(false);
+    await settled();
+    assert.match(streams[1].url, /lastEventId=c1/);
+    streams[1].send(frame('c1', { type: 'sync', data: { mode: 'resumed', events: 1 } }), frame('c2', { id: 2, type: 'a', data: {} }));
+    await settled();
+    mock.timers.tick(1000);
+    assert.deepEqual([ids, statuses], [[1, 2], ['connecting', 'open', 'connecting', 'open']]);
+  } finally {
+    end();
+    mock.timers.reset();
+    document.hidden = false;
+    document.addEventListener = addEventListener;
+    globalThis.fetch = fetch;
+  }
+});

@@ -32,7 +32,7 @@ function measure() {
   const faults = [];
   if (document.documentElement.scrollWidth > innerWidth) faults.push(`the page is ${document.documentElement.scrollWidth - innerWidth} px too wide`);
   // Values of users may be cut if their title, or an element around them with one, shows them in full.
-  const isValue = (element) => element.closest('[title], [data-value]') !== null;
+  const isValue = (element) => element.closest('[title]:not([title=""]), [data-value]') !== null;
   const labels = all('h1, h2, h3, button, label, summary, input, select, output, [role="columnheader"], dt, .figure');
   for (const label of labels.filter((element) => !isValue(element) && (element.textContent.trim() || element.matches('input')))) {
     for (const part of [label, ...label.querySelectorAll('*')].filter(visible)) {

@@ -145,7 +145,9 @@ describe("the tabs of a browser", () => {
     const other = tabs.find((tab) => tab !== leader)!;
     leader.tab.dead = true; // it holds the lock but sends nothing
     browser.current = other.tab;
-    await vi.advanceTimersByTimeAsync(8950); // 4 s of silence, and 5 s without an answer
+    await vi.advanceTimersByTimeAsync(4600); // 3 s of silence, and 1.5 s without an answer
+    expect(other.log).toEqual(["connecting", "open", "reconnecting"]);
+    await vi.advanceTimersByTimeAsync(2350); // and 2.5 s
     leader.tab.dead = false;
     await vi.advanceTimersByTimeAsync(80);
     server.write([1]);
@@ -155,6 +157,22 @@ describe("the tabs of a browser", () => {
     server.beat();
     await serveAll();
     expect(leader.received).toEqual([1]);
+  });
+
+  it("are open again when a leader answers that was blocked for a moment", async () => {
+    openTab({ since: "c0" });
+    openTab({ since: "c0" });
+    await serveAll();
+    const leader = tabs.find(({ stream }) => stream.stats.role === "leader")!;
+    const other = tabs.find((tab) => tab !== leader)!;
+    leader.tab.dead = true;
+    await vi.advanceTimersByTimeAsync(4700);
+    expect(other.stream.status).toBe("reconnecting");
+    leader.tab.dead = false;
+    server.write([1]);
+    await serveAll();
+    expect([other.stream.status, other.received, other.stream.stats.role]).toEqual(["open", [1], "follower"]);
+    expect(server.lines).toHaveLength(1);
   });
 
   it("share only equal streams, and none with a token or headers but without a group", async () => {

@@ -73,6 +73,7 @@ class App {
     const { signal } = (this.#run = new AbortController());
     this.#close();
     byID('signed').hidden = !session.token;
+    markPlace(this.route.view);
     this.#wait({ isLoading: true, title: 'Loading the collections' });
     const failing = (error) => {
       this.lost(error);

@@ -48,5 +48,12 @@ function mark() {
     if (isPresent) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
-  byID('place-select').value = toHash({ place: present.place, name: present.name });
+  markOption(byID('place-select'), toHash(present), present.name || 'View');
+}
+
+/** Selects the option of the present place. One that is not in the list gets an option while it is shown: without, the field would be blank. */
+function markOption(select, value, text) {
+  select.querySelector('.elsewhere')?.remove();
+  if (![...select.options].some((option) => option.value === value)) select.prepend(h('option', { class: 'elsewhere', value, text }));
+  select.value = value;
 }

@@ -15,6 +15,12 @@ const FLUSH_SIZE = 8 << 20;
 const SLICE = 250;
 const BUDGET = 8;
 
+/**
+ * How long a hidden page keeps its streams, in milliseconds. A browser opens six connections to a server of HTTP/1.1, for all tabs
+ * together: those of tabs that are not seen would keep the others from loading at all.
+ */
+const KEEP = 5000;
+
 /** The streams that are open; the first one is the page's. */
 const open = [];
 let handlers = { status() {}, sync() {}, error() {} };
@@ -57,6 +63,7 @@ export function follow(selection, since, on, { isMain = true } = {}) {
     arrived = [];
     size = 0;
   };
+  let state = ''; // or "hidden" while the page is, and "resuming" after that
   const source = createEventStream({
     ...selection,
     url: new URL('api/events', base).href,
@@ -72,7 +79,19 @@ export function follow(selection, since, on, { isMain = true } = {}) {
       if (isMain) handlers.error(error);
       if (error.fatal) on.failed(error);
     },
-    onStatus: (status) => isMain && handlers.status(status),
+    onStatus: (status) => {
+      if (state === 'resuming' && status === 'open') state = '';
+      if (isMain && state !== 'hidden') handlers.status(state && status === 'reconnecting' ? 'connecting' : status); // nothing was lost
+    },
+  });
+  const endWatch = whenHidden(() => {
+    if (source.status === 'closed') return;
+    state = 'hidden';
+    source.close();
+  }, () => {
+    if (state !== 'hidden') return;
+    state = 'resuming';
+    source.connect();
   });
   if (isMain) {
     open.unshift(source);
@@ -81,8 +100,25 @@ export function follow(selection, since, on, { isMain = true } = {}) {
   }
   return () => {
     drop();
+    endWatch();
     source.close();
     if (isMain) open.splice(open.indexOf(source), 1);
+  };
+}
+
+/** Calls `leave()` when the page has been hidden for a while, and `goOn()` when it is seen. Returns a function that ends that. */
+function whenHidden(leave, goOn) {
+  let timer = 0;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(leave, KEEP);
+    else goOn();
+  };
+  document.addEventListener('visibilitychange', look);
+  look();
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener('visibilitychange', look);
   };
 }
 

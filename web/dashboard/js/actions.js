@@ -1,7 +1,7 @@
 // Sets the status or the assignee of activities, and takes it back.
 
 import { plural, words } from '../../shared/js/format.js';
-import { announce, toast } from '../../shared/js/announce.js';
+import { toast } from '../../shared/js/announce.js';
 import { me } from './me.js';
 import { change } from './requests.js';
 
@@ -24,25 +24,30 @@ export class Actions {
   async set(field, value, ids) {
     const before = ids.map((id) => [id, this.#find(id)?.[field]]).filter(([, old]) => old !== undefined && old !== value);
     if (before.length === 0) {
-      announce('Nothing to change');
+      toast('Nothing to change.', { key: 'action', lasts: 4000 });
       return;
     }
     const { done, failure } = await send(before.map(([id]) => [id, { [field]: value }]));
-    this.#last = { field, value, before: before.filter(([id]) => done.has(id)) };
+    if (done.size > 0) this.#last = { field, value, before: before.filter(([id]) => done.has(id)) }; // otherwise the one before it can be undone
     this.#report(`${subject(done.size)} ${field === 'status' ? `set to ${words(value)}` : value === null ? 'unassigned' : `assigned to ${value}`}`, before.length - done.size, failure, done.size > 0);
   }
 
   /** Takes the last action back, for activities that still have its value. */
   async undo() {
     const last = this.#last;
-    if (!last) return;
+    if (!last) {
+      toast('Nothing to undo.', { key: 'action', lasts: 4000 });
+      return;
+    }
     this.#last = null;
     const { field, value, before } = last;
     // The event of the action may be on its way: until then an activity has its old value.
     const untouched = before.filter(([id, old]) => [value, old].includes(this.#find(id)?.[field]));
     const { done, failure } = await send(untouched.map(([id, old]) => [id, { [field]: old }]));
     const kept = before.length - untouched.length;
-    this.#report(`${subject(done.size)} set back${kept ? `; ${kept} changed or deleted meanwhile` : ''}`, untouched.length - done.size, failure, false);
+    const refused = untouched.filter(([id]) => !done.has(id));
+    if (refused.length > 0) this.#last ??= { field, value, before: refused };
+    this.#report(`${subject(done.size)} set back${kept ? `; ${kept} changed or deleted meanwhile` : ''}`, refused.length, failure, false);
   }
 
   #report(text, failed, failure, canUndo) {

@@ -100,6 +100,8 @@ export class Connection {
     this.#wasOpen = true;
     this.#isDenied = false;
     this.#isDraining = false;
+    // A sync says what was missed, at once. None comes where this tab follows another one that was silent for a while.
+    setTimeout(() => this.#status === 'open' && this.#lostAt && this.#onResumed('live'));
   }
 
   /** Processes a sync event. */

@@ -1334,6 +1334,7 @@ var Member, init_member = __esm({
     init_messages();
     init_trail();
     Member = class {
+      // whether the hub is alive
       constructor(options, position, sink, debug) {
         this.options = options;
         this.position = position;
@@ -1357,6 +1358,7 @@ var Member, init_member = __esm({
       isSkipping = !1;
       // the rest of a transaction whose beginning was not received
       wasOpen = !1;
+      isDoubtful = !1;
       get isFollowing() {
         return this.hub !== void 0 && !this.backlog;
       }
@@ -1368,7 +1370,7 @@ var Member, init_member = __esm({
       receive(message) {
         if (message.kind === "state") return this.onState(message);
         if (message.hub === this.hub)
-          switch (message.kind) {
+          switch (this.isDoubtful && this.publishStatus(), message.kind) {
             case "status":
               return this.hubStatus = message.status, this.hubRetryAt = message.retryAt, this.isFollowing ? this.publishStatus() : void 0;
             case "error":
@@ -1387,6 +1389,10 @@ var Member, init_member = __esm({
       /** Ignores the hub until one sends its state. */
       stop() {
         this.hub = void 0, this.closeDirect();
+      }
+      /** Shows that what follows may be old, until the hub says something. */
+      doubt() {
+        this.isFollowing && (this.setStatus("connecting", null), this.isDoubtful = !0);
       }
       reconnect() {
         this.direct?.reconnect();
@@ -1427,7 +1433,7 @@ var Member, init_member = __esm({
         this.direct = this.backlog = void 0, direct?.close(), this.position.interrupt();
       }
       catchUp() {
-        this.debug("the other tab is at another position: catching up on an own connection"), this.sink.role("catching-up");
+        this.debug("catching up on an own connection"), this.sink.role("catching-up");
         let direct = new Connection(
           this.options,
           {
@@ -1475,7 +1481,7 @@ var Member, init_member = __esm({
         this.setStatus(this.hubStatus, this.hubRetryAt);
       }
       setStatus(status, retryAt) {
-        (status === "open" || status === "stale") && (this.wasOpen = !0), this.sink.status(status === "connecting" && this.wasOpen ? "reconnecting" : status, retryAt);
+        this.isDoubtful = !1, (status === "open" || status === "stale") && (this.wasOpen = !0), this.sink.status(status === "connecting" && this.wasOpen ? "reconnecting" : status, retryAt);
       }
     };
   }
@@ -1486,7 +1492,7 @@ var shared_exports = {};
 __export(shared_exports, {
   SharedSource: () => SharedSource
 });
-var leaderTimeout, longestSilence, SharedSource, init_shared = __esm({
+var longestSilence, doubtAfter, stealAfter, SharedSource, init_shared = __esm({
   "src/shared/shared.ts"() {
     "use strict";
     init_stream_url();
@@ -1495,7 +1501,7 @@ var leaderTimeout, longestSilence, SharedSource, init_shared = __esm({
     init_watchdog();
     init_hub();
     init_member();
-    leaderTimeout = 5e3, longestSilence = 4e3, SharedSource = class {
+    longestSilence = 3e3, doubtAfter = 1500, stealAfter = 2500, SharedSource = class {
       constructor(options, group, sink, debug) {
         this.options = options;
         this.debug = debug;
@@ -1551,7 +1557,11 @@ var leaderTimeout, longestSilence, SharedSource, init_shared = __esm({
         this.channel || (this.channel = new BroadcastChannel(this.name), this.channel.onmessage = ({ data }) => data.forEach((message) => this.onMessage(message)), this.lockAbort = new AbortController(), this.requestLock(this.lockAbort.signal, !1), this.queryLeader());
       }
       closeChannel() {
-        clearTimeout(this.answerTimer), this.watchdog.stop(), this.lockAbort?.abort(), this.member.stop(), this.hub?.close(), this.hub = void 0, this.channel?.close(), this.channel = void 0;
+        clearTimeout(this.answerTimer), this.watchdog.stop(), this.lockAbort?.abort(), this.stop(), this.channel?.close(), this.channel = void 0;
+      }
+      /** Neither leads nor follows. */
+      stop() {
+        this.member.stop(), this.hub?.close(), this.hub = void 0;
       }
       /** Requests the lock, and holds it until `signal` or until another tab steals it. */
       requestLock(signal, steal) {
@@ -1563,13 +1573,13 @@ var leaderTimeout, longestSilence, SharedSource, init_shared = __esm({
           if (!signal.aborted) {
             if (error.name !== "AbortError")
               return this.debug("the browser refused the lock: connecting without the other tabs", error), this.lead();
-            this.hub && this.debug("another tab took over, since this one did not respond"), this.hub?.close(), this.hub = void 0, this.member.stop(), this.requestLock(signal, !1), this.queryLeader();
+            this.hub && this.debug("another tab took over"), this.stop(), this.requestLock(signal, !1), this.queryLeader();
           }
         });
       }
       lead() {
         if (this.hub) return;
-        this.debug("leading: this tab has the connection of all tabs"), clearTimeout(this.answerTimer), this.watchdog.stop();
+        this.debug("leading the other tabs"), clearTimeout(this.answerTimer), this.watchdog.stop();
         let hub = new Hub(this.options, new HubPosition(this.cursor), this.debug, (messages) => {
           if (this.hub === hub) {
             for (let message of messages) this.onHubMessage(message);
@@ -1596,8 +1606,10 @@ var leaderTimeout, longestSilence, SharedSource, init_shared = __esm({
       }
       awaitAnswer() {
         clearTimeout(this.answerTimer), this.answerTimer = setTimeout(() => {
-          this.hub || !this.lockAbort || (this.debug("the leading tab does not respond: taking over"), this.requestLock(this.lockAbort.signal, !0));
-        }, leaderTimeout);
+          this.answerTimer = setTimeout(() => {
+            this.debug("the leading tab is silent: taking over"), this.requestLock(this.lockAbort.signal, !0);
+          }, stealAfter), this.member.doubt();
+        }, doubtAfter);
       }
       onMessage(message) {
         if (this.channel) {

@@ -26,6 +26,7 @@ export class Member {
   private direct: Connection | undefined; // during a catch-up
   private isSkipping = false; // the rest of a transaction whose beginning was not received
   private wasOpen = false;
+  private isDoubtful = false; // whether the hub is alive
 
   constructor(
     private readonly options: ConnectionOptions,
@@ -49,6 +50,7 @@ export class Member {
   receive(message: HubMessage): void {
     if (message.kind === "state") return this.onState(message);
     if (message.hub !== this.hub) return;
+    if (this.isDoubtful) this.publishStatus();
     switch (message.kind) {
       case "status":
         this.hubStatus = message.status;
@@ -78,6 +80,13 @@ export class Member {
   stop(): void {
     this.hub = undefined;
     this.closeDirect();
+  }
+
+  /** Shows that what follows may be old, until the hub says something. */
+  doubt(): void {
+    if (!this.isFollowing) return;
+    this.setStatus("connecting", null);
+    this.isDoubtful = true;
   }
 
   reconnect(): void {
@@ -149,7 +158,7 @@ export class Member {
   }
 
   private catchUp(): void {
-    this.debug("the other tab is at another position: catching up on an own connection");
+    this.debug("catching up on an own connection");
     this.sink.role("catching-up");
     const direct: Connection = new Connection(
       this.options,
@@ -220,6 +229,7 @@ export class Member {
   }
 
   private setStatus(status: StreamStatus, retryAt: number | null): void {
+    this.isDoubtful = false;
     if (status === "open" || status === "stale") this.wasOpen = true;
     this.sink.status(status === "connecting" && this.wasOpen ? "reconnecting" : status, retryAt);
   }

@@ -9,11 +9,12 @@ import { Hub } from "./hub.js";
 import { Member } from "./member.js";
 import type { HubMessage, MemberMessage, Message } from "./messages.js";
 
-/** The time within which a leader must respond, in milliseconds. */
-const leaderTimeout = 5000;
-
 /** The silence after which the others ask the leader whether it is alive, in milliseconds. */
-const longestSilence = 4000;
+const longestSilence = 3000;
+
+/** The time without an answer after which they no longer say that they are open, and the time until they take over then. */
+const doubtAfter = 1500;
+const stealAfter = 2500;
 
 /**
  * Shares one connection among all tabs. The tab that holds the Web Lock leads: it runs the hub,
@@ -119,11 +120,16 @@ export class SharedSource implements Source {
     clearTimeout(this.answerTimer);
     this.watchdog.stop();
     this.lockAbort?.abort();
+    this.stop();
+    this.channel?.close();
+    this.channel = undefined;
+  }
+
+  /** Neither leads nor follows. */
+  private stop(): void {
     this.member.stop();
     this.hub?.close();
     this.hub = undefined;
-    this.channel?.close();
-    this.channel = undefined;
   }
 
   /** Requests the lock, and holds it until `signal` or until another tab steals it. */
@@ -141,10 +147,8 @@ export class SharedSource implements Source {
         this.debug("the browser refused the lock: connecting without the other tabs", error);
         return this.lead();
       }
-      if (this.hub) this.debug("another tab took over, since this one did not respond");
-      this.hub?.close();
-      this.hub = undefined;
-      this.member.stop();
+      if (this.hub) this.debug("another tab took over");
+      this.stop();
       this.requestLock(signal, false);
       this.queryLeader();
     });
@@ -152,7 +156,7 @@ export class SharedSource implements Source {
 
   private lead(): void {
     if (this.hub) return;
-    this.debug("leading: this tab has the connection of all tabs");
+    this.debug("leading the other tabs");
     clearTimeout(this.answerTimer);
     this.watchdog.stop();
     const hub: Hub = new Hub(this.options, new HubPosition(this.cursor), this.debug, (messages) => {
@@ -193,10 +197,12 @@ export class SharedSource implements Source {
   private awaitAnswer(): void {
     clearTimeout(this.answerTimer);
     this.answerTimer = setTimeout(() => {
-      if (this.hub || !this.lockAbort) return;
-      this.debug("the leading tab does not respond: taking over");
-      this.requestLock(this.lockAbort.signal, true);
-    }, leaderTimeout);
+      this.answerTimer = setTimeout(() => {
+        this.debug("the leading tab is silent: taking over");
+        this.requestLock(this.lockAbort!.signal, true);
+      }, stealAfter);
+      this.member.doubt();
+    }, doubtAfter);
   }
 
   private onMessage(message: Message): void {
