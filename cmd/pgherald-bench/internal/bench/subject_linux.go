@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -146,7 +147,9 @@ func (fx *fixture) serve(args ...string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	args = slices.Concat([]string{"--log-level=warn", "serve", "--database-url=" + fx.url, "--addr=" + addr}, args, fx.flags.ServeArg)
+	// The server's own limit of streams is nine tenths of the sockets that it may have; the benchmarks open more.
+	limit := "--max-connections=" + strconv.Itoa(process.MaxOpenFiles())
+	args = slices.Concat([]string{"--log-level=warn", "serve", "--database-url=" + fx.url, "--addr=" + addr, limit}, args, fx.flags.ServeArg)
 	p, err := process.Start(process.Command{Name: "pgherald serve", Path: fx.server, Args: args, CPUs: fx.serverCPUs})
 	if err != nil {
 		return nil, err
