@@ -15,7 +15,7 @@ type reader struct {
 	*history
 	cursor stream.Cursor
 	got    map[uint64]string // the events of each transaction
-	last   map[string]int64  // the last event of each key
+	last   map[string]int64  // the last event of each key, by its recovery and id
 	err    error             // what must not happen
 }
 
@@ -101,7 +101,6 @@ func (r *reader) resolve(from stream.Log) error {
 	}
 	if resolved.Epoch() != r.cursor.Epoch() {
 		r.resolved++
-		clear(r.last)
 	}
 	r.cursor = resolved
 	return nil
@@ -184,10 +183,12 @@ func (r *reader) receive(t stream.Transaction, events []stream.Event) {
 		r.err = fmt.Errorf("transaction %d is repeated", t.XID)
 	}
 	for _, e := range events {
-		if e.ID <= r.last[e.Key] && r.err == nil {
-			r.err = fmt.Errorf("event %d of %s after %d", e.ID, e.Key, r.last[e.Key])
+		// A recovery may use the ids of events again; the microseconds count the recoveries.
+		at := e.At.UnixMicro()%1000*1_000_000 + e.ID
+		if at <= r.last[e.Key] && r.err == nil {
+			r.err = fmt.Errorf("event %d of %s after %d", at, e.Key, r.last[e.Key])
 		}
-		r.last[e.Key] = e.ID
+		r.last[e.Key] = at
 	}
 	r.got[t.XID] = textOf(events)
 	r.cursor = t.Cursor

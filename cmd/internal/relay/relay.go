@@ -1,0 +1,210 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/db/eventlog"
+	"github.com/pgherald/pgherald/db/notify"
+	"github.com/pgherald/pgherald/db/relays"
+	"github.com/pgherald/pgherald/db/streamstore"
+	"github.com/pgherald/pgherald/stream/backoff"
+	"github.com/pgherald/pgherald/stream/relay"
+)
+
+const (
+	logConns      = 2
+	statementTime = 5 * time.Second
+	endTimeout    = 2 * time.Second // to end the lease
+	minPause      = 200 * time.Millisecond
+	maxPause      = 5 * time.Second
+)
+
+// errLapsed says that the lease could not be extended in time: another process may have it.
+var errLapsed = errors.New("extend the lease: the database did not answer in time")
+
+// Config says what to copy where. All fields are required.
+type Config struct {
+	DatabaseURL string // it must not lead through a pooler in transaction mode
+	Store       *streamstore.Store
+	Name        string // of the lease
+	Lease       time.Duration
+	MaxBytes    int64 // of the stream
+	EventBytes  int64 // of an event
+	Logger      *slog.Logger
+	Metrics     *Metrics
+}
+
+// runner is this process.
+type runner struct {
+	config   *Config
+	name     string
+	logPool  *pgxpool.Pool
+	probe    *pgxpool.Pool
+	pool     *db.Pool
+	log      *eventlog.Log
+	listener *notify.Listener
+}
+
+// Run copies until ctx ends, or stands by. It waits for the database and for the store.
+func Run(ctx context.Context, config Config) error {
+	host, _ := os.Hostname() // empty without one
+	r := &runner{config: &config, name: host + " " + strconv.Itoa(os.Getpid()) + " " + rand.Text()[:8]}
+	retry := backoff.New(backoff.Options{
+		Min: minPause, Max: maxPause, Failing: "relay interrupted, trying again", Recovered: "relay runs again", Level: slog.LevelWarn, Logger: config.Logger,
+	})
+	for {
+		err := r.open(ctx)
+		if err == nil {
+			err = r.serve(ctx, retry)
+		}
+		r.close()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		config.Metrics.fail(err)
+		retry.Failed(err)
+		_ = retry.Wait(ctx) // the loop looks at ctx
+	}
+}
+
+// serve takes turns until ctx ends.
+func (r *runner) serve(ctx context.Context, retry *backoff.Retry) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { r.listener.Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+	for ctx.Err() == nil {
+		err := r.turn(ctx, retry)
+		if err != nil && ctx.Err() == nil {
+			r.config.Metrics.fail(err)
+			retry.Failed(err)
+			_ = retry.Wait(ctx) // the loop looks at ctx
+		}
+	}
+	return ctx.Err()
+}
+
+func (r *runner) open(ctx context.Context) (err error) {
+	url := r.config.DatabaseURL
+	if r.logPool, err = db.OpenLogPool(ctx, url, logConns); err != nil {
+		return err
+	}
+	r.log = eventlog.New(r.logPool, eventlog.Options{MaxEventBytes: r.config.EventBytes, Logger: r.config.Logger})
+	if r.pool, err = db.OpenPool(ctx, url, db.PoolOptions{Name: "pgherald relay", Size: relays.Conns, Timeout: statementTime}); err != nil {
+		return err
+	}
+	if r.probe, err = db.OpenSessionPool(ctx, url, "pgherald probe", 1); err != nil {
+		return err
+	}
+	r.listener, err = notify.OpenListener(ctx, url, r.probe, notify.ListenerOptions{Logger: r.config.Logger})
+	return err
+}
+
+func (r *runner) close() {
+	if r.listener != nil {
+		r.listener.Close()
+	}
+	if r.pool != nil {
+		r.pool.Close()
+	}
+	for _, pool := range []*pgxpool.Pool{r.probe, r.logPool} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+	r.listener, r.pool, r.probe, r.logPool = nil, nil, nil, nil
+}
+
+// turn takes the lease, and copies while it lasts. It returns nil if another process has it.
+func (r *runner) turn(ctx context.Context, retry *backoff.Retry) error {
+	st, err := r.config.Store.State(ctx)
+	if err != nil {
+		return err
+	}
+	until := time.Now().Add(r.config.Lease)
+	lease, err := relays.Take(ctx, r.pool, relays.Options{Name: r.config.Name, Runner: r.name, Time: r.config.Lease, AtLeast: st.Term + 1})
+	if active, ok := errors.AsType[*relays.ActiveError](err); ok {
+		r.config.Metrics.standBy()
+		retry.Succeeded()
+		r.config.Logger.Debug("standing by", "runner", active.Runner)
+		return backoff.Sleep(ctx, r.config.Lease/4)
+	}
+	if err != nil {
+		return err
+	}
+	defer r.end(ctx, lease)
+	r.config.Logger.Info("relay became active", "stream", r.config.Name, "term", lease.Term())
+	return r.copy(ctx, lease, until, retry)
+}
+
+// copy copies until ctx ends or the lease is lost.
+func (r *runner) copy(ctx context.Context, lease *relays.Lease, until time.Time, retry *backoff.Retry) error {
+	copying, stop := context.WithCancelCause(ctx)
+	var extending sync.WaitGroup
+	extending.Go(func() { stop(r.extend(copying, lease, until, retry)) })
+	defer extending.Wait()
+	defer stop(nil)
+	progress := r.config.Metrics.start()
+	defer r.config.Metrics.stop()
+	defer r.noteProgress(retry)
+	err := relay.Run(copying, relay.Options{
+		Log: r.log, Store: r.config.Store, Writer: relay.Writer{Term: lease.Term(), Owner: r.name}, Wake: r.listener.Wake(),
+		MaxBytes: r.config.MaxBytes, Progress: progress, Logger: r.config.Logger,
+	})
+	if cause := context.Cause(copying); cause != nil && ctx.Err() == nil {
+		return cause
+	}
+	return err
+}
+
+// extend extends the lease until ctx ends. It returns an error once the lease is lost, or may be.
+func (r *runner) extend(ctx context.Context, lease *relays.Lease, until time.Time, retry *backoff.Retry) error {
+	for {
+		if err := backoff.Sleep(ctx, r.config.Lease/4); err != nil {
+			return err
+		}
+		began := time.Now()
+		limited, cancel := context.WithDeadline(ctx, until)
+		err := lease.Extend(limited)
+		cancel()
+		switch {
+		case err == nil:
+			until = began.Add(r.config.Lease)
+			r.noteProgress(retry)
+		case errors.Is(err, relays.ErrLost):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !time.Now().Before(until):
+			return fmt.Errorf("%w: %w", errLapsed, err)
+		}
+	}
+}
+
+// noteProgress notes that the relay copies, if it has read the log to its end since it became active.
+func (r *runner) noteProgress(retry *backoff.Retry) {
+	if r.config.Metrics.hasCopied() {
+		retry.Succeeded()
+	}
+}
+
+// end ends the lease. If the database is away, the lease ends by itself.
+func (r *runner) end(ctx context.Context, lease *relays.Lease) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	if err := lease.End(ctx); err != nil {
+		r.config.Logger.Debug("lease not ended", "error", err)
+	}
+}

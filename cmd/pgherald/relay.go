@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/pgherald/pgherald/cmd/internal/relay"
+	"github.com/pgherald/pgherald/db/streamstore"
+)
+
+// relayCmd copies the log into a stream store.
+type relayCmd struct {
+	databaseFlags `group:"database"`
+	StreamURL     string        `name:"stream-url" required:"" secret:"url" env:"PGHERALD_STREAM_URL" placeholder:"URL" help:"The stream store: redis://host:6379/0?key=pgherald, rediss:// with TLS, redis+cluster://host1,host2 or redis+sentinel://host1,host2/0?master=name."`
+	Name          string        `env:"PGHERALD_RELAY_NAME" placeholder:"NAME" help:"Name of the stream, under which one process has the lease. Default: the key of the URL."`
+	Lease         time.Duration `default:"10s" env:"PGHERALD_RELAY_LEASE" placeholder:"TIME" help:"Time after which another process takes over from one that was killed (default ${default})."`
+	MaxBytes      byteSize      `default:"1GiB" env:"PGHERALD_RELAY_MAX_BYTES" placeholder:"SIZE" help:"Size of the stream above which its oldest entries are removed (default ${default}). The log's own limits hold too."`
+	MaxEventBytes byteSize      `default:"${default_max_event_bytes}" env:"PGHERALD_MAX_EVENT_BYTES" placeholder:"SIZE" help:"Size of type, key, audience and data above which an event reaches clients without its data (default ${default})."`
+	MetricsAddr   string        `env:"PGHERALD_RELAY_METRICS_ADDR" placeholder:"ADDRESS" help:"Address for /metrics and /readyz. It requires no token: keep it on loopback or a private network. Default: none."`
+}
+
+// Help returns the text below the flags in --help.
+func (relayCmd) Help() string {
+	return `Copies the event log into a stream of Redis or Valkey, transaction by transaction, exactly. The store may be killed, emptied or restored from an old dump: the relay continues or repairs the stream from the log.
+
+Any number of processes may run for a stream: one copies, the others stand by.`
+}
+
+// Validate returns an error for invalid flags. kong calls it.
+func (c *relayCmd) Validate() error {
+	if c.Lease < time.Second {
+		return errors.New("--lease must be 1s at least")
+	}
+	if c.MaxBytes < 1<<20 {
+		return errors.New("--max-bytes must be 1MiB at least")
+	}
+	return nil
+}
+
+// Run copies until a signal arrives.
+func (c *relayCmd) Run(a *app) error {
+	store, err := streamstore.Open(c.StreamURL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }()
+	metrics := relay.NewMetrics()
+	stop, err := c.serveMetrics(a, metrics)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	name := c.Name
+	if name == "" {
+		name = store.Name()
+	}
+	return relay.Run(a.ctx, relay.Config{
+		DatabaseURL: c.DatabaseURL, Store: store, Name: name, Lease: c.Lease, MaxBytes: int64(c.MaxBytes), EventBytes: int64(c.MaxEventBytes),
+		Logger: a.logger, Metrics: metrics,
+	})
+}
+
+// serveMetrics serves the metrics until stop is called.
+func (c *relayCmd) serveMetrics(a *app, metrics *relay.Metrics) (stop func(), err error) {
+	if c.MetricsAddr == "" {
+		return func() {}, nil
+	}
+	l, err := net.Listen("tcp", c.MetricsAddr)
+	if err != nil {
+		return nil, fmt.Errorf("serve metrics on %s: %w", c.MetricsAddr, err)
+	}
+	server := &http.Server{Handler: metrics.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.logger.Error("metrics not served any more", "error", err)
+		}
+	})
+	a.logger.Info("serving metrics", "url", "http://"+l.Addr().String()+"/metrics")
+	return func() {
+		_ = server.Close()
+		running.Wait()
+	}, nil
+}
