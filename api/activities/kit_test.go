@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -37,9 +36,6 @@ const (
 	unknown = "00000000-0000-4000-8000-000000000000"
 	plain   = `{"category":"c","subcategory":"s","location":"l","reporter":"r"}`
 )
-
-// waitLimit bounds every wait.
-const waitLimit = 2 * time.Minute
 
 // server is an API with the activities of a database of its own.
 type server struct {

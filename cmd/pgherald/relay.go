@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/cmd/internal/relay"
-	"github.com/pgherald/pgherald/db/streamstore"
 )
 
 // relayCmd copies the log into a stream store.
@@ -43,23 +42,14 @@ func (c *relayCmd) Validate() error {
 
 // Run copies until a signal arrives.
 func (c *relayCmd) Run(a *app) error {
-	store, err := streamstore.Open(c.StreamURL)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = store.Close() }()
 	metrics := relay.NewMetrics()
 	stop, err := c.serveMetrics(a, metrics)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	name := c.Name
-	if name == "" {
-		name = store.Name()
-	}
 	return relay.Run(a.ctx, relay.Config{
-		DatabaseURL: c.DatabaseURL, Store: store, Name: name, Lease: c.Lease, MaxBytes: int64(c.MaxBytes), EventBytes: int64(c.MaxEventBytes),
+		DatabaseURL: c.DatabaseURL, StreamURL: c.StreamURL, Name: c.Name, Lease: c.Lease, MaxBytes: int64(c.MaxBytes), EventBytes: int64(c.MaxEventBytes),
 		Logger: a.logger, Metrics: metrics,
 	})
 }

@@ -33,11 +33,11 @@ const (
 // errLapsed says that the lease could not be extended in time: another process may have it.
 var errLapsed = errors.New("extend the lease: the database did not answer in time")
 
-// Config says what to copy where. All fields are required.
+// Config says what to copy where. All fields but Name are required.
 type Config struct {
 	DatabaseURL string // it must not lead through a pooler in transaction mode
-	Store       *streamstore.Store
-	Name        string // of the lease
+	StreamURL   string // of the store, see streamstore.Open
+	Name        string // of the lease; without one that of the stream
 	Lease       time.Duration
 	MaxBytes    int64 // of the stream
 	EventBytes  int64 // of an event
@@ -49,6 +49,7 @@ type Config struct {
 type runner struct {
 	config   *Config
 	name     string
+	store    *streamstore.Store
 	logPool  *pgxpool.Pool
 	probe    *pgxpool.Pool
 	pool     *db.Pool
@@ -58,8 +59,16 @@ type runner struct {
 
 // Run copies until ctx ends, or stands by. It waits for the database and for the store.
 func Run(ctx context.Context, config Config) error {
+	store, err := streamstore.Open(config.StreamURL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = store.Close() }() // nothing is on its way any more
+	if config.Name == "" {
+		config.Name = store.Name()
+	}
 	host, _ := os.Hostname() // empty without one
-	r := &runner{config: &config, name: host + " " + strconv.Itoa(os.Getpid()) + " " + rand.Text()[:8]}
+	r := &runner{config: &config, store: store, name: host + " " + strconv.Itoa(os.Getpid()) + " " + rand.Text()[:8]}
 	retry := backoff.New(backoff.Options{
 		Min: minPause, Max: maxPause, Failing: "relay interrupted, trying again", Recovered: "relay runs again", Level: slog.LevelWarn, Logger: config.Logger,
 	})
@@ -129,7 +138,7 @@ func (r *runner) close() {
 
 // turn takes the lease, and copies while it lasts. It returns nil if another process has it.
 func (r *runner) turn(ctx context.Context, retry *backoff.Retry) error {
-	st, err := r.config.Store.State(ctx)
+	st, err := r.store.State(ctx)
 	if err != nil {
 		return err
 	}
@@ -160,7 +169,7 @@ func (r *runner) copy(ctx context.Context, lease *relays.Lease, until time.Time,
 	defer r.config.Metrics.stop()
 	defer r.noteProgress(retry)
 	err := relay.Run(copying, relay.Options{
-		Log: r.log, Store: r.config.Store, Writer: relay.Writer{Term: lease.Term(), Owner: r.name}, Wake: r.listener.Wake(),
+		Log: r.log, Store: r.store, Writer: relay.Writer{Term: lease.Term(), Owner: r.name}, Wake: r.listener.Wake(),
 		MaxBytes: r.config.MaxBytes, Progress: progress, Logger: r.config.Logger,
 	})
 	if cause := context.Cause(copying); cause != nil && ctx.Err() == nil {

@@ -24,16 +24,12 @@ func TestMain(m *testing.M) {
 // start starts a process of the relay. stop ends it.
 func start(t *testing.T, databaseURL, streamURL string) (metrics *Metrics, stop func()) {
 	t.Helper()
-	store, err := streamstore.Open(streamURL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	metrics = NewMetrics()
 	go func() {
 		ended <- Run(ctx, Config{
-			DatabaseURL: databaseURL, Store: store, Name: "test", Lease: 5 * time.Second, MaxBytes: 1 << 30, EventBytes: 1 << 20,
+			DatabaseURL: databaseURL, StreamURL: streamURL, Name: "test", Lease: 5 * time.Second, MaxBytes: 1 << 30, EventBytes: 1 << 20,
 			Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: metrics,
 		})
 	}()
@@ -42,7 +38,6 @@ func start(t *testing.T, databaseURL, streamURL string) (metrics *Metrics, stop 
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("the relay ended with %v", err)
 		}
-		_ = store.Close()
 	}
 	return metrics, stop
 }
