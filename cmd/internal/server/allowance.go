@@ -2,9 +2,6 @@ package server
 
 import (
 	"context"
-	"io"
-	"net"
-	"net/http"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -16,19 +13,26 @@ const (
 	// maxUnearned bounds what a client may send beyond what its requests account for: the headers of a request that has yet to begin,
 	// and a window of bodies that no handler has read.
 	maxUnearned = maxHeaderBytes + 64<<10
-	// freeUnearned is how much of that each client may send at any time: the largest frame. The rest is for all clients together
-	// what turnsPerSecond allows.
-	freeUnearned = http2Frame
+	// freeUnearned is how much of that each client may send at any time: the largest frame, which comes whole before a handler can
+	// read it, and what precedes it. The rest is for all clients together what turnsPerSecond allows.
+	freeUnearned = 2 * http2Frame
 
 	// turnsPerSecond is how many bytes the server reads, for each processor, from clients beyond freeUnearned. The most costly ones
 	// are frames of 9 bytes, which take about 3 µs: a sixth of the processor.
 	turnsPerSecond = 512 << 10
 	maxTurn        = 64 << 10 // bytes in one read
+	// turnWithin bounds how far ahead turns are promised, since sockets that close meanwhile do not take theirs.
+	turnWithin = 5 * time.Second
 
 	// refillPerSecond is how many bytes a client earns by waiting, for PINGs, and the frames of streams that it ends.
 	refillPerSecond = 1 << 10
-	// An HTTP/2 request earns requestEarns: for its headers, which the server knows only decoded, and the frames about it.
-	requestEarns = 4 << 10
+	// An HTTP/2 request earns requestEarns: for its headers, which the server knows only decoded, and the frames about it. Those
+	// that are more than the client's table of headers, of headerTable bytes, come in full each time. One field that is more earns its
+	// length. Several, and a cookie, which may have come as several, earn headersEarnAtMost, since they may be one in the table.
+	requestEarns      = 4 << 10
+	headerTable       = 4 << 10
+	headerOverhead    = 32 // of a field in the table
+	headersEarnAtMost = 16 << 10
 	// Each byte of a body earns bodyEarns, since clients send small frames, chunks and TLS records.
 	bodyEarns = 2
 	// An HTTP/1 request earns http1Earns beyond its headers: net/http reads 256 KiB of a body that no handler has read.
@@ -77,42 +81,17 @@ func newTurns() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(turnsPerSecond*runtime.GOMAXPROCS(0)), maxTurn)
 }
 
-// accounting is a handler that accounts for the bytes of requests.
-type accounting struct{ next http.Handler }
-
-type socketKey struct{}
-
-// withSocket implements http.Server.ConnContext.
-func withSocket(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, socketKey{}, socketOf(conn))
-}
-
-// ServeHTTP passes the request on.
-func (a accounting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s, _ := r.Context().Value(socketKey{}).(*socket); s != nil {
-		if r.ProtoMajor == 1 {
-			s.allowance.unearned.Store(-http1Earns)
-		} else {
-			s.allowance.earn(requestEarns)
+// awaitTurn waits until a socket may read more bytes than freeUnearned, has earned them, or is closed.
+func (s *socket) awaitTurn(n int) {
+	for s.open.Err() == nil && s.allowance.unearned.Load() > freeUnearned {
+		soon, cancel := context.WithTimeout(s.open, turnWithin)
+		err := s.sockets.turns.WaitN(soon, min(n, maxTurn))
+		if err != nil {
+			<-soon.Done() // WaitN returns at once if no turn is within that time
 		}
-		if r.Body != nil && r.Body != http.NoBody {
-			counted := *r // net/http looks at the type of the body of its own request
-			counted.Body = accountedBody{r.Body, &s.allowance}
-			r = &counted
+		cancel()
+		if err == nil {
+			return
 		}
 	}
-	a.next.ServeHTTP(w, r)
-}
-
-// accountedBody is a body whose bytes are accounted for when a handler reads them.
-type accountedBody struct {
-	io.ReadCloser
-	allowance *allowance
-}
-
-// Read implements io.Reader.
-func (b accountedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.allowance.earn(bodyEarns * n)
-	return n, err
 }

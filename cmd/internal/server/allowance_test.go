@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,30 @@ func floodsOfFrames() map[string]func(*frameClient) error {
 		"unknown":                            raw(0xfe, 0xff, 0, ""),
 		"unknown, of 16 KiB":                 raw(0xfe, 0xff, 7, strings.Repeat("x", http2Frame)),
 		"HEADERS with an unknown pseudo one": func(c *frameClient) error { return c.open("GET", "/", true, hpack.HeaderField{Name: ":x", Value: "y"}) },
+		"HEADERS with an unknown pseudo one and a cookie": func(c *frameClient) error {
+			return c.open("GET", "/", true, largeCookie(), hpack.HeaderField{Name: ":x", Value: "y"})
+		},
+		"unknown, between requests with cookies": func(c *frameClient) error {
+			return errors.Join(c.open("GET", "/", true, largeCookie()), unknownFrames(c, 3))
+		},
+		// The table of headers makes 60 KiB of 60 bytes.
+		"unknown, between requests with the same crumbs": func(c *frameClient) error {
+			crumb := hpack.HeaderField{Name: "cookie", Value: strings.Repeat("~", 4000)}
+			return errors.Join(c.open("GET", "/", true, slices.Repeat([]hpack.HeaderField{crumb}, 15)...), unknownFrames(c, 3))
+		},
 	}
+}
+
+// largeCookie is more than the table of headers can hold, and so are the crumbs of many browsers.
+func largeCookie() hpack.HeaderField {
+	return hpack.HeaderField{Name: "cookie", Value: strings.Repeat("~", 12<<10)}
+}
+
+func unknownFrames(c *frameClient, n int) (err error) {
+	for range n {
+		err = errors.Join(err, c.WriteRawFrame(0xfe, 0, 0, make([]byte, http2Frame)))
+	}
+	return err
 }
 
 // A connection ends whose client sends frames that have no effect, and reads the answers.
@@ -127,23 +151,6 @@ func TestRequestsAreNoFlood(t *testing.T) {
 	}
 	if !c.isServed() {
 		t.Error("the connection has ended")
-	}
-}
-
-// net/http reads a part of a body that no handler reads, and then the next request.
-func TestUnreadBodiesOfHTTP1AreNoFlood(t *testing.T) {
-	s := newSocketServer(t, socketLimits{})
-	c := s.dial("127.0.0.1")
-	body := strings.Repeat("b", 250<<10)
-	for i := range 5 {
-		if _, err := io.WriteString(c, "POST /unread HTTP/1.1\r\nHost: localhost\r\nContent-Length: 256000\r\n\r\n"+body); err != nil {
-			t.Fatalf("request %d: %v", i, err)
-		}
-		response, err := http.ReadResponse(c.in, nil)
-		if err != nil {
-			t.Fatalf("request %d: %v", i, err)
-		}
-		_ = response.Body.Close()
 	}
 }
 

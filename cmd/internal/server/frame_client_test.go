@@ -45,7 +45,12 @@ func (c *frameClient) open(method, path string, isWhole bool, more ...hpack.Head
 	}, more...) {
 		_ = c.hpack.WriteField(field) // into memory
 	}
-	err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: c.stream, BlockFragment: c.header.Bytes(), EndStream: isWhole, EndHeaders: true})
+	block := c.header.Next(http2Frame)
+	err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: c.stream, BlockFragment: block, EndStream: isWhole, EndHeaders: c.header.Len() == 0})
+	for c.header.Len() > 0 {
+		block = c.header.Next(http2Frame)
+		err = errors.Join(err, c.WriteContinuation(c.stream, c.header.Len() == 0, block))
+	}
 	c.stream += 2
 	return err
 }

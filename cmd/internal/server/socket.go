@@ -2,13 +2,13 @@ package server
 
 import (
 	"container/list"
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,8 +26,8 @@ type socket struct {
 	allowance allowance
 	reads     int
 
-	closing sync.Once
-	closed  chan struct{}
+	open context.Context // until Close
+	end  context.CancelFunc
 
 	// The rest is of sockets. The elements are nil while the socket is busy with a request.
 	address   netip.Addr // invalid if the address has no limit
@@ -82,12 +82,7 @@ func (s *socket) account(n int) bool {
 		s.sockets.flooded(s.RemoteAddr())
 		return false
 	}
-	wait := time.NewTimer(s.sockets.turns.ReserveN(time.Now(), min(n, maxTurn)).Delay())
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-s.closed: // the next read fails
-	}
+	s.awaitTurn(n) // if the socket is closed meanwhile, the next read fails
 	return true
 }
 
@@ -100,7 +95,7 @@ func (s *socket) Write(p []byte) (int, error) {
 
 // Close implements net.Conn.
 func (s *socket) Close() error {
-	s.closing.Do(func() { close(s.closed) })
+	s.end()
 	return s.Conn.Close()
 }
 

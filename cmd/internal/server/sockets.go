@@ -105,11 +105,12 @@ func (l limitedListener) Accept() (net.Conn, error) {
 func (s *sockets) admit(conn net.Conn) *socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	added := &socket{Conn: conn, sockets: s, closed: make(chan struct{}), address: s.addressOf(conn), isTrusted: s.isTrusted(conn)}
+	added := &socket{Conn: conn, sockets: s, address: s.addressOf(conn), isTrusted: s.isTrusted(conn)}
 	added.allowance.refilled = time.Now()
 	if !s.makeRoom(added.address) {
 		return nil
 	}
+	added.open, added.end = context.WithCancel(context.Background())
 	s.open[added] = struct{}{}
 	if added.address.IsValid() {
 		a, ok := s.addresses[added.address]
