@@ -86,7 +86,8 @@ type Feed struct {
 	lineage   lineageCache
 	started   time.Time
 	queriedAt atomic.Int64 // when Run began to wait for the log, see monotonic; 0 while it does not wait
-	readAt    atomic.Int64 // when the log last answered, see monotonic
+	readAt    atomic.Int64 // when the log last answered, see monotonic; of a copy, when that was complete
+	readDelay atomic.Int64 // by how much readAt is before the answer, in nanoseconds
 
 	retry *backoff.Retry // of the reads of the log
 

@@ -17,16 +17,17 @@ type Freshness struct {
 
 // Freshness returns when the feed last read the log. The feed is stale after FeedOptions.StaleAfter without an
 // answer. A read that is under way has pacing.ReadPatience for its answer if the one before it succeeded:
-// a log that takes seconds for each answer is slow, and not away.
+// a log that takes seconds for each answer is slow, and not away. Of a copy that was too old when the read began, none is
+// expected to be complete: the feed stays stale until one is.
 func (f *Feed) Freshness() Freshness {
 	f.mu.RLock()
 	failed := f.outage != nil
 	f.mu.RUnlock()
 	queried, now := f.queriedAt.Load(), f.monotonic()
-	read := f.readAt.Load()
+	read, delay := f.readAt.Load(), f.readDelay.Load()
 	deadline := read + int64(f.opts.StaleAfter)
-	if queried != 0 && !failed {
-		deadline = max(deadline, queried+int64(pacing.ReadPatience))
+	if queried != 0 && !failed && (delay == 0 || queried < deadline) {
+		deadline = max(deadline, queried-delay+int64(pacing.ReadPatience))
 	}
 	return Freshness{Age: time.Duration(now - read), IsStale: now >= deadline}
 }
@@ -41,7 +42,9 @@ type Delayed interface {
 func (f *Feed) noteRead() {
 	at := f.monotonic()
 	if l, ok := f.log.(Delayed); ok {
-		at -= int64(l.Delay())
+		delay := int64(l.Delay())
+		f.readDelay.Store(delay)
+		at -= delay
 	}
 	f.readAt.Store(at)
 }

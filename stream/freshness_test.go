@@ -136,3 +136,49 @@ func (r slowReading) Next(ctx context.Context, wants stream.Interest) (stream.Tr
 	time.Sleep(2 * time.Second)
 	return r.Reading.Next(ctx, wants)
 }
+
+// copyLog is a log of which a copy answers, each time after a while. The copy is complete until the log goes away.
+type copyLog struct {
+	*streamtest.Log
+	takes  time.Duration
+	goneAt time.Time
+}
+
+func (l *copyLog) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	time.Sleep(l.takes)
+	return l.Log.Read(ctx, from)
+}
+
+func (l *copyLog) Delay() time.Duration {
+	return max(time.Since(l.goneAt), 400*time.Millisecond)
+}
+
+// The feed of a copy that is no longer completed becomes stale, and stays so while it reads the copy. The time of the outage
+// varies against that of the reads.
+func TestFreshnessOfACopy(t *testing.T) {
+	for _, takes := range []time.Duration{0, 300 * time.Millisecond, 2 * time.Second, 4 * time.Second} {
+		for gone := 10 * time.Second; gone <= 12*time.Second; gone += 50 * time.Millisecond {
+			synctest.Test(t, func(t *testing.T) {
+				log := &copyLog{Log: streamtest.NewLog("e1"), takes: takes, goneAt: time.Now().Add(time.Hour)}
+				feed := newFeed(t, log, stream.FeedOptions{})
+				log.goneAt = time.Now().Add(gone)
+				_, stop := startFeed(feed)
+				defer stop()
+				look := func(until time.Duration, isRight func(isStale bool) bool) {
+					for began := time.Now(); time.Since(began) < until; time.Sleep(10 * time.Millisecond) {
+						if stale := feed.Freshness().IsStale; !isRight(stale) {
+							t.Fatalf("reads take %v, the log went away after %v: stale is %v, %v later", takes, gone, stale, time.Since(began))
+						}
+					}
+				}
+				look(gone, func(isStale bool) bool { return !isStale })
+				wasStale := false
+				look(30*time.Second, func(isStale bool) bool {
+					isRight := isStale || !wasStale && time.Since(log.goneAt) < 6*time.Second
+					wasStale = isStale
+					return isRight
+				})
+			})
+		}
+	}
+}
