@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pgherald/pgherald/api"
@@ -20,11 +21,12 @@ type edge struct {
 	*base
 	store *Store
 
-	mu      sync.Mutex // held while the document is read; guards the fields below
-	version uint64     // of the document that is shown
-	recent  []string   // types of recent events, from the document
-	readAt  time.Time  // when the document was last read
-	lastErr error      // of the last read that failed since one succeeded
+	recent atomic.Pointer[[]string] // types of recent events, from the document
+
+	reading chan struct{} // has a value while the document is read: a lock for which one can wait with a context, of the fields below
+	version uint64        // of the document that is shown
+	readAt  time.Time     // when the document was last read
+	lastErr error         // of the last read that failed since one succeeded
 }
 
 // openEdge connects to the store and fills the feed. The caller must close the edge.
@@ -35,7 +37,7 @@ func (s *Server) openEdge(ctx context.Context) (*edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &edge{base: s.newBase(), store: store}
+	e := newEdge(s.newBase(), store)
 	e.source = typedSource{store.Log, &e.seenTypes}
 	for _, open := range []func(context.Context) error{e.openDocument, e.openFeed, e.openAPI} {
 		if err := open(ctx); err != nil {
@@ -44,6 +46,12 @@ func (s *Server) openEdge(ctx context.Context) (*edge, error) {
 		}
 	}
 	return e, nil
+}
+
+func newEdge(b *base, store *Store) *edge {
+	e := &edge{base: b, store: store, reading: make(chan struct{}, 1)}
+	e.recent.Store(new([]string))
+	return e
 }
 
 func (e *edge) openDocument(ctx context.Context) error {
@@ -55,7 +63,8 @@ func (e *edge) openDocument(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.version, e.recent, e.readAt = version, recent, time.Now()
+	e.version, e.readAt = version, time.Now()
+	e.recent.Store(&recent)
 	return e.show(now)
 }
 
@@ -130,9 +139,7 @@ func (s *Server) startEdge(ctx context.Context) (running, error) {
 
 // recentTypes returns the types of recent events: of those that the relay has read, and of those that this server has.
 func (e *edge) recentTypes(context.Context) ([]string, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Concat(e.recent, e.seenTypes.list()), nil
+	return slices.Concat(*e.recent.Load(), e.seenTypes.list()), nil
 }
 
 // typedSource notes the types of all events that the feed reads, also of those with which it is filled.

@@ -36,26 +36,31 @@ func (e *edge) settle(ctx context.Context) error {
 // refresh reads the document, unless that was read after a time, and shows what it says. It keeps what it has if the document
 // cannot be read, or says what this server does not understand.
 func (e *edge) refresh(ctx context.Context, after time.Time) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	select {
+	case e.reading <- struct{}{}:
+	case <-ctx.Done():
+		return errNotLooked
+	}
+	defer func() { <-e.reading }()
 	if e.readAt.After(after) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
+	bounded, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
-	err := e.readDocument(ctx)
+	err := e.readDocument(bounded)
 	switch {
 	case err == nil:
 		e.readAt, e.lastErr = time.Now(), nil
 		return nil
-	case ctx.Err() == nil && (e.lastErr == nil || e.lastErr.Error() != err.Error()):
+	case ctx.Err() == nil && // a store that does not answer in time is one that cannot be read
+		(e.lastErr == nil || e.lastErr.Error() != err.Error()):
 		e.logger.Warn("collections do not follow the spec, retrying", "error", err)
 		e.lastErr = err
 	}
 	return errNotLooked
 }
 
-// readDocument reads the document and shows what has changed. The caller must hold mu.
+// readDocument reads the document and shows what has changed. The caller must hold reading.
 func (e *edge) readDocument(ctx context.Context) error {
 	text, version, err := e.store.Document(ctx)
 	if err != nil || version == e.version {
@@ -68,6 +73,7 @@ func (e *edge) readDocument(ctx context.Context) error {
 	if err := e.showNext(now, func() error { return nil }); err != nil {
 		return err
 	}
-	e.version, e.recent = version, recent
+	e.version = version
+	e.recent.Store(&recent)
 	return nil
 }
