@@ -22,7 +22,10 @@ import (
 // stepTimeout bounds each wait. It is far longer than a step takes.
 const stepTimeout = 2 * time.Minute
 
-const pollInterval = 5 * time.Millisecond
+const (
+	pollInterval  = 5 * time.Millisecond
+	retryInterval = 100 * time.Millisecond
+)
 
 // Server is a server with a data directory. One goroutine uses it.
 type Server struct {
@@ -71,14 +74,28 @@ func program() (string, error) {
 	return "", errors.New("find redis-server or valkey-server in PATH: make setup installs it")
 }
 
-// Restart starts the server again on the same port, with what it last saved. The server must not run.
+// Restart starts the server again on the same port, with what it last saved. The server must not run. A connection of another program
+// may have the port meanwhile, so Restart tries until stepTimeout.
 func (s *Server) Restart() {
 	s.t.Helper()
-	if err := s.start(); err != nil {
-		s.t.Fatalf("start redis-server again: %v", err)
+	timeout := time.NewTimer(stepTimeout)
+	defer timeout.Stop()
+	retry := time.NewTicker(retryInterval)
+	defer retry.Stop()
+	for {
+		err := s.start()
+		if err == nil {
+			return
+		}
+		select {
+		case <-retry.C:
+		case <-timeout.C:
+			s.t.Fatalf("start redis-server again: %v", err)
+		}
 	}
 }
 
+// start makes one attempt. Without success no process is left.
 func (s *Server) start() error {
 	path, err := program()
 	if err != nil {
@@ -89,7 +106,7 @@ func (s *Server) start() error {
 		return err
 	}
 	s.cmd = exec.Command(path, "--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no",
-		"--logfile", filepath.Join(s.dir, "log"), "--enable-debug-command", "yes")
+		"--logfile", filepath.Join(s.dir, "log"))
 	s.cmd.SysProcAttr = endsWithParent()
 	s.done = make(chan struct{})
 	started := make(chan error)
@@ -97,7 +114,11 @@ func (s *Server) start() error {
 	if err := <-started; err != nil {
 		return err
 	}
-	return s.awaitAnswer()
+	if err := s.awaitAnswer(); err != nil {
+		s.Kill()
+		return err
+	}
+	return nil
 }
 
 // run starts the process and waits for it, on a locked OS thread: the kernel signals the process when its parent thread ends.
@@ -138,7 +159,9 @@ func (s *Server) awaitAnswer() error {
 
 // Kill ends the server at once, as kill -9 does. What it has not saved is lost. It may be called again.
 func (s *Server) Kill() {
-	_ = s.cmd.Process.Kill() // it may have ended
+	if s.cmd.Process != nil { // nil if it could not be started
+		_ = s.cmd.Process.Kill() // it may have ended
+	}
 	<-s.done
 }
 

@@ -1,8 +1,12 @@
 package redistest_test
 
 import (
+	"bytes"
 	"errors"
+	"net"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -47,5 +51,33 @@ func TestRestartsWithWhatItSaved(t *testing.T) {
 	s.Restart()
 	if got := get(); got != "" {
 		t.Errorf("restarted empty, the key is %q", got)
+	}
+}
+
+// Another program has the port until the first attempt has failed.
+func TestRestartsOnAPortThatWasTaken(t *testing.T) {
+	s := redistest.Start(t)
+	s.Kill()
+	l, err := net.Listen("tcp", s.Addr())
+	if err != nil {
+		t.Skipf("another program has the port: %v", err)
+	}
+	freed := make(chan struct{})
+	go func() {
+		defer close(freed)
+		defer l.Close()
+		poll := time.NewTicker(5 * time.Millisecond)
+		defer poll.Stop()
+		for t.Context().Err() == nil {
+			<-poll.C
+			if text, _ := os.ReadFile(s.LogFile()); bytes.Contains(text, []byte("Address already in use")) {
+				return
+			}
+		}
+	}()
+	s.Restart()
+	<-freed
+	if err := s.Client().Ping(t.Context()).Err(); err != nil {
+		t.Error(err)
 	}
 }
