@@ -28,13 +28,14 @@ beside() {
     trap 'kill -- "-$beside_pid" 2>/dev/null || true; cat "$beside_output"; rm -f "$beside_output"' EXIT
 }
 
-# await waits for the command of beside, if there is one.
+# await waits for the command of beside, if there is one that no await has ended.
 await() {
     local status=0
     if [ -z "${beside_pid:-}" ]; then return; fi
     wait "$beside_pid" || status=$?
+    trap - EXIT
+    beside_pid=
     cat "$beside_output"
     rm -f "$beside_output"
-    trap - EXIT
     if [ "$status" != 0 ]; then exit "$status"; fi
 }
