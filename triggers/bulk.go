@@ -28,6 +28,7 @@ type tableEntry struct {
 
 // childEntry is a partition of a table, or a table that inherits from it, at any level.
 type childEntry struct {
+	oid         uint32
 	name        Name
 	kind        string
 	isPartition bool
@@ -102,7 +103,7 @@ func (cat *catalog) loadChildren(ctx context.Context, tx pgx.Tx, oids []uint32) 
 			union
 			select tree.root, i.inhrelid from pg_inherits as i join tree on tree.oid = i.inhparent
 		)
-		select tree.root, s.nspname::text, c.relname::text, c.relkind::text, c.relispartition
+		select tree.root, c.oid, s.nspname::text, c.relname::text, c.relkind::text, c.relispartition
 		from tree
 		join pg_class as c on c.oid = tree.oid
 		join pg_namespace as s on s.oid = c.relnamespace
@@ -113,7 +114,7 @@ func (cat *catalog) loadChildren(ctx context.Context, tx pgx.Tx, oids []uint32) 
 	cat.children = map[uint32][]childEntry{}
 	var root uint32
 	var c childEntry
-	_, err = pgx.ForEachRow(rows, []any{&root, &c.name.Schema, &c.name.Table, &c.kind, &c.isPartition}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&root, &c.oid, &c.name.Schema, &c.name.Table, &c.kind, &c.isPartition}, func() error {
 		cat.children[root] = append(cat.children[root], c)
 		return nil
 	})
@@ -148,7 +149,9 @@ func (cat *catalog) loadColumns(ctx context.Context, tx pgx.Tx, oids []uint32) e
 // addChildren adds the partitions of a table and the tables that inherit from it. A foreign table among them is an
 // error: a write through the parent would give no event for its rows.
 func (cat catalog) addChildren(oid uint32, rel *relation) error {
+	rel.oids = make(map[Name]uint32)
 	for _, c := range cat.children[oid] {
+		rel.oids[c.name] = c.oid
 		switch {
 		case c.kind == "f":
 			return fmt.Errorf("its child %s is a foreign table, whose rows change without triggers", c.name)

@@ -18,6 +18,8 @@ type relation struct {
 	partitions  []partition // at every level, in order of name
 	// children inherit from the table, at every level. Those that the spec lists itself are not among them.
 	children []Name
+	// oids are those of the partitions and children.
+	oids map[Name]uint32
 	// spelling holds, for each column, the settings on which the spelling of its values depends. mentioned are
 	// those of everything else that the spec's SQL for the table names.
 	spelling  map[string]spelling

@@ -14,7 +14,8 @@ import (
 // the last apply. Those that came or left since, and of which clients know, are rows of pgherald.drift. Tables that inherit are
 // treated alike.
 
-// members are the partitions of a table, and the tables that inherit from it: each by the name of its function for TRUNCATE.
+// members are the partitions of a table, and the tables that inherit from it: each by the name of its function for TRUNCATE. One
+// that came since the last apply has no trigger that calls the function, and maybe the name of another that left: its OID follows.
 type members struct {
 	table Name
 	// present holds those that the table has now, applied those that it had at the last apply.
@@ -42,10 +43,21 @@ func (r resolved) membersIn(found installed) members {
 	}
 	for _, t := range r.objects().triggers {
 		if !t.isRow() && t.table != r.table.Name {
-			m.present[t.function] = t.table
+			m.present[r.memberID(t, found)] = t.table
 		}
 	}
 	return m
+}
+
+// memberID identifies a partition by its trigger for TRUNCATE.
+func (r resolved) memberID(t trigger, found installed) string {
+	isApplied := slices.ContainsFunc(found.triggers, func(have installedTrigger) bool {
+		return have.table == t.table && have.function == t.function
+	})
+	if isApplied {
+		return t.function
+	}
+	return fmt.Sprintf("%s %d", t.function, r.rel.oids[t.table]) // no function has such a name
 }
 
 func (m members) isEmpty() bool { return len(m.present) == 0 && len(m.applied) == 0 }
@@ -64,23 +76,23 @@ func membersOf(tables []resolved, found installed) []members {
 // memberMoves holds the partitions of a table of which clients do not know that they came or left.
 type memberMoves struct {
 	table      Name
-	came, left []string // functions
+	came, left []string
 	places     []Name   // of those that came
-	noted      []string // the functions whose coming or leaving clients know
+	noted      []string // those whose coming or leaving clients know
 }
 
 // since compares the partitions with those that clients know: those of the last apply, except for what is noted.
 func (m members) since(noted []string) memberMoves {
 	moves := memberMoves{table: m.table, noted: noted}
-	knows := func(f string) bool { return slices.Contains(m.applied, f) != slices.Contains(noted, f) }
-	for f, place := range m.present {
-		if !knows(f) {
-			moves.came, moves.places = append(moves.came, f), append(moves.places, place)
+	knows := func(id string) bool { return slices.Contains(m.applied, id) != slices.Contains(noted, id) }
+	for id, place := range m.present {
+		if !knows(id) {
+			moves.came, moves.places = append(moves.came, id), append(moves.places, place)
 		}
 	}
-	for _, f := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(m.applied, noted)))) {
-		if _, ok := m.present[f]; !ok && knows(f) {
-			moves.left = append(moves.left, f)
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(m.applied, noted)))) {
+		if _, ok := m.present[id]; !ok && knows(id) {
+			moves.left = append(moves.left, id)
 		}
 	}
 	return moves
@@ -112,9 +124,9 @@ func (m memberMoves) showsRows(ctx context.Context, tx pgx.Tx) (bool, error) {
 // note generates the statements that record that clients know of the moves.
 func (m memberMoves) note() []string {
 	var statements []string
-	for _, f := range slices.Concat(m.came, m.left) {
-		entry := quoteLiteral(memberEntry(m.table, f))
-		if slices.Contains(m.noted, f) {
+	for _, id := range slices.Concat(m.came, m.left) {
+		entry := quoteLiteral(memberEntry(m.table, id))
+		if slices.Contains(m.noted, id) {
 			statements = append(statements, "delete from pgherald.drift where table_name = "+entry)
 		} else {
 			statements = append(statements, "insert into pgherald.drift (table_name) values ("+entry+") on conflict do nothing")
@@ -123,21 +135,18 @@ func (m memberMoves) note() []string {
 	return statements
 }
 
-// forget generates the statements that remove what is noted, since an apply makes all partitions known.
-func (m memberMoves) forget() []string {
-	var statements []string
-	for _, f := range m.noted {
-		statements = append(statements, "delete from pgherald.drift where table_name = "+quoteLiteral(memberEntry(m.table, f)))
-	}
-	return statements
+// forgetMembersSQL generates the statement that removes what is noted of a table's partitions: an apply makes all of them known,
+// and a table that is not watched has none.
+func forgetMembersSQL(table Name) string {
+	return "delete from pgherald.drift where starts_with(table_name, " + quoteLiteral(memberEntry(table, "")) + ")"
 }
 
-// memberSeparator is between the table and the function in pgherald.drift. No name of a table has it: names with line breaks
+// memberSeparator is between the table and the partition in pgherald.drift. No name of a table has it: names with line breaks
 // are written as U&"…".
 const memberSeparator = "\n:"
 
-func memberEntry(table Name, function string) string {
-	return table.String() + memberSeparator + function
+func memberEntry(table Name, member string) string {
+	return table.String() + memberSeparator + member
 }
 
 // memberChanges returns the changes that tell clients of the partitions that came and left since they learned of them last, and
@@ -145,14 +154,16 @@ func memberEntry(table Name, function string) string {
 func (p specPlan) memberChanges(ctx context.Context, tx pgx.Tx, others []change) ([]change, error) {
 	var changes []change
 	for _, r := range p.tables {
+		name := r.table.Name
+		noted := p.noted[name.String()]
+		if len(noted) > 0 && len(r.mistakes) == 0 { // also those of a table that was not watched meanwhile
+			changes = append(changes, change{action: "forget the noted partitions of " + name.String(), sql: []string{forgetMembersSQL(name)}, silent: true})
+		}
 		m := r.membersIn(p.own)
 		if m.isEmpty() { // such as those of a table that cannot be watched now
 			continue
 		}
-		moves := m.since(p.noted[r.table.Name.String()])
-		if len(moves.noted) > 0 {
-			changes = append(changes, change{action: "forget the noted partitions of " + r.table.Name.String(), sql: moves.forget(), silent: true})
-		}
+		moves := m.since(noted)
 		shows, err := moves.showsRows(ctx, tx)
 		if err != nil {
 			return nil, err

@@ -31,6 +31,10 @@ func TestPartitionsThatComeAndLeave(t *testing.T) {
 			create table public.logs_6 partition of public.logs_56 for values in (6); insert into public.logs_56 values (6, 6, 'f');
 			alter table public.logs attach partition public.logs_56 for values in (5, 6)`, 1, false},
 		{"created empty", `create table public.logs_5 partition of public.logs for values in (5)`, 0, false},
+		{"replaced by an empty one of the same name", `drop table public.logs_1; create table public.logs_1 partition of public.logs for values in (1)`, 1, true},
+		{"swapped for one of the same name", `create table public.logs_x (like public.logs including all); insert into public.logs_x values (1, 1, 'x');
+			begin; drop table public.logs_1; alter table public.logs_x rename to logs_1;
+			alter table public.logs attach partition public.logs_1 for values in (1); commit`, 1, true},
 		{"swapped", `begin; create table public.logs_x (like public.logs including all); insert into public.logs_x values (1, 1, 'x');
 			alter table public.logs detach partition public.logs_1; alter table public.logs attach partition public.logs_x for values in (1); commit`, 1, false},
 	}
@@ -91,6 +95,10 @@ func TestPartitionsThatComeAndLeaveAgain(t *testing.T) {
 		{`insert into public.logs values (5, 5, 'e')`, 0},
 		{`drop table public.logs_5`, 1},
 		{`drop table public.logs_1`, 0},
+		{`create table public.logs_1 partition of public.logs for values in (1)`, 0},
+		{`insert into public.logs values (1, 1, 'a')`, 0},
+		{`drop table public.logs_1; create table public.logs_1 partition of public.logs for values in (1)`, 1},
+		{`alter table public.logs add column more int`, 0},
 	} {
 		b.exec(step.sql)
 		b.looks(server)
@@ -106,6 +114,46 @@ func TestPartitionsThatComeAndLeaveAgain(t *testing.T) {
 	b.wants()
 	if changes := b.apply(parse(t, logsSpec)); len(changes) > 0 {
 		t.Errorf("the second apply: %v", changes)
+	}
+}
+
+// What is noted of a table is forgotten when it leaves the spec, and when it comes back: both are an apply.
+func TestNotedPartitionsOfATableThatLeavesTheSpec(t *testing.T) {
+	const others = `tables: [{ name: public.orders, on: { insert: created } }]`
+	leaves := map[string]func(b *testBed){
+		"another spec": func(b *testBed) { b.apply(parse(b.t, others)) },
+		"dropped triggers": func(b *testBed) {
+			if _, err := triggers.Drop(b.t.Context(), b.conn, parse(b.t, logsSpec)); err != nil {
+				b.t.Fatal(err)
+			}
+		},
+	}
+	for name, leave := range leaves {
+		t.Run(name, func(t *testing.T) {
+			b := watch(t, logs+orders, logsSpec)
+			server := triggers.NewInspector(parse(t, logsSpec))
+			b.exec(`alter table public.logs detach partition public.logs_1`)
+			b.looks(server)
+			const noted = `select count(*)::text from pgherald.drift where table_name like '%:%'`
+			if got := b.one(noted); got != "1" {
+				t.Fatalf("%s partitions are noted", got)
+			}
+			leave(b)
+			if got := b.one(noted); got != "0" {
+				t.Errorf("%s partitions are noted of a table that left", got)
+			}
+			// A version before this one left them, and so does a table that is dropped.
+			b.exec(`insert into pgherald.drift (table_name) values (E'public.logs\n:public.logs_1.truncate') on conflict do nothing`)
+			if _, err := triggers.Apply(t.Context(), b.conn, parse(t, logsSpec), triggers.Force()); err != nil {
+				t.Fatal(err)
+			}
+			b.events()
+			b.looks(server, triggers.NewInspector(parse(t, logsSpec)))
+			b.wants()
+			if got := b.one(noted); got != "0" {
+				t.Errorf("%s partitions are noted of a table that came back", got)
+			}
+		})
 	}
 }
 

@@ -42,7 +42,7 @@ func staleTriggers(want objects, found installed) []change {
 		}
 		sql := []string{have.drop()}
 		if have.isRow() && !want.watches(have.table) {
-			sql = append(sql, markSQL(have.table))
+			sql = append(sql, markSQL(have.table), forgetMembersSQL(have.table))
 		}
 		changes = append(changes, change{
 			drift:  fmt.Sprintf("trigger %s on %s is not in the spec", quoteIdent(have.name), have.table),
