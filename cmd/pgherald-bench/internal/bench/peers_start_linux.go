@@ -94,7 +94,9 @@ from written
 cross join lateral public.cf_stream_publish(
 	'bench', to_jsonb(written), p_history_ttl => interval '1 hour', p_history_size => 100000) as published`
 
-// startCentrifugo starts Centrifugo with its PostgreSQL broker, which listens. Clients read unidirectional SSE.
+// startCentrifugo starts Centrifugo with its PostgreSQL broker, which listens. With the eight shards of the default a NOTIFY wakes
+// the worker of one of them, and the others find the events of the only channel at their next poll. Clients read unidirectional
+// SSE.
 func (fx *fixture) startCentrifugo(program string) (*subject, error) {
 	if err := fx.createPeerTable(centrifugo); err != nil {
 		return nil, err
@@ -111,7 +113,7 @@ func (fx *fixture) startCentrifugo(program string) (*subject, error) {
 		"health":      object{"enabled": true},
 		"client":      object{"token": object{"hmac_secret_key": string(peerKey)}},
 		"uni_sse":     object{"enabled": true},
-		"broker":      object{"enabled": true, "type": "postgres", "postgres": object{"dsn": fx.url, "use_notify": true}},
+		"broker":      object{"enabled": true, "type": "postgres", "postgres": object{"dsn": fx.url, "use_notify": true, "num_shards": 1}},
 		"channel":     object{"without_namespace": object{"history_size": 100000, "history_ttl": "1h", "force_recovery": true}},
 	})
 	if err != nil {
