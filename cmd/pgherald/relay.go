@@ -15,7 +15,7 @@ import (
 type relayCmd struct {
 	databaseFlags `group:"database"`
 	StreamURL     string        `name:"stream-url" required:"" secret:"url" env:"PGHERALD_STREAM_URL" placeholder:"URL" help:"The stream store: redis://host:6379/0?key=pgherald, rediss:// with TLS, redis+cluster://host1,host2 or redis+sentinel://host1,host2/0?master=name."`
-	Name          string        `env:"PGHERALD_RELAY_NAME" placeholder:"NAME" help:"Name of the stream, under which one process has the lease. Default: the key of the URL."`
+	Name          string        `env:"PGHERALD_RELAY_NAME" placeholder:"NAME" help:"Name of the stream, under which one process has the lease. Default: the key and the servers of the URL."`
 	Lease         time.Duration `default:"10s" env:"PGHERALD_RELAY_LEASE" placeholder:"TIME" help:"Time after which another process takes over from one that was killed (default ${default})."`
 	MaxBytes      byteSize      `default:"1GiB" env:"PGHERALD_RELAY_MAX_BYTES" placeholder:"SIZE" help:"Size of the stream above which its oldest entries are removed (default ${default}). The log's own limits hold too."`
 	MaxEventBytes byteSize      `default:"${default_max_event_bytes}" env:"PGHERALD_MAX_EVENT_BYTES" placeholder:"SIZE" help:"Size of type, key, audience and data above which an event reaches clients without its data (default ${default})."`

@@ -20,8 +20,11 @@ type Tickets struct{ store *Store }
 // NewTickets returns the tickets of the store.
 func NewTickets(store *Store) *Tickets { return &Tickets{store} }
 
+const ticketVersion = 1
+
 // ticket is the identity for which a ticket was issued. Times are Unix nanoseconds, 0 for none.
 type ticket struct {
+	Version int      `json:"v"` // ticketVersion: other JSON is no ticket
 	User    string   `json:"user"`
 	Roles   []string `json:"roles"`
 	Grants  []string `json:"grants"`
@@ -32,7 +35,7 @@ type ticket struct {
 
 // Issue stores a ticket by its hash and returns when it expires.
 func (t *Tickets) Issue(ctx context.Context, hash []byte, id identity.Identity, lifetime time.Duration) (expires time.Time, err error) {
-	text, err := json.Marshal(ticket{id.User, id.Roles, id.Grants, unixNano(id.Expires), id.TokenID, unixNano(id.IssuedAt)})
+	text, err := json.Marshal(ticket{ticketVersion, id.User, id.Roles, id.Grants, unixNano(id.Expires), id.TokenID, unixNano(id.IssuedAt)})
 	if err == nil {
 		err = t.store.client.Set(ctx, t.key(hash), text, lifetime).Err()
 	}
@@ -53,7 +56,7 @@ func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id identity.Identity
 		return identity.Identity{}, false, fmt.Errorf("redeem a ticket: %w", err)
 	}
 	var found ticket
-	if json.Unmarshal(text, &found) != nil {
+	if json.Unmarshal(text, &found) != nil || found.Version != ticketVersion {
 		return identity.Identity{}, false, nil
 	}
 	slices.Sort(found.Roles) // identities are looked up by binary search

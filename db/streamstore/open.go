@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ const answerTimeout = 5 * time.Second
 type Store struct {
 	client redis.UniversalClient
 	name   string
+	place  string
 	scripts
 }
 
@@ -36,7 +39,7 @@ func Open(text string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the URL of the stream: %w", err)
 	}
-	return &Store{client: redis.NewUniversalClient(opts), name: name, scripts: newScripts()}, nil
+	return &Store{client: redis.NewUniversalClient(opts), name: name, place: placeOf(opts, name), scripts: newScripts()}, nil
 }
 
 // parse reads a URL. Its errors do not show it, since it may have a password.
@@ -56,7 +59,9 @@ func parse(text string) (opts *redis.UniversalOptions, name string, err error) {
 	}
 	scheme, kind, _ := strings.Cut(strings.Replace(u.Scheme, "valkey", "redis", 1), "+")
 	opts = &redis.UniversalOptions{
-		MaxRetries:  -1, // a write whose answer was lost may have happened
+		// A write whose answer was lost may have happened. A cluster's client repeats one in spite of this: it then finds another token than
+		// that of the last write, and is refused as one that does not know the end of the stream.
+		MaxRetries:  -1,
 		DialTimeout: answerTimeout, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout, ContextTimeoutEnabled: true, DialerRetries: 1,
 	}
 	single, err := redis.ParseURL(scheme + "://" + userOf(u) + firstHost(u.Host) + u.Path)
@@ -65,6 +70,9 @@ func parse(text string) (opts *redis.UniversalOptions, name string, err error) {
 	}
 	opts.Addrs = addresses(u.Host, kind)
 	opts.DB, opts.Username, opts.Password, opts.TLSConfig = single.DB, single.Username, single.Password, single.TLSConfig
+	if opts.TLSConfig != nil && kind != "" {
+		opts.TLSConfig.ServerName = "" // that of the first host: each server has its own
+	}
 	switch kind {
 	case "":
 	case "cluster":
@@ -149,6 +157,17 @@ func (s *Store) Key(name string) string { return "{" + s.name + "}:" + name }
 // Name returns the name that the keys have in common.
 func (s *Store) Name() string { return s.name }
 
+// Place returns the name of the keys and where they are, as the URL says it, without the password: key@host:6379/0.
+func (s *Store) Place() string { return s.place }
+
+func placeOf(opts *redis.UniversalOptions, name string) string {
+	where := opts.MasterName
+	if where == "" {
+		where = strings.Join(slices.Sorted(slices.Values(opts.Addrs)), ",")
+	}
+	return name + "@" + where + "/" + strconv.Itoa(opts.DB)
+}
+
 // Ping connects.
 func (s *Store) Ping(ctx context.Context) error {
 	return explain("connect to the stream", s.client.Ping(ctx).Err())
@@ -165,7 +184,7 @@ func explain(what string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case strings.HasPrefix(err.Error(), "OOM "):
+	case strings.Contains(err.Error(), "OOM command not allowed"): // Redis 6.2 has more before it
 		return fmt.Errorf("%s: the server has no memory left: raise its maxmemory, or lower --max-bytes of pgherald relay: %w", what, err)
 	case strings.HasPrefix(err.Error(), "NOPERM"):
 		return fmt.Errorf("%s: the user needs the commands eval, evalsha, xread, and what the scripts call, on the keys {name}:*: %w", what, err)

@@ -31,6 +31,21 @@ func TestParseURL(t *testing.T) {
 			t.Errorf("%s: %v, %+v, %s", text, name, o, diff)
 		}
 	}
+	for text, want := range map[string]string{"rediss://h": "h", "rediss+cluster://a,b": "", "rediss+sentinel://a,b?master=m": ""} {
+		if o, _, err := parse(text); err != nil || o.TLSConfig == nil || o.TLSConfig.ServerName != want {
+			t.Errorf("%s: the name of the servers is not %q: %+v, %v", text, want, o, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"redis://u:secret@h/2?key=k": "k@h:6379/2", "redis+cluster://b,a": "pgherald@a:6379,b:6379/0", "redis+sentinel://a,b?master=m": "pgherald@m/0",
+	} {
+		s, err := Open(text)
+		if err != nil || s.Place() != want {
+			t.Errorf("%s is at %q: %v", text, s.Place(), err)
+			continue
+		}
+		_ = s.Close()
+	}
 	for _, text := range []string{
 		"", "redis", "redis://", "http://h", "redis+x://h", "redis://h/x", "redis://h?key=", "redis://h?key={a}", "redis://h?other=1",
 		"redis+sentinel://h", "redis+cluster://h/1", "redis://u:secret@h:port",

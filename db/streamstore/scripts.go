@@ -42,9 +42,11 @@ local function describe(info, mark)
 end
 `
 
-// claim takes the term, and corrects what others have removed from the stream: the last entry counts.
+// claim takes the term, and corrects what others have removed from the stream: the last entry counts. It must also succeed on a server without
+// memory, or nothing could be removed there: a script that has begun to write may go on, and HDEL may be the first write.
 func claimScript() *redis.Script {
 	return redis.NewScript(common + `
+redis.call('HDEL', KEYS[2], '')
 local refused = refuse()
 if refused then return refused end
 local last = lastOf(KEYS[1])
@@ -72,7 +74,7 @@ return 'ok'
 `)
 }
 
-// begin has the arguments of append. The time of the mark stays.
+// begin has the arguments of append. The time of the mark stays: without one, nothing was ever copied to the end.
 func beginScript() *redis.Script {
 	return redis.NewScript(common + `
 local refused = refuse()
@@ -82,9 +84,9 @@ for i = 9, #ARGV do
     redis.call('XADD', KEYS[1], text(i - 8) .. '-0', 'e', ARGV[i])
 end
 redis.call('HSET', KEYS[2], 'last', text(#ARGV - 8), 'token', ARGV[5], 'fork', ARGV[5], 'whole', ARGV[6])
-local at = redis.call('HGET', KEYS[2], 'mark_at')
+local at = redis.call('HGET', KEYS[2], 'mark_at') or '0'
 describe(ARGV[7], ARGV[8])
-if at then redis.call('HSET', KEYS[2], 'mark_at', at) end
+redis.call('HSET', KEYS[2], 'mark_at', at)
 return 'ok'
 `)
 }

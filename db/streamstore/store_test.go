@@ -53,8 +53,8 @@ func run(t *testing.T, log *streamtest.Log, url string, term uint64) {
 // readAll reads behind the cursor until the stream has as many transactions as the log has committed. It returns them in order.
 func readAll(t *testing.T, edge *relay.Log, from stream.Cursor, want int) (got []stream.Transaction) {
 	t.Helper()
-	for len(got) < want {
-		if t.Context().Err() != nil {
+	for deadline := time.Now().Add(2 * time.Minute); len(got) < want; {
+		if time.Now().After(deadline) {
 			t.Fatalf("%d of %d transactions", len(got), want)
 		}
 		r, err := edge.Read(t.Context(), from)
@@ -150,6 +150,9 @@ func TestRefusals(t *testing.T) {
 		{ID: "1", Epoch: "e", Survived: 7, Confirmed: []stream.Cursor{stream.NewCursor("d", 9, []uint64{3})}, Age: time.Second},
 	}}
 	must(s.Begin(t.Context(), a, relay.Appended{Token: "1", Entries: [][]byte{[]byte("one")}, Whole: 1, Info: info, Mark: &relay.Mark{Next: 5}}))
+	if st, err := s.State(t.Context()); err != nil || st.MarkAge < 24*time.Hour {
+		t.Errorf("nothing was copied, and the mark is %v old, %v", st.MarkAge, err)
+	}
 	end := relay.Last{Number: 1, Token: "1"}
 	for _, refused := range []struct {
 		w    relay.Writer
@@ -164,7 +167,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%+v behind %+v: %v", refused.w, refused.last, err)
 		}
 	}
-	must(s.Append(t.Context(), a, end, relay.Appended{Token: "2", Entries: [][]byte{[]byte("two"), []byte("three")}, Whole: 3}))
+	must(s.Append(t.Context(), a, end, relay.Appended{Token: "2", Entries: [][]byte{[]byte("two"), []byte("three")}, Whole: 3, Mark: &relay.Mark{Next: 5}}))
 	must(s.Publish(t.Context(), a, []byte("{}")))
 	st, err := s.Claim(t.Context(), b, "fork b")
 	must(err)

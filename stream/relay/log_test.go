@@ -151,3 +151,78 @@ func TestTrim(t *testing.T) {
 		t.Errorf("the first cursor of the stream: %v", err)
 	}
 }
+
+// TestTrimWithinARead checks that a read of the log which is much larger than the limit does not make the stream so.
+func TestTrimWithinARead(t *testing.T) {
+	log, store := streamtest.NewLog("e"), relaytest.NewStore()
+	for range 500 {
+		commit(log, 2, nil)
+	}
+	largest := 0
+	store.Fault = func(isDone bool) error {
+		if !isDone {
+			return nil
+		}
+		all, err := store.Range(t.Context(), 1, 10_000, 1<<30)
+		bytes := 0
+		for _, s := range all.Entries {
+			bytes += len(s.Data)
+		}
+		largest = max(largest, bytes)
+		return err
+	}
+	c := relay.NewCopier(relay.Options{Log: log, Store: store, Writer: relay.Writer{Term: 1}, MaxBytes: 2000})
+	c.Step(t.Context(), func(*relay.Copier) {})
+	if largest == 0 || largest > 4000 {
+		t.Errorf("the stream had %d bytes", largest)
+	}
+	st, err := store.State(t.Context())
+	if err != nil || st.Number < 500 || st.Mark.Whole != st.Number {
+		t.Errorf("the log was not copied to its end: %+v, %v", st.Last, err)
+	}
+}
+
+// TestForeign checks that a relay neither erases nor takes the stream of another database, and takes that of its own log after a recovery.
+func TestForeign(t *testing.T) {
+	log, store := streamtest.NewLog("e"), relaytest.NewStore()
+	commit(log, 2, nil)
+	c := relay.NewCopier(relay.Options{Log: log, Store: store, Writer: relay.Writer{Term: 1, Owner: "own"}})
+	c.Step(t.Context(), func(*relay.Copier) {})
+	before, _ := store.State(t.Context())
+	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	err := relay.Run(limited, relay.Options{Log: streamtest.NewLog("x"), Store: store, Writer: relay.Writer{Term: 2, Owner: "other"}})
+	after, _ := store.State(t.Context())
+	if !errors.Is(err, relay.ErrForeign) || after.Writer != before.Writer || after.Last != before.Last || after.Fork != before.Fork {
+		t.Errorf("another database has made it %+v: %v", after, err)
+	}
+	log.Recover(log.LSN(), true)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- relay.Run(ctx, relay.Options{Log: log, Store: store, Writer: relay.Writer{Term: 2, Owner: "next"}, Interval: time.Millisecond})
+	}()
+	for ctx.Err() == nil {
+		if st, _ := store.State(ctx); len(st.Changes) == 2 && st.Owner == "next" {
+			break
+		}
+		_ = store.Wait(ctx, 1<<40)
+	}
+	if ctx.Err() != nil {
+		t.Error("a recovery makes the log another one")
+	}
+	stop()
+	<-ended
+}
+
+// TestBeginMarksNothing checks that a stream which has just begun is not taken for one that was copied to its end.
+func TestBeginMarksNothing(t *testing.T) {
+	store := relaytest.NewStore()
+	if err := store.Begin(t.Context(), relay.Writer{Term: 1}, relay.Appended{Token: "1", Entries: [][]byte{nil}, Whole: 1, Mark: &relay.Mark{}}); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := store.State(t.Context()); err != nil || st.MarkAge < 24*time.Hour {
+		t.Errorf("the mark is %v old, %v", st.MarkAge, err)
+	}
+}

@@ -205,6 +205,9 @@ func (c *copier) look(ctx context.Context) error {
 	if c.mark.PrunedBelow, c.mark.Next, err = c.Log.Bounds(ctx); err != nil {
 		return err
 	}
+	if err := c.trim(ctx); err != nil { // before any append: a server without memory accepts none
+		return err
+	}
 	lineage, err := c.Log.Lineage(ctx)
 	if err != nil {
 		return err
@@ -218,7 +221,7 @@ func (c *copier) look(ctx context.Context) error {
 		c.info = info
 	}
 	c.boundsAt = time.Now()
-	return c.trim(ctx)
+	return nil
 }
 
 // isSameLineage reports whether both say the same, apart from the ages.

@@ -81,12 +81,13 @@ type copier struct {
 	whole   uint64        // of the last entry that ends a transaction
 	cursor  stream.Cursor // after it
 
-	batch    [][]byte // not yet written
-	batched  batched
-	mark     Mark
-	boundsAt time.Time
-	trimAt   time.Time
-	closedAt time.Time // when holes were last closed
+	batch     [][]byte // not yet written
+	batched   batched
+	mark      Mark
+	boundsAt  time.Time
+	trimAt    time.Time
+	untrimmed int64     // the bytes that were written since
+	closedAt  time.Time // when holes were last closed
 }
 
 func newCopier(opts Options) *copier {
@@ -153,6 +154,9 @@ func (c *copier) repair(ctx context.Context, err error) error {
 
 // open finds out where the stream ends.
 func (c *copier) open(ctx context.Context) error {
+	if err := c.refuseForeign(ctx); err != nil {
+		return err
+	}
 	st, err := c.Store.Claim(ctx, c.Writer, c.nextToken())
 	if err != nil {
 		return fmt.Errorf("take the stream: %w", err)
@@ -253,10 +257,13 @@ func (c *copier) add(ctx context.Context, t *stream.Transaction) error {
 		e.LastID = t.Events[n-1].ID
 	}
 	c.put(e)
-	if len(c.batch) >= c.batchEntries || c.batched.bytes >= batchBytes {
-		return c.flush(ctx, nil, nil)
+	if len(c.batch) < c.batchEntries && c.batched.bytes < batchBytes {
+		return nil
 	}
-	return nil
+	if err := c.flush(ctx, nil, nil); err != nil {
+		return err
+	}
+	return c.trimWithin(ctx)
 }
 
 // end writes the rest of a read of the log, and that it has ended.

@@ -28,7 +28,8 @@ type Store interface {
 	// Append appends entries behind the last one, which must be that of the given write. It returns ErrMoved if another one is the last, and
 	// ErrStale as Claim does.
 	Append(ctx context.Context, w Writer, last Last, a Appended) error
-	// Begin removes everything, and makes the entry the first of a new stream, and of a fork that its token names. The time of the mark stays, if there was one.
+	// Begin removes everything, and makes the entry the first of a new stream, and of a fork that its token names. The time of the mark stays; without one, it is
+	// long ago.
 	Begin(ctx context.Context, w Writer, a Appended) error
 	// Trim removes entries below a number, as many as the store can remove cheaply.
 	Trim(ctx context.Context, w Writer, below uint64) error
@@ -114,6 +115,10 @@ var (
 	// ErrMoved says that the stream does not end where the relay has written last: the store has lost something.
 	ErrMoved = errors.New("the stream does not end with the last entry that was written")
 )
+
+// ErrForeign says that the stream holds the log of another database.
+var ErrForeign = errors.New("the stream holds the log of another database: give each database a key of its own in the URL, " +
+	"or remove the stream's keys if the other is gone")
 
 // errNone says that there is no stream.
 var errNone = errors.New("read the stream: it is empty: pgherald relay has not begun it yet")

@@ -6,12 +6,31 @@ import (
 	"time"
 )
 
-// trim removes what no cursor needs that the log honours, and what is above the limit of bytes.
-func (c *copier) trim(ctx context.Context) error {
-	if time.Since(c.trimAt) < trimInterval {
+// isTrimDue also bounds how far the stream gets above its limit between two removals.
+func (c *copier) isTrimDue() bool {
+	return time.Since(c.trimAt) >= trimInterval || c.untrimmed > c.MaxBytes/8
+}
+
+// trimWithin trims within a read of the log, which may last for long and be larger than the limit. The mark's Next stays: it belongs to the read's
+// beginning.
+func (c *copier) trimWithin(ctx context.Context) error {
+	if !c.isTrimDue() {
 		return nil
 	}
-	c.trimAt = time.Now()
+	prunedBelow, _, err := c.Log.Bounds(ctx)
+	if err != nil {
+		return err
+	}
+	c.mark.PrunedBelow = max(c.mark.PrunedBelow, prunedBelow)
+	return c.trim(ctx)
+}
+
+// trim removes what no cursor needs that the log honours, and what is above the limit of bytes.
+func (c *copier) trim(ctx context.Context) error {
+	if !c.isTrimDue() {
+		return nil
+	}
+	c.trimAt, c.untrimmed = time.Now(), 0
 	st := &State{Info: c.info, Whole: c.whole}
 	first, err := firstOf(ctx, c.Store, st)
 	if err != nil {

@@ -86,6 +86,7 @@ func (c *copier) flush(ctx context.Context, info *Info, mark *Mark) error {
 	if mark != nil {
 		c.Progress.endAt.Store(began.UnixNano())
 	}
+	c.untrimmed += int64(c.batched.bytes)
 	c.batch, c.batched = c.batch[:0], batched{}
 	return nil
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -23,9 +24,12 @@ type Metrics struct {
 	failure  error     // why it is neither active nor stands by
 }
 
+// errUntried says that the relay has not tried yet.
+var errUntried = errors.New("the relay has not begun")
+
 // NewMetrics returns the metrics of a relay.
 func NewMetrics() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
+	m := &Metrics{registry: prometheus.NewRegistry(), failure: errUntried}
 	counter := func(name, help string, of func(relay.Counts) uint64) prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "pgherald_relay_" + name + "_total", Help: help}, func() float64 {
 			return float64(of(m.progress.Counts()))
@@ -73,6 +77,9 @@ func (m *Metrics) start() *relay.Progress {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.isActive, m.since = true, time.Now()
+	if errors.Is(m.failure, errUntried) {
+		m.failure = nil
+	}
 	return &m.progress
 }
 

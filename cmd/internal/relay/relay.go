@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,7 +39,7 @@ var errLapsed = errors.New("extend the lease: the database did not answer in tim
 type Config struct {
 	DatabaseURL string // it must not lead through a pooler in transaction mode
 	StreamURL   string // of the store, see streamstore.Open
-	Name        string // of the lease; without one that of the stream
+	Name        string // of the lease; without one that of the stream and its server
 	Lease       time.Duration
 	MaxBytes    int64 // of the stream
 	EventBytes  int64 // of an event
@@ -65,7 +67,7 @@ func Run(ctx context.Context, config Config) error {
 	}
 	defer func() { _ = store.Close() }() // nothing is on its way any more
 	if config.Name == "" {
-		config.Name = store.Name()
+		config.Name = leaseName(store.Place())
 	}
 	host, _ := os.Hostname() // empty without one
 	r := &runner{config: &config, store: store, name: host + " " + strconv.Itoa(os.Getpid()) + " " + rand.Text()[:8]}
@@ -85,6 +87,16 @@ func Run(ctx context.Context, config Config) error {
 		retry.Failed(err)
 		_ = retry.Wait(ctx) // the loop looks at ctx
 	}
+}
+
+// leaseName returns the name of the lease of the stream at a place: two streams with the same key on two servers have a lease each.
+func leaseName(place string) string {
+	const most = 200 // bytes, of the table's names
+	if len(place) <= most {
+		return place
+	}
+	sum := sha256.Sum256([]byte(place))
+	return hex.EncodeToString(sum[:])
 }
 
 // serve takes turns until ctx ends.
@@ -181,7 +193,7 @@ func (r *runner) copy(ctx context.Context, lease *relays.Lease, until time.Time,
 // extend extends the lease until ctx ends. It returns an error once the lease is lost, or may be.
 func (r *runner) extend(ctx context.Context, lease *relays.Lease, until time.Time, retry *backoff.Retry) error {
 	for {
-		if err := backoff.Sleep(ctx, r.config.Lease/4); err != nil {
+		if err := backoff.Sleep(ctx, min(r.config.Lease/4, time.Until(until))); err != nil {
 			return err
 		}
 		began := time.Now()

@@ -45,9 +45,9 @@ func start(t *testing.T, databaseURL, streamURL string) (metrics *Metrics, stop 
 // follow reads the stream behind the cursor until it has had the given number of events, and returns their data.
 func follow(t *testing.T, edge *relay.Log, from *stream.Cursor, events int) (data []string) {
 	t.Helper()
-	for len(data) < events {
-		if t.Context().Err() != nil {
-			t.Fatal(t.Context().Err())
+	for deadline := time.Now().Add(2 * time.Minute); len(data) < events; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d events", len(data), events)
 		}
 		r, err := edge.Read(t.Context(), *from)
 		for err == nil {

@@ -148,9 +148,7 @@ func (s *Store) Begin(_ context.Context, w relay.Writer, a relay.Appended) error
 		last := relay.Last{Number: uint64(len(a.Entries)), Token: a.Token}
 		*c = content{state: relay.State{Writer: w, Last: last, Fork: a.Token, Whole: a.Whole}, first: 1, entries: slices.Clone(a.Entries)}
 		c.describe(&a)
-		if !markAt.IsZero() {
-			c.markAt = markAt
-		}
+		c.markAt = markAt
 		return nil
 	})
 }
