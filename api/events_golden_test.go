@@ -59,8 +59,7 @@ func TestBytesOfAResumedStream(t *testing.T) {
 	s.commit("a")
 	seen := idOf(first.readUntil("id: "))
 	first.disconnect()
-	s.commit("b", "b")
-	s.commit("c")
+	s.commitTogether([]string{"b", "b"}, []string{"c"})
 	watch := s.openSynced("?since=" + seen)
 	watch.readUntil(`"c"`) // the feed has read all events
 	for name, open := range map[string]func() *streamClient{

@@ -138,11 +138,21 @@ func (s *streamServer) shutDown() {
 
 // commit commits a transaction with one event of each type about the same row, and wakes the feed.
 func (s *streamServer) commit(types ...string) {
-	tx := s.log.Begin()
-	for _, kind := range types {
-		tx.Write(kind, "row")
+	s.commitTogether(types)
+}
+
+// commitTogether commits a transaction for each list of types, all at once: where the cursors of their events are compared, since these
+// depend on which transactions the feed has read at the same time.
+func (s *streamServer) commitTogether(transactions ...[]string) {
+	var txs []*streamtest.Tx
+	for _, types := range transactions {
+		tx := s.log.Begin()
+		for _, kind := range types {
+			tx.Write(kind, "row")
+		}
+		txs = append(txs, tx)
 	}
-	tx.Commit()
+	s.log.Commit(txs...)
 	s.wakeFeed()
 }
 

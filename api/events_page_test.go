@@ -77,9 +77,7 @@ func TestBytesOfPages(t *testing.T) {
 	s := newStreamServer(t, streamServerOptions{})
 	first := s.page("")
 	golden(t, "page_first", first.text())
-	s.commit("activity_created")
-	s.commit("activity_updated", "assignment_changed")
-	s.commit("activity_updated")
+	s.commitTogether([]string{"activity_created"}, []string{"activity_updated", "assignment_changed"}, []string{"activity_updated"})
 	s.awaitFeed(4)
 	since := "?since=" + first.Cursor
 	all := s.page(since)

@@ -13,9 +13,9 @@ import (
 
 // Start is a line to an adapter: open a stream or a collection.
 type Start struct {
-	ID         string            `json:"start"`
-	URL        string            `json:"url"`  // the server's base URL
-	Open       string            `json:"open"` // events or collection
+	ID         string            `json:"start"` // Begin appends a number, so that two runs of a name are two
+	URL        string            `json:"url"`   // the server's base URL
+	Open       string            `json:"open"`  // events or collection
 	Collection string            `json:"collection,omitempty"`
 	Where      map[string]string `json:"where,omitempty"` // of a collection: values that fields must equal
 	Order      string            `json:"order,omitempty"` // of a collection
@@ -84,8 +84,9 @@ func canonical(raw json.RawMessage) string {
 type Adapter struct {
 	can   []string
 	stdin io.WriteCloser
-	mu    sync.Mutex // guards stdin and runs
-	runs  map[string]func(Output)
+	mu    sync.Mutex // guards stdin, begun and runs
+	begun int
+	runs  map[string]func(Output) // by the ids of their starts
 	ended chan struct{}
 	err   error // of the process, once ended is closed
 }
@@ -171,6 +172,8 @@ func (a *Adapter) read(lines *bufio.Reader) {
 // tests of the server use adapters, too.
 func (a *Adapter) Begin(start Start, receive func(Output)) (stop func(), err error) {
 	a.mu.Lock()
+	a.begun++
+	start.ID = fmt.Sprintf("%s-%d", start.ID, a.begun)
 	a.runs[start.ID] = receive
 	a.mu.Unlock()
 	stop = func() {

@@ -2,9 +2,26 @@ package conformance
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 )
+
+// TestRunsOfOneScenario runs a scenario several times at once with one adapter, as TestSabotage does with faults that it finds alike.
+func TestRunsOfOneScenario(t *testing.T) {
+	a, scenarios := startAdapter(t, buildAdapter(t, "sabotage")), Scenarios()
+	i := slices.IndexFunc(scenarios, func(s Scenario) bool { return s.Name == "reset-first" })
+	var running sync.WaitGroup
+	for range 8 {
+		running.Go(func() {
+			if err := runLimited(t, a, scenarios[i], hangLimit); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+}
 
 // TestSabotage checks that the suite finds faults. Without its fault, the same client passes the same scenario.
 func TestSabotage(t *testing.T) {

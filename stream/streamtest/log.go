@@ -94,14 +94,26 @@ func (t *Tx) Append(e stream.Event) {
 }
 
 // Commit makes the transaction visible.
-func (t *Tx) Commit() { t.end(committed) }
+func (t *Tx) Commit() { t.log.Commit(t) }
+
+// Commit commits several transactions at once: every reading has all of them or none.
+func (l *Log) Commit(txs ...*Tx) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range txs {
+		t.end(committed)
+	}
+}
 
 // Rollback ends the transaction. Its events never become visible.
-func (t *Tx) Rollback() { t.end(aborted) }
-
-func (t *Tx) end(state txState) {
+func (t *Tx) Rollback() {
 	t.log.mu.Lock()
 	defer t.log.mu.Unlock()
+	t.end(aborted)
+}
+
+// end ends the transaction. The caller holds mu.
+func (t *Tx) end(state txState) {
 	if t.state != running { // a crash was faster
 		return
 	}
