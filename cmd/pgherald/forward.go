@@ -3,12 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/pgherald/pgherald/cmd/internal/buildinfo"
@@ -141,7 +138,7 @@ func (c *forwardRunCmd) Run(a *app) error {
 		return err
 	}
 	metrics := forward.NewMetrics(c.Name)
-	stop, err := c.serveMetrics(a, metrics)
+	stop, err := serveMetrics(a, c.MetricsAddr, metrics.Handler())
 	if err != nil {
 		return err
 	}
@@ -160,28 +157,3 @@ func (c *forwardRunCmd) loadSpec() (triggers.Spec, error) {
 
 // pollInterval is the time between two looks at the log without a wake-up.
 const pollInterval = 5 * time.Second
-
-// serveMetrics serves the metrics until stop is called.
-func (c *forwardRunCmd) serveMetrics(a *app, metrics *forward.Metrics) (stop func(), err error) {
-	if c.MetricsAddr == "" {
-		return func() {}, nil
-	}
-	l, err := net.Listen("tcp", c.MetricsAddr)
-	if err != nil {
-		return nil, fmt.Errorf("serve metrics on %s: %w", c.MetricsAddr, err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics.Handler())
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			a.logger.Error("metrics not served any more", "error", err)
-		}
-	})
-	a.logger.Info("serving metrics", "url", "http://"+l.Addr().String()+"/metrics")
-	return func() {
-		_ = server.Close()
-		running.Wait()
-	}, nil
-}

@@ -2,10 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"net"
-	"net/http"
-	"sync"
 	"time"
 
 	"github.com/pgherald/pgherald/cmd/internal/relay"
@@ -43,7 +39,7 @@ func (c *relayCmd) Validate() error {
 // Run copies until a signal arrives.
 func (c *relayCmd) Run(a *app) error {
 	metrics := relay.NewMetrics()
-	stop, err := c.serveMetrics(a, metrics)
+	stop, err := serveMetrics(a, c.MetricsAddr, metrics.Handler())
 	if err != nil {
 		return err
 	}
@@ -52,27 +48,4 @@ func (c *relayCmd) Run(a *app) error {
 		DatabaseURL: c.DatabaseURL, StreamURL: c.StreamURL, Name: c.Name, Lease: c.Lease, MaxBytes: int64(c.MaxBytes), EventBytes: int64(c.MaxEventBytes),
 		Logger: a.logger, Metrics: metrics,
 	})
-}
-
-// serveMetrics serves the metrics until stop is called.
-func (c *relayCmd) serveMetrics(a *app, metrics *relay.Metrics) (stop func(), err error) {
-	if c.MetricsAddr == "" {
-		return func() {}, nil
-	}
-	l, err := net.Listen("tcp", c.MetricsAddr)
-	if err != nil {
-		return nil, fmt.Errorf("serve metrics on %s: %w", c.MetricsAddr, err)
-	}
-	server := &http.Server{Handler: metrics.Handler(), ReadHeaderTimeout: 10 * time.Second}
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			a.logger.Error("metrics not served any more", "error", err)
-		}
-	})
-	a.logger.Info("serving metrics", "url", "http://"+l.Addr().String()+"/metrics")
-	return func() {
-		_ = server.Close()
-		running.Wait()
-	}, nil
 }

@@ -314,30 +314,3 @@ func TestGone(t *testing.T) {
 	start(t, config)
 	r.await("the event", func() bool { return len(r.all) == 1 })
 }
-
-// TestReset checks what happens if the log no longer reaches back to the position.
-func TestReset(t *testing.T) {
-	t.Parallel()
-	databaseURL, conn := orders(t)
-	r := newReceiver(t)
-	config := testConfig(databaseURL, r.url)
-	stop := start(t, config)
-	publish(t, conn, "a")
-	r.await("an event", func() bool { return len(r.all) == 1 })
-	_ = stop()
-	publish(t, conn, "lost")
-	pgtest.Exec(t, conn, `delete from pgherald.events`)
-	pgtest.Exec(t, conn, `update pgherald.log set pruned_below = pg_snapshot_xmax(pg_current_snapshot())`)
-	_, isReset := errors.AsType[*ResetError](wait(t, config))
-	if !isReset {
-		t.Error("forward went on after a reset")
-	}
-	config.ContinueOnReset = true
-	start(t, config)
-	r.await("the reset", func() bool { return len(r.all) == 2 })
-	publish(t, conn, "b")
-	r.await("an event after it", func() bool { return r.last["b"] > 0 })
-	if e := r.events()[1]; e.Type != "sync" || string(e.Data) != `{"mode":"reset","reason":"pruned"}` {
-		t.Errorf("got %+v", e)
-	}
-}

@@ -71,9 +71,11 @@ func age(t time.Time) float64 {
 	return max(0, time.Since(t).Seconds())
 }
 
-// Handler serves the metrics.
+// Handler serves /metrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	return mux
 }
 
 // sent counts a request.
