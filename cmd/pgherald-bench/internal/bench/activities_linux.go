@@ -89,8 +89,8 @@ func (fx *fixture) createActivities(rows int) (*activities, error) {
 // wakeUp matches the statement of a generated function that sends the wake-up, and the comment before it.
 var wakeUp = regexp.MustCompile(`(?m)^(?:    --.*\n)*    if written and .*\n(?:        .*\n)*    then\n(?:        .*\n)*    end if;\n`)
 
-// listeners matches the condition of the wake-up that a server listens.
-var listeners = regexp.MustCompile(`(?m)^ *and \(case when pg_catalog\.pg_try_advisory_lock\(.*\n`)
+// listeners matches the condition of the wake-up that a server listens: a part of that of no leader.
+var listeners = regexp.MustCompile(`\n +and \(case when pg_catalog\.pg_try_advisory_lock\(.*? else true end\)`)
 
 // load reads the triggers and functions that the server has installed.
 func (a *activities) load() error {

@@ -57,7 +57,7 @@ func (d delivery) toLast(q float64) float64 {
 
 // deliver publishes an offer and returns when its clients have received it, or nothing arrives any more.
 func (fx *fixture) deliver(s *subject, clients *load.Group, o writes.Offer) (d delivery, err error) {
-	ctx, cancel := context.WithTimeout(fx.ctx, 4*o.Duration+time.Minute)
+	ctx, cancel := context.WithTimeout(fx.ctx, 4*o.Duration+time.Minute+2*fx.flags.Patience)
 	defer cancel()
 	if err := clients.Mark(ctx, o.First); err != nil {
 		return d, err

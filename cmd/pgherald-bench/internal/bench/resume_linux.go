@@ -164,7 +164,7 @@ func (r *Resume) reconnect(fx *fixture, s *subject, o load.Options, m missed) (v
 		return nil, "", err
 	}
 	defer clients.Stop()
-	ctx, cancel := context.WithTimeout(fx.ctx, load.OpenTimeout+time.Minute)
+	ctx, cancel := context.WithTimeout(fx.ctx, load.OpenTimeout+time.Minute+2*fx.flags.Patience)
 	defer cancel()
 	if err := clients.Mark(ctx, m.first); err != nil {
 		return nil, "", err
