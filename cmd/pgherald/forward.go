@@ -3,10 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/pgherald/pgherald/cmd/internal/buildinfo"
 	"github.com/pgherald/pgherald/cmd/internal/forward"
@@ -31,7 +32,7 @@ type consumerFlags struct {
 type forwardRunCmd struct {
 	consumerFlags
 	specFlags   `group:"database"`
-	To          string        `required:"" secret:"url" env:"PGHERALD_FORWARD_TO" placeholder:"URL" help:"Where to send events, as https://…. Redirects are not followed."`
+	To          string        `required:"" secret:"url" env:"PGHERALD_FORWARD_TO" placeholder:"URL" help:"Where to send events: https://…, redis://host:6379?stream=name (also rediss, valkey, redis+cluster, redis+sentinel), or nats://host:4222?subject=name (also tls) of a stream of JetStream."`
 	AllowHTTP   bool          `name:"allow-http" env:"PGHERALD_FORWARD_ALLOW_HTTP" help:"Permit http:// beyond loopback, inside a private network."`
 	Secret      string        `secret:"text" env:"PGHERALD_FORWARD_SECRET" placeholder:"TEXT" help:"Secret for the signatures of Standard Webhooks, as whsec_… or base64; several, separated by spaces, while one replaces another. Other users can read a command line: use the variable or --secret-file."`
 	SecretFile  string        `type:"existingfile" env:"PGHERALD_FORWARD_SECRET_FILE" placeholder:"FILE" help:"File with the secret."`
@@ -41,7 +42,7 @@ type forwardRunCmd struct {
 	Where       []string      `sep:"none" env:"PGHERALD_FORWARD_WHERE" placeholder:"FIELD=CONDITION" help:"Condition for the rows, such as status=in.(open,paid); repeatable."`
 	From        string        `default:"now" env:"PGHERALD_FORWARD_FROM" placeholder:"START" help:"Where a new consumer begins: now, oldest, or a cursor (default ${default}). An existing one continues."`
 	OnReset     string        `enum:"stop,continue" default:"stop" env:"PGHERALD_FORWARD_ON_RESET" help:"What to do if the log no longer reaches back to the position (${enum}): stop with an error, or send a sync event that says so and continue now."`
-	Batch       int           `default:"1" env:"PGHERALD_FORWARD_BATCH" placeholder:"N" help:"Most events in one request (default ${default}). With more than 1, each body is an array."`
+	Batch       int           `default:"1" env:"PGHERALD_FORWARD_BATCH" placeholder:"N" help:"Most events in one request (default ${default}). With more than 1, each body of a webhook is an array."`
 	Parallel    int           `default:"8" env:"PGHERALD_FORWARD_PARALLEL" placeholder:"N" help:"Most requests at the same time (default ${default}). Events of one key never overlap."`
 	Attempts    int           `default:"8" env:"PGHERALD_FORWARD_ATTEMPTS" placeholder:"N" help:"Refusals of an event, while the service acknowledges others, until it is parked (default ${default})."`
 	MaxParked   int           `default:"1000" env:"PGHERALD_FORWARD_MAX_PARKED" placeholder:"N" help:"Most parked events; then a refused event holds up the others (default ${default})."`
@@ -52,7 +53,7 @@ type forwardRunCmd struct {
 
 // Help returns the text below the flags in --help.
 func (forwardRunCmd) Help() string {
-	return `Sends each event as a POST with the envelope of a stream as JSON, at least once, in the order of the log for each key. A status of 2xx acknowledges it. The header webhook-id is the same for each attempt: use it to find repeats.
+	return `Sends each event as a POST with the envelope of a stream as JSON, at least once, in the order of the log for each key. A status of 2xx acknowledges it. The header webhook-id is the same for each attempt: use it to find repeats. A stream of Redis gets it as a field, one of NATS as Nats-Msg-Id.
 
 Any number of processes may run with the same name: one sends, the others stand by. After an apply that changes the collections they go on if their spec is the applied one; otherwise they end, to be started again with it.`
 }
@@ -80,12 +81,12 @@ func (c *forwardRunCmd) Validate() error {
 	return err
 }
 
-func (c *forwardRunCmd) target() (*url.URL, error) {
-	to, err := url.Parse(c.To)
-	if err != nil {
-		return nil, errors.New("name the receiver: --to is no URL") // the error would show it
+func (c *forwardRunCmd) target() (*forward.Target, error) {
+	to, err := forward.ParseTarget(c.To, c.AllowHTTP)
+	if err == nil && !to.IsWebhook() && (c.Secret != "" || c.SecretFile != "" || c.Unsigned || c.AllowHTTP) {
+		return nil, errors.New("name the receiver: --secret, --secret-file, --unsigned and --allow-http, or their variables, are for https; Redis and NATS get no signatures")
 	}
-	return to, forward.CheckTarget(to, c.AllowHTTP)
+	return to, err
 }
 
 // filter returns the parameters of a stream with the same filter.
@@ -107,7 +108,8 @@ func (c *forwardRunCmd) filter() (map[string][]string, error) {
 	return params, nil
 }
 
-func (c *forwardRunCmd) secrets() ([]string, error) {
+// secrets returns the secrets of a webhook, which must have some or be unsigned.
+func (c *forwardRunCmd) secrets(isWebhook bool) ([]string, error) {
 	text := c.Secret
 	if c.SecretFile != "" {
 		if text != "" {
@@ -120,7 +122,7 @@ func (c *forwardRunCmd) secrets() ([]string, error) {
 		text = string(content)
 	}
 	secrets, err := forward.ParseSecrets(text)
-	if err == nil && (len(secrets) == 0) != c.Unsigned {
+	if err == nil && isWebhook && (len(secrets) == 0) != c.Unsigned {
 		err = errors.New("sign the requests: set PGHERALD_FORWARD_SECRET or --secret-file, or else --unsigned")
 	}
 	return secrets, err
@@ -130,13 +132,14 @@ func (c *forwardRunCmd) secrets() ([]string, error) {
 func (c *forwardRunCmd) Run(a *app) error {
 	to, _ := c.target() // Validate has checked it
 	filter, _ := c.filter()
-	secrets, err := c.secrets()
+	secrets, err := c.secrets(to.IsWebhook())
 	if err != nil {
 		return err
 	}
 	if err := c.watch().Validate(); err != nil {
 		return err
 	}
+	redis.SetLogger(redisLog{a.logger})
 	metrics := forward.NewMetrics(c.Name)
 	stop, err := serveMetrics(a, c.MetricsAddr, metrics.Handler())
 	if err != nil {

@@ -32,14 +32,16 @@ type Server struct {
 	t    testing.TB
 	addr string
 	dir  string
+	args []string      // beyond those that every server has
 	done chan struct{} // closed when the process has ended
 	cmd  *exec.Cmd
 }
 
-// Start starts an empty server, which ends with the test.
-func Start(t testing.TB) *Server {
+// Start starts an empty server, which ends with the test. The settings are as on its command line; without any, what it has not saved is lost
+// with it.
+func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, dir: t.TempDir()}
+	s := &Server{t: t, dir: t.TempDir(), args: settings}
 	// The port may be taken between the look and the start.
 	for attempt := 0; ; attempt++ {
 		s.addr = freeAddr(t)
@@ -105,8 +107,8 @@ func (s *Server) start() error {
 	if err != nil {
 		return err
 	}
-	s.cmd = exec.Command(path, "--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no",
-		"--logfile", filepath.Join(s.dir, "log"))
+	args := []string{"--bind", "127.0.0.1", "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no", "--logfile", filepath.Join(s.dir, "log")}
+	s.cmd = exec.Command(path, append(args, s.args...)...)
 	s.cmd.SysProcAttr = endsWithParent()
 	s.done = make(chan struct{})
 	started := make(chan error)

@@ -42,13 +42,12 @@ func Open(text string) (*Store, error) {
 	return &Store{client: redis.NewUniversalClient(opts), name: name, place: placeOf(opts, name), scripts: newScripts()}, nil
 }
 
-// parse reads a URL. Its errors do not show it, since it may have a password.
+// parse reads the URL of a store. Its errors do not show it, since it may have a password.
 func parse(text string) (opts *redis.UniversalOptions, name string, err error) {
-	u, err := parseURL(text)
+	opts, query, err := ParseURL(text)
 	if err != nil {
 		return nil, "", err
 	}
-	query := u.Query()
 	name = DefaultKey
 	if query.Has("key") {
 		name = query.Get("key")
@@ -57,6 +56,20 @@ func parse(text string) (opts *redis.UniversalOptions, name string, err error) {
 	if name == "" || strings.ContainsAny(name, "{}") {
 		return nil, "", errors.New("the key must have a name, without braces")
 	}
+	for unknown := range query {
+		return nil, "", fmt.Errorf("the parameter %q is not known", unknown)
+	}
+	return opts, name, nil
+}
+
+// ParseURL returns the options for clients of a URL as Open has it, and the parameters that are not about the connection. Its errors do not
+// show the URL, since it may have a password.
+func ParseURL(text string) (opts *redis.UniversalOptions, query url.Values, err error) {
+	u, err := parseURL(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	query = u.Query()
 	scheme, kind, _ := strings.Cut(strings.Replace(u.Scheme, "valkey", "redis", 1), "+")
 	opts = &redis.UniversalOptions{
 		// A write whose answer was lost may have happened. A cluster's client repeats one in spite of this: it then finds another token than
@@ -66,7 +79,7 @@ func parse(text string) (opts *redis.UniversalOptions, name string, err error) {
 	}
 	single, err := redis.ParseURL(scheme + "://" + userOf(u) + firstHost(u.Host) + u.Path)
 	if err != nil {
-		return nil, "", errors.New("it must be like redis://host:6379/0")
+		return nil, nil, errors.New("it must be like redis://host:6379/0")
 	}
 	opts.Addrs = addresses(u.Host, kind)
 	opts.DB, opts.Username, opts.Password, opts.TLSConfig = single.DB, single.Username, single.Password, single.TLSConfig
@@ -78,23 +91,20 @@ func parse(text string) (opts *redis.UniversalOptions, name string, err error) {
 	case "cluster":
 		opts.IsClusterMode = true
 		if opts.DB != 0 {
-			return nil, "", errors.New("a cluster has no database but 0")
+			return nil, nil, errors.New("a cluster has no database but 0")
 		}
 	case "sentinel":
 		if opts.MasterName = query.Get("master"); opts.MasterName == "" {
-			return nil, "", errors.New("the name of the servers is missing: add ?master=name")
+			return nil, nil, errors.New("the name of the servers is missing: add ?master=name")
 		}
 		query.Del("master")
 		opts.SentinelUsername, opts.SentinelPassword = query.Get("sentinel_user"), query.Get("sentinel_password")
 		query.Del("sentinel_user")
 		query.Del("sentinel_password")
 	default:
-		return nil, "", fmt.Errorf("the scheme %q is not known", u.Scheme)
+		return nil, nil, fmt.Errorf("the scheme %q is not known", u.Scheme)
 	}
-	for unknown := range query {
-		return nil, "", fmt.Errorf("the parameter %q is not known", unknown)
-	}
-	return opts, name, nil
+	return opts, query, nil
 }
 
 // parseURL parses a URL that may have several hosts.

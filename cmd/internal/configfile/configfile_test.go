@@ -201,17 +201,19 @@ func TestPrint(t *testing.T) {
 
 func TestRedactURL(t *testing.T) {
 	for text, want := range map[string]string{
-		"postgres://h/d":                               "postgres://h/d",
-		"postgres://u@h/d?sslmode=require":             "postgres://u@h/d?sslmode=require",
-		"postgres://u:hidden@h:5432/d":                 "postgres://u:REDACTED@h:5432/d",
-		"postgres://h/d?user=u&password=hidden":        "postgres://h/d?password=REDACTED&user=u",
-		"postgres://u:hidden@h:1,h:2/d":                "postgres://u:REDACTED@h:1,h:2/d",
-		"postgres://u:hidden@h:port/d":                 "REDACTED",
-		"host=h password=hidden user=u":                "host=h password=REDACTED user=u",
-		`host=h password = 'hid \' den' user=u`:        "host=h password = REDACTED user=u",
-		"sslpassword=hidden host=h":                    "sslpassword=REDACTED host=h",
-		"hidden":                                       "REDACTED",
-		"https://issuer.example/.well-known/jwks.json": "https://issuer.example/.well-known/jwks.json",
+		"postgres://h/d":                                  "postgres://h/d",
+		"postgres://u@h/d?sslmode=require":                "postgres://u@h/d?sslmode=require",
+		"postgres://u:hidden@h:5432/d":                    "postgres://u:REDACTED@h:5432/d",
+		"postgres://h/d?user=u&password=hidden":           "postgres://h/d?password=REDACTED&user=u",
+		"postgres://u:hidden@h:1,h:2/d":                   "postgres://u:REDACTED@h:1,h:2/d",
+		"postgres://u:hidden@h:port/d":                    "REDACTED",
+		"host=h password=hidden user=u":                   "host=h password=REDACTED user=u",
+		`host=h password = 'hid \' den' user=u`:           "host=h password = REDACTED user=u",
+		"sslpassword=hidden host=h":                       "sslpassword=REDACTED host=h",
+		"hidden":                                          "REDACTED",
+		"https://issuer.example/.well-known/jwks.json":    "https://issuer.example/.well-known/jwks.json",
+		"nats://token@h:4222?subject=s":                   "nats://" + Redacted + "@h:4222?subject=s",
+		"redis+sentinel://h?sentinel_password=x&stream=s": "redis+sentinel://h?sentinel_password=" + Redacted + "&stream=s",
 	} {
 		if got := redactURL(text); got != want {
 			t.Errorf("redactURL(%q) = %q, want %q", text, got, want)

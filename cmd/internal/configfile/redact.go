@@ -39,10 +39,12 @@ func redactURL(text string) string {
 	}
 	if _, ok := u.User.Password(); ok {
 		u.User = url.UserPassword(u.User.Username(), Redacted)
+	} else if u.User != nil && (u.Scheme == "nats" || u.Scheme == "tls") { // it is a token of NATS
+		u.User = url.User(Redacted)
 	}
 	query := u.Query()
 	for name := range query {
-		if lower := strings.ToLower(name); lower == "password" || lower == "sslpassword" {
+		if strings.HasSuffix(strings.ToLower(name), "password") {
 			query.Set(name, Redacted)
 			u.RawQuery = query.Encode()
 		}

@@ -2,13 +2,10 @@ package forward
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 	"time"
 
-	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/triggers"
 )
 
@@ -17,7 +14,7 @@ type Config struct {
 	DatabaseURL string                        // it must not lead through a pooler in transaction mode
 	LoadSpec    func() (triggers.Spec, error) // reads the present spec: called before each session
 	Name        string                        // of the consumer
-	To          *url.URL
+	To          *Target
 	Secrets     []string            // of Standard Webhooks; several while one replaces another
 	Filter      map[string][]string // parameters of a stream
 	Start       string              // where a new consumer begins: now, oldest or a cursor
@@ -34,28 +31,6 @@ type Config struct {
 	Logger          *slog.Logger
 	Metrics         *Metrics
 }
-
-// CheckTarget returns an error if events must not be sent to the URL. Private addresses are permitted: the URL is the operator's choice.
-func CheckTarget(to *url.URL, plain bool) error {
-	switch {
-	case to.Host == "":
-		return errors.New("name the receiver: give a URL like https://billing.example/events")
-	case to.User != nil:
-		return errors.New("name the receiver: a user or password in the URL would be shown; sign with a secret instead")
-	case to.Fragment != "":
-		return errors.New("name the receiver: the URL has a fragment (#…), which is not sent")
-	case to.Scheme == "https":
-		return nil
-	case to.Scheme != "http":
-		return fmt.Errorf("name the receiver: the scheme %q is not supported, use https", to.Scheme)
-	case plain || auth.IsLocal(to):
-		return nil
-	}
-	return errors.New("name the receiver: without TLS, events can be read on the way; use https, or --allow-http inside a private network")
-}
-
-// shown returns the part of the URL that others may see: a path may be a secret.
-func shown(to *url.URL) string { return to.Scheme + "://" + to.Host }
 
 // ParseSecrets reads the secrets of a text, separated by white space.
 func ParseSecrets(text string) ([]string, error) {

@@ -39,7 +39,7 @@ type runner struct {
 	pool     *db.Pool
 	log      *eventlog.Log
 	listener *notify.Listener
-	sender   *sender
+	sink     sink
 }
 
 // Run forwards until ctx ends. While another process is the runner of the consumer, it stands by. Its error is one that only an operator
@@ -81,7 +81,7 @@ func processName() string {
 
 // open connects. An error at the start is the operator's.
 func (r *runner) open(ctx context.Context) (err error) {
-	if r.sender, err = newSender(r.config); err != nil {
+	if r.sink, err = r.config.To.open(r.config); err != nil {
 		return err
 	}
 	if _, _, err = r.encoder(ctx); err != nil && !isWithheld(err) { // each turn looks again
@@ -114,8 +114,8 @@ func (r *runner) close() {
 			pool.Close()
 		}
 	}
-	if r.sender != nil {
-		r.sender.close()
+	if r.sink != nil {
+		r.sink.close()
 	}
 }
 
@@ -127,7 +127,7 @@ func (r *runner) turn(ctx context.Context) error {
 	}
 	until := time.Now().Add(r.config.Lease)
 	c, p, err := consumers.Begin(ctx, r.pool, consumers.Options{
-		Name: r.config.Name, Target: shown(r.config.To), Runner: r.name, Start: r.config.Start, Lease: r.config.Lease,
+		Name: r.config.Name, Target: r.config.To.Shown(), Runner: r.name, Start: r.config.Start, Lease: r.config.Lease,
 	})
 	if active, ok := errors.AsType[*consumers.ActiveError](err); ok {
 		r.config.Logger.Debug("standing by", "runner", active.Runner)
@@ -144,7 +144,7 @@ func (r *runner) turn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.config.Logger.Info("forwarding", "consumer", r.config.Name, "to", shown(r.config.To), "new", p.IsNew)
+	r.config.Logger.Info("forwarding", "consumer", r.config.Name, "to", r.config.To.Shown(), "new", p.IsNew)
 	err = s.run(ctx)
 	switch {
 	case errors.Is(err, stream.ErrPruned):

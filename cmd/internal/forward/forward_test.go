@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -46,7 +45,7 @@ func child(text string) {
 
 // testConfig returns the settings of most tests. Its times are longer than this machine stands still.
 func testConfig(databaseURL, to string) Config {
-	target, err := url.Parse(to)
+	target, err := ParseTarget(to, false)
 	if err != nil {
 		panic(err)
 	}

@@ -53,6 +53,14 @@ func TestCount(t *testing.T) {
 			l.hold(true)
 			return fail(l, bad, broken, enough)
 		}, true},
+		"others are acknowledged between outages that the sink knows": {func(l *lanes, bad *item) bool {
+			for range 100 {
+				fail(l, bad, &failure{text: "no connection", isOutage: true}, 2)
+				l.succeeded()
+			}
+			l.hold(true)
+			return fail(l, bad, &failure{text: "no connection", isOutage: true}, 1)
+		}, false},
 		"others wait, too, and could be acknowledged": {func(l *lanes, bad *item) bool {
 			fail(l, bad, broken, 1)
 			l.succeeded()
@@ -123,12 +131,12 @@ func TestLapsed(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	config := testConfig("", r.url)
-	sender, err := newSender(&config)
+	to, err := config.To.open(&config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer sender.close()
-	s := &session{config: &config, sender: sender, lanes: newLanes(1, 1, nil), logger: slog.New(slog.DiscardHandler)}
+	defer to.close()
+	s := &session{config: &config, sink: to, lanes: newLanes(1, 1, nil), logger: slog.New(slog.DiscardHandler)}
 	s.window = newWindow(stream.Cursor{}, "", s.lanes.hold)
 	s.until.Store(new(time.Now()))
 	i := &item{Encoded: stream.Encoded{ID: 1, Envelope: []byte(`{"id":1}`)}, span: s.window.open(), lane: "a"}

@@ -34,7 +34,7 @@ type session struct {
 	encoder  *stream.Encoder
 	given    *given // for which the encoder is right; of the goroutine that stores the position
 	pool     *pgxpool.Pool
-	sender   *sender
+	sink     sink
 	consumer *consumers.Consumer
 	logger   *slog.Logger
 
@@ -62,7 +62,7 @@ func (r *runner) newSession(ctx context.Context, c *consumers.Consumer, until ti
 	}
 	lanes := newLanes(r.config.Batch, r.config.Parallel, parked)
 	s := &session{
-		config: r.config, log: r.log, wake: r.listener.Wake(), encoder: encoder, given: given, pool: r.logPool, sender: r.sender, consumer: c, logger: r.config.Logger,
+		config: r.config, log: r.log, wake: r.listener.Wake(), encoder: encoder, given: given, pool: r.logPool, sink: r.sink, consumer: c, logger: r.config.Logger,
 		window: newWindow(at, owed, lanes.hold), lanes: lanes,
 		reading: retry("log not read, trying again", "log read again"),
 		outage:  retry("receiver does not acknowledge, trying again", "receiver acknowledges again"),

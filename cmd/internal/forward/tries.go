@@ -13,12 +13,17 @@ func (t *tries) hasEvidence() bool { return t.attempts > 1 && t.since > t.first 
 
 // count notes a failure of an event, and returns whether it counts max times. It counts if the receiver has refused the content, or has
 // acknowledged others since the last failure, or can acknowledge no others because all that is left are such events. So an outage counts
-// for nothing.
+// for nothing, and least of all one that the sink knows as such.
 func (l *lanes) count(t *tries, f *failure, max int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if t.attempts == 0 {
 		t.first = l.acknowledged
+	}
+	if f.isOutage { // what others are acknowledged before and after it says nothing about the event
+		t.attempts++
+		t.first, t.since = l.acknowledged, l.acknowledged
+		return false
 	}
 	isCounted := f.isAboutEvent || t.attempts > 0 && l.acknowledged > t.since
 	t.attempts++

@@ -1,8 +1,6 @@
 package forward
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -48,8 +46,11 @@ func (s *session) do(ctx context.Context, j job) error {
 		}
 		return s.afterPark(j, verdict, err)
 	}
-	id, body := s.request(j.items)
-	f, err := s.attempt(ctx, id, body, len(j.items))
+	events := make([]message, len(j.items))
+	for n, i := range j.items {
+		events[n] = messageOf(i)
+	}
+	f, err := s.attempt(ctx, events)
 	switch {
 	case err != nil:
 		return err
@@ -88,18 +89,18 @@ func (s *session) complete(j job) {
 	s.lanes.finish(j, true, 0)
 }
 
-// attempt sends a request and notes its result. Its error ends the session: without the lease, events may be on their way from another
+// attempt sends events and notes the result. Its error ends the session: without the lease, events may be on their way from another
 // process.
-func (s *session) attempt(ctx context.Context, id string, body []byte, events int) (*failure, error) {
+func (s *session) attempt(ctx context.Context, events []message) (*failure, error) {
 	if s.hasLapsed() {
 		return nil, errLapsed
 	}
 	began := time.Now()
-	f := s.sender.send(ctx, id, body)
+	f := s.sink.send(ctx, events)
 	if ctx.Err() != nil && f != nil { // the session ends: that says nothing about the receiver
 		return f, nil
 	}
-	s.config.Metrics.sent(events, time.Since(began), f == nil)
+	s.config.Metrics.sent(len(events), time.Since(began), f == nil)
 	if f == nil {
 		s.lanes.succeeded()
 		s.outage.Succeeded()
@@ -112,31 +113,10 @@ func (s *session) attempt(ctx context.Context, id string, body []byte, events in
 	return f, nil
 }
 
-// request returns the id and the body of a request.
-func (s *session) request(items []*item) (id string, body []byte) {
-	id, body = eventID(items[0].ID, items[0].Envelope), items[0].Envelope
-	if s.config.Batch > 1 {
-		envelopes := make([][]byte, len(items))
-		for n, i := range items {
-			envelopes[n] = i.Envelope
-		}
-		id, body = batchOf(envelopes)
-	}
-	return cmp.Or(items[0].request, id), body
-}
-
-// eventID returns the id of a request with one event. It is the same for each attempt. The hash tells events apart if a failover has lost
+// eventID returns the id of an event at its receiver. It is the same for each attempt. The hash tells events apart if a failover has lost
 // some, and PostgreSQL assigns their ids again.
 func eventID(id int64, envelope []byte) string {
 	return "evt_" + strconv.FormatInt(id, 10) + "_" + hashOf(envelope)
-}
-
-// batchOf returns the id and the body of a request with an array of events.
-func batchOf(envelopes [][]byte) (id string, body []byte) {
-	body = append(body, '[')
-	body = append(body, bytes.Join(envelopes, []byte(","))...)
-	body = append(body, ']')
-	return "bat_" + hashOf(body), body
 }
 
 func hashOf(b []byte) string {
@@ -203,11 +183,7 @@ func (s *session) replay(ctx context.Context, j job) error {
 		s.lanes.finish(j, false, 0)
 		return nil
 	}
-	id, body := eventID(p.ID, p.Envelope), []byte(p.Envelope)
-	if s.config.Batch > 1 {
-		id, body = batchOf([][]byte{p.Envelope})
-	}
-	f, err := s.attempt(ctx, id, body, 1)
+	f, err := s.attempt(ctx, []message{parkedMessage(p.ID, of.name, p.Envelope)})
 	pause := time.Duration(0)
 	switch {
 	case err != nil:

@@ -24,27 +24,18 @@ const (
 	idleConnection = time.Minute
 )
 
-// failure says why a delivery was not acknowledged.
-type failure struct {
-	text string
-	// isAboutEvent says that the receiver has refused the content: no other event need have the same fate.
-	isAboutEvent bool
-	// isGone says that the receiver wants no more.
-	isGone     bool
-	retryAfter time.Duration // 0 if the receiver named none
-}
-
-// sender sends requests to the receiver.
-type sender struct {
+// webhook sends requests with the signatures of Standard Webhooks. It implements sink.
+type webhook struct {
 	client  *http.Client
 	url     string
 	keys    []*webhooks.Webhook
+	isBatch bool // each body is an array
 	timeout time.Duration
 	agent   string
 }
 
-func newSender(c *Config) (*sender, error) {
-	s := &sender{url: c.To.String(), timeout: c.Timeout, agent: "pgherald/" + c.Version}
+func newWebhook(c *Config, to string) (*webhook, error) {
+	s := &webhook{url: to, isBatch: c.Batch > 1, timeout: c.Timeout, agent: "pgherald/" + c.Version}
 	for _, secret := range c.Secrets {
 		key, err := webhooks.NewWebhook(secret)
 		if err != nil {
@@ -64,10 +55,11 @@ func newSender(c *Config) (*sender, error) {
 	return s, nil
 }
 
-func (s *sender) close() { s.client.CloseIdleConnections() }
+func (s *webhook) close() { s.client.CloseIdleConnections() }
 
-// send sends a body, and returns nil if the receiver has acknowledged it.
-func (s *sender) send(ctx context.Context, id string, body []byte) *failure {
+// send sends events in one request.
+func (s *webhook) send(ctx context.Context, events []message) *failure {
+	id, body := s.request(events)
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
@@ -92,8 +84,33 @@ func (s *sender) send(ctx context.Context, id string, body []byte) *failure {
 	return refusal(response, answer)
 }
 
+// request returns the id and the body of a request.
+func (s *webhook) request(events []message) (id string, body []byte) {
+	id, body = events[0].id, events[0].envelope
+	if !s.isBatch {
+		return id, body
+	}
+	envelopes := make([][]byte, len(events))
+	for n := range events {
+		envelopes[n] = events[n].envelope
+	}
+	batchID, body := batchOf(envelopes)
+	if events[0].isReset { // its envelope differs from attempt to attempt
+		return id, body
+	}
+	return batchID, body
+}
+
+// batchOf returns the id and the body of a request with an array of events.
+func batchOf(envelopes [][]byte) (id string, body []byte) {
+	body = append(body, '[')
+	body = append(body, bytes.Join(envelopes, []byte(","))...)
+	body = append(body, ']')
+	return "bat_" + hashOf(body), body
+}
+
 // sign sets the headers of Standard Webhooks, with a signature for each secret.
-func (s *sender) sign(h http.Header, id string, at time.Time, body []byte) error {
+func (s *webhook) sign(h http.Header, id string, at time.Time, body []byte) error {
 	h.Set("Content-Type", "application/json")
 	h.Set("User-Agent", s.agent)
 	h.Set(webhooks.HeaderWebhookID, id)
@@ -113,7 +130,7 @@ func (s *sender) sign(h http.Header, id string, at time.Time, body []byte) error
 }
 
 // explain returns the text of an error without the URL, whose path may be secret.
-func (s *sender) explain(ctx context.Context, err error) string {
+func (s *webhook) explain(ctx context.Context, err error) string {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Sprintf("no answer within %v", s.timeout)
 	}
@@ -121,15 +138,6 @@ func (s *sender) explain(ctx context.Context, err error) string {
 		err = of.Err
 	}
 	return bound(err.Error())
-}
-
-// bound makes a text that others have influenced fit for logs and tables.
-func bound(text string) string {
-	const most = 300
-	if len(text) > most {
-		text = text[:most] + "…"
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "?")
 }
 
 // refusal returns the failure of an answer that acknowledges nothing.

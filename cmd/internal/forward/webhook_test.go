@@ -45,12 +45,12 @@ func TestHostileReceivers(t *testing.T) {
 	send := func(path string, timeout time.Duration) *failure {
 		config := testConfig("", server.URL+path)
 		config.Timeout = timeout
-		s, err := newSender(&config)
+		s, err := config.To.open(&config)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.close()
-		f := s.send(t.Context(), "evt_1", []byte(`{}`))
+		f := s.send(t.Context(), []message{{id: "evt_1", envelope: []byte(`{}`)}})
 		if f != nil && (strings.Contains(f.text, path) || len(f.text) > 3000 || strings.ContainsAny(f.text, "\x00\xff")) {
 			t.Errorf("%s: the failure shows %q", path, f.text)
 		}
@@ -87,13 +87,18 @@ func TestTargets(t *testing.T) {
 		"https://billing.example/x": "", "http://127.0.0.1:1/": "", "http://localhost/": "", "https://10.0.0.1/": "",
 		"http://billing.example/": "--allow-http", "https://u:p@billing.example/": "password", "ftp://billing.example": "not supported",
 		"/events": "give a URL", "https://billing.example/#x": "fragment",
+		"redis://:p@h:1/2?stream=s": "", "rediss://h?stream=s&maxlen=5": "", "valkey+sentinel://h1,h2?stream=s&master=m": "", "redis+cluster://h1:1,h2:2?stream=s": "",
+		"redis://h": "?stream=name", "redis://h?stream=s&maxlen=0": "maxlen", "redis://h?stream=s&key=x": `"key"`, "redis+x://h?stream=s": "not known",
+		"nats://h1:1,h2:2?subject=a.{type}.{collection}.{key}": "", "tls://u:p@h?subject=a&creds=/x": "", "nats://h": "?subject=name",
+		"nats://h?subject=a.*": "wildcards", "nats://h?subject=a..b": "empty part", "nats://h?subject=a.{op}": "placeholder", "nats://h?subject=$JS.x": "belongs",
+		"nats://h?subject=a&x=1": `"x"`, "nats://?subject=a": "like nats://", "nats+tls://h?subject=a": "like nats://", "nats://h/x?subject=a": "like nats://",
 	} {
-		err := CheckTarget(testConfig("", to).To, false)
+		_, err := ParseTarget(to, false)
 		if part == "" && err != nil || part != "" && (err == nil || !strings.Contains(err.Error(), part)) {
 			t.Errorf("%s: %v", to, err)
 		}
 	}
-	if err := CheckTarget(testConfig("", "http://billing.example/").To, true); err != nil {
+	if _, err := ParseTarget("http://billing.example/", true); err != nil {
 		t.Error(err)
 	}
 	if _, err := ParseSecrets("short"); err == nil {
