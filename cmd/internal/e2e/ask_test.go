@@ -10,14 +10,16 @@ import (
 )
 
 // notYet reports whether an answer means "come again". On a machine with other work any server may say so at any time: it looks at
-// the database again, no connection is free, a statement took too long. Every other answer is right or wrong.
-func notYet(status int) bool { return status == http.StatusServiceUnavailable }
+// the database again, no connection is free, a statement took too long, or the client's other requests did. Every other answer is right or wrong.
+func notYet(status int) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
+}
 
 // askAgain is the time between two requests where the answer was "come again".
 const askAgain = 50 * time.Millisecond
 
 // ask makes a GET request until the answer is not "come again". header holds names and values. The body is closed when the test
-// ends. A test that expects a 503 uses send.
+// ends. A test that expects a 503 or 429 uses send.
 func ask(ctx context.Context, t testing.TB, url string, header ...string) *http.Response {
 	t.Helper()
 	return askWith(ctx, t, func() *http.Request { return newRequest(ctx, t, url, header...) })

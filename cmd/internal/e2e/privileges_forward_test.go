@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -33,7 +32,7 @@ func useForward(ctx context.Context, t *testing.T, p *privileges) {
 		}
 	}))
 	defer receiver.Close()
-	to, err := url.Parse(receiver.URL)
+	to, err := forward.ParseTarget(receiver.URL, true)
 	if err != nil {
 		t.Fatal(err)
 	}
