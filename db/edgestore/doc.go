@@ -9,35 +9,41 @@
 //   - Presence.Opened and Presence.Closed never wait for the store. An edge that the store has forgotten writes all its users
 //     again.
 //
-// A program that can write to the store can name any user in a ticket: keep the store in a network in which only servers are.
+// All keys that edges write begin with edge: behind the hash tag, so that their user of the store may be one that writes to no others. A
+// program that can write to these can name any user in a ticket: docs/threat-model.md says what follows.
 package edgestore
 
 import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/pgherald/pgherald/db/rediscall"
 )
 
 // Store is a Redis or Valkey, and the names of the keys in it.
 type Store struct {
 	client redis.UniversalClient
+	reader *rediscall.Reader
 	key    func(name string) string
 }
 
 // New returns the store of a client. key returns the whole key of a name; all keys share one hash tag.
 func New(client redis.UniversalClient, key func(name string) string) *Store {
-	return &Store{client: client, key: key}
+	return &Store{client: client, reader: rediscall.NewReader(client), key: key}
 }
 
-// The names of the keys.
+// The names of the keys. The relay writes revokedName, and edges the others.
 const (
-	ticketPrefix  = "ticket:"
-	requestPrefix = "renewal:"
-	answerPrefix  = "renewed:"
-	controlName   = "control"
 	revokedName   = "revoked"
-	edgesName     = "edges"
-	onlinePrefix  = "online:"
+	ticketPrefix  = "edge:ticket:"
+	requestPrefix = "edge:renewal:"
+	answerPrefix  = "edge:renewed:"
+	controlName   = "edge:control"
+	aliveName     = "edge:alive"
+	versionsName  = "edge:versions"
+	reportsName   = "edge:reports"
+	onlinePrefix  = "edge:online:"
 )
 
 // unixNano returns 0 for the zero time.

@@ -30,9 +30,19 @@ const (
 	maxPresencePause = 5 * time.Second
 )
 
-// Presence keeps the users who have streams at this edge in the store, where the relay finds them. It is safe for concurrent use.
+// PresenceOptions configure a Presence.
+type PresenceOptions struct {
+	// Report returns what the edge says about itself with each heartbeat, as JSON; nil says nothing.
+	Report func() []byte
+	// Logger receives outages.
+	Logger *slog.Logger
+}
+
+// Presence keeps the users who have streams at this edge, and what the edge reports, in the store, where the relay finds them. It is safe for
+// concurrent use.
 type Presence struct {
 	store    *Store
+	report   func() []byte
 	edge     string // the id of this edge
 	hasOther atomic.Bool
 	retry    *backoff.Retry
@@ -45,11 +55,14 @@ type Presence struct {
 }
 
 // NewPresence returns a presence without users.
-func NewPresence(store *Store, logger *slog.Logger) *Presence {
+func NewPresence(store *Store, opts PresenceOptions) *Presence {
+	if opts.Report == nil {
+		opts.Report = func() []byte { return nil }
+	}
 	return &Presence{
-		store: store, edge: rand.Text(), streams: make(map[string]int), stored: make(map[string]bool), changed: make(map[string]bool),
+		store: store, report: opts.Report, edge: rand.Text(), streams: make(map[string]int), stored: make(map[string]bool), changed: make(map[string]bool),
 		retry: backoff.New(backoff.Options{
-			Min: minPresencePause, Max: maxPresencePause, Level: slog.LevelWarn, Logger: logger,
+			Min: minPresencePause, Max: maxPresencePause, Level: slog.LevelWarn, Logger: opts.Logger,
 			Failing: "presence not written, retrying", Recovered: "presence written again",
 		}),
 	}

@@ -2,45 +2,56 @@ package edgestore
 
 import (
 	"context"
-	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/pgherald/pgherald/db/rediscall"
 )
 
-// beatScript writes a heartbeat and the changes of an edge. KEYS are the edges, a sorted
-// set by the time of the last heartbeat in milliseconds, and the users of this edge, a set with an element that is no user, so that it
-// always exists. ARGV are the edge, the expiry in milliseconds, the number of users who join, these, and those who leave. It returns
-// whether the store knew the edge, and how many others are alive.
+// beatScript writes a heartbeat, the report and the changes of an edge. KEYS are the edges that are alive, a sorted set by the time of the last
+// heartbeat in milliseconds; the users of this edge, a set with an element that is no user, so that it always exists; and two hashes with a
+// field for each edge: the version of its users, and its report. ARGV are the edge, the expiry in milliseconds, the report, the number of users
+// who join, these, and those who leave. It returns whether the store knew the edge, and how many others are alive.
 const beatScript = `
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('exists', KEYS[2])
-local joins = tonumber(ARGV[3])
+local joins = tonumber(ARGV[4])
 redis.call('sadd', KEYS[2], '')
-for i = 4, #ARGV do
-    redis.call(i < 4 + joins and 'sadd' or 'srem', KEYS[2], ARGV[i])
+for i = 5, #ARGV do
+    redis.call(i < 5 + joins and 'sadd' or 'srem', KEYS[2], ARGV[i])
 end
 redis.call('pexpire', KEYS[2], 2 * ARGV[2])
+if known == 0 or #ARGV > 4 then
+    redis.call('hset', KEYS[3], ARGV[1], time[1] .. '.' .. time[2])
+end
+redis.call('hset', KEYS[4], ARGV[1], ARGV[3])
 redis.call('zadd', KEYS[1], now, ARGV[1])
-redis.call('zremrangebyscore', KEYS[1], '-inf', now - ARGV[2])
+for _, dead in ipairs(redis.call('zrangebyscore', KEYS[1], '-inf', now - ARGV[2])) do
+    redis.call('zrem', KEYS[1], dead)
+    redis.call('hdel', KEYS[3], dead)
+    redis.call('hdel', KEYS[4], dead)
+end
 return {known, redis.call('zcard', KEYS[1]) - 1}`
 
 // write writes a heartbeat and changes. known is false if the store had no users of this edge: it was emptied, or the edge is new.
 func (p *Presence) write(ctx context.Context, join, leave []string) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	args := []any{p.edge, Expiry.Milliseconds(), len(join)}
+	args := []any{p.edge, Expiry.Milliseconds(), p.report(), len(join)}
 	for _, users := range [][]string{join, leave} {
 		for _, user := range users {
 			args = append(args, user)
 		}
 	}
-	keys := []string{p.store.key(edgesName), p.store.key(onlinePrefix + p.edge)}
+	keys := []string{p.store.key(aliveName), p.store.key(onlinePrefix + p.edge), p.store.key(versionsName), p.store.key(reportsName)}
 	result, err := redis.NewScript(beatScript).Run(ctx, p.store.client, keys, args...).Int64Slice()
-	if err != nil || len(result) != 2 {
-		return false, fmt.Errorf("write presence: %w", err)
+	if err == nil && len(result) != 2 {
+		err = errNotOurs
+	}
+	if err != nil {
+		return false, rediscall.Explain("write presence", err)
 	}
 	p.hasOther.Store(result[1] > 0)
 	return result[0] == 1, nil
@@ -51,34 +62,85 @@ func (p *Presence) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_, _ = p.store.client.TxPipelined(ctx, func(q redis.Pipeliner) error { // without it, the edge expires
-		q.ZRem(ctx, p.store.key(edgesName), p.edge)
+		q.ZRem(ctx, p.store.key(aliveName), p.edge)
+		q.HDel(ctx, p.store.key(versionsName), p.edge)
+		q.HDel(ctx, p.store.key(reportsName), p.edge)
 		return q.Del(ctx, p.store.key(onlinePrefix+p.edge)).Err()
 	})
 }
 
-// Online returns the users of the edges that are alive.
-func (s *Store) Online(ctx context.Context) (users map[string]bool, edges int, err error) {
-	now, err := s.client.Time(ctx).Result()
-	if err != nil {
-		return nil, 0, fmt.Errorf("read who is online at the edges: %w", err)
+// Edges follows the edges that are alive. One goroutine uses it.
+type Edges struct {
+	store   *Store
+	known   map[string]edge
+	reports [][]byte
+}
+
+// edge holds the last answer about an edge.
+type edge struct {
+	version string // of its users
+	users   []string
+}
+
+// NewEdges returns the edges of a store, before the first look.
+func NewEdges(store *Store) *Edges { return &Edges{store: store, known: make(map[string]edge)} }
+
+// aliveScript returns the edges that were alive within the milliseconds ARGV[1], each with the version of its users and its report.
+const aliveScript = `
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local found = {}
+for _, edge in ipairs(redis.call('zrangebyscore', KEYS[1], now - ARGV[1], '+inf')) do
+    found[#found + 1] = edge
+    found[#found + 1] = redis.call('hget', KEYS[2], edge) or ''
+    found[#found + 1] = redis.call('hget', KEYS[3], edge) or ''
+end
+return found`
+
+const looking = "read who is online at the edges"
+
+// Look reads the edges anew. It reads the users of those alone who have changed, and reports whether any has. After an error, Users and Reports are those
+// of before.
+func (e *Edges) Look(ctx context.Context) (hasChanged bool, err error) {
+	keys := []string{e.store.key(aliveName), e.store.key(versionsName), e.store.key(reportsName)}
+	found, err := redis.NewScript(aliveScript).Run(ctx, e.store.client, keys, Expiry.Milliseconds()).StringSlice()
+	if err == nil && len(found)%3 != 0 {
+		err = errNotOurs
 	}
-	alive, err := s.client.ZRangeByScore(ctx, s.key(edgesName), &redis.ZRangeBy{
-		Min: strconv.FormatInt(now.Add(-Expiry).UnixMilli(), 10), Max: "+inf",
-	}).Result()
 	if err != nil {
-		return nil, 0, fmt.Errorf("read who is online at the edges: %w", err)
+		return false, rediscall.Explain(looking, err)
 	}
-	users = make(map[string]bool)
-	for _, edge := range alive {
-		names, err := s.client.SMembers(ctx, s.key(onlinePrefix+edge)).Result()
-		if err != nil {
-			return nil, 0, fmt.Errorf("read who is online at the edges: %w", err)
+	next, reports := make(map[string]edge, len(found)/3), make([][]byte, 0, len(found)/3)
+	for ; len(found) > 0; found = found[3:] {
+		id, version := found[0], found[1]
+		reports = append(reports, []byte(found[2]))
+		if known, ok := e.known[id]; ok && known.version == version && version != "" {
+			next[id] = known
+			continue
 		}
-		for _, name := range names {
+		users, err := e.store.client.SMembers(ctx, e.store.key(onlinePrefix+id)).Result()
+		if err != nil {
+			return false, rediscall.Explain(looking, err)
+		}
+		next[id], hasChanged = edge{version, users}, true
+	}
+	hasChanged = hasChanged || len(next) != len(e.known) // if one is gone and another came, its users were read
+	e.known, e.reports = next, reports
+	return hasChanged, nil
+}
+
+// Users returns the users of all edges.
+func (e *Edges) Users() map[string]bool {
+	users := make(map[string]bool)
+	for _, at := range e.known {
+		for _, name := range at.users {
 			if name != "" {
 				users[name] = true
 			}
 		}
 	}
-	return users, len(alive), nil
+	return users
 }
+
+// Reports returns what each edge says about itself, which may be empty, or anything that another program has written.
+func (e *Edges) Reports() [][]byte { return e.reports }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/pgherald/pgherald/db/edgestore"
 )
 
@@ -22,15 +24,16 @@ func awaitOnline(t *testing.T, store *edgestore.Store, wantEdges int, want ...st
 	defer poll.Stop()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
+	edges := edgestore.NewEdges(store)
 	for {
-		users, edges, err := store.Online(t.Context())
-		if names := slices.Sorted(maps.Keys(users)); err == nil && edges == wantEdges && slices.Equal(names, want) {
+		_, err := edges.Look(t.Context())
+		if names := slices.Sorted(maps.Keys(edges.Users())); err == nil && len(edges.Reports()) == wantEdges && slices.Equal(names, want) {
 			return
 		}
 		select {
 		case <-poll.C:
 		case <-deadline.C:
-			t.Fatalf("online at %d edges: %v (%v)", edges, users, err)
+			t.Fatalf("online at %d edges: %v (%v)", len(edges.Reports()), edges.Users(), err)
 		}
 	}
 }
@@ -65,7 +68,7 @@ func run(t *testing.T, p *edgestore.Presence) (stop func()) {
 func TestPresence(t *testing.T) {
 	server, one, other := open(t)
 	logger := slog.New(slog.DiscardHandler)
-	p, q := edgestore.NewPresence(one, logger), edgestore.NewPresence(other, logger)
+	p, q := edgestore.NewPresence(one, edgestore.PresenceOptions{Logger: logger}), edgestore.NewPresence(other, edgestore.PresenceOptions{Logger: logger})
 	stopP := run(t, p)
 	p.Opened("")
 	p.Opened("bad\x00name")
@@ -98,7 +101,7 @@ func TestPresence(t *testing.T) {
 
 func TestPresenceOfMoreUsersThanAWriteHas(t *testing.T) {
 	_, one, _ := open(t)
-	p := edgestore.NewPresence(one, slog.New(slog.DiscardHandler))
+	p := edgestore.NewPresence(one, edgestore.PresenceOptions{Logger: slog.New(slog.DiscardHandler)})
 	var want []string
 	for i := range 12_000 {
 		name := fmt.Sprintf("user%05d", i)
@@ -112,4 +115,74 @@ func TestPresenceOfMoreUsersThanAWriteHas(t *testing.T) {
 	}
 	awaitOnline(t, one, 1, want[0])
 	stop()
+}
+
+// TestLookReadsWhatChanged checks that a look reads no users of an edge that has not changed, and what edges report.
+func TestLookReadsWhatChanged(t *testing.T) {
+	server, one, other := open(t)
+	p := edgestore.NewPresence(one, edgestore.PresenceOptions{Report: func() []byte { return []byte(`{"streams":1}`) }, Logger: slog.New(slog.DiscardHandler)})
+	p.Opened("ann")
+	stop := run(t, p)
+	awaitOnline(t, one, 1, "ann")
+	edges := edgestore.NewEdges(other)
+	look := func(want bool) {
+		t.Helper()
+		if hasChanged, err := edges.Look(t.Context()); hasChanged != want || err != nil {
+			t.Errorf("changed: %t, want %t (%v)", hasChanged, want, err)
+		}
+	}
+	look(true)
+	for _, report := range edges.Reports() {
+		if string(report) != `{"streams":1}` {
+			t.Errorf("the edge reports %q", report)
+		}
+	}
+	calls := func() string {
+		info, err := server.Client().InfoMap(t.Context(), "commandstats").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info["Commandstats"]["cmdstat_smembers"]
+	}
+	before := calls()
+	look(false)
+	if after := calls(); after != before {
+		t.Errorf("the users were read again: %q, then %q", before, after)
+	}
+	server.Kill()
+	server.Restart() // empty
+	awaitOnline(t, other, 1, "ann")
+	look(true)
+	stop()
+	look(true)
+	if len(edges.Users())+len(edges.Reports()) != 0 {
+		t.Errorf("after the end there are %v and %q", edges.Users(), edges.Reports())
+	}
+}
+
+// TestDeadEdgeExpires checks that an edge which has not written for long is forgotten, with all that it has written.
+func TestDeadEdgeExpires(t *testing.T) {
+	server, one, _ := open(t)
+	client, key := server.Client(), func(name string) string { return "{test}:edge:" + name }
+	silent := float64(time.Now().Add(-edgestore.Expiry - time.Minute).UnixMilli())
+	for _, err := range []error{
+		client.ZAdd(t.Context(), key("alive"), redis.Z{Score: silent, Member: "dead"}).Err(),
+		client.SAdd(t.Context(), key("online:dead"), "", "eve").Err(),
+		client.HSet(t.Context(), key("versions"), "dead", "1").Err(),
+		client.HSet(t.Context(), key("reports"), "dead", "{}").Err(),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := edgestore.NewPresence(one, edgestore.PresenceOptions{Logger: slog.New(slog.DiscardHandler)})
+	p.Opened("ann")
+	defer run(t, p)()
+	awaitOnline(t, one, 1, "ann")
+	if p.HasOther() {
+		t.Error("a dead edge counts")
+	}
+	if n, err := client.HLen(t.Context(), key("reports")).Result(); n != 1 || err != nil {
+		t.Errorf("%d reports are left, %v", n, err)
+	}
 }

@@ -5,11 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/pgherald/pgherald/db/rediscall"
 	"github.com/pgherald/pgherald/stream/identity"
 )
 
@@ -51,7 +51,7 @@ func (r *Renewals) Request(ctx context.Context, connection string, rights []byte
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("request the renewal of a lease: %w", err)
+		return rediscall.Explain("request the renewal of a lease", err)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (r *Renewals) Result(ctx context.Context, connection string, rights []byte)
 	var a answer
 	found, err := r.get(ctx, answerPrefix+connection, &a)
 	if err != nil {
-		return time.Time{}, false, false, fmt.Errorf("read the answer to a renewal: %w", err)
+		return time.Time{}, false, false, rediscall.Explain("read the answer to a renewal", err)
 	}
 	if !found || !bytes.Equal(a.Rights, rights) {
 		return time.Time{}, false, false, nil
@@ -77,7 +77,7 @@ func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte,
 	var q request
 	found, err := r.get(ctx, requestPrefix+connection, &q)
 	if err != nil {
-		return fmt.Errorf("answer the renewal of a lease: %w", err)
+		return rediscall.Explain("answer the renewal of a lease", err)
 	}
 	accepted := bytes.Equal(q.Rights, rights)
 	if !found || accepted && !renew(identity.Identity{Expires: fromNano(q.Until), TokenID: q.TokenID, IssuedAt: fromNano(q.Issued)}) {
@@ -91,7 +91,7 @@ func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte,
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("answer the renewal of a lease: %w", err)
+		return rediscall.Explain("answer the renewal of a lease", err)
 	}
 	return nil
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/pgherald/pgherald/db/rediscall"
 	"github.com/pgherald/pgherald/stream/identity"
 )
 
@@ -19,16 +19,13 @@ type Revocations struct{ store *Store }
 // NewRevocations returns the revocations of the store.
 func NewRevocations(store *Store) *Revocations { return &Revocations{store} }
 
-var (
-	errNoRevocations = errors.New("read the revocations: no relay has written them yet: start pgherald relay with the same store")
-	errReadOnly      = errors.New("revoke tokens: a server with the database does that")
-)
+// MaxAge is how old the revocations may be for an edge that starts: the relay confirms them every few seconds.
+const MaxAge = 30 * time.Second
 
-// The fields of the hash that holds the revocations.
-const (
-	numberField = "number"
-	textField   = "text"
-)
+// errReadOnly is the error of Revoke.
+var errReadOnly = errors.New("revoke tokens: a server with the database does that")
+
+const readingRevocations = "read the revocations"
 
 // revoked is the text in the hash: everything that has an effect. Times are Unix microseconds, as PostgreSQL's are, 0 for none.
 type revoked struct {
@@ -48,25 +45,33 @@ type disconnect struct {
 	Until int64 `json:"until,omitempty"`
 }
 
+// readRevoked returns the number of the state, the time in milliseconds since the relay has confirmed it, and its text if the number is not ARGV[1].
+const readRevoked = `
+local found = redis.call('hmget', KEYS[1], 'number', 'at', 'text')
+local time = redis.call('time')
+local age = time[1] * 1000 + math.floor(time[2] / 1000) - (tonumber(found[2] or '') or 0)
+local text = found[3] or ''
+if found[1] == ARGV[1] then text = '' end
+return {found[1] or '', string.format('%.0f', math.max(age, 0)), text}`
+
 // Read returns everything if it is another state than that of since, or since is 0, and since for the next call. Otherwise there is
-// nothing new.
+// nothing new. What the relay has not confirmed for MaxAge is an error: tokens may have been revoked meanwhile.
 func (r *Revocations) Read(ctx context.Context, since uint64) (list []identity.Revocation, disconnects []identity.Disconnect, next uint64, err error) {
-	number, err := r.store.client.HGet(ctx, r.store.key(revokedName), numberField).Uint64()
+	found, err := r.store.reader.Run(ctx, redis.NewScript(readRevoked), []string{r.store.key(revokedName)}, strconv.FormatUint(since, 10)).StringSlice()
 	switch {
-	case errors.Is(err, redis.Nil):
-		return nil, nil, 0, errNoRevocations
 	case err != nil:
-		return nil, nil, 0, fmt.Errorf("read the revocations: %w", err)
-	case number == since && since != 0:
-		return nil, nil, since, nil
+		return nil, nil, 0, rediscall.Explain(readingRevocations, err)
+	case len(found) != 3:
+		return nil, nil, 0, rediscall.Explain(readingRevocations, errNotOurs)
+	case found[0] == "":
+		return nil, nil, 0, rediscall.NoRelay(readingRevocations + ": no relay has written them yet")
 	}
-	values, err := r.store.client.HMGet(ctx, r.store.key(revokedName), numberField, textField).Result()
-	if err != nil {
-		return nil, nil, 0, fmt.Errorf("read the revocations: %w", err)
-	}
-	all, number, ok := parseRevoked(values)
-	if !ok {
-		return nil, nil, 0, errors.New("read the revocations: the store holds something else: check that no other program writes to it")
+	all, number, age, err := parseRevoked(found, since)
+	switch {
+	case err != nil:
+		return nil, nil, 0, rediscall.Explain(readingRevocations, err)
+	case age > MaxAge:
+		return nil, nil, 0, rediscall.NoRelay(readingRevocations + ": the relay has not confirmed them for more than " + MaxAge.String())
 	}
 	for _, v := range all.Revocations {
 		list = append(list, identity.Revocation{TokenID: v.TokenID, User: v.User, IssuedBefore: fromMicro(v.IssuedBefore)})
@@ -79,17 +84,17 @@ func (r *Revocations) Read(ctx context.Context, since uint64) (list []identity.R
 	return list, disconnects, number, nil
 }
 
-func parseRevoked(values []any) (all revoked, number uint64, ok bool) {
-	if len(values) != 2 {
-		return all, 0, false
+// errNotOurs says that no relay has written what the store holds.
+var errNotOurs = errors.New("the store holds something else: check that no other program writes to it")
+
+// parseRevoked parses the reply of readRevoked. A state that is known has no text.
+func parseRevoked(found []string, known uint64) (all revoked, number uint64, age time.Duration, err error) {
+	number, err = strconv.ParseUint(found[0], 10, 64)
+	ms, ageErr := strconv.ParseInt(found[1], 10, 64)
+	if err != nil || ageErr != nil || number == 0 || number != known && json.Unmarshal([]byte(found[2]), &all) != nil {
+		return revoked{}, 0, 0, errNotOurs
 	}
-	digits, isText := values[0].(string)
-	text, hasText := values[1].(string)
-	number, err := strconv.ParseUint(digits, 10, 64)
-	if !isText || !hasText || err != nil || number == 0 || json.Unmarshal([]byte(text), &all) != nil {
-		return revoked{}, 0, false
-	}
-	return all, number, true
+	return all, number, time.Duration(min(ms, int64(time.Hour/time.Millisecond))) * time.Millisecond, nil
 }
 
 // Revoke returns an error: the API of an edge has no route for it.
@@ -100,8 +105,8 @@ func (r *Revocations) Revoke(context.Context, identity.Revocation, time.Time) er
 // Prune does nothing: the relay writes only what has an effect.
 func (r *Revocations) Prune(context.Context) error { return nil }
 
-// Write replaces what edges read, unless it is the same.
-func (r *Revocations) Write(ctx context.Context, list []identity.Revocation, disconnects []identity.Disconnect) error {
+// Write replaces what edges read, unless it is the same, and confirms it. It returns the number of the state.
+func (r *Revocations) Write(ctx context.Context, list []identity.Revocation, disconnects []identity.Disconnect) (number uint64, err error) {
 	var all revoked
 	for _, v := range list {
 		all.Revocations = append(all.Revocations, revocation{v.TokenID, v.User, unixMicro(v.IssuedBefore)})
@@ -111,22 +116,35 @@ func (r *Revocations) Write(ctx context.Context, list []identity.Revocation, dis
 	}
 	text, err := json.Marshal(all)
 	if err == nil {
-		err = redis.NewScript(writeRevoked).Run(ctx, r.store.client, []string{r.store.key(revokedName)}, text).Err()
+		number, err = redis.NewScript(writeRevoked).Run(ctx, r.store.client, []string{r.store.key(revokedName)}, text).Uint64()
 	}
-	if err != nil {
-		return fmt.Errorf("pass the revocations on: %w", err)
-	}
-	return nil
+	return number, rediscall.Explain(writingRevocations, err)
 }
+
+const writingRevocations = "pass the revocations on"
 
 // writeRevoked numbers the states by the store's clock, so that a number is not used again after the store was emptied.
 const writeRevoked = `
-if redis.call('hget', KEYS[1], 'text') == ARGV[1] then
-    return 0
-end
-local now = redis.call('time')
-local number = math.max(now[1] * 1000 + math.floor(now[2] / 1000), (tonumber(redis.call('hget', KEYS[1], 'number')) or 0) + 1)
-redis.call('hset', KEYS[1], 'number', string.format('%.0f', number), 'text', ARGV[1])
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local before = redis.call('hmget', KEYS[1], 'number', 'text')
+local number = tonumber(before[1] or '') or 0
+if number == 0 or before[2] ~= ARGV[1] then number = math.max(now, number + 1) end
+local text = string.format('%.0f', number)
+redis.call('hset', KEYS[1], 'number', text, 'at', string.format('%.0f', now), 'text', ARGV[1])
+return text`
+
+// Confirm says to edges that the state with a number is still the present one. It returns false if the store has another one: it was emptied,
+// or restored from an old dump.
+func (r *Revocations) Confirm(ctx context.Context, number uint64) (bool, error) {
+	has, err := redis.NewScript(confirmRevoked).Run(ctx, r.store.client, []string{r.store.key(revokedName)}, strconv.FormatUint(number, 10)).Bool()
+	return has, rediscall.Explain(writingRevocations, err)
+}
+
+const confirmRevoked = `
+if redis.call('hget', KEYS[1], 'number') ~= ARGV[1] then return 0 end
+local time = redis.call('time')
+redis.call('hset', KEYS[1], 'at', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
 return 1`
 
 // unixMicro returns 0 for the zero time.

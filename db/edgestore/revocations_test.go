@@ -1,6 +1,7 @@
 package edgestore_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -19,10 +20,18 @@ func TestRevocationsReachEdges(t *testing.T) {
 	}
 	list := []identity.Revocation{{TokenID: "t1"}, {User: "ann", IssuedBefore: time.UnixMicro(1_700_000_000_123_456)}}
 	disconnects := []identity.Disconnect{{ID: 7, User: "bob", Until: time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	var written uint64
 	write := func() {
 		t.Helper()
-		if err := writer.Write(t.Context(), list, disconnects); err != nil {
+		var err error
+		if written, err = writer.Write(t.Context(), list, disconnects); err != nil {
 			t.Fatal(err)
+		}
+	}
+	confirm := func(want bool) {
+		t.Helper()
+		if has, err := writer.Confirm(t.Context(), written); has != want || err != nil {
+			t.Errorf("the edges have it: %t, want %t (%v)", has, want, err)
 		}
 	}
 	read := func(since uint64) (next uint64) {
@@ -51,8 +60,19 @@ func TestRevocationsReachEdges(t *testing.T) {
 	if second <= first {
 		t.Errorf("number %d after %d", second, first)
 	}
+	confirm(true)
+	// The relay is gone for long.
+	if err := server.Client().HSet(t.Context(), "{test}:revoked", "at", time.Now().Add(-edgestore.MaxAge-time.Minute).UnixMilli()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := reader.Read(t.Context(), second); err == nil || !strings.Contains(err.Error(), "start pgherald relay") {
+		t.Errorf("what is too old is read: %v", err)
+	}
+	confirm(true)
+	read(0)
 	server.Kill()
 	server.Restart() // empty
+	confirm(false)
 	if _, _, _, err := reader.Read(t.Context(), second); err == nil {
 		t.Error("read from an empty store")
 	}

@@ -5,12 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/pgherald/pgherald/db/rediscall"
 	"github.com/pgherald/pgherald/stream/identity"
 )
 
@@ -40,7 +40,7 @@ func (t *Tickets) Issue(ctx context.Context, hash []byte, id identity.Identity, 
 		err = t.store.client.Set(ctx, t.key(hash), text, lifetime).Err()
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("issue a ticket: %w", err)
+		return time.Time{}, rediscall.Explain("issue a ticket", err)
 	}
 	return time.Now().Add(lifetime), nil
 }
@@ -53,7 +53,7 @@ func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id identity.Identity
 	case errors.Is(err, redis.Nil):
 		return identity.Identity{}, false, nil
 	case err != nil:
-		return identity.Identity{}, false, fmt.Errorf("redeem a ticket: %w", err)
+		return identity.Identity{}, false, rediscall.Explain("redeem a ticket", err)
 	}
 	var found ticket
 	if json.Unmarshal(text, &found) != nil || found.Version != ticketVersion {

@@ -45,7 +45,7 @@ func TestATicketWithoutAnEnd(t *testing.T) {
 func TestGarbageIsNothing(t *testing.T) {
 	server, store, _ := open(t)
 	for _, text := range []string{"", "x", "null", "[]", "{}", `{"user":1}`, "\xff\x00"} {
-		for _, name := range []string{"ticket:68617368", "renewal:c", "renewed:c"} {
+		for _, name := range []string{"edge:ticket:68617368", "edge:renewal:c", "edge:renewed:c"} {
 			if err := server.Client().Set(t.Context(), "{test}:"+name, text, 0).Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func TestGarbageIsNothing(t *testing.T) {
 			t.Errorf("revocations read from %q", text)
 		}
 	}
-	for _, name := range []string{"ticket:68617368", "renewal:c", "renewed:c", "revoked", "edges"} { // of another type
+	for _, name := range []string{"edge:ticket:68617368", "edge:renewal:c", "edge:renewed:c", "revoked", "edge:alive"} { // of another type
 		if err := server.Client().Del(t.Context(), "{test}:"+name).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestGarbageIsNothing(t *testing.T) {
 	if _, _, _, err := edgestore.NewRevocations(store).Read(t.Context(), 0); err == nil {
 		t.Error("revocations read from a list")
 	}
-	if _, _, err := store.Online(t.Context()); err == nil {
+	if _, err := edgestore.NewEdges(store).Look(t.Context()); err == nil {
 		t.Error("users read from a list")
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/pgherald/pgherald/db/rediscall"
 	"github.com/pgherald/pgherald/stream/relay"
 )
 
@@ -22,12 +23,12 @@ const waitTime = 500 * time.Millisecond
 // State returns the state of the stream.
 func (s *Store) State(ctx context.Context) (relay.State, error) {
 	const what = "read the state of the stream"
-	found, err := s.state.Run(ctx, s.client, s.keys()).StringSlice()
+	found, err := s.reader.Run(ctx, s.state, s.keys()).StringSlice()
 	if err != nil {
-		return relay.State{}, explain(what, err)
+		return relay.State{}, rediscall.Explain(what, err)
 	}
 	st, err := parseState(found)
-	return st, explain(what, err)
+	return st, rediscall.Explain(what, err)
 }
 
 // The fields of a state, as its script returns them.
@@ -74,19 +75,19 @@ func parseState(found []string) (st relay.State, err error) {
 // Range returns entries from a number on.
 func (s *Store) Range(ctx context.Context, from uint64, most int, bytes int64) (relay.Page, error) {
 	const what = "read entries of the stream"
-	found, err := s.entries.Run(ctx, s.client, s.keys(), from, most, bytes).StringSlice()
+	found, err := s.reader.Run(ctx, s.entries, s.keys(), from, most, bytes).StringSlice()
 	if err != nil {
-		return relay.Page{}, explain(what, err)
+		return relay.Page{}, rediscall.Explain(what, err)
 	}
 	if len(found)%2 != 1 {
-		return relay.Page{}, explain(what, errors.New("the script returned something else"))
+		return relay.Page{}, rediscall.Explain(what, errors.New("the script returned something else"))
 	}
 	page := relay.Page{Fork: found[0], Entries: make([]relay.Stored, 0, len(found)/2)}
 	for i := 1; i < len(found); i += 2 {
 		text, isOurs := strings.CutSuffix(found[i], "-0")
 		number, err := strconv.ParseUint(text, 10, 63)
 		if err != nil || !isOurs {
-			return relay.Page{}, explain(what, fmt.Errorf("%s is no id of a relay", found[i]))
+			return relay.Page{}, rediscall.Explain(what, fmt.Errorf("%s is no id of a relay", found[i]))
 		}
 		page.Entries = append(page.Entries, relay.Stored{Number: number, Data: []byte(found[i+1])})
 	}
@@ -95,13 +96,16 @@ func (s *Store) Range(ctx context.Context, from uint64, most int, bytes int64) (
 
 // Wait waits until there may be an entry above the number, or for half a second.
 func (s *Store) Wait(ctx context.Context, after uint64) error {
+	// The client does not interrupt what waits when ctx ends, and waits 10 s longer for a server that does not answer.
+	ctx, cancel := context.WithTimeout(ctx, waitTime+answerTimeout)
+	defer cancel()
 	err := s.client.XRead(ctx, &redis.XReadArgs{
 		Streams: []string{s.Key("log"), strconv.FormatUint(after, 10) + "-0"}, Count: 1, Block: waitTime,
 	}).Err()
 	if errors.Is(err, redis.Nil) {
 		return nil
 	}
-	return explain("wait for the stream", err)
+	return rediscall.Explain("wait for the stream", err)
 }
 
 // Document returns the document that the relay has published for edges, and its version, which rises with each change; an empty one and 0 without
@@ -110,12 +114,12 @@ func (s *Store) Document(ctx context.Context) (text []byte, version uint64, err 
 	const what = "read the document of the stream"
 	found, err := s.client.HMGet(ctx, s.Key("state"), "document", "document_version").Result()
 	if err != nil {
-		return nil, 0, explain(what, err)
+		return nil, 0, rediscall.Explain(what, err)
 	}
 	document, _ := found[0].(string)
 	if number, ok := found[1].(string); ok {
 		if version, err = strconv.ParseUint(number, 10, 64); err != nil {
-			return nil, 0, explain(what, err)
+			return nil, 0, rediscall.Explain(what, err)
 		}
 	}
 	return []byte(document), version, nil

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/pgherald/pgherald/db/rediscall"
 )
 
 // DefaultKey is the name of the keys if the URL says no other.
@@ -24,7 +27,16 @@ type Store struct {
 	client redis.UniversalClient
 	name   string
 	place  string
+	reader *rediscall.Reader
 	scripts
+}
+
+// Check returns an error for a URL that Open does not take.
+func Check(text string) error {
+	if _, _, err := parse(text); err != nil {
+		return fmt.Errorf("read the URL of the stream: %w", err)
+	}
+	return nil
 }
 
 // Open returns the store of a URL. It does not connect yet.
@@ -39,7 +51,8 @@ func Open(text string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the URL of the stream: %w", err)
 	}
-	return &Store{client: redis.NewUniversalClient(opts), name: name, place: placeOf(opts, name), scripts: newScripts()}, nil
+	client := redis.NewUniversalClient(opts)
+	return &Store{client: client, name: name, place: placeOf(opts, name), reader: rediscall.NewReader(client), scripts: newScripts()}, nil
 }
 
 // parse reads the URL of a store. Its errors do not show it, since it may have a password.
@@ -76,6 +89,7 @@ func ParseURL(text string) (opts *redis.UniversalOptions, query url.Values, err 
 		// that of the last write, and is refused as one that does not know the end of the stream.
 		MaxRetries:  -1,
 		DialTimeout: answerTimeout, ReadTimeout: answerTimeout, WriteTimeout: answerTimeout, ContextTimeoutEnabled: true, DialerRetries: 1,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}, // of a hosted Redis alone
 	}
 	single, err := redis.ParseURL(scheme + "://" + userOf(u) + firstHost(u.Host) + u.Path)
 	if err != nil {
@@ -180,7 +194,7 @@ func placeOf(opts *redis.UniversalOptions, name string) string {
 
 // Ping connects.
 func (s *Store) Ping(ctx context.Context) error {
-	return explain("connect to the stream", s.client.Ping(ctx).Err())
+	return rediscall.Explain("connect to the stream", s.client.Ping(ctx).Err())
 }
 
 // Close closes the connections.
@@ -188,16 +202,3 @@ func (s *Store) Close() error { return s.client.Close() }
 
 // keys returns the keys of the scripts.
 func (s *Store) keys() []string { return []string{s.Key("log"), s.Key("state")} }
-
-// explain adds what was to be done, and advice.
-func explain(what string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case strings.Contains(err.Error(), "OOM command not allowed"): // Redis 6.2 has more before it
-		return fmt.Errorf("%s: the server has no memory left: raise its maxmemory, or lower --max-bytes of pgherald relay: %w", what, err)
-	case strings.HasPrefix(err.Error(), "NOPERM"):
-		return fmt.Errorf("%s: the user needs the commands eval, evalsha, xread, and what the scripts call, on the keys {name}:*: %w", what, err)
-	}
-	return fmt.Errorf("%s: %w", what, err)
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/pgherald/pgherald/db/rediscall"
 	"github.com/pgherald/pgherald/stream/relay"
 )
 
@@ -61,10 +62,10 @@ func (s *Store) Trim(ctx context.Context, w relay.Writer, below uint64) error {
 	for {
 		reply, err := s.trim.Run(ctx, s.client, s.keys(), w.Term, w.Owner, below).Text()
 		if err != nil {
-			return explain(what, err)
+			return rediscall.Explain(what, err)
 		}
 		if n, err := strconv.Atoi(reply); err != nil || n == 0 {
-			return explain(what, refusal(reply))
+			return rediscall.Explain(what, refusal(reply))
 		}
 	}
 }
@@ -78,9 +79,9 @@ func (s *Store) Publish(ctx context.Context, w relay.Writer, document []byte) er
 func (s *Store) write(ctx context.Context, what string, script *redis.Script, args ...any) error {
 	reply, err := script.Run(ctx, s.client, s.keys(), args...).Text()
 	if err != nil {
-		return explain(what, err)
+		return rediscall.Explain(what, err)
 	}
-	return explain(what, refusal(reply))
+	return rediscall.Explain(what, refusal(reply))
 }
 
 // refusal returns the error of a reply.

@@ -2,13 +2,13 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/backoff"
 )
 
 // The size of a page.
@@ -29,10 +29,11 @@ type Log struct {
 	maxEventBytes int64
 	pageEntries   int
 	delay         atomic.Int64
-	seen          atomic.Uint64 // the highest number that was read, until the stream ended below it
+	seen          atomic.Uint64 // how far the stream was read: up to its last entry then, whether that was whole or not
+	ended         chan struct{} // has a value if a reading of Read has ended since Wait last returned
 
 	mu   sync.Mutex
-	hint place // where the last reading ended
+	hint place // where the last reading of Read ended
 }
 
 var (
@@ -52,7 +53,7 @@ func NewLog(entries Entries, opts LogOptions) *Log {
 	if opts.MaxEventBytes <= 0 {
 		opts.MaxEventBytes = 4 << 20
 	}
-	return &Log{entries: entries, maxEventBytes: opts.MaxEventBytes, pageEntries: pageEntries}
+	return &Log{entries: entries, maxEventBytes: opts.MaxEventBytes, pageEntries: pageEntries, ended: make(chan struct{}, 1)}
 }
 
 // PageBytes bounds the memory of a page: its events as received, and once more. A store may return one entry more than was wanted.
@@ -61,8 +62,17 @@ func (l *Log) PageBytes() int64 { return 2 * (pageBytes + 2*l.maxEventBytes) }
 // Delay returns how long ago the relay had last read the log to its end, as of the last answer of the store.
 func (l *Log) Delay() time.Duration { return time.Duration(l.delay.Load()) }
 
-// Wait waits until the stream may have more than what was read last, or a second at most. Its error is that of the store.
-func (l *Log) Wait(ctx context.Context) error { return l.entries.Wait(ctx, l.seen.Load()) }
+// readTime is how long Wait waits for a reading to end.
+const readTime = 500 * time.Millisecond
+
+// Wait waits until the stream may have more than what was read last, or two seconds at most. Its error is that of the store. After it has
+// returned, it waits for a reading to end at first: until then the stream has more.
+func (l *Log) Wait(ctx context.Context) error {
+	if err := backoff.SleepUntil(ctx, readTime, l.ended); err != nil {
+		return err
+	}
+	return l.entries.Wait(ctx, l.seen.Load())
+}
 
 // state reads the state. Its error says that there is no stream yet.
 func (l *Log) state(ctx context.Context) (State, error) {
@@ -80,12 +90,18 @@ func (l *Log) state(ctx context.Context) (State, error) {
 	return st, nil
 }
 
-// Read begins to read what the stream has now and the cursor has not seen.
+// Read begins to read what the stream has now and the cursor has not seen. Wait, and where the next Read begins, follow the readings of Read: they
+// are those of the feed.
 func (l *Log) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
-	return l.Resume(ctx, from)
+	r, err := l.read(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	r.isFollowed = true
+	return r, nil
 }
 
-// Resume begins to read like Read.
+// Resume begins to read like Read, for a client.
 func (l *Log) Resume(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
 	r, err := l.read(ctx, from)
 	if err != nil {
@@ -116,14 +132,19 @@ func (l *Log) hinted(from stream.Cursor) (place, bool) {
 	return l.hint, l.hint.number != 0 && l.hint.cursor.Equal(from)
 }
 
-// remember remembers where a reading ended: the next one will begin there.
-func (l *Log) remember(p place) {
+// remember remembers where a reading ended: the next one will begin there. The stream may have had parts of a transaction up to an entry behind
+// it, for which the next Wait must not return.
+func (l *Log) remember(p place, last uint64) {
 	p.entry.Events = nil
 	l.mu.Lock()
 	l.hint = p
 	l.mu.Unlock()
-	if p.number > l.seen.Load() {
-		l.seen.Store(p.number)
+	if last > l.seen.Load() {
+		l.seen.Store(last)
+	}
+	select {
+	case l.ended <- struct{}{}:
+	default:
 	}
 }
 
@@ -210,7 +231,7 @@ func (l *Log) Tail(ctx context.Context, events int, bytes int64) (stream.Cursor,
 }
 
 // errForked says that what was read may belong to two histories of the stream.
-var errForked = errors.New("read the stream: a relay has just continued it from another entry: try again")
+const errForked = passingError("a relay has just continued it from another entry: try again")
 
 // check returns an error if the stream is not what it was with that state, and more.
 func (l *Log) check(ctx context.Context, st *State) error {
@@ -232,7 +253,7 @@ func (l *Log) cursorAfter(ctx context.Context, st *State, at place) (stream.Curs
 }
 
 // errTrimmed says that an entry was removed meanwhile.
-var errTrimmed = errors.New("read the stream: an entry was removed meanwhile")
+const errTrimmed = passingError("an entry was removed meanwhile")
 
 // at returns the entry with that number.
 func (l *Log) at(ctx context.Context, number uint64) (Entry, error) {

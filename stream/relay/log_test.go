@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,4 +226,50 @@ func TestBeginMarksNothing(t *testing.T) {
 	if st, err := store.State(t.Context()); err != nil || st.MarkAge < 24*time.Hour {
 		t.Errorf("the mark is %v old, %v", st.MarkAge, err)
 	}
+}
+
+// TestWaitDoesNotSpin checks that Wait returns at once neither before the stream was read nor, if it was, for a transaction that is there in part.
+func TestWaitDoesNotSpin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, store := streamtest.NewLog("e"), relaytest.NewStore()
+		commit(log, 1, nil)
+		c := relay.NewCopier(relay.Options{Log: log, Store: store, Writer: relay.Writer{Term: 1}})
+		c.Step(t.Context(), func(*relay.Copier) {})
+		edge := relay.NewLog(store, relay.LogOptions{})
+		feed := stream.NewFeed(edge, stream.FeedOptions{})
+		if err := feed.Fill(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st, err := store.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := relay.Entry{Cursor: feed.Head(), XID: 1 << 40, More: true, Events: []stream.Event{{ID: 99, Type: "changed"}}}
+		if err := store.Append(t.Context(), st.Writer, st.Last, relay.Appended{Token: "part", Entries: [][]byte{part.Encode()}, Whole: st.Whole}); err != nil {
+			t.Fatal(err)
+		}
+		wait := func() time.Duration {
+			began := time.Now()
+			if err := edge.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(began)
+		}
+		if took := wait(); took != 0 {
+			t.Errorf("Wait took %v, and there was a new entry", took)
+		}
+		if took := wait(); took == 0 {
+			t.Error("Wait returned before the stream was read")
+		}
+		r, err := edge.Read(t.Context(), feed.Head())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Next(t.Context(), stream.Interest{Everything: true}); !errors.Is(err, io.EOF) {
+			t.Fatalf("the part was read: %v", err)
+		}
+		if took := wait(); took == 0 {
+			t.Error("Wait returned for a part that was read")
+		}
+	})
 }

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -10,10 +9,10 @@ import (
 )
 
 // errNotThere says that the relay has not appended a transaction yet.
-var errNotThere = errors.New("read the stream: it does not have the transaction yet")
+const errNotThere = passingError("it does not have the transaction yet")
 
 // errBehind says that the relay has not read the log since a recovery.
-var errBehind = errors.New("read the stream: the relay has not read the log since the recovery yet")
+const errBehind = passingError("the relay has not read the log since the recovery yet")
 
 // ReadTransaction begins to read the events of one transaction with ids above after.
 func (l *Log) ReadTransaction(ctx context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {

@@ -11,10 +11,10 @@ import (
 )
 
 // errRewritten says that a store which had lost its end does not have the rest of a transaction where it was. A reading cannot go on in it.
-var errRewritten = errors.New("read the stream: it was cut off within a transaction: read again from the cursor before")
+const errRewritten = passingError("it was cut off within a transaction: read again from the cursor before")
 
 // errCut says that the stream ends before the entry with which it ended a moment ago.
-var errCut = errors.New("read the stream: the store has lost its end: the relay has to append it again")
+const errCut = passingError("the store has lost its end: the relay has to append it again")
 
 // reading yields what the stream had when it began.
 type reading struct {
@@ -25,6 +25,8 @@ type reading struct {
 	number uint64        // of the entry that was read last
 	entry  Entry
 	ready  []stream.Transaction
+
+	isFollowed bool // the next Read and Wait begin where it ends
 
 	one     uint64 // the only transaction to read; 0 for all
 	after   int64  // its last event that is not to be read
@@ -80,7 +82,9 @@ func (r *reading) fetch(ctx context.Context, wants *stream.Interest) error {
 // take takes the entries of a page, which follow the one that was read last. It returns io.EOF if the reading ends before them.
 func (r *reading) take(found []Stored, wants *stream.Interest) error {
 	if r.number >= r.state.Whole {
-		r.log.remember(place{cursor: r.cursor, number: r.number, entry: r.entry})
+		if r.isFollowed {
+			r.log.remember(place{cursor: r.cursor, number: r.number, entry: r.entry}, r.state.Number)
+		}
 		return io.EOF
 	}
 	if len(found) == 0 {

@@ -120,8 +120,16 @@ var (
 var ErrForeign = errors.New("the stream holds the log of another database: give each database a key of its own in the URL, " +
 	"or remove the stream's keys if the other is gone")
 
+// passingError says that the stream cannot be read now. The same may succeed later.
+type passingError string
+
+func (e passingError) Error() string { return "read the stream: " + string(e) }
+
+// IsOutage returns true.
+func (passingError) IsOutage() bool { return true }
+
 // errNone says that there is no stream.
-var errNone = errors.New("read the stream: it is empty: pgherald relay has not begun it yet")
+const errNone = passingError("it is empty: pgherald relay has not begun it yet")
 
 // epoch returns the present epoch.
 func (s *State) epoch() string {

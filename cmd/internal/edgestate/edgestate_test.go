@@ -98,7 +98,7 @@ func TestPassesOn(t *testing.T) {
 	}
 	online := count(`select count(*) from pgherald.presence as p where p.user_id = 'ann'`)
 	changes := count(`select count(*) from pgherald.events as e where e.type = 'presence_updated' and e.key = 'ann'`)
-	edge := edgestore.NewPresence(store, logger)
+	edge := edgestore.NewPresence(store, edgestore.PresenceOptions{Logger: logger})
 	leave := inBackground(edge.Run)
 	edge.Opened("ann")
 	await(t, "ann is online", func() bool { return online() == 1 })
