@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/problem"
@@ -20,7 +21,17 @@ func (NoDatabase) addTo(f *features) error {
 	for _, path := range []string{"/api/events", "/api/revocations", "/api/disconnect"} {
 		f.elsewhere = append(f.elsewhere, Route{Path: path, Methods: post})
 	}
+	f.page = http.HandlerFunc(pageElsewhere)
 	return nil
+}
+
+// pageElsewhere answers a request for the page, which shows what only a server with a database has.
+func pageElsewhere(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		problem.Write(w, r, errNothingHere)
+		return
+	}
+	problem.Write(w, r, errNeedsDatabase)
 }
 
 // undescribed begins the names of the routes that the documents leave out.

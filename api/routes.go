@@ -46,9 +46,12 @@ func (a *API) Handler() http.Handler {
 	return sse.ServeOutermost(withSecurityHeaders(request.Bound(known, a.admitRequest, a.bodies)))
 }
 
+// errNothingHere is the problem of a path that no route has.
+var errNothingHere = problem.New(http.StatusNotFound, "nothing is here: docs/protocol.md lists the paths")
+
 func (a *API) router() *mux.Router {
 	r := mux.NewRouter().SkipClean(true) // a key in a path may contain any characters, such as //
-	r.NotFoundHandler = problem.Handler(http.StatusNotFound, "nothing is here: docs/protocol.md lists the paths")
+	r.NotFoundHandler = problem.Handler(errNothingHere.Status, errNothingHere.Detail)
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
 	r.HandleFunc("/api/events", a.admitted(a.events)).Methods(http.MethodGet, http.MethodHead)
 	var routes []Route

@@ -89,6 +89,13 @@ type poolFull interface {
 	PoolFull() string
 }
 
+// storeError is an error of the store of the edges.
+type storeError interface {
+	error
+	IsOutage() bool // whether the same request may succeed later
+	Public() string // for clients: without hosts
+}
+
 // Of returns the problem that describes err. For an error that it does not know, which is a bug of the server,
 // it returns a 500 without the cause.
 func Of(err error) *Problem {
@@ -99,6 +106,7 @@ func Of(err error) *Problem {
 	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
 	var full poolFull
+	var store storeError
 	switch {
 	case errors.As(err, &problem):
 		return problem
@@ -114,6 +122,8 @@ func Of(err error) *Problem {
 			Detail: "no connection to the database is free, because other requests use them: try again in a moment"}
 	case errors.Is(err, context.Canceled):
 		return unavailable("the request was cancelled")
+	case errors.As(err, &store):
+		return ofStore(store)
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable("the database did not answer in time: try again in a moment")
 	case errors.As(err, &connect), errors.Is(err, puddle.ErrClosedPool):
@@ -125,6 +135,13 @@ func Of(err error) *Problem {
 	default:
 		return internal()
 	}
+}
+
+func ofStore(err storeError) *Problem {
+	if !err.IsOutage() {
+		return internal()
+	}
+	return unavailable(err.Public() + ": try again in a moment")
 }
 
 // isDisconnect reports whether an established connection to PostgreSQL was lost.

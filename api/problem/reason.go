@@ -9,15 +9,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Reason describes an error of the database to every client. The texts of pgx and PostgreSQL name hosts, users and
+// Reason describes an error of the database, or of the store of the edges, to every client. The texts of pgx and PostgreSQL name hosts, users and
 // databases: those are for the log.
 func Reason(err error) string {
 	var postgres *pgconn.PgError
 	var connect *pgconn.ConnectError
 	var dial *net.OpError
 	var host *net.DNSError
+	var store storeError
 	isUnreachable := errors.As(err, &connect) || errors.As(err, &dial)
 	switch {
+	case errors.As(err, &store):
+		return store.Public()
 	case errors.As(err, &postgres):
 		return "PostgreSQL answers with SQLSTATE " + postgres.Code
 	case errors.Is(err, syscall.ECONNREFUSED):

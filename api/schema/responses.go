@@ -72,6 +72,7 @@ func operationsSchema() object {
 			"name?": text("of the host"), "version?": text(""), "startedAt?": moment, "ready?": object{"type": "boolean"}, "staleSince?": moment,
 			"streams?": integer("open"), "events?": integer("read since the start"), "lagMs?": integer("from the write to the read of the newest event"),
 			"leader?": text("idle, leading or draining"), "terms?": integer("how often it led"), "resets?": counts("sent to clients, by reason"),
+			"role?": text("relay, or absent"), "edges?": integer("of a relay, whose streams, events and resets are their sums"),
 		})),
 		"leader": record("", object{"state": oneOf("idle", "leading"), "replica?": text("its id")}), "resets": counts("of all servers, by reason"),
 		"log": record("", object{

@@ -40,7 +40,7 @@ type cli struct {
 	Doctor  doctorCmd  `cmd:"" help:"Look for what keeps events from clients, in the database and in proxies. Exit code 1 after warnings, 2 after errors."`
 	Tail    tailCmd    `cmd:"" help:"Follow a stream in the terminal."`
 	Forward forwardCmd `cmd:"" help:"Send events to a service, at least once and in order per key."`
-	Relay   relayCmd   `cmd:"" hidden:"" help:"Copy the log into a stream of Redis or Valkey."`
+	Relay   relayCmd   `cmd:"" help:"Copy the log into a stream of Redis or Valkey, for edges."`
 	Config  configCmd  `cmd:"" help:"Check or print the settings of a server."`
 
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the server of this machine whether it is well. Exit code 1 if not."`

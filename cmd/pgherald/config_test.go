@@ -76,18 +76,23 @@ func TestConfigCheck(t *testing.T) {
 		code int
 		want string
 	}{
-		"valid":             {database, nil, 0, "the settings are valid"},
-		"flags only":        {"", []string{"--database-url=postgres://h/d"}, 0, "the settings are valid"},
-		"no database":       {"heartbeat: 3s", nil, 64, "--database-url"},
-		"unknown key":       {database + "heartbeet: 3s", nil, 64, `:2: unknown key "heartbeet", did you mean "heartbeat"?`},
-		"demo's key":        {database + "simulate: 3", nil, 64, `unknown key "simulate"`},
-		"wrong type":        {database + "feed-bytes: lots", nil, 64, `:2: feed-bytes: "lots" is not a size`},
-		"wrong value":       {database + "heartbeat: 0s", nil, 64, "--heartbeat must be more than 0"},
-		"without effect":    {database + "write-role: r", nil, 64, "--write-role has no effect"},
-		"a public address":  {database + "addr: 0.0.0.0:80", nil, 1, "read and write everything"},
-		"a secret too many": {database, []string{"--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a", "--jwt-secret=x", "--jwt-secret-file=" + secret}, 64, "--auth=jwt needs one of"},
-		"a bad certificate": {database, []string{"--tls-cert=" + secret, "--tls-key=" + secret}, 1, "read the certificate"},
-		"a bad spec":        {database, []string{"--spec=" + secret}, 1, "read the spec"},
+		"valid":                {database, nil, 0, "the settings are valid"},
+		"flags only":           {"", []string{"--database-url=postgres://h/d"}, 0, "the settings are valid"},
+		"no database":          {"heartbeat: 3s", nil, 64, "--database-url"},
+		"unknown key":          {database + "heartbeet: 3s", nil, 64, `:2: unknown key "heartbeet", did you mean "heartbeat"?`},
+		"demo's key":           {database + "simulate: 3", nil, 64, `unknown key "simulate"`},
+		"wrong type":           {database + "feed-bytes: lots", nil, 64, `:2: feed-bytes: "lots" is not a size`},
+		"wrong value":          {database + "heartbeat: 0s", nil, 64, "--heartbeat must be more than 0"},
+		"without effect":       {database + "write-role: r", nil, 64, "--write-role has no effect"},
+		"a public address":     {database + "addr: 0.0.0.0:80", nil, 1, "read and write everything"},
+		"a secret too many":    {database, []string{"--auth=jwt", "--jwt-issuer=i", "--jwt-audience=a", "--jwt-secret=x", "--jwt-secret-file=" + secret}, 64, "--auth=jwt needs one of"},
+		"a bad certificate":    {database, []string{"--tls-cert=" + secret, "--tls-key=" + secret}, 1, "read the certificate"},
+		"an edge":              {"source: redis://h/0?key=k\n", nil, 0, "the settings are valid"},
+		"a bad source":         {"source: redis://h/0?kay=k\n", nil, 64, `the parameter "kay" is not known`},
+		"two sources":          {database + "source: redis://h/0\n", nil, 64, "--database-url has no effect with --source: a server with a source has no database. Remove it (DATABASE_URL too), or remove --source"},
+		"a spec at an edge":    {"source: redis://h/0\ntables: orders\n", nil, 64, "--tables has no effect with --source: a server with a source has no database. Remove it, and give it to pgherald relay"},
+		"an edge that applies": {"source: redis://h/0\nretain-age: 1h\n", nil, 64, "give it to servers with a database"},
+		"a bad spec":           {database, []string{"--spec=" + secret}, 1, "read the spec"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -16,10 +16,11 @@ func TestConnectionErrorsNameTheSetting(t *testing.T) {
 		code int
 		want string
 	}{
-		"none":    {[]string{"list"}, int(exitUsage), "missing flags: --database-url=URL: set DATABASE_URL"},
-		"refused": {[]string{"migrate", "status", "--database-url=postgres://u@127.0.0.1:1/d"}, 1, "connection refused"},
-		"serve":   {[]string{"serve", "--wait=0", "--addr=127.0.0.1:0", "--database-url=postgres://u@127.0.0.1:1/d"}, 1, "connection refused"},
-		"invalid": {[]string{"list", "--database-url=postgres://u@127.0.0.1:x/d"}, 1, "invalid port"},
+		"none":          {[]string{"list"}, int(exitUsage), "missing flags: --database-url=URL: set DATABASE_URL"},
+		"serve without": {[]string{"serve"}, int(exitUsage), "--source=URL"},
+		"refused":       {[]string{"migrate", "status", "--database-url=postgres://u@127.0.0.1:1/d"}, 1, "connection refused"},
+		"serve":         {[]string{"serve", "--wait=0", "--addr=127.0.0.1:0", "--database-url=postgres://u@127.0.0.1:1/d"}, 1, "connection refused"},
+		"invalid":       {[]string{"list", "--database-url=postgres://u@127.0.0.1:x/d"}, 1, "invalid port"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer

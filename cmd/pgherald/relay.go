@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/cmd/internal/relay"
+	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
 // relayCmd copies the log into a stream store.
 type relayCmd struct {
 	databaseFlags `group:"database"`
+	specFlags     `group:"database"`
 	StreamURL     string        `name:"stream-url" required:"" secret:"url" env:"PGHERALD_STREAM_URL" placeholder:"URL" help:"The stream store: redis://host:6379/0?key=pgherald, rediss:// with TLS, redis+cluster://host1,host2 or redis+sentinel://host1,host2/0?master=name."`
 	Name          string        `env:"PGHERALD_RELAY_NAME" placeholder:"NAME" help:"Name of the stream, under which one process has the lease. Default: the key and the servers of the URL."`
 	Lease         time.Duration `default:"10s" env:"PGHERALD_RELAY_LEASE" placeholder:"TIME" help:"Time after which another process takes over from one that was killed (default ${default})."`
@@ -27,6 +29,9 @@ Any number of processes may run for a stream: one copies, the others stand by.`
 
 // Validate returns an error for invalid flags. kong calls it.
 func (c *relayCmd) Validate() error {
+	if err := c.watch().Validate(); err != nil {
+		return err
+	}
 	if c.Lease < time.Second {
 		return errors.New("--lease must be 1s at least")
 	}
@@ -44,8 +49,9 @@ func (c *relayCmd) Run(a *app) error {
 		return err
 	}
 	defer stop()
+	server.LogRedis(a.logger)
 	return relay.Run(a.ctx, relay.Config{
-		DatabaseURL: c.DatabaseURL, StreamURL: c.StreamURL, Name: c.Name, Lease: c.Lease, MaxBytes: int64(c.MaxBytes), EventBytes: int64(c.MaxEventBytes),
+		DatabaseURL: c.DatabaseURL, Watch: c.watch(), StreamURL: c.StreamURL, Name: c.Name, Lease: c.Lease, MaxBytes: int64(c.MaxBytes), EventBytes: int64(c.MaxEventBytes),
 		Logger: a.logger, Metrics: metrics,
 	})
 }

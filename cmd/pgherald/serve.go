@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,11 @@ type serveCmd struct{ serverFlags }
 
 // Run serves until a signal arrives.
 func (c *serveCmd) Run(a *app) error {
-	s, err := server.New(a.ctx, c.config(), server.Options{Logger: a.logger, Level: a.level, Examine: doctor.Examine})
+	config := c.config()
+	if config.Source != "" {
+		server.LogRedis(a.logger)
+	}
+	s, err := server.New(a.ctx, config, server.Options{Logger: a.logger, Level: a.level, Examine: doctor.Examine})
 	if err != nil {
 		return err
 	}
@@ -37,7 +42,8 @@ func (c *serveCmd) Run(a *app) error {
 }
 
 type serveDatabaseFlags struct {
-	databaseFlags
+	DatabaseURL string `secret:"url" env:"DATABASE_URL" placeholder:"URL" help:"The database, as postgres://user@host:5432/name. Required without --source. Other users can read a command line: with a password, use the variable or the file of --config."`
+	Source      string `secret:"url" env:"PGHERALD_SOURCE" placeholder:"URL" help:"In place of a database, the stream store of pgherald relay: redis://host:6379/0?key=pgherald, rediss:// with TLS, redis+cluster://host1,host2 or redis+sentinel://host1,host2/0?master=name. The server is an edge."`
 	specFlags
 	ListenDatabaseURL     string   `secret:"url" env:"PGHERALD_LISTEN_DATABASE_URL" placeholder:"URL" help:"The same database without a transaction-mode pooler in between, for LISTEN and for reads of the log. Default: --database-url."`
 	ActivitiesDatabaseURL string   `secret:"url" env:"PGHERALD_ACTIVITIES_DATABASE_URL" placeholder:"URL" help:"The same database as the role that the activities API uses, for policies of row-level security. Default: --database-url."`
@@ -155,12 +161,21 @@ func withDefaults() kong.Option {
 	})
 }
 
+// errNoDatabase is the error of a command line that does not say where the events come from.
+var errNoDatabase = errors.New("missing flags: --database-url=URL: set DATABASE_URL, the flag, or database-url in the file of --config; an edge has --source=URL instead")
+
 // Validate returns an error for invalid settings. kong calls it.
-func (c *serverFlags) Validate() error { return c.config().Validate() }
+func (c *serverFlags) Validate() error {
+	if c.Database.DatabaseURL == "" && c.Database.Source == "" {
+		return errNoDatabase
+	}
+	return c.config().Validate()
+}
 
 // config converts the flags to a server.Config.
 func (c *serverFlags) config() server.Config {
 	return server.Config{
+		Source: c.Database.Source,
 		Database: server.Database{
 			URL: c.Database.DatabaseURL, ListenURL: c.Database.ListenDatabaseURL, ActivitiesURL: c.Database.ActivitiesDatabaseURL,
 			Watch: c.Database.watch(), NoMigrate: c.Database.NoMigrate, NoApply: c.Database.NoApply,

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgherald/pgherald/db"
+	"github.com/pgherald/pgherald/stream/status"
 )
 
 // maxUsersPerWrite bounds one transaction.
@@ -48,11 +49,13 @@ with beat as (
 insert into pgherald.replicas (id, report)
 select $1, $2::json where not exists (select from beat)`
 
-// otherReplicaSQL returns whether another server has a recent heartbeat.
+// otherReplicaSQL returns whether another server has a recent heartbeat. A relay serves no clients.
 const otherReplicaSQL = `
 select exists (
     select from pgherald.replicas as r
-    where r.id <> $1 and r.stopped_at is null and r.last_seen >= clock_timestamp() - make_interval(secs => $2)
+    where
+        r.id <> $1 and r.stopped_at is null and r.last_seen >= clock_timestamp() - make_interval(secs => $2)
+        and coalesce(r.report ->> 'role', '') <> '` + status.RoleRelay + `'
 )`
 
 // joinSQL adds users, and an event for each who is online at no other server. The select from

@@ -49,7 +49,12 @@ type Report struct {
 	Leader     LeaderState       `json:"leader,omitempty"`    // of its notify leader
 	Terms      uint64            `json:"terms"`               // how often it began to lead
 	Resets     map[string]uint64 `json:"resets,omitempty"`    // sent to clients, by reason, without those that never were
+	Role       string            `json:"role,omitempty"`      // RoleRelay; empty for a server
+	Edges      int               `json:"edges,omitempty"`     // of a relay: its Streams, Events and Resets are their sums
 }
+
+// RoleRelay is the role of the process that copies the log for edges.
+const RoleRelay = "relay"
 
 // LeadingReplica says which server sends wake-ups for the writers.
 type LeadingReplica struct {

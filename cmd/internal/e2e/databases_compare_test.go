@@ -70,7 +70,7 @@ func (p *proof) takeSnapshots(first int) error {
 	_, err = conn.Exec(p.ctx, spelled)
 	const moments = 6
 	for n := 0; n < moments && err == nil; n++ {
-		if err := p.wrote.reach(p.ctx, first+*databasesWrites*(n+1)/(moments+1)); err != nil {
+		if err := p.wrote.reach(p.ctx, first+p.writes*(n+1)/(moments+1)); err != nil {
 			return err
 		}
 		if n%2 == 0 {

@@ -42,7 +42,7 @@ func (p *proof) follow() {
 		filtered = append(filtered, p.filters(rng, c)...)
 	}
 	rng.Shuffle(len(filtered), func(i, j int) { filtered[i], filtered[j] = filtered[j], filtered[i] })
-	if n := *databasesFilters; n > 0 && n < len(filtered) {
+	if n := p.filterCount; n > 0 && n < len(filtered) {
 		filtered = filtered[:n]
 	}
 	p.selections = append(p.selections, filtered...)
@@ -72,7 +72,7 @@ func (p *proof) startFollowers(rng *rand.Rand, client *http.Client) {
 		if rng.IntN(5) == 0 {
 			n = 1
 		}
-		f := &follower{nodes: p.nodes, http: client, selections: order[:n], loaded: &loaded, loading: loading, rng: p.rng(1000 + uint64(len(p.followers)))}
+		f := &follower{nodes: p.nodes, streams: p.streams, http: client, selections: order[:n], loaded: &loaded, loading: loading, rng: p.rng(1000 + uint64(len(p.followers)))}
 		f.name = fmt.Sprintf("client %d", len(p.followers))
 		f.single = n == 1 && rng.IntN(3) > 0
 		f.restless = rng.IntN(2) == 0

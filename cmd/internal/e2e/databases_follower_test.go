@@ -21,7 +21,8 @@ import (
 // transaction, and resumes.
 type follower struct {
 	name       string
-	nodes      []*node
+	nodes      []*node // for lists
+	streams    []*node
 	http       *http.Client
 	rng        *rand.Rand
 	selections []*selection
@@ -96,6 +97,9 @@ func (f *follower) run(ctx context.Context) error {
 	return fmt.Errorf("%s: %w", f.name, ctx.Err())
 }
 
+// stream returns one of the servers to follow.
+func (f *follower) stream() *node { return f.streams[f.rng.IntN(len(f.streams))] }
+
 // node returns one of the servers.
 func (f *follower) node() *node { return f.nodes[f.rng.IntN(len(f.nodes))] }
 
@@ -128,12 +132,12 @@ func (f *follower) address() string {
 		for name, values := range f.selections[0].params {
 			params[name] = values
 		}
-		return f.node().at("/api/events?" + params.Encode())
+		return f.stream().at("/api/events?" + params.Encode())
 	}
 	for i, s := range f.selections {
 		params.Set("q."+selectionID(i), s.query())
 	}
-	return f.node().at("/api/events?" + params.Encode())
+	return f.stream().at("/api/events?" + params.Encode())
 }
 
 const selectionPrefix = "s-"

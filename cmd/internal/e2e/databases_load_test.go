@@ -23,9 +23,7 @@ func knownDatabases(t *testing.T, seed uint64) []testDatabase {
 	t.Helper()
 	list := []testDatabase{
 		{"pgbench", loadPgbench},
-		{"generated", func(t *testing.T, _ context.Context, url string) {
-			pgtest.Exec(t, pgtest.Connect(t, url), writeSchema(rand.New(rand.NewPCG(seed, 1)), *databasesTables))
-		}},
+		{"generated", generated(seed, *databasesTables)},
 	}
 	if *databasesDir == "" {
 		return append(list, testDatabase{"files", func(t *testing.T, _ context.Context, _ string) {
@@ -41,6 +39,14 @@ func knownDatabases(t *testing.T, seed uint64) []testDatabase {
 		list = append(list, testDatabase{name, func(t *testing.T, _ context.Context, url string) { loadFile(t, url, file) }})
 	}
 	return list
+}
+
+// generated makes tables of many kinds.
+func generated(seed uint64, tables int) func(t *testing.T, _ context.Context, url string) {
+	return func(t *testing.T, _ context.Context, url string) {
+		t.Helper()
+		pgtest.Exec(t, pgtest.Connect(t, url), writeSchema(rand.New(rand.NewPCG(seed, 1)), tables))
+	}
 }
 
 // loadFile runs a file with psql.

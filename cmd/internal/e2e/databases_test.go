@@ -58,6 +58,10 @@ type proof struct {
 	conn  *pgx.Conn
 	nodes []*node
 
+	streams     []*node // where clients follow: the nodes, or others
+	writes      int     // see databasesWrites
+	filterCount int     // see databasesFilters
+
 	tables  []*dml.Table
 	serial  atomic.Int64
 	wrote   *counter // statements
@@ -71,11 +75,17 @@ type proof struct {
 	failures    failures
 }
 
-// newProof loads a database, gives it some more rows, and starts two servers that watch all of it, one of them with a small feed.
+// newProof returns a proof of the size that the flags say.
 func newProof(t *testing.T, d testDatabase, seed uint64) *proof {
 	t.Helper()
+	return newProofOf(t, d, seed, *databasesWrites)
+}
+
+// newProofOf loads a database, gives it some more rows, and starts two servers that watch all of it, one of them with a small feed.
+func newProofOf(t *testing.T, d testDatabase, seed uint64, writes int) *proof {
+	t.Helper()
 	ctx := testContext(t)
-	p := &proof{t: t, ctx: ctx, seed: seed, url: pgtest.EmptyDatabase(t), wrote: newCounter()}
+	p := &proof{t: t, ctx: ctx, seed: seed, url: pgtest.EmptyDatabase(t), wrote: newCounter(), writes: writes, filterCount: *databasesFilters}
 	began := time.Now()
 	d.load(t, ctx, p.url)
 	p.conn = pgtest.Connect(t, p.url)
@@ -84,7 +94,7 @@ func newProof(t *testing.T, d testDatabase, seed uint64) *proof {
 		t.Fatal(err)
 	}
 	pgtest.Exec(t, p.conn, `create table public.proof_end (id int primary key)`) // writers do not know it
-	p.runWriters(1, *databasesWrites/4)
+	p.runWriters(1, writes/4)
 	loaded := time.Since(began)
 	watchAll := func(c *server.Config) {
 		c.Database.Tables = []string{"*"}
@@ -96,6 +106,7 @@ func newProof(t *testing.T, d testDatabase, seed uint64) *proof {
 		startNodes(ctx, t, n)
 		p.nodes = append(p.nodes, n)
 	}
+	p.streams = p.nodes
 	t.Logf("%d tables; loaded in %v, server ready after %v", len(p.tables), loaded.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	return p
 }
@@ -146,7 +157,7 @@ func (p *proof) write() {
 	var taking sync.WaitGroup
 	first := p.wrote.value()
 	taking.Go(func() { p.failures.add(p.takeSnapshots(first)) })
-	p.runWriters(databaseWriters, *databasesWrites)
+	p.runWriters(databaseWriters, p.writes)
 	taking.Wait()
 	p.logWrites(time.Since(began))
 }

@@ -127,6 +127,7 @@ func TestPrivileges(t *testing.T) {
 	defer n.end(t)
 	useServer(ctx, t, n, p)
 	useForward(ctx, t, p)
+	useRelay(ctx, t, p, spec)
 	p.run()
 	pgtest.Exec(t, p.connect("app_writer"), `select pgherald.publish('note', '1'), pgherald.cursor(), pgherald.xid()`)
 	prune(ctx, t, p.as("pgherald_server"))

@@ -11,10 +11,12 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db"
 	"github.com/pgherald/pgherald/db/eventlog"
 	"github.com/pgherald/pgherald/db/notify"
@@ -25,7 +27,7 @@ import (
 )
 
 const (
-	logConns      = 2
+	logConns      = 4 // for the log, the description, the presence and the revocations
 	statementTime = 5 * time.Second
 	endTimeout    = 2 * time.Second // to end the lease
 	minPause      = 200 * time.Millisecond
@@ -35,9 +37,10 @@ const (
 // errLapsed says that the lease could not be extended in time: another process may have it.
 var errLapsed = errors.New("extend the lease: the database did not answer in time")
 
-// Config says what to copy where. All fields but Name are required.
+// Config says what to copy where. All fields but Name and Watch are required.
 type Config struct {
 	DatabaseURL string // it must not lead through a pooler in transaction mode
+	Watch       server.Watch
 	StreamURL   string // of the store, see streamstore.Open
 	Name        string // of the lease; without one that of the stream and its server
 	Lease       time.Duration
@@ -57,6 +60,9 @@ type runner struct {
 	pool     *db.Pool
 	log      *eventlog.Log
 	listener *notify.Listener
+	began    time.Time
+	applied  chan struct{}            // has a value if triggers or specs may have changed
+	reports  atomic.Pointer[[][]byte] // of the edges
 }
 
 // Run copies until ctx ends, or stands by. It waits for the database and for the store.
@@ -70,7 +76,9 @@ func Run(ctx context.Context, config Config) error {
 		config.Name = leaseName(store.Place())
 	}
 	host, _ := os.Hostname() // empty without one
-	r := &runner{config: &config, store: store, name: host + " " + strconv.Itoa(os.Getpid()) + " " + rand.Text()[:8]}
+	r := &runner{
+		config: &config, store: store, name: host + " " + strconv.Itoa(os.Getpid()) + " " + rand.Text()[:8], began: time.Now(), applied: make(chan struct{}, 1),
+	}
 	retry := backoff.New(backoff.Options{
 		Min: minPause, Max: maxPause, Failing: "relay interrupted, trying again", Recovered: "relay runs again", Level: slog.LevelWarn, Logger: config.Logger,
 	})
@@ -129,7 +137,7 @@ func (r *runner) open(ctx context.Context) (err error) {
 	if r.probe, err = db.OpenSessionPool(ctx, url, "pgherald probe", 1); err != nil {
 		return err
 	}
-	r.listener, err = notify.OpenListener(ctx, url, r.probe, notify.ListenerOptions{Logger: r.config.Logger})
+	r.listener, err = notify.OpenListener(ctx, url, r.probe, notify.ListenerOptions{OnControl: r.controlNotified, Logger: r.config.Logger})
 	return err
 }
 
@@ -173,15 +181,18 @@ func (r *runner) turn(ctx context.Context, retry *backoff.Retry) error {
 // copy copies until ctx ends or the lease is lost.
 func (r *runner) copy(ctx context.Context, lease *relays.Lease, until time.Time, retry *backoff.Retry) error {
 	copying, stop := context.WithCancelCause(ctx)
-	var extending sync.WaitGroup
-	extending.Go(func() { stop(r.extend(copying, lease, until, retry)) })
-	defer extending.Wait()
+	var beside sync.WaitGroup
+	beside.Go(func() { stop(r.extend(copying, lease, until, retry)) })
+	writer := relay.Writer{Term: lease.Term(), Owner: r.name}
+	beside.Go(func() { r.describe(copying, writer) })
+	beside.Go(func() { r.shareState(copying) })
+	defer beside.Wait()
 	defer stop(nil)
 	progress := r.config.Metrics.start()
 	defer r.config.Metrics.stop()
 	defer r.noteProgress(retry)
 	err := relay.Run(copying, relay.Options{
-		Log: r.log, Store: r.store, Writer: relay.Writer{Term: lease.Term(), Owner: r.name}, Wake: r.listener.Wake(),
+		Log: r.log, Store: r.store, Writer: writer, Wake: r.listener.Wake(),
 		MaxBytes: r.config.MaxBytes, Progress: progress, Logger: r.config.Logger,
 	})
 	if cause := context.Cause(copying); cause != nil && ctx.Err() == nil {

@@ -214,7 +214,7 @@ func (c Config) Validate() error {
 	if c.Database.Wait < 0 {
 		return errors.New("--wait must be 0 or more")
 	}
-	return errors.Join(c.Tuning.validateMemory(), c.Database.validate(), c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
+	return errors.Join(c.Tuning.validateMemory(), c.validateSource(), c.Limits.validate(), c.Listen.validate(), c.Tokens.validate())
 }
 
 // CheckFiles checks the address and the files that a valid configuration names. It returns an error if a
@@ -226,7 +226,8 @@ func (c Config) CheckFiles(ctx context.Context, logger *slog.Logger) error {
 		err = c.Tokens.validateAddress(addr)
 	}
 	errs = append(errs, err)
-	if _, _, err := c.Database.Load(); err != nil {
+	if c.Source == "" {
+		_, _, err := c.Database.Load()
 		errs = append(errs, err)
 	}
 	if c.Tokens.JWKS == "" {

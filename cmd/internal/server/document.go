@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -34,38 +35,85 @@ var (
 	errUnreadable = errors.New("read what the spec gives: the store holds something else: check the key, and that no other program writes to it")
 )
 
-// Description writes the document for servers without a database.
+// Description writes the document for servers without a database. One goroutine uses it.
 type Description struct {
-	// Load returns the spec. Required.
-	Load func() (triggers.Spec, error)
+	// Watch says which tables are watched.
+	Watch Watch
 	// Recent returns the types of recent events. Required.
 	Recent func(context.Context) ([]string, error)
-	// Logger receives why a collection is not shown. Required.
+	// Logger receives why a collection is not shown, and which spec is adopted. Required.
 	Logger *slog.Logger
 
-	looker looker
+	looker   looker
+	spec     *triggers.Spec // which is followed; nil before the first look
+	document document
+	state    string    // of the triggers, when the document was made
+	madeAt   time.Time // of the document
+	recentAt time.Time // of its recent types
 }
 
-// Describe returns the document of what the spec gives now. The same state gives the same text.
+const (
+	// describeInterval is the time after which the document is made anew without a change that is known.
+	describeInterval = time.Minute
+	// recentInterval is the time between two reads of the types of recent events.
+	recentInterval = 10 * time.Second
+)
+
+// Describe returns the document of what the spec gives now. The same state gives the same text. Without a change it costs a look at the catalog.
 func (d *Description) Describe(ctx context.Context, conn *pgx.Conn) ([]byte, error) {
-	spec, err := d.Load()
+	if err := d.adopt(ctx, conn); err != nil {
+		return nil, err
+	}
+	state, err := triggers.State(ctx, conn, *d.spec) // before the look: what changes meanwhile is a change for the next time
 	if err != nil {
 		return nil, err
 	}
-	d.looker.logger = d.Logger
-	now, err := d.looker.look(ctx, conn, spec)
-	if err != nil {
-		return nil, err
+	if now := time.Now(); d.madeAt.IsZero() || state != d.state || now.Sub(d.madeAt) >= describeInterval {
+		d.looker.logger = d.Logger
+		found, err := d.looker.look(ctx, conn, *d.spec)
+		if err != nil {
+			return nil, err
+		}
+		d.document = document{
+			Format: documentFormat, Types: found.types, Recent: d.document.Recent, Events: found.events, Collections: found.all,
+			Withheld: found.withheld, IsCurrent: found.isCurrent,
+		}
+		d.state, d.madeAt = state, now
 	}
-	recent, err := d.Recent(ctx)
-	if err != nil {
-		return nil, err
+	if now := time.Now(); now.Sub(d.recentAt) >= recentInterval {
+		recent, err := d.Recent(ctx)
+		if err != nil {
+			return nil, err
+		}
+		slices.Sort(recent)
+		d.document.Recent, d.recentAt = slices.Compact(recent), now
 	}
-	slices.Sort(recent)
-	return json.Marshal(document{
-		Format: documentFormat, Types: now.types, Recent: slices.Compact(recent), Events: now.events, Collections: now.all,
-		Withheld: now.withheld, IsCurrent: now.isCurrent,
-	})
+	return json.Marshal(d.document)
+}
+
+// adopt reads the spec and, later, replaces it by what its file has now, once that has been applied, as servers do.
+func (d *Description) adopt(ctx context.Context, conn *pgx.Conn) error {
+	spec, _, err := d.Watch.Load()
+	switch {
+	case d.spec == nil && err != nil:
+		return err
+	case d.spec == nil:
+		d.spec = &spec
+		return nil
+	case err != nil:
+		d.Logger.Debug("spec not read again", "error", err)
+		return nil
+	case spec.IsSame(*d.spec):
+		return nil
+	}
+	isCurrent, err := triggers.IsCurrent(ctx, conn, spec)
+	if err != nil || !isCurrent {
+		d.Logger.Debug("spec of the file not adopted: it is not the one that was applied", "error", err)
+		return nil
+	}
+	d.Logger.Info("spec adopted from its file, after its apply", "spec", spec.Name)
+	d.spec, d.madeAt = &spec, time.Time{}
+	return nil
 }
 
 // parseDocument returns what a document says. Any text is possible: other programs may write to the store.

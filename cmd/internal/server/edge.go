@@ -20,6 +20,8 @@ import (
 type edge struct {
 	*base
 	store *Store
+	began time.Time
+	lag   atomic.Int64 // see status.Report.LagMS
 
 	recent atomic.Pointer[[]string] // types of recent events, from the document
 
@@ -30,15 +32,16 @@ type edge struct {
 }
 
 // openEdge connects to the store and fills the feed. The caller must close the edge.
-func (s *Server) openEdge(ctx context.Context) (*edge, error) {
+func (s *Server) openEdge(ctx context.Context) (_ *edge, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	store, err := s.openStore(ctx, s.config.Source, s.logger)
-	if err != nil {
+	e := newEdge(s.newBase())
+	if e.store, err = s.openStore(StoreOptions{
+		URL: s.config.Source, EventBytes: s.config.Limits.EventBytes, Report: e.heartbeatReport, Logger: s.logger,
+	}); err != nil {
 		return nil, err
 	}
-	e := newEdge(s.newBase(), store)
-	e.source = typedSource{store.Log, &e.seenTypes}
+	e.source = typedSource{e.store.Log, &e.seenTypes}
 	for _, open := range []func(context.Context) error{e.openDocument, e.openFeed, e.openAPI} {
 		if err := open(ctx); err != nil {
 			e.close()
@@ -48,8 +51,8 @@ func (s *Server) openEdge(ctx context.Context) (*edge, error) {
 	return e, nil
 }
 
-func newEdge(b *base, store *Store) *edge {
-	e := &edge{base: b, store: store, reading: make(chan struct{}, 1)}
+func newEdge(b *base) *edge {
+	e := &edge{base: b, began: time.Now(), reading: make(chan struct{}, 1)}
 	e.recent.Store(new([]string))
 	return e
 }
@@ -68,7 +71,18 @@ func (e *edge) openDocument(ctx context.Context) error {
 	return e.show(now)
 }
 
-func (e *edge) openFeed(ctx context.Context) error { return e.fillFeed(ctx, e.metrics.EventRead) }
+func (e *edge) openFeed(ctx context.Context) error { return e.fillFeed(ctx, e.eventRead) }
+
+// eventRead observes an event that the feed has read.
+func (e *edge) eventRead(event *stream.Event) {
+	e.metrics.EventRead(event)
+	if event.At.After(e.began) { // at the start, the server reads older ones
+		e.lag.Store(max(0, time.Since(event.At).Milliseconds()))
+	}
+	if event.Type == stream.TypeCollectionReset {
+		e.metrics.CollectionReset(stream.ParseCollectionReset(event.Data).Reason)
+	}
+}
 
 // openAPI makes the API.
 func (e *edge) openAPI(ctx context.Context) (err error) {
@@ -87,13 +101,19 @@ func (e *edge) openAPI(ctx context.Context) (err error) {
 			Tickets: e.store.Tickets, Renewals: e.store.Renewals, Revocations: e.store.Revocations,
 		})
 	}
-	config := e.apiConfig(e.store.Presence.HasOther)
+	config := e.apiConfig(e.hasAlternative)
 	config.Settle = e.settle
 	if e.api, err = api.New(config, options...); err != nil {
 		return err
 	}
 	return e.api.ReadRevocations(ctx)
 }
+
+// hasAlternative reports whether another edge may have the events that this one cannot read: not if the relay has stopped.
+func (e *edge) hasAlternative() bool { return e.source.Live() != nil && e.store.Presence.HasOther() }
+
+// heartbeatReport returns what this server says about itself, as JSON.
+func (e *edge) heartbeatReport() []byte { return reportText(e.api.Report(), e.began, e.lag.Load()) }
 
 // start runs the parts until ctx ends or stop is called. stop waits for them.
 func (e *edge) start(ctx context.Context) (stop func()) {
@@ -111,9 +131,14 @@ func (e *edge) start(ctx context.Context) (stop func()) {
 	running.Go(func() { e.api.Run(ctx) })
 	return func() {
 		cancel()
+		late := time.AfterFunc(endTimeout, e.source.Close) // interrupts what waits for a store that does not answer
+		defer late.Stop()
 		running.Wait()
 	}
 }
+
+// endTimeout is how long the parts may take to end: the presence writes that this server is gone.
+const endTimeout = 1500 * time.Millisecond
 
 func (e *edge) close() { closeInTime(e.closeBase) }
 

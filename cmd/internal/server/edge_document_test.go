@@ -84,7 +84,7 @@ func TestEdgeKeepsWhatItHas(t *testing.T) {
 func openEdgeAlone(t *testing.T, m *memoryStore) *edge {
 	t.Helper()
 	config := DefaultConfig()
-	config.Source, config.Listen.Addr = "memory", "127.0.0.1:0"
+	config.Source, config.Listen.Addr = "redis://memory", "127.0.0.1:0"
 	s, err := New(t.Context(), config, Options{Logger: slog.New(slog.DiscardHandler), Level: new(slog.LevelVar), OpenStore: m.open})
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +106,8 @@ func TestEdgeOnAStoreThatHangs(t *testing.T) {
 			<-ctx.Done()
 			return nil, 0, ctx.Err()
 		}
-		e := newEdge(&base{logger: slog.New(slog.NewTextHandler(&log, nil))}, &Store{Document: hang})
+		e := newEdge(&base{logger: slog.New(slog.NewTextHandler(&log, nil))})
+		e.store = &Store{Document: hang}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); e.follow(ctx) }()

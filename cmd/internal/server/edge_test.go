@@ -76,7 +76,7 @@ func (m *memoryStore) write(eventType, key string) {
 	}
 }
 
-func (m *memoryStore) open(context.Context, string, *slog.Logger) (*Store, error) {
+func (m *memoryStore) open(StoreOptions) (*Store, error) {
 	return &Store{
 		Log: m, Document: m.document, Presence: noPresence{}, Revocations: noRevocations{},
 		Listen: func(ctx context.Context, _ func(string)) { <-ctx.Done() },
@@ -104,7 +104,7 @@ func (noRevocations) Prune(context.Context) error { return nil }
 func startEdge(t *testing.T, m *memoryStore, change func(*Config)) *Server {
 	t.Helper()
 	config := DefaultConfig()
-	config.Source, config.Listen.Addr, config.Tuning.Drain = "memory", "127.0.0.1:0", 100*time.Millisecond
+	config.Source, config.Listen.Addr, config.Tuning.Drain = "redis://memory", "127.0.0.1:0", 100*time.Millisecond
 	if change != nil {
 		change(&config)
 	}
@@ -228,7 +228,7 @@ func TestEdgeSaysWhatNeedsADatabase(t *testing.T) {
 	for path, want := range map[string]int{
 		"/api/log": 501, "/api/log/counts": 501, "/api/presence": 501, "/api/operations": 501, "/api/collections/orders": 501, "/api/collections/orders/a%2Fb": 501,
 		"/api/collections": 200, "/api/stats": 200, "/healthz": 200, "/readyz": 200, "/readyz/events": 200, "/api/schema/openapi.json": 200,
-		"/api/nothing": 404, "/": 404,
+		"/api/nothing": 404, "/": 501, "/console": 501,
 	} {
 		r := s.get(t, path, "")
 		body, err := io.ReadAll(r.Body)

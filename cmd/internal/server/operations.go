@@ -155,18 +155,46 @@ func (o *operations) completeSelf(found *status.Operations) {
 
 // report returns what this server says about itself.
 func (p *pipeline) report() status.Report {
-	r := p.api.Report()
-	r.Name, r.Version, r.StartedAt, r.LagMS = hostName(), Version(), p.began.UTC(), p.lag.Load()
-	return r
+	return completeReport(p.api.Report(), p.began, p.lag.Load())
 }
 
 // heartbeatReport returns the report as JSON.
-func (p *pipeline) heartbeatReport() []byte {
-	report, err := json.Marshal(p.report())
+func (p *pipeline) heartbeatReport() []byte { return reportText(p.api.Report(), p.began, p.lag.Load()) }
+
+// reportText completes a report and returns it as JSON.
+func reportText(r status.Report, began time.Time, lagMS int64) []byte {
+	text, err := json.Marshal(completeReport(r, began, lagMS))
 	if err != nil { // a time beyond the year 9999
 		return nil
 	}
-	return report
+	return text
+}
+
+// RelayReport returns what a relay says about itself, as JSON: what its edges report, in sum. Reports that other programs have written do not
+// count.
+func RelayReport(edges [][]byte, isReady bool, began time.Time) []byte {
+	sum := status.Report{Role: status.RoleRelay, Edges: len(edges), Ready: isReady, Resets: make(map[string]uint64)}
+	for _, text := range edges {
+		var r status.Report
+		if json.Unmarshal(text, &r) != nil {
+			continue
+		}
+		sum.Streams += max(0, r.Streams)
+		sum.Events += r.Events
+		sum.LagMS = max(sum.LagMS, r.LagMS)
+		for _, reason := range stream.ResetReasons() {
+			if n := r.Resets[string(reason)]; n > 0 {
+				sum.Resets[string(reason)] += n
+			}
+		}
+	}
+	return reportText(sum, began, sum.LagMS)
+}
+
+// completeReport adds what the API does not know about its server.
+func completeReport(r status.Report, began time.Time, lagMS int64) status.Report {
+	r.Name, r.Version, r.StartedAt, r.LagMS = hostName(), Version(), began.UTC(), lagMS
+	return r
 }
 
 // maxHostName bounds the name of the host in a report, in bytes.

@@ -13,8 +13,8 @@ import (
 	"github.com/pgherald/pgherald/db"
 )
 
-// isOutage reports whether the database may accept at another time what it has refused with err: it cannot be reached,
-// starts, stops, is a standby, or has no connection or lock left.
+// isOutage reports whether the database, or the store of the edges, may accept at another time what it has refused with err: it cannot be
+// reached, starts, stops, is a standby, or has no connection or lock left.
 //
 // What only a person can change is no outage. A wrong password is such a thing although secrets rotate: a process reads
 // its secret once, so that only a new process has the new one, and its supervisor starts that.
@@ -23,7 +23,7 @@ func isOutage(err error) bool {
 		return false
 	}
 	for _, passing := range []error{
-		db.ErrStandby, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed,
+		db.ErrStandby, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed, errNotAwaited,
 		errNoDocument, errUnreadable,
 	} {
 		if errors.Is(err, passing) {
@@ -34,6 +34,8 @@ func isOutage(err error) bool {
 		switch e := err.(type) { //nolint:errorlint // anyOf looks at every error of the tree, not only at the first one
 		case *pgconn.PgError:
 			return isOutageCode(e)
+		case interface{ IsOutage() bool }: // of the store of the edges
+			return e.IsOutage()
 		case *net.OpError:
 			return e.Op != "remote error" // an alert of TLS: a certificate is missing or wrong
 		case net.Error: // names and addresses, timeouts

@@ -36,12 +36,9 @@ type Options struct {
 	Listener net.Listener
 	// Examine looks for what keeps events from clients, as pgherald doctor does; nil leaves it out.
 	Examine Examine
-	// OpenStore opens the store of a server without a database. Required if Config.Source is set.
+	// OpenStore opens the store of a server without a database; OpenRedis if nil.
 	OpenStore OpenStore
 }
-
-// OpenStore opens the store that a URL names.
-type OpenStore func(ctx context.Context, url string, logger *slog.Logger) (*Store, error)
 
 // Server is a server of pgherald. It runs once.
 type Server struct {
@@ -66,6 +63,9 @@ func New(ctx context.Context, config Config, options Options) (_ *Server, err er
 	s := &Server{
 		config: config, logger: options.Logger, level: options.Level, listener: options.Listener, examine: options.Examine, openStore: options.OpenStore,
 		metrics: metrics.New(Version()), ready: make(chan struct{}),
+	}
+	if s.openStore == nil {
+		s.openStore = OpenRedis
 	}
 	defer func() {
 		if err != nil && s.listener != nil {

@@ -2,11 +2,24 @@ package server
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/pgherald/pgherald/api"
 	"github.com/pgherald/pgherald/api/auth"
 	"github.com/pgherald/pgherald/api/session"
 )
+
+// OpenStore opens the store of a server without a database. It does not connect yet.
+type OpenStore func(StoreOptions) (*Store, error)
+
+// StoreOptions say which store to open. All are required.
+type StoreOptions struct {
+	URL        string
+	EventBytes int64 // of the largest event
+	// Report returns what the server says about itself to others, as JSON. It is called once Presence runs.
+	Report func() []byte
+	Logger *slog.Logger
+}
 
 // Store stands in for the database of a server without one, an edge: it has a copy of the log, and a place for what servers share about
 // their clients. All fields are required.
