@@ -88,6 +88,16 @@ func TestBench(t *testing.T) {
 			values: []string{"written_per_s", "p50_ms", "p99_ms", "heap_mb", "index_mb", "complete_percent"},
 		},
 		{
+			args:   "edges --servers=1,2 --rate=20 --duration=300ms --fill=1000 --rounds=1",
+			want:   []string{"copy 1000 events: relay", "1 servers: replica", "1 servers: edge", "2 servers: edge"},
+			values: nil, // each scenario has others
+		},
+		{
+			args:   "latency --connections=5 --duration=300ms --rates=50 --rounds=1 --subjects=pgherald,edge",
+			want:   []string{"50 writes/s: pgherald", "50 writes/s: edge"},
+			values: []string{"written_per_s", "p50_ms", "complete_percent"},
+		},
+		{
 			args:   "peers --few=5 --many=10 --idle=20 --settle=100ms --duration=1s --missed=20 --rounds=1",
 			want:   []string{"20 events/s to 5 clients: pgherald", "20 events/s to 10 clients: pgherald", "20 idle clients: pgherald", "away for 20 events: pgherald", "connections end: pgherald"},
 			values: nil, // each scenario has others

@@ -26,6 +26,7 @@ It starts the server program itself, so both binaries must be built:
 // cli is the command line: flags before environment variables before defaults.
 type cli struct {
 	Bulk    bench.Bulk    `cmd:"" help:"Measure one statement that changes many rows, until every client has received all of them."`
+	Edges   bench.Edges   `cmd:"" help:"Measure what servers cost PostgreSQL with a database each, and as edges, and how fast a relay copies the log."`
 	Fanout  bench.Fanout  `cmd:"" help:"Measure the CPU time and the delay of a delivery, at several rates."`
 	Latency bench.Latency `cmd:"" help:"Measure the time from a write to the clients, at several rates."`
 	Lists   bench.Lists   `cmd:"" help:"Measure pages of a collection beside the same rows of a SELECT."`

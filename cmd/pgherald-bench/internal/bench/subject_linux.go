@@ -74,6 +74,8 @@ func (fx *fixture) start(name string) (*subject, error) {
 		return fx.startListenLoop(naiveChannel)
 	case nchan:
 		return fx.startNchan()
+	case edge:
+		return fx.startEdgeAlone()
 	case compressed:
 		s, err := fx.startServer("--compress")
 		if err == nil {
