@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/pgherald/pgherald/api/problem"
 	"github.com/pgherald/pgherald/api/request"
+	"github.com/pgherald/pgherald/stream"
 )
 
 // EventTypes refuses streams that select a type of which there are no events, which is mostly a misspelling. Without it,
@@ -49,21 +51,34 @@ type typeCheck struct {
 // unknownParam lets a stream wait for the first event of a type.
 const unknownParam = "unknown"
 
-// check returns a problem if the query selects a type that is not known. It accepts every type from a client that
-// reconnects, which would not return after an error, and while the log cannot be read.
-func (c *typeCheck) check(ctx context.Context, header http.Header, query url.Values) error {
+// check returns a problem if the filter of the query selects a type that is not known. It accepts every type from a client
+// that reconnects, which would not return after an error, and while the log cannot be read.
+func (c *typeCheck) check(ctx context.Context, header http.Header, query url.Values, filter *stream.Filter) error {
 	unknown := query[unknownParam]
 	switch {
 	case unknown != nil && !slices.Equal(unknown, []string{"allow"}):
 		return problem.InvalidParameter(unknownParam, "must be allow")
-	case c == nil, unknown != nil, query["types"] == nil, hasLastID(header, query):
+	case c == nil, unknown != nil, hasLastID(header, query):
+		return nil
+	}
+	selected := filter.Types()
+	if len(selected) == 0 {
 		return nil
 	}
 	known := c.Known()
 	if known == nil {
 		return nil
 	}
-	for _, t := range strings.Split(strings.Join(query["types"], ","), ",") {
+	for _, param := range slices.Sorted(maps.Keys(selected)) { // makes stable which error comes first
+		if err := c.checkTypes(ctx, param, selected[param], known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *typeCheck) checkTypes(ctx context.Context, param string, types, known []string) error {
+	for _, t := range types {
 		if slices.Contains(known, t) {
 			continue
 		}
@@ -72,7 +87,7 @@ func (c *typeCheck) check(ctx context.Context, header http.Header, query url.Val
 			return nil
 		}
 		if !slices.Contains(recent, t) {
-			return request.Unknown(problem.InvalidParameter("types", unknownType(t, slices.Concat(known, recent))))
+			return request.Unknown(problem.InvalidParameter(param, unknownType(t, slices.Concat(known, recent))))
 		}
 	}
 	return nil

@@ -192,7 +192,7 @@ func (a *API) filterOf(ctx context.Context, header http.Header, query url.Values
 	return request.Again(ctx, a.config.Settle, func() (stream.Filter, error) {
 		filter, err := filterOf(query, a.config.Collections)
 		if err == nil {
-			err = a.features.types.check(ctx, header, query)
+			err = a.features.types.check(ctx, header, query, &filter)
 		}
 		return filter, err
 	})

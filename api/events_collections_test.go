@@ -83,6 +83,8 @@ func TestBytesOfCollections(t *testing.T) {
 		"":         "?collection=orders&where.status=eq.open",
 		"_several": "?q.open=collection:orders;where.status=in.(open)&q.paid=collection:orders;where.status=paid&q.all=collection:customers",
 		"_key":     "?collection=orders&key=2",
+		"_events":  "?q.open=collection:orders;where.status=open&q.one=collection:orders;key=1&q.new=events;types=order_created,customer_created&q.two=events;key=2;where.status=open",
+		"_only":    "?q.new=events;types=order_created,customer_created&q.all=events",
 	}
 	const last = `"audience_too_large"`
 	for name, query := range queries {
@@ -120,7 +122,8 @@ func TestBytesOfConflatedCollections(t *testing.T) {
 	s.commitShop()
 	all.readUntil(`"audience_too_large"`)
 	const several = "q.open=collection:orders;where.status=open&q.paid=collection:orders;where.status=paid"
-	for name, query := range map[string]string{"conflated": "?conflate=1&collection=orders&where.status=open", "batch": "?batch=10ms&" + several, "both": "?batch=10ms&conflate=1&" + several} {
+	for name, query := range map[string]string{"conflated": "?conflate=1&collection=orders&where.status=open", "batch": "?batch=10ms&" + several, "both": "?batch=10ms&conflate=1&" + several,
+		"and_events": "?conflate=1&q.paid=collection:orders;where.status=paid&q.all=events&q.two=events;key=2"} {
 		l := s.openSynced(query+"&since="+from, "Test-User", "ann")
 		l.readUntil(`"audience_too_large"`)
 		l.matchesGolden("collection_" + name)
@@ -157,7 +160,21 @@ func TestInvalidSelections(t *testing.T) {
 		"q." + strings.Repeat("a", 33) + "=collection:orders":            "has a bad name",
 		"q.a=collection:orders&where.status=open":                        "where.status belongs into a selection",
 		"q.a=collection:orders&any=(status.eq.open)":                     "any belongs into a selection",
-		"q.a=collection:orders&types=a":                                  "types cannot be combined",
+		"q.a=collection:orders&types=a":                                  "types cannot be combined with selections: give it in one of them",
+		"q.a=events:":                                                    "q.a must begin with the collection",
+		"q.a=events;types=":                                              "q.a has types, which has an empty type",
+		"q.a=events;key=":                                                "q.a has key, which is empty",
+		"q.a=events;any=(status.eq.open)":                                `q.a has "any": after events, separated by semicolons, come types=TYPE,TYPE, key=KEY and where.FIELD=VALUE`,
+		"q.a=events;where.status=in.(a,b)":                               "q.a has where.status, which has an operator",
+		"q.a=events;where.s=%25zz":                                       "q.a has a bad percent encoding",
+		"q.a=events;where.s=" + strings.Repeat("x", 1001):                "has a value of 1001 bytes",
+		"q.a=events;types=" + strings.Repeat("a,", 64) + "b":             "has 65 values",
+		"q.a=collection:orders;types=a":                                  `q.a has "types": after the collection, separated by semicolons, come where.FIELD=VALUE, any=(…) and key=KEY`,
+		"q.a=collection:orders;key=":                                     "q.a has key, which is empty",
+		"q.a=events&collection=orders":                                   "q.a cannot be combined with collection=",
+		manySelections(16) + "&q.events=events":                          "a stream has at most 16 selections",
+		"q.a=events&q.b=events;where.status=" + largeValues():            "at most 16384 bytes",
+		"q.a=events;where.status=%253B;key=7;types=a,b&key=7":            "",
 		where + "=in.(a,b)":                                              "has an operator, which only the filter fields of a collection have: add collection=NAME",
 		where + "=not.eq.a":                                              "add collection=NAME",
 		"any=(status.eq.open)":                                           "any is for collections: add collection=NAME",
@@ -172,6 +189,15 @@ func TestInvalidSelections(t *testing.T) {
 		}
 		s.expectProblem(http.StatusBadRequest, text, http.MethodGet, "/api/events?"+query)
 	}
+}
+
+// largeValues returns 20 values of a condition, which together are more than a filter may have.
+func largeValues() string {
+	values := make([]string, 20)
+	for i := range values {
+		values[i] = strings.Repeat("x", 900+i)
+	}
+	return strings.Join(values, ";where.status=")
 }
 
 func manySelections(n int) string {
@@ -198,7 +224,11 @@ func TestSelectionsAreBounded(t *testing.T) {
 		for n := range values {
 			values[n] = strings.Repeat(string(rune('a'+i%26)), 150) + string(rune('a'+n%26)) + strings.Repeat("z", n+i/26)
 		}
-		l := s.open("?collection=orders&where.status=in.(" + strings.Join(values, ",") + ")")
+		filter := "?collection=orders&where.status=in.(" + strings.Join(values, ",") + ")"
+		if i%2 == 1 {
+			filter = "?q.a=events;where.status=" + strings.Join(values, ";where.status=")
+		}
+		l := s.open(filter)
 		if l.response.StatusCode == http.StatusServiceUnavailable {
 			refused = true
 			break

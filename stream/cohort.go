@@ -145,7 +145,7 @@ func (f *Feed) newCohortGroup(key groupKey, filter *Filter, limit int) *cohortGr
 		return g
 	}
 	g.end = key.pos
-	limit, former := filter.scanLimit(limit), filter.hasSelections()
+	limit, former := filter.scanLimit(limit), filter.hasRows()
 	for n := 0; g.end < r.end() && n < limit; g.end++ {
 		e := r.at(g.end)
 		n += e.length

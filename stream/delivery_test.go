@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +31,7 @@ type world struct {
 type client struct {
 	streamtest.Client
 	selection
+	named  map[string]selection // on a stream with several selections, with the grants and the merging of selection
 	filter stream.Filter
 	sub    *stream.Subscription
 }
@@ -53,13 +56,25 @@ func (s selection) matches(e stream.Event) bool {
 		}))
 }
 
-func (s selection) newFilter(t *rapid.T) stream.Filter {
-	params := map[string][]string{}
+func (s selection) params() url.Values {
+	params := url.Values{}
 	for name, values := range map[string][]string{"types": s.types, "key": s.keys, "where.v": s.values} {
 		if values != nil {
 			params[name] = values
 		}
 	}
+	return params
+}
+
+func (c *client) newFilter(t *rapid.T) stream.Filter {
+	params := url.Values{}
+	if c.named == nil {
+		params = c.params()
+	}
+	for name, s := range c.named {
+		params.Set("q."+name, strings.TrimSuffix("events;"+strings.ReplaceAll(s.params().Encode(), "&", ";"), ";"))
+	}
+	s := c.selection
 	f, err := stream.ParseFilter(params, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -118,6 +133,15 @@ func newWorld(t *rapid.T) *world {
 			values: draw([]string{"x", "y", ""}, "values"), grants: draw([]string{"role:a", "user:1", "user:2"}, "grants"),
 			batch: rapid.IntRange(0, 2).Draw(t, "batch") == 0, conflate: rapid.IntRange(0, 2).Draw(t, "conflate") == 0,
 		}}
+		for i := range rapid.IntRange(0, 3).Draw(t, "selections") {
+			s := c.selection
+			s.types, s.keys = draw([]string{"a", "b"}, "types"), draw([]string{"tx700", "tx701", "tx702", "tx704"}, "keys")
+			s.values = draw([]string{"x", "y", ""}, "values")
+			if c.named == nil {
+				c.named = map[string]selection{}
+			}
+			c.named[fmt.Sprint("s", i)] = s
+		}
 		c.filter = c.newFilter(t)
 		w.clients = append(w.clients, c)
 	}
@@ -333,8 +357,25 @@ func (w *world) finish(t *rapid.T) {
 		}
 		for c.step(t, 1<<20, 0) {
 		}
-		c.check(t, i, committed)
+		if c.named == nil {
+			c.check(t, i, committed)
+		}
+		for name, s := range c.named {
+			c.of(name, s).check(t, i, committed)
+		}
 	}
+}
+
+// of returns a client that has received what one of several selections has.
+func (c *client) of(name string, s selection) *client {
+	one := &client{selection: s}
+	for _, transaction := range c.Transactions {
+		got := slices.DeleteFunc(slices.Clone(transaction), func(e streamtest.Envelope) bool { return !slices.Contains(e.Q, name) })
+		if len(got) > 0 {
+			one.Transactions = append(one.Transactions, got)
+		}
+	}
+	return one
 }
 
 // check compares the events that the client received with those that were committed.

@@ -2,13 +2,13 @@ package stream
 
 import "strconv"
 
-// On a stream of collections the envelope has further members before its timestamp:
+// On a stream of selections the envelope has further members before its timestamp:
 //
 //	data: {"id":1841,"type":"order_updated","data":{…},"collection":"orders","op":"update","key":"17","xid":"8812","timestamp":…}\n\n
 //	^ start                                            payloadEnd                                                  ^            end
 //
 // What precedes the payload's end is in the block of the entry, which all clients share. An event without data begins
-// with its own text.
+// with its own text. An event that only selections of events get has their names in "q", and nothing else.
 
 // addRow appends frame i and returns its size with the id line, which stands before it if it is not nil.
 func (o *output) addRow(e *entry, i int, v verdict, idLine []byte) int {
@@ -73,9 +73,17 @@ func (v verdict) hasData(n int) bool {
 
 // appendMembers appends the members of frame i.
 func (o *output) appendMembers(b []byte, e *entry, i int, v verdict, hasData bool) []byte {
+	ofRows := v & o.ofRows
+	if ofRows == 0 {
+		b = appendIDs(b, v, o.selections)
+		if o.isPast {
+			b = appendPast(b, e, i)
+		}
+		return b
+	}
 	f, change, selections := &e.frames[i], &e.changes[i], o.selections
 	first, isCommon := firstOf(v, selections)
-	if name := collectionOf(change, v, selections); name != "" {
+	if name := collectionOf(change, ofRows, selections); name != "" {
 		b = append(b, `,"collection":`...)
 		b = append(b, name...)
 	}
@@ -86,7 +94,7 @@ func (o *output) appendMembers(b []byte, e *entry, i int, v verdict, hasData boo
 		b = append(b, ',')
 		b = appendOp(b, change.op, v.of(first))
 	} else {
-		b = appendOps(b, change.op, v, selections)
+		b = appendOps(b, change.op, ofRows, selections)
 	}
 	isKnown := f.isOversized() && hasData // its key is in the envelope already
 	if change.op != reset && f.isOfRow() && !isKnown {
@@ -141,7 +149,7 @@ func appendIDs(b []byte, v verdict, selections []selection) []byte {
 	return append(b[:len(b)-1], ']')
 }
 
-// appendOps appends what each selection gets.
+// appendOps appends what each selection of rows gets.
 func appendOps(b []byte, of op, v verdict, selections []selection) []byte {
 	b = append(b, `,"ops":{`...)
 	for n := range selections {
@@ -172,23 +180,28 @@ func appendOp(b []byte, of op, o outcome) []byte {
 
 // addPast appends frame 0 with the members of a stream of collections, those that are known without one.
 func (o *output) addPast(e *entry) {
-	f, change := &e.frames[0], &e.changes[0]
+	f := &e.frames[0]
 	block := e.blocks[f.block]
-	end := make([]byte, 0, membersSize+len(f.key))
+	end := appendPast(make([]byte, 0, membersSize+len(f.key)), e, 0)
+	o.bufs = append(o.bufs, block[f.start:f.payloadEnd], end, block[f.payloadEnd:e.end(0)])
+}
+
+// appendPast appends the members of frame i that are known without a collection.
+func appendPast(b []byte, e *entry, i int) []byte {
+	f, change := &e.frames[i], &e.changes[i]
 	if name := change.subject(); name != "" {
-		end = append(end, `,"collection":`...)
-		end = appendJSONString(end, name)
+		b = append(b, `,"collection":`...)
+		b = appendJSONString(b, name)
 	}
 	if change.op != noOp {
-		end = append(append(append(end, `,"op":"`...), opNames[change.op]...), '"')
+		b = append(append(append(b, `,"op":"`...), opNames[change.op]...), '"')
 	}
 	if f.isOfRow() && !f.isOversized() { // an oversized event has it already
-		end = append(end, `,"key":`...)
-		end = appendJSONString(end, f.key)
+		b = append(b, `,"key":`...)
+		b = appendJSONString(b, f.key)
 	}
-	end = append(end, `,"xid":"`...)
-	end = append(strconv.AppendUint(end, e.xid, 10), '"')
-	o.bufs = append(o.bufs, block[f.start:f.payloadEnd], end, block[f.payloadEnd:e.end(0)])
+	b = append(b, `,"xid":"`...)
+	return append(strconv.AppendUint(b, e.xid, 10), '"')
 }
 
 // subject returns the name of the collection that the change is about; empty if it is about none, or not about a single one.

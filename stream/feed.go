@@ -235,13 +235,13 @@ func (f *Feed) signalChange() {
 // parse parses what the filter needs of the entry, once for all subscriptions. The caller must hold mu, at least for
 // reading, so that the entry is not evicted meanwhile.
 func (f *Feed) parse(e *entry, filter *Filter) {
-	switch {
-	case filter.needsFields():
+	if filter.needsFields() {
 		e.fieldsOnce.Do(func() {
 			e.parseFields()
 			f.buffer.fields.Add(e.fieldSpace)
 		})
-	case filter.hasSelections():
+	}
+	if filter.hasRows() {
 		e.changesOnce.Do(func() {
 			e.parseChanges(f.opts.Collections)
 			f.buffer.fields.Add(e.changeSpace)

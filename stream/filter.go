@@ -27,14 +27,21 @@ type criteria struct {
 	grants    []string
 	fewGrants [2]string
 
-	types      []string // sorted, as all lists here; nil selects every type
-	keys       []string // nil selects every key, and events without one
-	where      []condition
-	selections []selection // nil on a plain stream; else types and where are nil
-	canonical  string      // see Filter.canonical; a hash, which is short
+	eventFilter             // of a plain stream; of one with selections, the keys of all of them
+	selections  []selection // nil on a plain stream; else types and where are nil
+	ofRows      verdict     // all bits of the selections of collections
+	ofEvents    verdict     // all bits of the selections of events
+	canonical   string      // see Filter.canonical; a hash, which is short
 
 	conflate bool
 	window   time.Duration // of a batch; 0 without batches
+}
+
+// eventFilter selects events by what they have.
+type eventFilter struct {
+	types []string // sorted, as all lists here; nil selects every type
+	keys  []string // nil selects every key, and events without one
+	where []condition
 }
 
 // condition holds if the payload's top-level field has one of the values.
@@ -85,7 +92,10 @@ func (f Filter) with(mark string, change func(*criteria)) Filter {
 }
 
 // needsFields reports whether the filter looks into payloads.
-func (f *Filter) needsFields() bool { return f.criteria != nil && f.criteria.where != nil }
+func (f *Filter) needsFields() bool {
+	c := f.criteria
+	return c != nil && (c.where != nil || c.ofEvents != 0 && c.looksIntoData())
+}
 
 // merges reports whether the filter conflates or batches.
 func (f *Filter) merges() bool { return f.conflates() || f.batches() }
@@ -100,7 +110,7 @@ func (f *Filter) isSelective() bool {
 // collection_reset matches every filter of a plain stream.
 func (f *Filter) judge(e *entry, i int) verdict {
 	if f.hasSelections() {
-		return f.judgeRow(e, i)
+		return f.judgeSelections(e, i)
 	}
 	fr := &e.frames[i]
 	if fr.eventType == TypeCollectionReset || (fr.audience == nil || f.hasGrantIn(fr.audience)) && (f.criteria == nil || f.criteria.match(e, i)) {
@@ -120,7 +130,7 @@ func (f *Filter) hasGrantIn(audience []string) bool {
 	return false
 }
 
-func (c *criteria) match(e *entry, i int) bool {
+func (c *eventFilter) match(e *entry, i int) bool {
 	fr := &e.frames[i]
 	if c.types != nil && !contains(c.types, fr.eventType) || c.keys != nil && !contains(c.keys, fr.key) {
 		return false

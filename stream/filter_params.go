@@ -42,7 +42,11 @@ func IsFilterParam(name string) bool {
 //
 //   - key: as above
 //   - collection, where.FIELD and any: a collection and a condition, see collection.Parse
-//   - q.NAME: the same as a named selection, such as collection:orders;where.status=in.(open,paid)
+//
+// On a stream of several selections:
+//
+//   - key: as above, for all of them
+//   - q.NAME: one of them, such as collection:orders;where.status=in.(open,paid) or events;types=order_created
 //
 // ParseFilter ignores other parameters. The set, which may be nil, must be that of the feed. The error is a *ParamError, or a
 // *collection.WithheldError.
@@ -61,20 +65,21 @@ func ParseFilter(params map[string][]string, set *collection.Set) (Filter, error
 		return Filter{}, nil
 	}
 	slices.Sort(names) // makes the order of the conditions, and which error comes first, stable
-	ofRows := selectsRows(params)
+	hasSelections := hasSelections(params)
 	for _, name := range names {
-		if ofRows && name != paramKey {
+		if hasSelections && name != paramKey {
 			continue
 		}
 		if err := c.addParam(name, params[name]); err != nil {
 			return Filter{}, err
 		}
 	}
-	if ofRows {
-		var err error
-		if c.selections, err = parseSelections(names, params, set); err != nil {
+	if hasSelections {
+		selections, err := parseSelections(names, params, set)
+		if err != nil {
 			return Filter{}, err
 		}
+		c.setSelections(selections)
 	}
 	text := c.text()
 	if len(text) > maxFilter {
@@ -85,12 +90,35 @@ func ParseFilter(params map[string][]string, set *collection.Set) (Filter, error
 	return Filter{criteria: c}, nil
 }
 
+// Types returns the event types that the parameters of the filter name, by parameter.
+func (f *Filter) Types() map[string][]string {
+	all := map[string][]string{}
+	if f.criteria == nil {
+		return all
+	}
+	if f.criteria.types != nil {
+		all[paramTypes] = f.criteria.types
+	}
+	for n := range f.criteria.selections {
+		if s := &f.criteria.selections[n]; s.events.types != nil {
+			all[paramSelection+s.id] = s.events.types
+		}
+	}
+	return all
+}
+
 // text returns the parameters as a query string. Sorted and escaped, it differs for different criteria.
 func (c *criteria) text() string {
 	params := make(url.Values)
 	for i := range c.selections {
 		c.selections[i].addTo(params)
 	}
+	c.addTo(params)
+	return params.Encode()
+}
+
+// addTo adds the parameters of the filter.
+func (c *eventFilter) addTo(params url.Values) {
 	for name, values := range map[string][]string{paramTypes: c.types, paramKey: c.keys} {
 		if values != nil {
 			params[name] = values
@@ -99,11 +127,10 @@ func (c *criteria) text() string {
 	for _, w := range c.where {
 		params[paramWhere+w.field] = w.values
 	}
-	return params.Encode()
 }
 
-// addParam adds one parameter to the criteria, its values sorted and without repeats.
-func (c *criteria) addParam(name string, given []string) error {
+// addParam adds one parameter to the filter, its values sorted and without repeats.
+func (c *eventFilter) addParam(name string, given []string) error {
 	if name == paramTypes {
 		given = strings.Split(strings.Join(given, ","), ",")
 	}

@@ -44,13 +44,19 @@ func (f *Feed) ShareFilter(filter Filter) (Filter, error) {
 
 // size estimates the memory of the criteria in bytes.
 func (c *criteria) size() int64 {
-	size := 256 + int64(len(c.canonical)) + sizeOf(c.types) + sizeOf(c.keys)
-	for i := range c.where {
-		size += 64 + sizeOf(c.where[i].values)
-	}
+	size := 256 + int64(len(c.canonical)) + c.eventFilter.size()
 	for i := range c.selections {
 		s := &c.selections[i]
-		size += int64(unsafe.Sizeof(*s)) + allocated(len(s.id)) + allocated(len(s.quotedID)) + allocated(len(s.quotedName)) + s.where.Size()
+		size += int64(unsafe.Sizeof(*s)) + allocated(len(s.id)) + allocated(len(s.quotedID)) + allocated(len(s.quotedName)) + s.where.Size() + s.events.size()
+	}
+	return size
+}
+
+// size estimates the memory of the filter in bytes.
+func (c *eventFilter) size() int64 {
+	size := sizeOf(c.types) + sizeOf(c.keys)
+	for i := range c.where {
+		size += 64 + sizeOf(c.where[i].values)
 	}
 	return size
 }

@@ -156,6 +156,7 @@ func (g *historyGatherer) envelope(past *PastEvent) []byte {
 		return nil
 	}
 	out := filter.newOutput(nil)
+	out.isPast = true
 	if filter.hasSelections() {
 		out.addRow(e, 0, v, nil)
 	} else {

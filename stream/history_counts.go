@@ -24,7 +24,7 @@ type CountQuery struct {
 // Interest returns what the filter can match. Former audiences count if hasFormer is set: then the client gets deletes of
 // rows that it no longer may see.
 func (q *CountQuery) Interest() (wants Interest, hasFormer bool) {
-	return q.Filter.interest(), q.Filter.hasSelections()
+	return q.Filter.interest(), q.Filter.hasRows()
 }
 
 // CountedPast holds the result of CountingLog.CountBack.

@@ -187,21 +187,38 @@ func (f *Filter) interest() Interest {
 	if f.criteria != nil {
 		i.Types, i.Keys = f.criteria.types, f.criteria.keys
 	}
-	if !f.hasSelections() {
-		return i
-	}
-	for n := range f.criteria.selections {
-		c := f.criteria.selections[n].collection
-		i.Types = slices.AppendSeq(i.Types, maps.Keys(c.Types))
-		if c.Truncated != "" {
-			i.Types = append(i.Types, c.Truncated)
-		}
-	}
-	i.Types = unionOf(i.Types, nil)
-	if i.Keys != nil {
-		i.Keys = unionOf(i.Keys, []string{""}) // of an event after which all rows must be loaded again
+	if f.hasSelections() {
+		i.Types, i.Keys = f.criteria.interest()
 	}
 	return i
+}
+
+// interest returns the types and keys in which one of the selections has an interest.
+func (c *criteria) interest() (types, keys []string) {
+	hasAllTypes, hasAllKeys := false, false
+	for n := range c.selections {
+		s := &c.selections[n]
+		hasAllTypes = hasAllTypes || s.collection == nil && s.events.types == nil
+		hasAllKeys = hasAllKeys || s.events.keys == nil
+		types, keys = append(types, s.events.types...), append(keys, s.events.keys...)
+		if s.collection == nil {
+			continue
+		}
+		types = slices.AppendSeq(types, maps.Keys(s.collection.Types))
+		if s.collection.Truncated != "" {
+			types = append(types, s.collection.Truncated)
+		}
+	}
+	if types = unionOf(types, nil); hasAllTypes {
+		types = nil
+	}
+	switch {
+	case c.keys == nil && hasAllKeys:
+		return types, nil
+	case c.keys != nil:
+		keys = c.keys
+	}
+	return types, unionOf(keys, []string{""}) // of an event after which all rows must be loaded again
 }
 
 // maxInterest bounds the texts of an interest: beyond that, everything is of interest.

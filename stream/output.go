@@ -6,16 +6,18 @@ import "math"
 // that batches, batches of them.
 type output struct {
 	selections []selection // of the filter
+	ofRows     verdict     // all bits of its selections of collections
 	bufs       [][]byte
 	batch      *batch // nil if the filter does not batch
 	text       []byte // what frames do not share; see reserve
+	isPast     bool   // for the history: envelopes say what is known of them
 }
 
 // newOutput returns an output that appends to dst.
 func (f *Filter) newOutput(dst [][]byte) output {
 	o := output{bufs: dst}
 	if f.criteria != nil {
-		o.selections = f.criteria.selections
+		o.selections, o.ofRows = f.criteria.selections, f.criteria.ofRows
 	}
 	if f.batches() {
 		o.batch = new(batch)
@@ -24,7 +26,7 @@ func (f *Filter) newOutput(dst [][]byte) output {
 }
 
 // add appends the frames from i to before j, which must be in one block and have the verdict, and returns their size with
-// the id line. A non-nil idLine stands before frame i, which must then be the only one. On a stream of collections,
+// the id line. A non-nil idLine stands before frame i, which must then be the only one. On a stream of selections,
 // frame i is the only one in any case.
 func (o *output) add(e *entry, i, j int, v verdict, idLine []byte) int {
 	if o.selections != nil {
@@ -82,7 +84,7 @@ func (e *entry) appendRuns(out *output, i, last int, v *verdicts, limit int) (ne
 
 // runEnd returns the end of the run of selected frames that begins at i, i if there is none, the next frame to look at,
 // and the verdict about the run. A run ends before last, which needs an id line, at the end of a block, and when its
-// bytes reach limit. On a stream of collections it has one frame.
+// bytes reach limit. On a stream of selections it has one frame.
 func (e *entry) runEnd(i, last int, v *verdicts, limit int) (end, next int, ofRun verdict) {
 	if ofRun = v.of(e, i); ofRun == 0 {
 		return i, i + 1, 0

@@ -3,13 +3,13 @@ package stream
 // parse parses what the filter needs of the part, once for all members.
 func (p *replayPart) parse(s *replays, f *Filter) {
 	e := p.entry
-	switch {
-	case f.needsFields():
+	if f.needsFields() {
 		e.fieldsOnce.Do(func() {
 			e.parseFields()
 			p.grow(s, e.fieldSpace)
 		})
-	case f.hasSelections():
+	}
+	if f.hasRows() {
 		e.changesOnce.Do(func() {
 			e.parseChanges(s.collections)
 			p.grow(s, e.changeSpace)

@@ -131,6 +131,9 @@ func (w *rowWorld) newRowClient(t *rapid.T) *rowClient {
 			params.Set(fmt.Sprint("q.s", i), "collection:orders"+s.query)
 		}
 	}
+	if c.selections[""].matches == nil && rapid.Bool().Draw(t, "events too") { // what a selection of events has changes nothing for the others
+		params.Set("q.events", rapid.SampledFrom([]string{"events", "events;types=updated", "events;key=1;where.status=open"}).Draw(t, "events"))
+	}
 	for name := range c.selections {
 		c.rows[name] = map[string]string{}
 	}

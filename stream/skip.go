@@ -1,6 +1,10 @@
 package stream
 
-import "github.com/pgherald/pgherald/stream/collection"
+import (
+	"slices"
+
+	"github.com/pgherald/pgherald/stream/collection"
+)
 
 // skipper finds the subscriptions of collections that get nothing of the entries at a position, without a look at each
 // event for each filter: of a thousand filters, most match none of the few events of a fan-out pass.
@@ -8,6 +12,7 @@ type skipper struct {
 	key    groupKey                    // the position; its filter is empty
 	end    uint64                      // the position up to which it has looked
 	rows   map[string]*collection.Rows // by collection
+	types  map[string]struct{}         // of all events
 	known  uint64                      // the version of the collections
 	isBlur bool                        // whether it cannot tell: a reset, or an entry that only the log has
 	result *result                     // of those that get nothing; nil before the first of them was computed
@@ -15,7 +20,7 @@ type skipper struct {
 
 // canSkip reports whether s may be one that gets nothing and can share the result of others.
 func (s *Subscription) canSkip() bool {
-	return s.filter.hasSelections() && !s.filter.conflates() && s.frame == 0 && s.replay == nil
+	return s.filter.hasRows() && !s.filter.conflates() && s.frame == 0 && s.replay == nil
 }
 
 // getsNothing reports whether s, for which canSkip holds, gets nothing of the next entries; true is certain.
@@ -33,18 +38,26 @@ func (k *skipper) rejects(selections []selection) bool {
 		return false
 	}
 	for i := range selections {
-		if rows := k.rows[selections[i].collection.Name]; rows != nil && rows.MayMatch(selections[i].where) {
+		if k.mayMatch(&selections[i]) {
 			return false
 		}
 	}
 	return true
 }
 
+func (k *skipper) mayMatch(s *selection) bool {
+	if s.collection == nil {
+		return s.events.types == nil || slices.ContainsFunc(s.events.types, func(t string) bool { _, found := k.types[t]; return found })
+	}
+	rows := k.rows[s.collection.Name]
+	return rows != nil && rows.MayMatch(s.where)
+}
+
 // newSkipper returns the skipper of a position. It looks at the entries of a cohort group there.
 func (f *Feed) newSkipper(key groupKey, filter *Filter, limit int) skipper {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	k := skipper{key: key, rows: make(map[string]*collection.Rows), known: f.opts.Collections.Version()}
+	k := skipper{key: key, rows: make(map[string]*collection.Rows), types: make(map[string]struct{}), known: f.opts.Collections.Version()}
 	r := f.buffer
 	if k.isBlur = key.generation != f.generation || key.pos < r.first; k.isBlur {
 		return k
@@ -63,9 +76,10 @@ func (f *Feed) newSkipper(key groupKey, filter *Filter, limit int) skipper {
 func (k *skipper) add(e *entry) {
 	k.isBlur = k.isBlur || e.inLog
 	for i := range e.changes {
-		c := &e.changes[i]
+		c, eventType := &e.changes[i], e.frames[i].eventType
+		k.types[eventType] = struct{}{}
 		switch {
-		case c.op == reset:
+		case c.op == reset, eventType == TypeCollectionReset:
 			k.isBlur = true
 		case c.op != noOp:
 			rows := k.rows[c.collection.Name]

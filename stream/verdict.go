@@ -1,7 +1,7 @@
 package stream
 
 // verdict says what a client gets of an event: an outcome for each of its selections, four bits each. A plain stream
-// counts as one selection.
+// counts as one selection of events.
 type verdict uint64
 
 // outcome says what a selection gets of an event.
@@ -49,7 +49,7 @@ func (v *verdicts) of(e *entry, i int) verdict {
 }
 
 // newestFrames holds the verdicts about the frames that a filter which conflates delivers: for each selection the newest
-// of each row, and those without a key. Of a plain stream, a row is a type and a key.
+// of each row, and those without a key. Of a plain stream and of a selection of events, a row is a type and a key.
 type newestFrames struct {
 	verdicts map[frameRef]verdict
 	seen     map[rowRef]verdict // by the frames that were added, which are newer: a mask of the selections
@@ -73,10 +73,14 @@ func (n *newestFrames) add(e *entry, from int, f *Filter) {
 		if v == 0 {
 			continue
 		}
-		if row := f.rowOf(e, i); row.key != "" {
-			seen := n.seen[row]
-			n.seen[row] = seen | v.mask()
-			v &^= seen
+		rows := verdict(0)
+		if f.hasRows() {
+			rows = v & f.criteria.ofRows
+		}
+		fr := &e.frames[i]
+		v = n.take(rowRef{fr.eventType, fr.key}, v&^rows)
+		if rows != 0 {
+			v |= n.take(rowOf(e, i), rows)
 		}
 		if v != 0 {
 			n.verdicts[frameRef{e, i}] = v
@@ -84,14 +88,21 @@ func (n *newestFrames) add(e *entry, from int, f *Filter) {
 	}
 }
 
-// rowOf says which row frame i is about. The key is empty if that is not known.
-func (f *Filter) rowOf(e *entry, i int) rowRef {
-	fr := &e.frames[i]
-	if !f.hasSelections() {
-		return rowRef{fr.eventType, fr.key}
+// take returns the verdict without the selections that have a newer event of the row. Selections of events and of
+// collections share the map, and have bits of their own.
+func (n *newestFrames) take(row rowRef, v verdict) verdict {
+	if v == 0 || row.key == "" {
+		return v
 	}
-	if c := &e.changes[i]; c.collection != nil && fr.isOfRow() {
-		return rowRef{c.collection.Name, fr.key}
+	seen := n.seen[row]
+	n.seen[row] = seen | v.mask()
+	return v &^ seen
+}
+
+// rowOf says which row of a collection frame i is about. The key is empty if that is not known.
+func rowOf(e *entry, i int) rowRef {
+	if c := &e.changes[i]; c.collection != nil && e.frames[i].isOfRow() {
+		return rowRef{c.collection.Name, e.frames[i].key}
 	}
 	return rowRef{}
 }

@@ -1,6 +1,7 @@
 // Package page gathers the frames of a stream into one JSON answer, for clients that do not open a stream:
 //
 //	{"events":[ENVELOPE,…],"cursor":"…","more":true}
+//	{"events":[ENVELOPE,…],"cursor":"…","snapshot":"8811:8813:8811","more":false}
 //
 // # Promises
 //
@@ -188,17 +189,24 @@ func (p *Page) reserve(n int) bool {
 }
 
 // Cut returns the page up to the last whole transaction, with the cursor after it. More events may follow.
-func (p *Page) Cut() [][]byte { return p.finish(p.whole.cursor, true, nil) }
+func (p *Page) Cut() [][]byte { return p.finish(p.whole.cursor, "", true, nil) }
 
 // Finish returns the page up to the last whole transaction, with another cursor: one after it, and before every event that
-// the page does not have.
+// the page does not have. If no more events follow, the page also says which transactions are in the cursor.
 func (p *Page) Finish(c stream.Cursor, more bool, sync *stream.Sync) [][]byte {
-	return p.finish(c.String(), more, sync)
+	if more {
+		return p.finish(c.String(), "", more, sync)
+	}
+	return p.finish(c.String(), c.Snapshot(), more, sync)
 }
 
 // finish returns what is left to write: the page, or its end if the rest was written through.
-func (p *Page) finish(cursor string, more bool, sync *stream.Sync) [][]byte {
+func (p *Page) finish(cursor, snapshot string, more bool, sync *stream.Sync) [][]byte {
 	end := append([]byte(`],"cursor":`), strconv.Quote(cursor)...)
+	if snapshot != "" {
+		end = append(end, `,"snapshot":`...)
+		end = strconv.AppendQuote(end, snapshot)
+	}
 	end = append(end, `,"more":`...)
 	end = strconv.AppendBool(end, more)
 	if sync != nil {

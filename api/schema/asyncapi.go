@@ -53,7 +53,7 @@ func (g generator) controlMessages() object {
 		"OversizedEvent":  g.message("oversized", "An event without its data", "OversizedEvent"),
 		"OtherEvent":      g.message("other", "A custom event", "OtherEvent"),
 		"RowReset":        g.message("reset", "The collection must be loaded again", "RowReset"),
-		"SelectionEvent":  g.message("selections", "An event that means different things to several selections", "SelectionEvent"),
+		"SelectionEvent":  g.message("selections", "An event that selections of events get, or that means different things to several selections", "SelectionEvent"),
 	}
 }
 

@@ -26,7 +26,8 @@ func (g generator) controlSchemas() object {
 		}),
 		"EventPage": record("Events after a cursor, for clients without a stream. Only whole transactions.", object{
 			"events": array(object{"anyOf": g.refs(g.batched()...)}), "cursor": g.ref("Cursor"),
-			"more": described(object{"type": "boolean"}, "whether more events follow at once"), "sync?": g.syncData(),
+			"snapshot?": text("the transactions of the cursor, as in pg_snapshot; absent if more events follow"),
+			"more":      described(object{"type": "boolean"}, "whether more events follow at once"), "sync?": g.syncData(),
 		}),
 		"LogPage": record("A part of the log, the newest transactions first.", object{
 			"events": array(g.pastEvent()), "cursor": g.ref("Cursor"),
@@ -41,9 +42,9 @@ func (g generator) controlSchemas() object {
 			"id": g.ref("EventID"), "type": text(""), "data?": object{}, "oversized?": always(true), "collection?": text(""), "op": always(collection.OpReset),
 			"xid": g.ref("XID"), "q?": g.ref("Selections"), "timestamp": g.ref("Timestamp"),
 		}),
-		"SelectionEvent": record("An event on a stream with q.NAME parameters that means different things to its selections.", object{
+		"SelectionEvent": record("An event on a stream with q.NAME parameters that only selections of events get, or that means different things to its selections.", object{
 			"id": g.ref("EventID"), "type": text(""), "data?": object{}, "oversized?": always(true), "collection?": text(""), "key?": text(""),
-			"ops": described(object{"type": "object", "additionalProperties": record("", op)}, "by selection"), "xid": g.ref("XID"),
+			"ops?": described(object{"type": "object", "additionalProperties": record("", op)}, "by selection of rows"), "xid?": g.ref("XID"),
 			"q": g.ref("Selections"), "timestamp": g.ref("Timestamp"),
 		}),
 	}

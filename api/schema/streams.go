@@ -37,7 +37,7 @@ func parameters() object {
 		"any":     many("any", "(ITEM,ITEM,…): one of the items must hold, such as FIELD.OP.VALUE; repeated groups must all hold"),
 		"unknown": query("unknown", "allow: wait for the first event of a type that is not known", object{"type": "string", "enum": []string{"allow"}}),
 		"conditions": object{"name": "conditions", "in": "query", "style": "form", "explode": true, "schema": conditions,
-			"description": "where.FIELD: conditions on the data. q.NAME=collection:ORDERS;where.FIELD=…;any=…: one of several selections, each with a name."},
+			"description": "where.FIELD: conditions on the data. q.NAME=collection:ORDERS;where.FIELD=…;any=…;key=… or q.NAME=events;types=…;key=…;where.FIELD=…: one of several selections, each with a name."},
 		"limit": query("limit", "the most rows of a page", object{"type": "integer", "minimum": 1, "maximum": 500, "default": 50}),
 		"after": query("after", "the next of the page before", object{"type": "string"}),
 	}

@@ -22,7 +22,7 @@ type Envelope struct {
 	Timestamp int64           `json:"timestamp"`
 	Oversized bool            `json:"oversized"`
 
-	// On a stream of collections.
+	// On a stream of collections, or of several selections.
 	Collection string   `json:"collection"`
 	Q          []string `json:"q"`
 	Outcome
