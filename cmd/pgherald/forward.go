@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/pgherald/pgherald/cmd/internal/buildinfo"
 	"github.com/pgherald/pgherald/cmd/internal/forward"
 	"github.com/pgherald/pgherald/triggers"
@@ -139,7 +137,7 @@ func (c *forwardRunCmd) Run(a *app) error {
 	if err := c.watch().Validate(); err != nil {
 		return err
 	}
-	redis.SetLogger(redisLog{a.logger})
+	a.logRedis()
 	metrics := forward.NewMetrics(c.Name)
 	stop, err := serveMetrics(a, c.MetricsAddr, metrics.Handler())
 	if err != nil {

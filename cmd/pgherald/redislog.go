@@ -4,7 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+
+	"github.com/redis/go-redis/v9"
 )
+
+// logRedis makes the lines of the Redis client appear in the log. Call it before the first connection.
+func (a *app) logRedis() { redis.SetLogger(redisLog{a.logger}) }
 
 // redisLog takes the lines of the Redis client, which has one logger for the whole program. Each failure is also an error where it matters.
 type redisLog struct{ logger *slog.Logger }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/cmd/internal/relay"
-	"github.com/pgherald/pgherald/cmd/internal/server"
 )
 
 // relayCmd copies the log into a stream store.
@@ -49,7 +48,7 @@ func (c *relayCmd) Run(a *app) error {
 		return err
 	}
 	defer stop()
-	server.LogRedis(a.logger)
+	a.logRedis()
 	return relay.Run(a.ctx, relay.Config{
 		DatabaseURL: c.DatabaseURL, Watch: c.watch(), StreamURL: c.StreamURL, Name: c.Name, Lease: c.Lease, MaxBytes: int64(c.MaxBytes), EventBytes: int64(c.MaxEventBytes),
 		Logger: a.logger, Metrics: metrics,

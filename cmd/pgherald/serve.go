@@ -32,7 +32,7 @@ type serveCmd struct{ serverFlags }
 func (c *serveCmd) Run(a *app) error {
 	config := c.config()
 	if config.Source != "" {
-		server.LogRedis(a.logger)
+		a.logRedis()
 	}
 	s, err := server.New(a.ctx, config, server.Options{Logger: a.logger, Level: a.level, Examine: doctor.Examine})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 
@@ -98,15 +97,4 @@ func isWithoutServers(err error) bool {
 func isTimeout(err error) bool {
 	timeout, ok := errors.AsType[net.Error](err)
 	return ok && timeout.Timeout()
-}
-
-// LogTo makes the client write its own messages to a logger. They are about single connections: callers log outages. The client has one logger
-// for the process: call it before the first connection.
-func LogTo(logger *slog.Logger) { redis.SetLogger(messages{logger}) }
-
-type messages struct{ logger *slog.Logger }
-
-// Printf logs a message.
-func (m messages) Printf(ctx context.Context, format string, args ...any) {
-	m.logger.DebugContext(ctx, "redis client", "message", fmt.Sprintf(format, args...))
 }

@@ -72,22 +72,40 @@ func parseState(found []string) (st relay.State, err error) {
 	return st, err
 }
 
+const readingEntries = "read entries of the stream"
+
 // Range returns entries from a number on.
 func (s *Store) Range(ctx context.Context, from uint64, most int, bytes int64) (relay.Page, error) {
-	const what = "read entries of the stream"
 	found, err := s.reader.Run(ctx, s.entries, s.keys(), from, most, bytes).StringSlice()
 	if err != nil {
-		return relay.Page{}, rediscall.Explain(what, err)
+		return relay.Page{}, rediscall.Explain(readingEntries, err)
 	}
+	page, err := parsePage(found)
+	return page, rediscall.Explain(readingEntries, err)
+}
+
+// Look returns the state, and entries from a number on, with one script.
+func (s *Store) Look(ctx context.Context, from uint64, most int, bytes int64) (st relay.State, page relay.Page, err error) {
+	found, err := s.reader.Run(ctx, s.look, s.keys(), from, most, bytes).StringSlice()
+	if err == nil {
+		st, err = parseState(found[:min(fields, len(found))])
+	}
+	if err == nil {
+		page, err = parsePage(found[fields:])
+	}
+	return st, page, rediscall.Explain(readingEntries, err)
+}
+
+func parsePage(found []string) (relay.Page, error) {
 	if len(found)%2 != 1 {
-		return relay.Page{}, rediscall.Explain(what, errors.New("the script returned something else"))
+		return relay.Page{}, errors.New("the script returned something else")
 	}
 	page := relay.Page{Fork: found[0], Entries: make([]relay.Stored, 0, len(found)/2)}
 	for i := 1; i < len(found); i += 2 {
 		text, isOurs := strings.CutSuffix(found[i], "-0")
 		number, err := strconv.ParseUint(text, 10, 63)
 		if err != nil || !isOurs {
-			return relay.Page{}, rediscall.Explain(what, fmt.Errorf("%s is no id of a relay", found[i]))
+			return relay.Page{}, fmt.Errorf("%s is no id of a relay", found[i])
 		}
 		page.Entries = append(page.Entries, relay.Stored{Number: number, Data: []byte(found[i+1])})
 	}

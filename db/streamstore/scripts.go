@@ -4,13 +4,13 @@ import "github.com/redis/go-redis/v9"
 
 // scripts are what a Store runs.
 type scripts struct {
-	claim, append, begin, trim, publish, state, entries *redis.Script
+	claim, append, begin, trim, publish, state, entries, look *redis.Script
 }
 
 func newScripts() scripts {
 	return scripts{
 		claim: claimScript(), append: appendScript(), begin: beginScript(), trim: trimScript(), publish: publishScript(), state: stateScript(),
-		entries: rangeScript(),
+		entries: rangeScript(), look: lookScript(),
 	}
 }
 
@@ -113,35 +113,44 @@ return 'ok'
 `)
 }
 
-// state returns the fields, and the time in milliseconds.
-func stateScript() *redis.Script {
-	return redis.NewScript(`
-local found = redis.call('HMGET', KEYS[2], 'term', 'owner', 'last', 'token', 'fork', 'whole', 'info', 'info_at', 'mark', 'mark_at')
-local time = redis.call('TIME')
-for i = 1, 10 do found[i] = found[i] or '' end
-found[11] = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-return found
-`)
-}
-
-// range returns the fork, and ids and entries from the number ARGV[1] on: at most ARGV[2] of them, and none once they have ARGV[3] bytes.
-func rangeScript() *redis.Script {
-	return redis.NewScript(`
-local most, bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
-local found = { redis.call('HGET', KEYS[2], 'fork') or '' }
-local count, size, chunk, from = 0, 0, 8, ARGV[1]
-while count < most and size < bytes do
-    local page = redis.call('XRANGE', KEYS[1], from .. '-0', '+', 'COUNT', math.min(chunk, most - count))
-    if #page == 0 then break end
-    for i = 1, #page do
-        if size >= bytes then break end
-        found[#found + 1] = page[i][1]
-        found[#found + 1] = page[i][2][2]
-        count, size = count + 1, size + #page[i][2][2]
-    end
-    from = string.format('%.0f', tonumber(string.match(page[#page][1], '^%d+')) + 1)
-    chunk = math.min(chunk * 2, 256)
+// stateText has a function that returns the fields, and the time in milliseconds.
+const stateText = `
+local function state()
+    local found = redis.call('HMGET', KEYS[2], 'term', 'owner', 'last', 'token', 'fork', 'whole', 'info', 'info_at', 'mark', 'mark_at')
+    local time = redis.call('TIME')
+    for i = 1, 10 do found[i] = found[i] or '' end
+    found[11] = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+    return found
 end
-return found
-`)
+`
+
+// rangeText has a function that adds the fork, and ids and entries from the number ARGV[1] on: at most ARGV[2] of them, and none once they have
+// ARGV[3] bytes.
+const rangeText = `
+local function range(found)
+    local most, bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+    found[#found + 1] = redis.call('HGET', KEYS[2], 'fork') or ''
+    local count, size, chunk, from = 0, 0, 8, ARGV[1]
+    while count < most and size < bytes do
+        local page = redis.call('XRANGE', KEYS[1], from .. '-0', '+', 'COUNT', math.min(chunk, most - count))
+        if #page == 0 then break end
+        for i = 1, #page do
+            if size >= bytes then break end
+            found[#found + 1] = page[i][1]
+            found[#found + 1] = page[i][2][2]
+            count, size = count + 1, size + #page[i][2][2]
+        end
+        from = string.format('%.0f', tonumber(string.match(page[#page][1], '^%d+')) + 1)
+        chunk = math.min(chunk * 2, 256)
+    end
+    return found
+end
+`
+
+func stateScript() *redis.Script { return redis.NewScript(stateText + `return state()`) }
+
+func rangeScript() *redis.Script { return redis.NewScript(rangeText + `return range({})`) }
+
+func lookScript() *redis.Script {
+	return redis.NewScript(stateText + rangeText + `return range(state())`)
 }

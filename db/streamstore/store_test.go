@@ -198,6 +198,10 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d entries or %d bytes from %d: %q, %v", test.most, test.bytes, test.from, text, err)
 		}
 	}
+	looked, page, err := s.Look(t.Context(), 2, 10, 100)
+	if looked.InfoAge, looked.MarkAge = st.InfoAge, st.MarkAge; err != nil || fmt.Sprint(looked) != fmt.Sprint(st) || len(page.Entries) != 2 || page.Fork != "fork b" {
+		t.Errorf("look: %+v, %+v, %v", looked, page, err)
+	}
 	if text, version, err := s.Document(t.Context()); string(text) != "{}" || version != 1 || err != nil {
 		t.Errorf("document %q of version %d, %v", text, version, err)
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
-	"github.com/pgherald/pgherald/stream/backoff"
 )
 
 // The size of a page.
@@ -41,13 +40,6 @@ var (
 	_ stream.Delayed = (*Log)(nil)
 )
 
-// place says that a reader with the cursor continues behind an entry.
-type place struct {
-	cursor stream.Cursor
-	number uint64
-	entry  Entry // without events
-}
-
 // NewLog returns the log in a store.
 func NewLog(entries Entries, opts LogOptions) *Log {
 	if opts.MaxEventBytes <= 0 {
@@ -62,32 +54,25 @@ func (l *Log) PageBytes() int64 { return 2 * (pageBytes + 2*l.maxEventBytes) }
 // Delay returns how long ago the relay had last read the log to its end, as of the last answer of the store.
 func (l *Log) Delay() time.Duration { return time.Duration(l.delay.Load()) }
 
-// readTime is how long Wait waits for a reading to end.
-const readTime = 500 * time.Millisecond
-
-// Wait waits until the stream may have more than what was read last, or two seconds at most. Its error is that of the store. After it has
-// returned, it waits for a reading to end at first: until then the stream has more.
-func (l *Log) Wait(ctx context.Context) error {
-	if err := backoff.SleepUntil(ctx, readTime, l.ended); err != nil {
-		return err
-	}
-	return l.entries.Wait(ctx, l.seen.Load())
-}
-
 // state reads the state. Its error says that there is no stream yet.
 func (l *Log) state(ctx context.Context) (State, error) {
 	st, err := l.entries.State(ctx)
 	if err != nil {
 		return st, fmt.Errorf("read the stream: %w", err)
 	}
+	return st, l.note(&st)
+}
+
+// note notes what the state says about the whole stream. Its error says that there is none yet.
+func (l *Log) note(st *State) error {
 	l.delay.Store(int64(st.MarkAge))
 	if st.Number < l.seen.Load() {
 		l.seen.Store(st.Number)
 	}
 	if len(st.Changes) == 0 || st.Whole == 0 {
-		return st, errNone
+		return errNone
 	}
-	return st, nil
+	return nil
 }
 
 // Read begins to read what the stream has now and the cursor has not seen. Wait, and where the next Read begins, follow the readings of Read: they
@@ -111,55 +96,38 @@ func (l *Log) Resume(ctx context.Context, from stream.Cursor) (stream.Reading, e
 }
 
 func (l *Log) read(ctx context.Context, from stream.Cursor) (*reading, error) {
+	if at, ok := l.hinted(from); ok { // the first page shows whether it is right
+		return l.readAt(ctx, at, from)
+	}
 	st, err := l.validate(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 	r := &reading{log: l, state: st, from: from, cursor: from}
-	if at, ok := l.hinted(from); ok { // the first page shows whether it is right
-		r.number, r.entry = at.number, at.entry
-		return r, nil
-	}
 	if err := r.find(ctx); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-func (l *Log) hinted(from stream.Cursor) (place, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.hint, l.hint.number != 0 && l.hint.cursor.Equal(from)
-}
-
-// remember remembers where a reading ended: the next one will begin there. The stream may have had parts of a transaction up to an entry behind
-// it, for which the next Wait must not return.
-func (l *Log) remember(p place, last uint64) {
-	p.entry.Events = nil
-	l.mu.Lock()
-	l.hint = p
-	l.mu.Unlock()
-	if last > l.seen.Load() {
-		l.seen.Store(last)
-	}
-	select {
-	case l.ended <- struct{}{}:
-	default:
-	}
-}
-
 // validate returns the state if the cursor is one of the present epoch that can be right.
 func (l *Log) validate(ctx context.Context, from stream.Cursor) (State, error) {
 	st, err := l.state(ctx)
-	switch {
-	case err != nil:
-		return st, err
-	case from.Epoch() != st.epoch():
-		return st, fmt.Errorf("%w: it names %s, this is %s", stream.ErrOtherLog, from.Epoch(), st.epoch())
-	case from.Next() > st.Mark.Next+maxAhead && st.MarkAge < maxMarkAge:
-		return st, fmt.Errorf("%w: it has seen up to %d, the next is about %d", stream.ErrFuture, from.Next(), st.Mark.Next)
+	if err == nil {
+		err = honours(&st, from)
 	}
-	return st, nil
+	return st, err
+}
+
+// honours returns an error if the cursor is not one of the present epoch that can be right.
+func honours(st *State, from stream.Cursor) error {
+	switch {
+	case from.Epoch() != st.epoch():
+		return fmt.Errorf("%w: it names %s, this is %s", stream.ErrOtherLog, from.Epoch(), st.epoch())
+	case from.Next() > st.Mark.Next+maxAhead && st.MarkAge < maxMarkAge:
+		return fmt.Errorf("%w: it has seen up to %d, the next is about %d", stream.ErrFuture, from.Next(), st.Mark.Next)
+	}
+	return nil
 }
 
 // A client that comes from another server may be ahead of the relay. In the time between two marks, a database begins fewer than maxAhead

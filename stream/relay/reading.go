@@ -26,7 +26,9 @@ type reading struct {
 	entry  Entry
 	ready  []stream.Transaction
 
-	isFollowed bool // the next Read and Wait begin where it ends
+	page       *Page // the first one, if it came with the state
+	isFollowed bool  // the next Read and Wait begin where it ends
+	isPlaced   bool  // the entry at its place was compared
 
 	one     uint64 // the only transaction to read; 0 for all
 	after   int64  // its last event that is not to be read
@@ -54,10 +56,13 @@ func (r *reading) Next(ctx context.Context, wants stream.Interest) (stream.Trans
 
 // fetch fetches a page. It begins with the entry that was read last: if that is another one now, the reading has to find its place again.
 func (r *reading) fetch(ctx context.Context, wants *stream.Interest) error {
-	if r.isWhole {
+	switch {
+	case r.isWhole:
 		return io.EOF
+	case r.isPlaced && r.number >= r.state.Whole:
+		return r.end()
 	}
-	page, err := r.log.entries.Range(ctx, r.number, r.log.pageEntries, pageBytes+int64(r.entry.size))
+	page, err := r.nextPage(ctx)
 	if err != nil {
 		return fmt.Errorf("read the stream: %w", err)
 	}
@@ -67,25 +72,40 @@ func (r *reading) fetch(ctx context.Context, wants *stream.Interest) error {
 			return err
 		}
 		if before.isSame(&r.entry) {
+			r.isPlaced = true
 			return r.take(found[1:], wants)
 		}
 	}
 	if r.isOpen || r.one != 0 {
 		return errRewritten
 	}
+	r.isPlaced = false
 	if r.state, err = r.log.validate(ctx, r.cursor); err != nil {
 		return err
 	}
 	return r.find(ctx)
 }
 
+func (r *reading) nextPage(ctx context.Context) (Page, error) {
+	if first := r.page; first != nil {
+		r.page = nil
+		return *first, nil
+	}
+	return r.log.entries.Range(ctx, r.number, r.log.pageEntries, pageBytes+int64(r.entry.size))
+}
+
+// end ends the reading at the end of the stream.
+func (r *reading) end() error {
+	if r.isFollowed {
+		r.log.remember(place{cursor: r.cursor, number: r.number, entry: r.entry}, r.state.Number)
+	}
+	return io.EOF
+}
+
 // take takes the entries of a page, which follow the one that was read last. It returns io.EOF if the reading ends before them.
 func (r *reading) take(found []Stored, wants *stream.Interest) error {
 	if r.number >= r.state.Whole {
-		if r.isFollowed {
-			r.log.remember(place{cursor: r.cursor, number: r.number, entry: r.entry}, r.state.Number)
-		}
-		return io.EOF
+		return r.end()
 	}
 	if len(found) == 0 {
 		return errCut

@@ -15,6 +15,8 @@ type Entries interface {
 	// Range returns stored entries from a number on, without a gap: at most max, and no more once they have the given bytes. If entries from
 	// that number on were removed, it begins with the first that is left.
 	Range(ctx context.Context, from uint64, max int, bytes int64) (Page, error)
+	// Look returns the state, and what Range returns, of one moment.
+	Look(ctx context.Context, from uint64, max int, bytes int64) (State, Page, error)
 	// Wait waits until there may be an entry above the number. It also returns nil after a second or less without one.
 	Wait(ctx context.Context, after uint64) error
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/db/edgestore"
-	"github.com/pgherald/pgherald/db/rediscall"
 	"github.com/pgherald/pgherald/db/streamstore"
 	"github.com/pgherald/pgherald/stream/backoff"
 	"github.com/pgherald/pgherald/stream/relay"
@@ -28,9 +27,6 @@ func OpenRedis(opts StoreOptions) (*Store, error) {
 		Presence: presence, Listen: edgestore.NewControl(shared, opts.Logger).Listen,
 	}, nil
 }
-
-// LogRedis makes the messages of the client of Redis appear in the log, at level debug. Call it before the first connection.
-func LogRedis(logger *slog.Logger) { rediscall.LogTo(logger) }
 
 // redisSource is the source in Redis. A read that blocks takes the place of the listener.
 type redisSource struct {

@@ -82,17 +82,28 @@ func (c *content) stateAt(now time.Time) relay.State {
 func (s *Store) Range(_ context.Context, from uint64, most int, bytes int64) (relay.Page, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := relay.Page{Fork: s.now.state.Fork}
+	return s.now.page(from, most, bytes), nil
+}
+
+// Look implements relay.Entries.
+func (s *Store) Look(_ context.Context, from uint64, most int, bytes int64) (relay.State, relay.Page, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now.stateAt(time.Now()), s.now.page(from, most, bytes), nil
+}
+
+func (c *content) page(from uint64, most int, bytes int64) relay.Page {
+	found := relay.Page{Fork: c.state.Fork}
 	for number := from; len(found.Entries) < most && bytes > 0; number++ {
-		number = max(number, s.now.first)
-		i := number - s.now.first
-		if i >= uint64(len(s.now.entries)) {
+		number = max(number, c.first)
+		i := number - c.first
+		if i >= uint64(len(c.entries)) {
 			break
 		}
-		found.Entries = append(found.Entries, relay.Stored{Number: number, Data: s.now.entries[i]})
-		bytes -= int64(len(s.now.entries[i]))
+		found.Entries = append(found.Entries, relay.Stored{Number: number, Data: c.entries[i]})
+		bytes -= int64(len(c.entries[i]))
 	}
-	return found, nil
+	return found
 }
 
 // Wait implements relay.Entries.
