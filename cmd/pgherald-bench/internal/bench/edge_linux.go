@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +54,7 @@ func (fx *fixture) startStore() (e *edges, err error) {
 
 // apply makes pgherald's tables and installs the triggers of the benchmark's.
 func (fx *fixture) apply() (spec string, err error) {
-	spec = filepath.Join(fx.dir, "spec.yaml")
+	spec = fx.spec()
 	if err := os.WriteFile(spec, []byte(watchedSpec), 0o600); err != nil {
 		return "", fmt.Errorf("write the spec: %w", err)
 	}
@@ -156,26 +155,28 @@ func (e *edges) stop() {
 	e.redis.Stop()
 }
 
-// startEdgeAlone starts a store, a relay and an edge, which end together.
+// startEdgeAlone starts a server with the database, as edges need one, a store, a relay and an edge, which end together.
 func (fx *fixture) startEdgeAlone() (*subject, error) {
-	spec, err := fx.apply()
+	plain, err := fx.startServer()
 	if err != nil {
 		return nil, err
 	}
 	e, err := fx.startStore()
 	if err != nil {
+		plain.stop()
 		return nil, err
 	}
 	var s *subject
-	if err = e.startRelay(spec); err == nil {
+	if err = e.startRelay(fx.spec()); err == nil {
 		s, err = e.startEdge()
 	}
 	if err != nil {
 		e.stop()
+		plain.stop()
 		return nil, err
 	}
 	stop := s.stop
-	s.stop = func() { stop(); e.stop() }
+	s.stop = func() { stop(); e.stop(); plain.stop() }
 	writes.Pause(fx.ctx, 500*time.Millisecond) // the relay has read the log to its end
 	return s, nil
 }

@@ -15,7 +15,7 @@ type Latency struct {
 	Rows        int      `default:"1" help:"Rows of each transaction, which one INSERT writes."`
 	EventBytes  int      `default:"300" help:"Size of an event on the wire."`
 	ServerCPUs  int      `name:"server-cpus" default:"0" help:"Processors that are reserved for the server; 0: it shares all."`
-	Subjects    []string `default:"listen,pgherald" help:"Servers to measure. listen: a hand-written net/http server with the row in the NOTIFY. edge: a server without a database, with its relay; needs redis-server."`
+	Subjects    []string `default:"listen,pgherald" help:"Servers to measure. listen: a hand-written net/http server with the row in the NOTIFY. edge: a server without a database, beside one with it and a relay; needs redis-server."`
 }
 
 // Validate reports values out of range and unknown subjects.

@@ -130,9 +130,12 @@ func (fx *fixture) startChild(name string, config any) (*subject, error) {
 	return &subject{name: name, addr: l.Addr, path: "/", awaitFrame: true, process: p, stop: p.Stop}, nil
 }
 
+// spec returns the path of the spec of the benchmark's tables.
+func (fx *fixture) spec() string { return filepath.Join(fx.dir, "spec.yaml") }
+
 // startServer starts pgherald on the benchmark's tables.
 func (fx *fixture) startServer(args ...string) (*subject, error) {
-	spec := filepath.Join(fx.dir, "spec.yaml")
+	spec := fx.spec()
 	if err := os.WriteFile(spec, []byte(watchedSpec), 0o600); err != nil {
 		return nil, fmt.Errorf("write the spec: %w", err)
 	}
