@@ -90,6 +90,22 @@ func TestSourcesAreExported(t *testing.T) {
 		`pgherald_leader_terms_total 3`, `pgherald_database_up 1`, `pgherald_notification_queue_usage_ratio 0.5`, `pgherald_log_bytes 4096`)
 }
 
+// TestConsumers checks the metrics of consumers, of which two have one name once it is made fit for a label.
+func TestConsumers(t *testing.T) {
+	m := metrics.New("")
+	found := status.Consumers{List: []status.Consumer{
+		{Name: "a?", State: status.ConsumerRunning, LagMS: 1500, Behind: 7, Parked: 2}, {Name: "a?", State: status.ConsumerStopped}, {Name: "job", State: status.ConsumerJob, Lost: true},
+	}}
+	m.Watch(metrics.Sources{Consumers: func() status.Consumers { return found }})
+	checkLines(t, m, `pgherald_consumers_up 1`, `pgherald_consumer_lag_seconds{consumer="a?"} 1.5`, `pgherald_consumer_behind_events{consumer="a?"} 7`,
+		`pgherald_consumer_parked_events{consumer="a?"} 2`, `pgherald_consumer_running{consumer="a?"} 1`, `pgherald_consumer_lost{consumer="job"} 1`)
+	if got := scrape(m); strings.Contains(got, `running{consumer="job"}`) {
+		t.Errorf("a job has no process:\n%s", got)
+	}
+	found = status.Consumers{Error: "away"}
+	checkLines(t, m, `pgherald_consumers_up 0`)
+}
+
 func TestUnknownFiguresOfTheLogAreOmitted(t *testing.T) {
 	m := metrics.New("")
 	m.Watch(metrics.Sources{Log: func() (status.Log, bool) { return status.Log{}, false }})

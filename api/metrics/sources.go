@@ -22,8 +22,9 @@ type Sources struct {
 	Leader   func() status.Leader
 	Pruner   func() status.Pruner
 	// Log returns the figures of the monitor's last query, and false if that query failed.
-	Log      func() (status.Log, bool)
-	Triggers func() status.Triggers
+	Log       func() (status.Log, bool)
+	Triggers  func() status.Triggers
+	Consumers func() status.Consumers
 	// LogResets returns how often the server has reset the log since its start.
 	LogResets func() uint64
 	// Pools holds the connection pools by name.
@@ -76,6 +77,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	if s.Triggers != nil {
 		e.triggers(s.Triggers())
+	}
+	if s.Consumers != nil {
+		e.consumers(s.Consumers())
 	}
 	if s.LogResets != nil {
 		e.counter("log_resets_total", "Times that this server emptied the log because it held events of another cluster.", float64(s.LogResets()))
@@ -169,6 +173,26 @@ func (e exporter) triggers(t status.Triggers) {
 	if !t.Checked.IsZero() {
 		e.gauge("trigger_check_last_timestamp_seconds", "Time of this server's last check of the triggers that succeeded, in Unix seconds.",
 			float64(t.Checked.UnixMilli())/1e3)
+	}
+}
+
+// consumers sends nothing of a consumer that is not known. Two may have the same name once it is made fit for a label.
+func (e exporter) consumers(all status.Consumers) {
+	e.gauge("consumers_up", "1 if the last look at pgherald.consumers succeeded.", oneIf(all.Error == ""))
+	sent := map[string]bool{}
+	for _, c := range all.List {
+		if sent[c.Name] {
+			continue
+		}
+		sent[c.Name] = true
+		gauge := func(name, help string, value float64) { e.gauge("consumer_"+name, help, value, "consumer", c.Name) }
+		gauge("lag_seconds", "Age of the oldest event that a consumer has not seen; 0 if there is none. At most 100 consumers, by name.", float64(c.LagMS)/1e3)
+		gauge("behind_events", "Events that a consumer has not seen, counted up to 1000.", float64(c.Behind))
+		gauge("parked_events", "Events that a receiver of pgherald forward has refused, counted up to 10000.", float64(c.Parked))
+		gauge("lost", "1 if the log no longer reaches back to a consumer's position.", oneIf(c.Lost))
+		if c.State != status.ConsumerJob {
+			gauge("running", "1 while a process of pgherald forward moves a consumer.", oneIf(c.State == status.ConsumerRunning))
+		}
 	}
 }
 

@@ -80,6 +80,14 @@ func operationsSchema() object {
 			"horizon": text("the transaction below which events may be pruned"), "queueUsage": object{"type": "number"},
 			"retainAge": integer("in seconds"), "retainBytes": integer("0: only age counts"), "error?": text(""),
 		}),
+		"consumers": record("pgherald.consumers, as this server last saw it.", object{
+			"checkedAt": moment, "more?": object{"type": "boolean"}, "error?": text("why it could not be read"),
+			"list": array(record("", object{
+				"name": text(""), "state": oneOf("running", "stopped", "job"), "target?": text("where pgherald forward sends"), "movedAt?": moment,
+				"lagMs": integer("age of the oldest event that it has not seen"), "behind": integer("events that it has not seen, counted up to 1000"),
+				"parked": integer("counted up to 10000"), "lost?": object{"type": "boolean"}, "failingSince?": moment, "failure?": text("the last one"),
+			})),
+		}),
 		"triggers?": anything(),
 		"doctor?": record("", object{"checkedAt": moment, "error?": text(""), "findings": array(record("", object{
 			"level": oneOf("ok", "warning", "error"), "check": text(""), "found": text(""), "meaning?": text(""), "remedy?": text("what to do"),

@@ -4,14 +4,15 @@ import "time"
 
 // Operations describes the servers of a database, its log and its triggers, for operators.
 type Operations struct {
-	At       time.Time         `json:"at"`
-	Self     string            `json:"self"`     // id of the server that answers
-	Replicas []Replica         `json:"replicas"` // that server first
-	Leader   LeadingReplica    `json:"leader"`
-	Resets   map[string]uint64 `json:"resets"` // of all servers, by reason
-	Log      LogFigures        `json:"log"`
-	Triggers *Triggers         `json:"triggers,omitempty"`
-	Doctor   *Examination      `json:"doctor,omitempty"`
+	At        time.Time         `json:"at"`
+	Self      string            `json:"self"`     // id of the server that answers
+	Replicas  []Replica         `json:"replicas"` // that server first
+	Leader    LeadingReplica    `json:"leader"`
+	Resets    map[string]uint64 `json:"resets"` // of all servers, by reason
+	Log       LogFigures        `json:"log"`
+	Consumers Consumers         `json:"consumers"`
+	Triggers  *Triggers         `json:"triggers,omitempty"`
+	Doctor    *Examination      `json:"doctor,omitempty"`
 	// Error says why the other servers are not listed; empty if they are.
 	Error string `json:"error,omitempty"`
 }

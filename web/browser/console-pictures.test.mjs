@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { args, open, prepare, state } from './console.mjs';
+import { args, consumers, open, prepare, state } from './console.mjs';
 import { artefacts, Goldens, start, until, violations } from './kit.mjs';
 
 let world;
@@ -11,6 +11,7 @@ before(async () => {
   world = await start();
   site = await world.site({ prepare, args });
   await site.database.sql(`update public.orders set item = 'Chair' where id <= 3; insert into public.lines values (7, 1, 'new')`);
+  await site.database.sql(consumers);
 });
 after(async () => {
   await site?.kill();
@@ -39,7 +40,11 @@ const STATES = {
     await page.locator('#event-space .tr').first().click();
     await page.locator('.envelope').waitFor();
   }],
-  operations: ['#operations', (page) => page.locator('.op-card').nth(1).waitFor()],
+  operations: ['#operations', (page) => page.locator('.consumers tbody').nth(2).waitFor()],
+  consumers: ['#operations', async (page) => {
+    await page.locator('.consumers tbody').nth(2).waitFor();
+    await page.locator('.op-card', { has: page.locator('.consumers') }).evaluate((card) => card.scrollIntoView());
+  }],
   held: ['#collections/orders?order=id.desc', async (page) => {
     await page.locator('#table-space .tr').first().hover();
     await site.database.sql(`insert into public.orders (total, item) values (1, 'Chair')`);

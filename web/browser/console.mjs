@@ -12,6 +12,13 @@ export const prepare = `create type public.state as enum ('open', 'paid', 'shipp
 
 export const args = ['--tables=public.*'];
 
+/** Makes consumers: one that is behind, fails and has parked events, one that has to load everything again, and one that is well. */
+export const consumers = `insert into pgherald.consumers (name, log, next, holes, forwards_to, consumed_at, failing_since, failure)
+  select 'billing', 'x/' || id, (select coalesce(min(xid), pg_current_xact_id()) from pgherald.events), '{}', 'nats://nats.internal:4222?subject=orders', now() - interval '10 minutes', now() - interval '9 minutes', 'publish: no stream has the subject' from pgherald.log;
+  insert into pgherald.consumers (name, log, next, holes) values ('mailer <b>x</b>', 'another/0', '9000000000', '{}');
+  insert into pgherald.consumers (name, log, next, holes, consumed_at) select 'search', 'x/' || id, '9000000000', '{}', now() from pgherald.log;
+  insert into pgherald.parked (consumer, id, lane, type, envelope, bytes, attempts, failure) select 'billing', i, i, 'note', '{}', 2, 8, 'publish: no stream has the subject' from generate_series(1, 2) i`;
+
 export const state = (page) => page.locator('#connection').getAttribute('data-state');
 
 export async function open(context, site, hash = '#collections/orders') {

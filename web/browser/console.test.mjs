@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { args, equal, open, prepare, rows, state } from './console.mjs';
+import { args, consumers, equal, open, prepare, rows, state } from './console.mjs';
 import { start, until } from './kit.mjs';
 import { stateRecord } from './page.mjs';
 import { jwtServer, token } from './token.mjs';
@@ -185,6 +185,30 @@ scenario('what is not known of the servers is no number', async (context) => {
   await page.goto(`${site.url}#operations`);
   await page.getByText('read the servers: no connection').waitFor();
   assert.match(await page.locator('.figures').innerText(), /Servers\s+–\s+Streams\s+–/);
+});
+
+scenario('the consumers show what they have not seen and what is wrong with them', async (context) => {
+  await database.sql(`insert into pgherald.events (type, data) select 'note', '1' from generate_series(1, 1200)`);
+  await database.sql(consumers);
+  const page = await context.newPage();
+  await page.goto(`${site.url}#operations`);
+  await page.locator('.consumers tbody').nth(2).waitFor();
+  const cells = await page.locator('.consumers tbody').evaluateAll((found) => found.map((of) => [...of.querySelectorAll('th, td')].map((cell) => [...cell.children].map((part) => part.textContent).join(' | ') || cell.textContent)));
+  const [billing, mailer, search] = cells;
+  assert.equal(billing[0], 'billing');
+  assert.match(billing[4], /^to nats:\/\/nats\.internal:4222\?subject=orders \| No process of pgherald forward runs\. \| Nothing was acknowledged since .*: publish: no stream has the subject$/);
+  assert.match(billing[1], /^\d+ (min|h) ago$/);
+  assert.match(billing[2], /^\d.* \| 1,000\+ events$/);
+  assert.equal(billing[3], '2');
+  assert.deepEqual(mailer, ['mailer <b>x</b>', 'never', '–', '0', 'by pgherald.consume | The log no longer reaches back to it: it has to load everything again.']);
+  assert.deepEqual([search[0], search[4]], ['search', 'by pgherald.consume']);
+  assert.equal(await page.locator('.op-card.bad h3').last().innerText(), 'Consumers');
+  await page.route('**/api/operations', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), consumers: { list: [], error: 'look at the consumers: no right' } } });
+  });
+  await page.locator('#operations-refresh').click();
+  await page.getByText('look at the consumers: no right').waitFor();
 });
 
 test('a server that requires a token asks for it, and again when it has expired', async () => {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pgherald/pgherald/cmd/internal/server"
 	"github.com/pgherald/pgherald/db/pgtest"
+	"github.com/pgherald/pgherald/migrations"
 )
 
 // withAdmin gives a server an address for operators.
@@ -26,7 +27,15 @@ func withAdmin(c *server.Config) { c.Listen.AdminAddr = "127.0.0.1:0" }
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
-	n := newNode(pgtest.NewDatabase(t), withAdmin)
+	databaseURL := pgtest.NewDatabase(t)
+	if err := migrations.Up(ctx, databaseURL, migrations.Engine()); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, pgtest.Connect(t, databaseURL), `
+insert into pgherald.consumers (name, log, next, holes, forwards_to)
+select 'billing', 'x/' || l.id, pg_current_xact_id(), '{}', 'https://billing.example'
+from pgherald.log as l`)
+	n := newNode(databaseURL, withAdmin)
 	t.Cleanup(func() { n.end(t) })
 	startNodes(ctx, t, n)
 	admin := n.logged(t, "serving operators", "url")
@@ -47,6 +56,8 @@ func TestMetrics(t *testing.T) {
 		`pgherald_prune_last`,
 		`pgherald_log_retain_age_seconds 86400` + "\n",
 		`pgherald_trigger_check_last`,
+		`pgherald_consumer_running{consumer="billing"} 0` + "\n",
+		`pgherald_consumer_parked_events{consumer="billing"} 0` + "\n",
 	}
 	var text string
 	var missing []string

@@ -65,6 +65,7 @@ func (p *pipeline) sources() metrics.Sources {
 		Log:       p.monitor.Status,
 		LogResets: p.log.Resets,
 		Triggers:  p.watcher.Status,
+		Consumers: p.consumers.Status,
 		Pools:     pools,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/pgherald/pgherald/api"
+	"github.com/pgherald/pgherald/db/consumers"
 	"github.com/pgherald/pgherald/db/control"
 	"github.com/pgherald/pgherald/db/eventlog"
 	"github.com/pgherald/pgherald/web"
@@ -17,6 +18,7 @@ func (p *pipeline) openAPI(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.consumers = consumers.NewMonitor(controlPool, p.logger)
 	lists, err := p.pools.open(ctx, "lists", url, listConns, listTimeout)
 	if err != nil {
 		return err

@@ -137,7 +137,7 @@ func (o *operations) complete(found *status.Operations) {
 	}
 	found.Log.RetainAge, found.Log.RetainBytes = int64(p.config.EventLog.RetainAge.Seconds()), p.config.EventLog.RetainBytes
 	triggers := p.watcher.Status()
-	found.Triggers = &triggers
+	found.Triggers, found.Consumers = &triggers, p.consumers.Status()
 }
 
 // completeSelf puts the present state of this server in the place of its last heartbeat.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/db/collections"
+	"github.com/pgherald/pgherald/db/consumers"
 	"github.com/pgherald/pgherald/db/control"
 	"github.com/pgherald/pgherald/db/eventlog"
 )
@@ -33,10 +34,11 @@ type pipeline struct {
 	log *logSource
 
 	// What keeps the log small and observed.
-	pruner  *eventlog.Pruner
-	monitor *eventlog.Monitor
-	payer   *eventlog.Payer
-	watcher *watcher // of the triggers that write it
+	pruner    *eventlog.Pruner
+	monitor   *eventlog.Monitor
+	consumers *consumers.Monitor
+	payer     *eventlog.Payer
+	watcher   *watcher // of the triggers that write it
 	// resetLog names the tables whose events fail. Only the reader of the log uses it.
 	resetLog resetLog
 
@@ -110,6 +112,7 @@ func (p *pipeline) start(ctx context.Context) (stop func()) {
 	running.Go(func() { p.presence.Run(ctx) })
 	running.Go(func() { p.pruner.Run(ctx) })
 	running.Go(func() { p.monitor.Run(ctx) })
+	running.Go(func() { p.consumers.Run(ctx) })
 	running.Go(func() { p.payer.Run(ctx) })
 	running.Go(func() { p.watcher.Run(ctx) })
 	running.Go(func() { boundGarbage(ctx, p.memory) })

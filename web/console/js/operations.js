@@ -1,4 +1,4 @@
-// The view for operators: replicas, streams, lag, the log, triggers that differ, and what doctor finds.
+// The view for operators: replicas, streams, lag, the log, consumers, triggers that differ, and what doctor finds.
 
 import { copyButton } from '../../shared/js/clipboard.js';
 import { byID, h, setText } from '../../shared/js/dom.js';
@@ -6,6 +6,7 @@ import { ago, clock, count, dateTime, plural, span } from '../../shared/js/forma
 import { own } from '../../shared/js/own.js';
 import { patch } from '../../shared/js/patch.js';
 import { Refused } from '../../shared/js/server.js';
+import { consumerTable, moodOf } from './consumers.js';
 import { load } from './source.js';
 import { showState, stateOfError } from './states.js';
 
@@ -99,7 +100,7 @@ function cards(document) {
   const drift = document.triggers?.drift ?? [];
   const findings = (document.doctor?.findings ?? []).filter(({ level }) => level !== 'ok');
   return [summary(document), ...(document.error ? [card('Other servers', 'bad', h('p', { class: 'problem', text: document.error }))] : []), ...(document.replicas ?? []).map((replica) => server(replica, document)), log(document), resets(document),
-    triggers(document, drift), doctor(document, findings)];
+    ...consumers(document), triggers(document, drift), doctor(document, findings)];
 }
 
 const known = (value, write = count) => (value === undefined || value === null ? '–' : write(value));
@@ -147,6 +148,13 @@ const REASONS = { malformed: 'Unreadable cursor', other_log: 'Another log', prun
 function resets({ resets: sent, error }) {
   return card('Resets by reason', '', sent && !error ? facts(Object.entries(sent).map(([reason, n]) => [own(REASONS, reason) ?? reason, count(n)])) : h('p', { class: 'hint', text: '–' }),
     h('p', { class: 'hint', text: 'Clients that had to load everything again, since the start of each server.' }));
+}
+
+/** Returns the card of the consumers, unless the server is of an earlier version. */
+function consumers({ consumers: state }) {
+  if (!state) return [];
+  const none = !state.error && state.list.length === 0;
+  return [card('Consumers', none ? '' : `${moodOf(state)} whole`, ...consumerTable(state).filter(Boolean))];
 }
 
 function triggers({ triggers: state }, drift) {
