@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -13,11 +14,17 @@ import (
 	"github.com/pgherald/pgherald/stream/identity"
 )
 
-// Revocations reads the revocations that the relay copies from the database. Edges store none.
-type Revocations struct{ store *Store }
+// Revocations reads the revocations that the relay copies from the database. Edges store none. It is safe for concurrent use.
+type Revocations struct {
+	store *Store
+
+	mu       sync.Mutex
+	newest   uint64    // the number of the newest state that was read
+	olderFor time.Time // since when the store has had an older one; zero if it has none
+}
 
 // NewRevocations returns the revocations of the store.
-func NewRevocations(store *Store) *Revocations { return &Revocations{store} }
+func NewRevocations(store *Store) *Revocations { return &Revocations{store: store} }
 
 // MaxAge is how old the revocations may be for an edge that starts: the relay confirms them every few seconds.
 const MaxAge = 30 * time.Second
@@ -55,7 +62,8 @@ if found[1] == ARGV[1] then text = '' end
 return {found[1] or '', string.format('%.0f', math.max(age, 0)), text}`
 
 // Read returns everything if it is another state than that of since, or since is 0, and since for the next call. Otherwise there is
-// nothing new. What the relay has not confirmed for MaxAge is an error: tokens may have been revoked meanwhile.
+// nothing new. What the relay has not confirmed for MaxAge is an error: tokens may have been revoked meanwhile. So is a state older than one
+// that was read.
 func (r *Revocations) Read(ctx context.Context, since uint64) (list []identity.Revocation, disconnects []identity.Disconnect, next uint64, err error) {
 	found, err := r.store.reader.Run(ctx, redis.NewScript(readRevoked), []string{r.store.key(revokedName)}, strconv.FormatUint(since, 10)).StringSlice()
 	switch {
@@ -72,6 +80,8 @@ func (r *Revocations) Read(ctx context.Context, since uint64) (list []identity.R
 		return nil, nil, 0, rediscall.Explain(readingRevocations, err)
 	case age > MaxAge:
 		return nil, nil, 0, rediscall.NoRelay(readingRevocations + ": the relay has not confirmed them for more than " + MaxAge.String())
+	case r.isOlder(number):
+		return nil, nil, 0, rediscall.NoRelay(readingRevocations + ": the store has lost the newest of them, and the relay has not written them again yet")
 	}
 	for _, v := range all.Revocations {
 		list = append(list, identity.Revocation{TokenID: v.TokenID, User: v.User, IssuedBefore: fromMicro(v.IssuedBefore)})
@@ -82,6 +92,24 @@ func (r *Revocations) Read(ctx context.Context, since uint64) (list []identity.R
 		})
 	}
 	return list, disconnects, number, nil
+}
+
+// isOlder reports whether the store has gone back to an older state: it was restored from a dump, or its replica has taken over. The relay
+// replaces it within seconds. An older state for longer than MaxAge is the present one: the store's clock was set back.
+func (r *Revocations) isOlder(number uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	switch {
+	case number >= r.newest:
+	case r.olderFor.IsZero():
+		r.olderFor = now
+		return true
+	case now.Sub(r.olderFor) < MaxAge:
+		return true
+	}
+	r.newest, r.olderFor = number, time.Time{}
+	return false
 }
 
 // errNotOurs says that no relay has written what the store holds.

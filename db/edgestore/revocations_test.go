@@ -82,3 +82,38 @@ func TestRevocationsReachEdges(t *testing.T) {
 		t.Errorf("number %d after %d", third, second)
 	}
 }
+
+// TestRevocationsAreNotTakenBack restores the store from a dump that lacks a revocation. An edge that runs does not forget it.
+func TestRevocationsAreNotTakenBack(t *testing.T) {
+	server, relay, edge := open(t)
+	writer, reader := edgestore.NewRevocations(relay), edgestore.NewRevocations(edge)
+	write := func(list ...identity.Revocation) (number uint64) {
+		t.Helper()
+		number, err := writer.Write(t.Context(), list, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return number
+	}
+	read := func(want int) {
+		t.Helper()
+		list, _, _, err := reader.Read(t.Context(), 0)
+		if err != nil || len(list) != want {
+			t.Errorf("%d revocations, want %d (%v)", len(list), want, err)
+		}
+	}
+	write(identity.Revocation{TokenID: "t1"})
+	read(1)
+	server.Save()
+	number := write(identity.Revocation{TokenID: "t1"}, identity.Revocation{TokenID: "t2"})
+	read(2)
+	server.Kill()
+	server.Restart()
+	for range 2 {
+		if list, _, _, err := reader.Read(t.Context(), number); err == nil {
+			t.Errorf("an edge takes back a revocation: %v", list)
+		}
+	}
+	write(identity.Revocation{TokenID: "t1"}, identity.Revocation{TokenID: "t2"})
+	read(2)
+}
