@@ -2,6 +2,7 @@ package edgestore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -80,22 +81,49 @@ type Edges struct {
 type edge struct {
 	version string // of its users
 	users   []string
+	bytes   int // of the users
 }
 
 // NewEdges returns the edges of a store, before the first look.
 func NewEdges(store *Store) *Edges { return &Edges{store: store, known: make(map[string]edge)} }
 
-// aliveScript returns the edges that were alive within the milliseconds ARGV[1], each with the version of its users and its report.
+// The limits of what one edge, or a program with its rights, can make the relay read.
+const (
+	maxEdges       = 1000
+	maxReportBytes = 64 << 10
+	maxUsersBytes  = 64 << 20 // names of the users of all edges
+)
+
+// aliveScript returns the edges that were alive within the milliseconds ARGV[1], each with the version of its users and its report: at most ARGV[2]
+// edges, and of each text at most ARGV[3] bytes.
 const aliveScript = `
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local found = {}
-for _, edge in ipairs(redis.call('zrangebyscore', KEYS[1], now - ARGV[1], '+inf')) do
-    found[#found + 1] = edge
-    found[#found + 1] = redis.call('hget', KEYS[2], edge) or ''
-    found[#found + 1] = redis.call('hget', KEYS[3], edge) or ''
+local found, most = {}, tonumber(ARGV[3])
+local function bounded(text)
+    if not text or #text > most then return '' end
+    return text
+end
+for _, edge in ipairs(redis.call('zrangebyscore', KEYS[1], now - ARGV[1], '+inf', 'limit', 0, ARGV[2])) do
+    if #edge <= 100 then
+        found[#found + 1] = edge
+        found[#found + 1] = bounded(redis.call('hget', KEYS[2], edge))
+        found[#found + 1] = bounded(redis.call('hget', KEYS[3], edge))
+    end
 end
 return found`
+
+// usersScript returns the users of an edge, or nil if their names have more than ARGV[1] bytes.
+const usersScript = `
+local users, left = redis.call('smembers', KEYS[1]), tonumber(ARGV[1])
+for i = 1, #users do
+    left = left - #users[i] - 16
+    if left < 0 then return false end
+end
+return users`
+
+// errTooMany says that the names of users have more than maxUsersBytes.
+var errTooMany = errors.New("their names have more than 64 MiB: check that only edges write to the store")
 
 const looking = "read who is online at the edges"
 
@@ -103,30 +131,45 @@ const looking = "read who is online at the edges"
 // of before.
 func (e *Edges) Look(ctx context.Context) (hasChanged bool, err error) {
 	keys := []string{e.store.key(aliveName), e.store.key(versionsName), e.store.key(reportsName)}
-	found, err := redis.NewScript(aliveScript).Run(ctx, e.store.client, keys, Expiry.Milliseconds()).StringSlice()
+	found, err := redis.NewScript(aliveScript).Run(ctx, e.store.client, keys, Expiry.Milliseconds(), maxEdges, maxReportBytes).StringSlice()
 	if err == nil && len(found)%3 != 0 {
 		err = errNotOurs
 	}
 	if err != nil {
 		return false, rediscall.Explain(looking, err)
 	}
-	next, reports := make(map[string]edge, len(found)/3), make([][]byte, 0, len(found)/3)
+	next, reports, left := make(map[string]edge, len(found)/3), make([][]byte, 0, len(found)/3), maxUsersBytes
 	for ; len(found) > 0; found = found[3:] {
 		id, version := found[0], found[1]
 		reports = append(reports, []byte(found[2]))
 		if known, ok := e.known[id]; ok && known.version == version && version != "" {
 			next[id] = known
+			left -= known.bytes
 			continue
 		}
-		users, err := e.store.client.SMembers(ctx, e.store.key(onlinePrefix+id)).Result()
+		at, err := e.usersOf(ctx, id, left)
 		if err != nil {
 			return false, rediscall.Explain(looking, err)
 		}
-		next[id], hasChanged = edge{version, users}, true
+		at.version, hasChanged = version, true
+		next[id] = at
+		left -= at.bytes
 	}
 	hasChanged = hasChanged || len(next) != len(e.known) // if one is gone and another came, its users were read
 	e.known, e.reports = next, reports
 	return hasChanged, nil
+}
+
+// usersOf reads the users of an edge, whose names may have so many bytes.
+func (e *Edges) usersOf(ctx context.Context, id string, most int) (at edge, err error) {
+	at.users, err = e.store.reader.Run(ctx, redis.NewScript(usersScript), []string{e.store.key(onlinePrefix + id)}, max(0, most)).StringSlice()
+	if errors.Is(err, redis.Nil) {
+		err = errTooMany
+	}
+	for _, name := range at.users {
+		at.bytes += len(name) + 16
+	}
+	return at, err
 }
 
 // Users returns the users of all edges.

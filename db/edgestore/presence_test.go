@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,5 +186,39 @@ func TestDeadEdgeExpires(t *testing.T) {
 	}
 	if n, err := client.HLen(t.Context(), key("reports")).Result(); n != 1 || err != nil {
 		t.Errorf("%d reports are left, %v", n, err)
+	}
+}
+
+// TestLooksAreBounded lets a program with an edge's rights write more than a relay should read.
+func TestLooksAreBounded(t *testing.T) {
+	server, store, _ := open(t)
+	client, now := server.Client(), float64(time.Now().UnixMilli())
+	large := strings.Repeat("x", 1<<20)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(client.ZAdd(t.Context(), "{test}:edge:alive", redis.Z{Score: now, Member: "a"}, redis.Z{Score: now, Member: large}).Err())
+	must(client.HSet(t.Context(), "{test}:edge:reports", "a", large, large, large).Err())
+	must(client.HSet(t.Context(), "{test}:edge:versions", "a", "1").Err())
+	must(client.SAdd(t.Context(), "{test}:edge:online:a", "ann").Err())
+	edges := edgestore.NewEdges(store)
+	if _, err := edges.Look(t.Context()); err != nil || !edges.Users()["ann"] {
+		t.Fatalf("users are %v: %v", edges.Users(), err)
+	}
+	if reports := edges.Reports(); len(reports) != 1 || len(reports[0]) != 0 {
+		t.Errorf("%d reports, the first with %d bytes", len(reports), len(reports[0]))
+	}
+	for n := range 70 {
+		must(client.SAdd(t.Context(), "{test}:edge:online:a", strconv.Itoa(n)+large).Err())
+	}
+	must(client.HSet(t.Context(), "{test}:edge:versions", "a", "2").Err())
+	if _, err := edges.Look(t.Context()); err == nil || !strings.Contains(err.Error(), "more than 64 MiB") {
+		t.Errorf("users of more than 64 MiB: %v", err)
+	}
+	if users := edges.Users(); len(users) != 1 || !users["ann"] {
+		t.Errorf("%d users after a look that failed", len(users))
 	}
 }

@@ -98,12 +98,12 @@ func (r *Renewals) Answer(ctx context.Context, connection string, rights []byte,
 
 // get reads a JSON object. found is false if there is none, or the store holds something else in its place.
 func (r *Renewals) get(ctx context.Context, name string, into any) (found bool, err error) {
-	text, err := r.store.client.Get(ctx, r.store.key(name)).Bytes()
+	text, err := r.store.reader.Run(ctx, redis.NewScript(getScript), []string{r.store.key(name)}, maxValueBytes).Text()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return false, nil
 	case err != nil:
 		return false, err
 	}
-	return json.Unmarshal(text, into) == nil, nil
+	return json.Unmarshal([]byte(text), into) == nil, nil
 }

@@ -48,7 +48,7 @@ func (t *Tickets) Issue(ctx context.Context, hash []byte, id identity.Identity, 
 // Redeem deletes the ticket and returns its identity. valid is false if there is no such ticket, or the store holds something
 // else in its place.
 func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id identity.Identity, valid bool, err error) {
-	text, err := t.store.client.GetDel(ctx, t.key(hash)).Bytes()
+	text, err := redis.NewScript(takeScript).Run(ctx, t.store.client, []string{t.key(hash)}, maxValueBytes).Text()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return identity.Identity{}, false, nil
@@ -56,7 +56,7 @@ func (t *Tickets) Redeem(ctx context.Context, hash []byte) (id identity.Identity
 		return identity.Identity{}, false, rediscall.Explain("redeem a ticket", err)
 	}
 	var found ticket
-	if json.Unmarshal(text, &found) != nil || found.Version != ticketVersion {
+	if json.Unmarshal([]byte(text), &found) != nil || found.Version != ticketVersion {
 		return identity.Identity{}, false, nil
 	}
 	slices.Sort(found.Roles) // identities are looked up by binary search

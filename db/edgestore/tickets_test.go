@@ -1,6 +1,7 @@
 package edgestore_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,31 @@ func TestATicketWithoutAnEnd(t *testing.T) {
 	got, valid, err := tickets.Redeem(t.Context(), []byte("hash"))
 	if err != nil || !valid || !got.Expires.IsZero() || !got.IssuedAt.IsZero() {
 		t.Errorf("redeemed %+v: %t, %v", got, valid, err)
+	}
+}
+
+// TestValuesThatAreTooLarge writes values that would take an edge's memory, as a program with an edge's rights can.
+func TestValuesThatAreTooLarge(t *testing.T) {
+	server, store, _ := open(t)
+	large := `{"v":1,"user":"` + strings.Repeat("x", 2<<20) + `"}`
+	for _, name := range []string{"edge:ticket:68617368", "edge:renewal:c", "edge:renewed:c"} {
+		if err := server.Client().Set(t.Context(), "{test}:"+name, large, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, valid, err := edgestore.NewTickets(store).Redeem(t.Context(), []byte("hash")); valid || err != nil {
+		t.Errorf("a ticket of 2 MiB is valid: %t, %v", valid, err)
+	}
+	renewals := edgestore.NewRenewals(store)
+	if _, _, answered, err := renewals.Result(t.Context(), "c", nil); answered || err != nil {
+		t.Errorf("an answer of 2 MiB is one: %t, %v", answered, err)
+	}
+	err := renewals.Answer(t.Context(), "c", nil, time.Time{}, func(identity.Identity) bool {
+		t.Error("a request of 2 MiB renews a lease")
+		return true
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
