@@ -91,3 +91,40 @@ func testDistrustAfterResume(t *testing.T) {
 		t.Errorf("after the recovery is not trusted any more: %+v, %v", sync, err)
 	}
 }
+
+// TestCursorOfARecoveryThatACopyDoesNotKnow lets a client come with a cursor of an epoch that the copy of the log does not know. The client
+// waits until the copy was completed: it may come from a server that has followed a recovery already.
+func TestCursorOfARecoveryThatACopyDoesNotKnow(t *testing.T) {
+	for name, c := range map[string]struct {
+		completeFor time.Duration   // from the beginning on
+		recovers    bool            // a while later
+		want        stream.SyncMode // none: an error, since the client may come again
+	}{
+		"the copy follows the recovery": {time.Hour, true, stream.ModeResumed},
+		"there was no recovery":         {time.Hour, false, stream.ModeReset},
+		"the copy is not completed":     {0, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log := &copyLog{Log: streamtest.NewLog("start"), goneAt: time.Now().Add(c.completeFor)}
+				feed := stream.NewFeed(log, stream.FeedOptions{})
+				if err := feed.Fill(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				after := feed.Head().InEpoch("r1", log.LSN()) // as the log calls the epoch of its first recovery
+				if c.recovers {
+					defer time.AfterFunc(700*time.Millisecond, func() {
+						log.Recover(log.LSN(), true)
+						if err := stream.ReadOnce(feed); err != nil {
+							t.Error(err)
+						}
+					}).Stop()
+				}
+				_, sync, err := feed.Subscribe(t.Context(), after, stream.Filter{})
+				if sync.Mode != c.want || (err != nil) != (c.want == "") {
+					t.Errorf("%+v, %v; want %q", sync, err, c.want)
+				}
+			})
+		})
+	}
+}
