@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,17 +22,17 @@ const silenceLimit = 10 * time.Second
 type follower struct {
 	judge.Client
 
-	home    int           // index of its replica
-	strict  bool          // as an EventSource: it stays at its replica, and a status other than 200 ends it
-	roams   time.Duration // longest time until it moves to another replica; 0: it moves when its connection ends
+	home    int           // index of its server
+	strict  bool          // as an EventSource: it stays at its server, and a status other than 200 ends it
+	roams   time.Duration // longest time until it moves to another server; 0: it moves when its connection ends
 	stops   bool          // at times it reads nothing for a while
 	h2      bool
 	user    string
 	distort *distortion // what the test does to the bytes on their way; nil: nothing
 
-	replicas []*replica
-	client   *http.Client
-	rng      *rand.Rand
+	servers []*instance
+	client  *http.Client
+	rng     *rand.Rand
 
 	mu       sync.Mutex
 	heard    time.Time // when the last byte came, on this connection
@@ -47,11 +46,11 @@ type follower struct {
 // silence is a time in which an open connection brought nothing.
 type silence struct{ from, to time.Time }
 
-// newFollower returns a client of replicas. It connects from the clients' host.
-func newFollower(n *network, name string, home int, replicas []*replica, seed uint64) *follower {
+// newFollower returns a client of servers. It connects from the clients' host.
+func newFollower(n *network, name string, home int, servers []*instance, seed uint64) *follower {
 	transport := &http.Transport{DialContext: n.dialer(hostClients), DisableCompression: true, DisableKeepAlives: true}
 	return &follower{
-		Client: judge.Client{Name: name}, home: home, replicas: replicas, client: &http.Client{Transport: transport},
+		Client: judge.Client{Name: name}, home: home, servers: servers, client: &http.Client{Transport: transport},
 		rng: rand.New(rand.NewPCG(seed, uint64(home))), refused: make(map[string]int),
 	}
 }
@@ -82,7 +81,7 @@ func (f *follower) run(ctx context.Context) {
 		if f.strict {
 			wait = f.Retry()
 		} else {
-			f.home = f.rng.IntN(len(f.replicas))
+			f.home = f.rng.IntN(len(f.servers))
 		}
 		pause(ctx, wait)
 	}
@@ -120,7 +119,7 @@ func (f *follower) connect(ctx context.Context) error {
 		f.mu.Lock()
 		f.refused[resp.Status]++
 		f.mu.Unlock()
-		return fmt.Errorf("%s answered %s: %s", f.replicas[f.home].host, resp.Status, text)
+		return fmt.Errorf("%s answered %s: %s", f.servers[f.home].host, resp.Status, text)
 	}
 	f.read(ctx, cancel, resp.Body)
 	return nil
@@ -142,7 +141,7 @@ func (f *follower) request(ctx context.Context) *http.Request {
 		query.Set([]string{"since", "lastEventId"}[f.rng.IntN(2)], cursor)
 		cursor = ""
 	}
-	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, f.replicas[f.home].url()+"/api/events?"+query.Encode(), nil)
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, f.servers[f.home].url()+"/api/events?"+query.Encode(), nil)
 	if cursor != "" {
 		req.Header.Set("Last-Event-ID", cursor)
 	}
@@ -228,17 +227,17 @@ func (f *follower) ended() error {
 }
 
 // followers returns clients of every kind.
-func followers(n *network, replicas []*replica, seed uint64) (all []*follower) {
+func followers(n *network, servers []*instance, seed uint64) (all []*follower) {
 	add := func(name string, change func(*follower)) {
-		f := newFollower(n, name, len(all)%len(replicas), replicas, seed+uint64(len(all)))
+		f := newFollower(n, name, len(all)%len(servers), servers, seed+uint64(len(all)))
 		if change != nil {
 			change(f)
 		}
 		all = append(all, f)
 	}
-	for i := range replicas {
-		add("EventSource at r"+strconv.Itoa(i+1), func(f *follower) { f.strict, f.home = true, i })
-		add("steady at r"+strconv.Itoa(i+1), func(f *follower) { f.home = i })
+	for i, server := range servers {
+		add("EventSource at "+server.host, func(f *follower) { f.strict, f.home = true, i })
+		add("steady, first at "+server.host, func(f *follower) { f.home = i })
 	}
 	add("roaming", func(f *follower) { f.roams = 4 * time.Second })
 	add("roaming fast", func(f *follower) { f.roams = time.Second })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -30,20 +31,14 @@ const ours = `select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_sta
 
 // faults returns the kinds.
 func faults() []fault {
-	return append(append(processFaults(), networkFaults()...), databaseFaults()...)
+	return slices.Concat(processFaults(), networkFaults(), databaseFaults(), edgeFaults())
 }
 
 // processFaults are those of the servers and of PgBouncer.
 func processFaults() []fault {
 	return []fault{
 		{name: "replica killed", inject: func(ctx context.Context, s *soak, hold time.Duration) error {
-			r := s.anyReplica()
-			r.kill()
-			pause(ctx, hold)
-			if err := r.start(); err != nil {
-				return err
-			}
-			return r.awaitReady(ctx)
+			return s.killed(ctx, hold, s.anyReplica())
 		}},
 		{name: "replica frozen", mute: true, inject: func(ctx context.Context, s *soak, hold time.Duration) error {
 			r := s.anyReplica()
@@ -53,7 +48,7 @@ func processFaults() []fault {
 			return nil
 		}},
 		{name: "rolling restart", inject: func(ctx context.Context, s *soak, _ time.Duration) error {
-			for _, r := range s.replicas {
+			for _, r := range s.servers() {
 				if err := r.restart(ctx); err != nil {
 					return err
 				}
@@ -61,18 +56,7 @@ func processFaults() []fault {
 			return nil
 		}},
 		{name: "all replicas killed", inject: func(ctx context.Context, s *soak, hold time.Duration) error {
-			for _, r := range s.replicas {
-				r.kill()
-			}
-			pause(ctx, hold)
-			var errs []error
-			for _, r := range s.replicas {
-				errs = append(errs, r.start())
-			}
-			for _, r := range s.replicas {
-				errs = append(errs, r.awaitReady(ctx))
-			}
-			return errors.Join(errs...)
+			return s.killed(ctx, hold, s.replicas...)
 		}},
 		{name: "PgBouncer restarted", inject: func(ctx context.Context, s *soak, hold time.Duration) error {
 			s.pool.kill()
@@ -91,13 +75,16 @@ func dropped(host func(*soak) string, others func(*soak) []string) func(context.
 
 func replicasOf(*soak) []string { return []string{"r1", "r2", "r3"} }
 
+// readersOf returns the hosts that read the log in PostgreSQL.
+func readersOf(s *soak) []string { return append(replicasOf(s), relaysOf(s)...) }
+
 func databasesOf(*soak) []string { return []string{hostFirst, hostSecond, hostPooler} }
 
 func primaryOf(s *soak) string { return s.pair.primary().host }
 
-// networkFaults are those between replicas, PostgreSQL and clients.
+// networkFaults are those between replicas and relays, PostgreSQL, and clients.
 func networkFaults() []fault {
-	all := append(replicasOf(nil), databasesOf(nil)...)
+	all := append(readersOf(nil), databasesOf(nil)...)
 	everywhere := func(rule string, peers func(host string) []string, port string) map[string][]string {
 		rules := make(map[string][]string)
 		for _, host := range all {
@@ -106,24 +93,19 @@ func networkFaults() []fault {
 		return rules
 	}
 	other := func(host string) []string {
-		if host[:1] == hostReplica {
-			return databasesOf(nil)
+		if slices.Contains(databasesOf(nil), host) {
+			return readersOf(nil)
 		}
-		return replicasOf(nil)
+		return databasesOf(nil)
 	}
 	return []fault{
 		{name: "replica cut off from PostgreSQL", blind: true, inject: func(ctx context.Context, s *soak, hold time.Duration) error {
-			r := s.anyReplica().host
-			rules := map[string][]string{r: {from(databasesOf(s)...) + "drop"}}
-			for _, host := range databasesOf(s) {
-				rules[host] = []string{from(r) + "drop"}
-			}
-			return s.filtered(ctx, hold, rules)
+			return s.cut(ctx, hold, []string{s.anyReplica().host}, databasesOf(s))
 		}},
-		{name: "all replicas cut off from PostgreSQL", blind: true, inject: func(ctx context.Context, s *soak, hold time.Duration) error {
+		{name: "all servers cut off from PostgreSQL", blind: true, inject: func(ctx context.Context, s *soak, hold time.Duration) error {
 			return s.filtered(ctx, hold, everywhere("drop", other, ""))
 		}},
-		{name: "only packets to PostgreSQL dropped", blind: true, inject: dropped(primaryOf, replicasOf)},
+		{name: "only packets to PostgreSQL dropped", blind: true, inject: dropped(primaryOf, readersOf)},
 		{name: "only packets from PostgreSQL dropped", blind: true, inject: dropped(func(s *soak) string { return s.anyReplica().host }, databasesOf)},
 		{name: "connections to PostgreSQL reset", blind: true, inject: func(ctx context.Context, s *soak, hold time.Duration) error {
 			return s.filtered(ctx, hold, everywhere("reject with tcp reset", other, "meta l4proto tcp "))
@@ -154,7 +136,7 @@ func networkFaults() []fault {
 		}},
 		{name: "clients' connections reset", inject: func(ctx context.Context, s *soak, hold time.Duration) error {
 			rules := make(map[string][]string)
-			for _, host := range replicasOf(s) {
+			for _, host := range append(replicasOf(s), edgesOf(s)...) {
 				rules[host] = []string{from(hostClients) + "tcp dport 8080 reject with tcp reset"}
 			}
 			return s.filtered(ctx, hold/4, rules)

@@ -27,12 +27,18 @@ const (
 	hostClients  = "cl"
 	hostWriters  = "wr"
 	hostReplica  = "r" // r1, r2, r3
+	hostRedis    = "redis"
+	hostRelay    = "relay" // relay1, relay2
+	hostEdge     = "e"     // e1, e2, e3
 	replicaCount = 3
+	relayCount   = 2
+	edgeCount    = 3
 )
 
 var addresses = map[string]string{
 	hostFirst: "10.77.0.10", hostSecond: "10.77.0.11", hostPooler: "10.77.0.12",
 	"r1": "10.77.0.21", "r2": "10.77.0.22", "r3": "10.77.0.23", hostClients: "10.77.0.31", hostWriters: "10.77.0.32",
+	hostRedis: "10.77.0.41", "relay1": "10.77.0.42", "relay2": "10.77.0.43", "e1": "10.77.0.51", "e2": "10.77.0.52", "e3": "10.77.0.53",
 }
 
 // network is a bridge with one namespace for each host. Nothing of it is reachable from elsewhere.
@@ -46,7 +52,7 @@ func newNetwork(t *testing.T) *network {
 	if os.Geteuid() != 0 {
 		t.Fatal("network namespaces need root: tools/soak runs this test with sudo")
 	}
-	for _, program := range []string{"ip", "nft", "psql"} {
+	for _, program := range []string{"ip", "nft", "psql", "redis-server"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("%s is not installed: tools/setup installs it on Debian", program)
 		}

@@ -50,11 +50,11 @@ func (s *soak) diagnose(token string) {
 	defer cancel()
 	for _, c := range s.clients {
 		c.mu.Lock()
-		s.t.Logf("%s at %s: has it %t, reading %t, paused %t, heard %s ago, refused %v; %s", c.Name, c.replicas[c.home].host,
+		s.t.Logf("%s at %s: has it %t, reading %t, paused %t, heard %s ago, refused %v; %s", c.Name, c.servers[c.home].host,
 			!c.Probe(token).IsZero(), c.reading, c.paused, time.Since(c.heard), c.refused, c.Describe())
 		c.mu.Unlock()
 	}
-	for _, r := range s.replicas {
+	for _, r := range s.servers() {
 		out, err := s.net.run(ctx, hostClients, "", "curl", "-s", "-m", "5", r.url()+"/api/stats")
 		s.t.Logf("%s: ready %d, %s %v", r.host, r.status(ctx, "/readyz"), out, err)
 	}
@@ -62,6 +62,15 @@ func (s *soak) diagnose(token string) {
 		`select pid, usename, application_name, state, wait_event, now() - xact_start as xact, now() - query_start as query, left(query, 60) from pg_stat_activity where backend_type = 'client backend' order by xact_start`,
 		"-c", "select id, xid, at, type from pgherald.events order by id desc limit 5", "-c", "select * from soak.probes")
 	s.t.Logf("PostgreSQL: %s %v", out, err)
+}
+
+// logResets logs the resets since a moment, long before the verdict.
+func (s *soak) logResets(since time.Time) {
+	for _, c := range s.clients {
+		for _, r := range c.Resets(since) {
+			s.t.Logf("%s got a reset at %s: %s", c.Name, r.At.Format("15:04:05.000"), r.Reason)
+		}
+	}
 }
 
 func (s *soak) token() string { return fmt.Sprint("probe-", s.probes) }

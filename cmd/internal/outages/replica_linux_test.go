@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// replica is a pgherald serve on a host of its own.
-type replica struct {
+// instance is a pgherald on a host of its own: a replica, an edge or a relay.
+type instance struct {
 	net    *network
 	host   string
 	binary string
@@ -43,23 +43,30 @@ func buildServer(t *testing.T) string {
 
 // newReplica describes a replica. The first one connects to PostgreSQL directly, the others reach it through PgBouncer
 // where that is possible.
-func newReplica(t *testing.T, n *network, binary string, number int, p *pair, pool *pooler, dir string) *replica {
+func newReplica(t *testing.T, n *network, binary string, number int, p *pair, pool *pooler, dir string) *instance {
 	t.Helper()
-	host := fmt.Sprintf("%s%d", hostReplica, number)
-	r := &replica{
-		net: n, host: host, binary: binary, log: filepath.Join(dir, host+".log"),
-		args: []string{
-			"serve", "--addr=" + addresses[host] + ":8080", "--insecure", "--h2c", "--log-format=text",
-			"--listen-database-url=" + p.url("herald"), "--drain=2s",
-			"--max-requests-per-user=0", // all writers have one address
-		},
-		http: &http.Client{Transport: &http.Transport{DialContext: n.dialer(hostClients), DisableKeepAlives: true}, Timeout: 5 * time.Second},
-	}
 	url := p.url("herald")
 	if number > 1 {
 		url = pool.url()
 	}
-	r.args = append(r.args, "--database-url="+url)
+	return newServer(t, n, binary, fmt.Sprint(hostReplica, number), dir, "--listen-database-url="+p.url("herald"), "--database-url="+url)
+}
+
+// newServer describes an instance that serves clients.
+func newServer(t *testing.T, n *network, binary, host, dir string, args ...string) *instance {
+	t.Helper()
+	return newInstance(t, n, binary, host, dir, append([]string{
+		"serve", "--addr=" + addresses[host] + ":8080", "--insecure", "--h2c", "--drain=2s",
+		"--max-requests-per-user=0", // all writers have one address
+	}, args...))
+}
+
+func newInstance(t *testing.T, n *network, binary, host, dir string, args []string) *instance {
+	t.Helper()
+	r := &instance{
+		net: n, host: host, binary: binary, log: filepath.Join(dir, host+".log"), args: append(args, "--log-format=text"),
+		http: &http.Client{Transport: &http.Transport{DialContext: n.dialer(hostClients), DisableKeepAlives: true}, Timeout: 5 * time.Second},
+	}
 	t.Cleanup(func() {
 		r.kill()
 		log, err := os.ReadFile(r.log)
@@ -72,10 +79,10 @@ func newReplica(t *testing.T, n *network, binary string, number int, p *pair, po
 	return r
 }
 
-func (r *replica) url() string { return "http://" + addresses[r.host] + ":8080" }
+func (r *instance) url() string { return "http://" + addresses[r.host] + ":8080" }
 
 // start starts the process. It does not wait until it serves.
-func (r *replica) start() error {
+func (r *instance) start() error {
 	log, err := os.OpenFile(r.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
@@ -94,14 +101,14 @@ func (r *replica) start() error {
 	return nil
 }
 
-func (r *replica) process() *process {
+func (r *instance) process() *process {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.current
 }
 
-// awaitReady waits until the replica is ready, and starts it again if it ended.
-func (r *replica) awaitReady(ctx context.Context) error {
+// awaitReady waits until the instance is ready, and starts it again if it ended.
+func (r *instance) awaitReady(ctx context.Context) error {
 	var err error
 	ready := await(ctx, func() bool {
 		if !r.process().running() {
@@ -118,7 +125,7 @@ func (r *replica) awaitReady(ctx context.Context) error {
 }
 
 // status returns the status of a GET request, or 0.
-func (r *replica) status(ctx context.Context, path string) int {
+func (r *instance) status(ctx context.Context, path string) int {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url()+path, nil)
 	if err != nil {
 		return 0
@@ -131,15 +138,15 @@ func (r *replica) status(ctx context.Context, path string) int {
 	return resp.StatusCode
 }
 
-func (r *replica) kill() {
+func (r *instance) kill() {
 	if p := r.process(); p != nil {
 		p.signal(syscall.SIGKILL)
 		<-p.ended
 	}
 }
 
-// restart ends the replica as a deployment does, and starts it again.
-func (r *replica) restart(ctx context.Context) error {
+// restart ends the instance as a deployment does, and starts it again.
+func (r *instance) restart(ctx context.Context) error {
 	p := r.process()
 	p.signal(syscall.SIGTERM)
 	select {

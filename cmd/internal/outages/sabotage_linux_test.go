@@ -117,7 +117,7 @@ func TestJudgeNoticesSabotage(t *testing.T) {
 	s := newSoak(t)
 	honest := s.clients
 	for i, kind := range distortions {
-		c := newFollower(s.net, kind, i%replicaCount, s.replicas, s.rng.Uint64())
+		c := newFollower(s.net, kind, (replicaCount-1+i)%len(s.servers()), s.servers(), s.rng.Uint64()) // one at a replica, the others at edges
 		c.distort = &distortion{kind: kind, every: 100}
 		s.clients = append(s.clients, c)
 	}

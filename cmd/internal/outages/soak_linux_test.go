@@ -24,7 +24,7 @@ var (
 	tableFlag  = flag.String("outages.table", "", "file for the table of recovery times")
 	seedFlag   = flag.Uint64("outages.seed", 0, "seed of the soak's choices; 0 means a random one")
 	sabotage   = flag.String("outages.sabotage", "", "drop, repeat, swap or delay one event of a client, or ledger: the judge must fail")
-	logsFlag   = flag.String("outages.logs", "", "directory for the logs of PostgreSQL and the replicas")
+	logsFlag   = flag.String("outages.logs", "", "directory for the logs of the servers")
 	everyFlag  = flag.Int("outages.sabotage-every", 100_000, "events before the sabotage")
 )
 
@@ -38,7 +38,10 @@ type soak struct {
 	net      *network
 	pair     *pair
 	pool     *pooler
-	replicas []*replica
+	redis    *redisServer
+	replicas []*instance
+	relays   []*instance
+	edges    []*instance
 	clients  []*follower
 	writers  []*writer
 	rng      *rand.Rand
@@ -115,7 +118,7 @@ func (s *soak) choose(all []fault) (chosen []fault) {
 	return chosen
 }
 
-// newSoak creates the network, PostgreSQL, PgBouncer and the replicas.
+// newSoak creates the network, the databases and the servers.
 func newSoak(t *testing.T) *soak {
 	t.Helper()
 	if !*runFlag {
@@ -133,22 +136,10 @@ func newSoak(t *testing.T) *soak {
 	s.pair = newPair(ctx, t, s.net)
 	s.prepareDatabase(ctx)
 	s.pool = newPooler(t, s.net, s.pair)
-	for number := range replicaCount {
-		s.replicas = append(s.replicas, newReplica(t, s.net, binary, number+1, s.pair, s.pool, dir))
-	}
-	s.must(s.replicas[0].start())
-	s.must(s.replicas[0].awaitReady(ctx))
-	spec := dir + "/spec.yaml"
-	s.must(os.WriteFile(spec, []byte(judge.Spec), 0o644))
-	_, err := s.net.run(ctx, hostWriters, "", binary, "apply", "--spec="+spec, "--database-url="+s.pair.url("herald"))
-	s.must(err)
-	for _, r := range s.replicas[1:] {
-		s.must(r.start())
-	}
-	for _, r := range s.replicas[1:] {
-		s.must(r.awaitReady(ctx))
-	}
-	s.clients = followers(s.net, s.replicas, seed)
+	s.redis = newRedisServer(t, s.net)
+	s.must(s.redis.start(ctx))
+	s.startInstances(ctx, binary, dir)
+	s.clients = followers(s.net, s.servers(), seed)
 	s.writers = writers(s.net, s.pair, s.replicas, seed)
 	return s
 }
@@ -250,6 +241,7 @@ func (s *soak) suffer(f fault) {
 		s.must(wrap(f.name, f.after(ctx, s)))
 	}
 	s.t.Logf("%s: %s, %s", f.name, healed.Sub(from).Round(time.Millisecond), s.table.last(f.name))
+	s.logResets(from)
 }
 
 func wrap(what string, err error) error {
@@ -273,6 +265,3 @@ func (s *soak) checkTurns() {
 		}
 	}
 }
-
-// anyReplica chooses a replica.
-func (s *soak) anyReplica() *replica { return s.replicas[s.rng.IntN(len(s.replicas))] }

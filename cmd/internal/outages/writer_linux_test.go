@@ -159,7 +159,7 @@ func execAll(ctx context.Context, tx pgx.Tx, statements ...string) error {
 }
 
 // writers returns writers of every kind.
-func writers(n *network, p *pair, replicas []*replica, seed uint64) (all []*writer) {
+func writers(n *network, p *pair, replicas []*instance, seed uint64) (all []*writer) {
 	client := &http.Client{Transport: &http.Transport{DialContext: n.dialer(hostWriters), DisableKeepAlives: true}, Timeout: 10 * time.Second}
 	add := func(name string, pace time.Duration, step func(context.Context, *writer) error) {
 		all = append(all, &writer{name: name, step: step, pace: pace, pair: p, rng: rand.New(rand.NewPCG(seed, uint64(len(all))))})

@@ -286,7 +286,7 @@ delete from soak.items where id = '%[1]s';
 }
 
 // writeAPI writes through the API of a replica, as a browser does.
-func writeAPI(ctx context.Context, w *writer, client *http.Client, replicas []*replica) error {
+func writeAPI(ctx context.Context, w *writer, client *http.Client, replicas []*instance) error {
 	base := replicas[w.rng.IntN(len(replicas))].url()
 	status, path, err := post(ctx, client, http.MethodPost, base+"/api/activities",
 		`{"category":"soak","subcategory":"s","location":"`+w.shard()+`","reporter":"r","assignedTo":"ann"}`)
