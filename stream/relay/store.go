@@ -113,7 +113,7 @@ type Mark struct {
 // The errors of writes. Their writer has to begin again.
 var (
 	// ErrStale says that another relay has a later term.
-	ErrStale = errors.New("another relay writes to the stream")
+	ErrStale = errors.New("another relay writes to the stream: relays of one stream need the same --name")
 	// ErrMoved says that the stream does not end where the relay has written last: the store has lost something.
 	ErrMoved = errors.New("the stream does not end with the last entry that was written")
 )

@@ -63,6 +63,8 @@ type runner struct {
 	began    time.Time
 	applied  chan struct{}            // has a value if triggers or specs may have changed
 	reports  atomic.Pointer[[][]byte] // of the edges
+
+	elsewhere elsewhere // the goroutine of Run uses it
 }
 
 // Run copies until ctx ends, or stands by. It waits for the database and for the store.
@@ -165,17 +167,42 @@ func (r *runner) turn(ctx context.Context, retry *backoff.Retry) error {
 	until := time.Now().Add(r.config.Lease)
 	lease, err := relays.Take(ctx, r.pool, relays.Options{Name: r.config.Name, Runner: r.name, Time: r.config.Lease, AtLeast: st.Term + 1})
 	if active, ok := errors.AsType[*relays.ActiveError](err); ok {
+		if err := r.checkActive(active.Runner, st.Owner); err != nil {
+			return err
+		}
 		r.config.Metrics.standBy()
 		retry.Succeeded()
 		r.config.Logger.Debug("standing by", "runner", active.Runner)
 		return backoff.Sleep(ctx, r.config.Lease/4)
 	}
+	r.elsewhere = elsewhere{}
 	if err != nil {
 		return err
 	}
 	defer r.end(ctx, lease)
 	r.config.Logger.Info("relay became active", "stream", r.config.Name, "term", lease.Term())
 	return r.copy(ctx, lease, until, retry)
+}
+
+// elsewhere is a process that has the lease and has not written to this stream, and since when this is known.
+type elsewhere struct {
+	runner string
+	since  time.Time
+}
+
+// checkActive returns an error if the process that has the lease does not write to this stream, for longer than a lease: this process would
+// stand by for ever. owner is the process that has written to it last.
+func (r *runner) checkActive(runner, owner string) error {
+	switch now := time.Now(); {
+	case runner == owner:
+		r.elsewhere = elsewhere{}
+	case runner != r.elsewhere.runner:
+		r.elsewhere = elsewhere{runner, now}
+	case now.Sub(r.elsewhere.since) > r.config.Lease:
+		return fmt.Errorf("stand by: %s has the lease %q and does not write to this stream: give relays of different streams different values of --name",
+			runner, r.config.Name)
+	}
+	return nil
 }
 
 // copy copies until ctx ends or the lease is lost.

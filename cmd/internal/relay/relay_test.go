@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +114,57 @@ func TestTwoRelays(t *testing.T) {
 	for i, data := range got {
 		if data != fmt.Sprint(i+1) {
 			t.Fatalf("event %d is %s: %v", i+1, data, got)
+		}
+	}
+}
+
+// TestOneNameForTwoStreams starts relays of two streams with one name. The one that stands by copies nothing, and is not ready.
+func TestOneNameForTwoStreams(t *testing.T) {
+	url, first, second := pgtest.NewDatabase(t), redistest.Start(t), redistest.Start(t)
+	one, stop := start(t, url, first.URL())
+	defer stop()
+	await(t, "the first relay copies", func() bool { return one.hasCopied() })
+	_, stopStandby := start(t, url, first.URL())
+	defer stopStandby()
+	other, stopOther := start(t, url, second.URL())
+	defer stopOther()
+	await(t, "the second relay says that it cannot copy", func() bool {
+		other.mu.Lock()
+		defer other.mu.Unlock()
+		return other.failure != nil && strings.Contains(other.failure.Error(), "--name")
+	})
+}
+
+// TestStandsByWhile checks which active process is one of another stream.
+func TestStandsByWhile(t *testing.T) {
+	r := &runner{config: &Config{Name: "test", Lease: time.Nanosecond}}
+	for _, step := range []struct {
+		runner, owner string
+		isRefused     bool
+	}{
+		{"a", "a", false}, {"a", "", false}, {"b", "", false}, {"b", "x", true}, {"b", "b", false}, {"b", "x", false},
+	} {
+		if err := r.checkActive(step.runner, step.owner); (err != nil) != step.isRefused {
+			t.Errorf("%+v: %v", step, err)
+		}
+		for began := time.Now(); !time.Now().After(began); { // a lease
+			runtime.Gosched()
+		}
+	}
+}
+
+// await waits until a condition is true.
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	deadline := time.NewTimer(2 * time.Minute)
+	defer deadline.Stop()
+	for !is() {
+		select {
+		case <-poll.C:
+		case <-deadline.C:
+			t.Fatalf("waited too long until %s", what)
 		}
 	}
 }
