@@ -31,8 +31,9 @@ type Log struct {
 	seen          atomic.Uint64 // how far the stream was read: up to its last entry then, whether that was whole or not
 	ended         chan struct{} // has a value if a reading of Read has ended since Wait last returned
 
-	mu   sync.Mutex
-	hint place // where the last reading of Read ended
+	mu      sync.Mutex
+	hint    place     // where the last reading of Read ended
+	wholeAt time.Time // when the log was last read to its end, as far as this log knows; at first, when this log began
 }
 
 var (
@@ -45,7 +46,7 @@ func NewLog(entries Entries, opts LogOptions) *Log {
 	if opts.MaxEventBytes <= 0 {
 		opts.MaxEventBytes = 4 << 20
 	}
-	return &Log{entries: entries, maxEventBytes: opts.MaxEventBytes, pageEntries: pageEntries, ended: make(chan struct{}, 1)}
+	return &Log{entries: entries, maxEventBytes: opts.MaxEventBytes, pageEntries: pageEntries, wholeAt: time.Now(), ended: make(chan struct{}, 1)}
 }
 
 // PageBytes bounds the memory of a page: its events as received, and once more. A store may return one entry more than was wanted.
@@ -65,7 +66,7 @@ func (l *Log) state(ctx context.Context) (State, error) {
 
 // note notes what the state says about the whole stream. Its error says that there is none yet.
 func (l *Log) note(st *State) error {
-	l.delay.Store(int64(st.MarkAge))
+	l.delay.Store(int64(l.delayOf(st.MarkAge)))
 	if st.Number < l.seen.Load() {
 		l.seen.Store(st.Number)
 	}
@@ -73,6 +74,19 @@ func (l *Log) note(st *State) error {
 		return errNone
 	}
 	return nil
+}
+
+// delayOf returns the delay for the age of the mark. A stream that was just begun has none: then the log was last read to its end when an earlier stream
+// says so, but not within the last minute, so that readers are stale.
+func (l *Log) delayOf(markAge time.Duration) time.Duration {
+	const never = 10 * 365 * 24 * time.Hour
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if markAge >= never {
+		return max(time.Minute, time.Since(l.wholeAt))
+	}
+	l.wholeAt = time.Now().Add(-markAge)
+	return markAge
 }
 
 // Read begins to read what the stream has now and the cursor has not seen. Wait, and where the next Read begins, follow the readings of Read: they

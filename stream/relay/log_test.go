@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
+	"github.com/pgherald/pgherald/stream/pacing"
 	"github.com/pgherald/pgherald/stream/relay"
 	"github.com/pgherald/pgherald/stream/relay/relaytest"
 	"github.com/pgherald/pgherald/stream/streamtest"
@@ -225,6 +226,22 @@ func TestBeginMarksNothing(t *testing.T) {
 	}
 	if st, err := store.State(t.Context()); err != nil || st.MarkAge < 24*time.Hour {
 		t.Errorf("the mark is %v old, %v", st.MarkAge, err)
+	}
+}
+
+// TestDelayOfAStreamWithoutAMark checks that readers of a stream which has just begun are stale, and not since 1970.
+func TestDelayOfAStreamWithoutAMark(t *testing.T) {
+	store := relaytest.NewStore()
+	change := relay.Info{Changes: []relay.Change{{At: 1, Epoch: "e"}}}
+	if err := store.Begin(t.Context(), relay.Writer{Term: 1}, relay.Appended{Token: "1", Entries: [][]byte{nil}, Whole: 1, Info: &change}); err != nil {
+		t.Fatal(err)
+	}
+	edge := relay.NewLog(store, relay.LogOptions{})
+	if _, err := edge.Lineage(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := edge.Delay(); d < pacing.StaleAfter || d > time.Hour {
+		t.Errorf("the log was read %v ago", d)
 	}
 }
 
