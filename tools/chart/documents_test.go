@@ -17,6 +17,8 @@ import (
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -32,6 +34,7 @@ func types() map[string]any {
 		"networking.k8s.io/v1 NetworkPolicy":      &networking.NetworkPolicy{},
 		"monitoring.coreos.com/v1 ServiceMonitor": &monitoring.ServiceMonitor{},
 		"monitoring.coreos.com/v1 PrometheusRule": &monitoring.PrometheusRule{},
+		"gateway.networking.k8s.io/v1 HTTPRoute":  &gateway.HTTPRoute{},
 	}
 }
 
@@ -76,34 +79,67 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// TestSelectors checks that Services, budgets, policies and the Deployment select the servers and no other pods.
+// selector holds the labels that a document selects, and its name.
+type selector struct {
+	name   string
+	labels map[string]string
+}
+
+// selectors returns what each document selects, and the labels of all pods by the name of what makes them.
+func selectors(t *testing.T, documents []string) (all []selector, pods map[string]map[string]string) {
+	t.Helper()
+	pods = map[string]map[string]string{}
+	for _, document := range documents {
+		switch object := decode(t, document).(type) {
+		case *apps.Deployment:
+			pods[object.Name] = object.Spec.Template.Labels
+			all = append(all, selector{object.Name, object.Spec.Selector.MatchLabels})
+		case *batch.Job:
+			pods[object.Name] = object.Spec.Template.Labels
+		case *core.Pod:
+			pods[object.Name] = object.Labels
+		case *core.Service:
+			all = append(all, selector{strings.TrimSuffix(object.Name, "-metrics"), object.Spec.Selector})
+		case *policy.PodDisruptionBudget:
+			all = append(all, selector{object.Name, object.Spec.Selector.MatchLabels})
+		case *networking.NetworkPolicy:
+			all = append(all, selector{object.Name, object.Spec.PodSelector.MatchLabels})
+		}
+	}
+	return all, pods
+}
+
+// TestSelectors checks that Services, budgets, policies and Deployments select the pods of the Deployment with their name, and no
+// others.
 func TestSelectors(t *testing.T) {
 	forEach(t, func(t *testing.T, _ string, values map[string]any) {
-		var servers map[string]string
-		var others, selectors []map[string]string
-		for _, document := range mustRender(t, values) {
-			switch object := decode(t, document).(type) {
-			case *apps.Deployment:
-				servers = object.Spec.Template.Labels
-				selectors = append(selectors, object.Spec.Selector.MatchLabels)
-			case *batch.Job:
-				others = append(others, object.Spec.Template.Labels)
-			case *core.Pod:
-				others = append(others, object.Labels)
-			case *core.Service:
-				selectors = append(selectors, object.Spec.Selector)
-			case *policy.PodDisruptionBudget:
-				selectors = append(selectors, object.Spec.Selector.MatchLabels)
-			case *networking.NetworkPolicy:
-				selectors = append(selectors, object.Spec.PodSelector.MatchLabels)
+		all, pods := selectors(t, mustRender(t, values))
+		for _, s := range all {
+			for name, labels := range pods {
+				if got, want := selects(s.labels, labels), s.name == name; got != want {
+					t.Errorf("%v of %s selects the pods of %s: %v", s.labels, s.name, name, got)
+				}
+			}
+			if pods[s.name] == nil {
+				t.Errorf("%v of %s selects nothing", s.labels, s.name)
 			}
 		}
-		for _, selector := range selectors {
-			if !selects(selector, servers) {
-				t.Errorf("%v does not select %v", selector, servers)
+	})
+}
+
+// TestNames checks that names and labels are not longer than Kubernetes permits.
+func TestNames(t *testing.T) {
+	const most = 63
+	forEach(t, func(t *testing.T, _ string, values map[string]any) {
+		for _, document := range mustRender(t, values) {
+			object, ok := decode(t, document).(meta.Object)
+			if !ok {
+				t.Fatalf("no metadata: %s", document)
 			}
-			if slices.ContainsFunc(others, func(labels map[string]string) bool { return selects(selector, labels) }) {
-				t.Errorf("%v selects another pod than the servers: %v", selector, others)
+			for _, text := range append(slices.Collect(maps.Values(object.GetLabels())), object.GetName()) {
+				if len(text) > most || strings.HasSuffix(text, "-") {
+					t.Errorf("%s is too long: %d letters", text, len(text))
+				}
 			}
 		}
 	})

@@ -59,41 +59,45 @@ func is(b *bool) bool { return b != nil && *b }
 func TestPodsEndInTime(t *testing.T) {
 	forEach(t, func(t *testing.T, _ string, values map[string]any) {
 		documents := mustRender(t, values)
-		var drain time.Duration
-		for _, settings := range configs(t, documents) {
-			var config struct{ Drain string }
-			if err := yaml.Unmarshal([]byte(settings["config.yaml"]), &config); err != nil {
-				t.Fatal(err)
-			}
-			var err error
-			if drain, err = time.ParseDuration(config.Drain); err != nil {
-				t.Fatal(err)
-			}
-		}
+		files := configs(t, documents)
 		for _, document := range documents {
 			deployment, ok := decode(t, document).(*apps.Deployment)
 			if !ok {
 				continue
 			}
 			pod := deployment.Spec.Template.Spec
-			needed := drain + 10*time.Second
+			needed := drain(t, files[deployment.Name]) + 10*time.Second
 			if l := pod.Containers[0].Lifecycle; l != nil {
 				needed += time.Duration(l.PreStop.Sleep.Seconds) * time.Second
 			}
 			if have := time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second; have != needed {
-				t.Errorf("a pod is killed after %v, and needs %v", have, needed)
+				t.Errorf("a pod of %s is killed after %v, and needs %v", deployment.Name, have, needed)
 			}
 		}
 	})
 }
 
-// configs returns the files of each ConfigMap.
-func configs(t *testing.T, documents []string) []map[string]string {
+// drain returns how long a server drains. A relay has no settings: like the unit of systemd, it gets what a server has by default.
+func drain(t *testing.T, files map[string]string) time.Duration {
 	t.Helper()
-	var all []map[string]string
+	config := struct{ Drain string }{"5s"}
+	if err := yaml.Unmarshal([]byte(files["config.yaml"]), &config); err != nil {
+		t.Fatal(err)
+	}
+	d, err := time.ParseDuration(config.Drain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// configs returns the files of each ConfigMap, by its name.
+func configs(t *testing.T, documents []string) map[string]map[string]string {
+	t.Helper()
+	all := map[string]map[string]string{}
 	for _, document := range documents {
 		if config, ok := decode(t, document).(*core.ConfigMap); ok {
-			all = append(all, config.Data)
+			all[config.Name] = config.Data
 		}
 	}
 	if len(all) == 0 {

@@ -109,9 +109,20 @@ func TestRefused(t *testing.T) {
 		"the chart's own":       {"config: {drain: 30s}", "drain"},
 		"an unknown value":      {"replica: 3", "replica"},
 		"a wrong type":          {"replicas: many", "replicas"},
-		"a monitor of nothing":  {"metrics: {serviceMonitor: {enabled: true}}", "need metrics.enabled"},
-		"scaled by nothing":     {"autoscaling: {enabled: true}", "need metrics.enabled"},
+		"a monitor of nothing":  {"metrics: {serviceMonitor: {enabled: true}}", "needs metrics.enabled"},
+		"scaled by nothing":     {"autoscaling: {enabled: true}", "needs metrics.enabled"},
 		"fewer than the fewest": {"{metrics: {enabled: true}, autoscaling: {enabled: true, maxReplicas: 1}}", "minReplicas is more"},
+
+		"a relay to nowhere":        {"relay: {enabled: true}", "relay.enabled needs secrets.streamURL.name"},
+		"edges of nothing":          {"edges: {enabled: true}", "edges.enabled needs secrets.streamURL.name or edges.streamURL.name"},
+		"edges scaled by nothing":   {"{secrets: {streamURL: {name: s}}, edges: {enabled: true, autoscaling: {enabled: true}}}", "edges.autoscaling needs metrics.enabled"},
+		"edges without identities":  {"{secrets: {streamURL: {name: s}}, edges: {enabled: true, config: {auth: none}}}", "edges.config.auth is not set"},
+		"a store in settings":       {"config: {source: 'redis://x'}", "source"},
+		"a store in edges' ones":    {"edges: {config: {source: 'redis://x'}}", "source"},
+		"tables of edges":           {"edges: {config: {tables: [public.orders]}}", "tables"},
+		"an unknown value of edges": {"edges: {example: true}", "example"},
+		"a relay's unknown setting": {"relay: {config: {addr: ':1'}}", "addr"},
+		"a route from nowhere":      {"httpRoute: {enabled: true}", "httpRoute.parentRefs is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text, err := os.ReadFile("testdata/minimal/values.yaml")
