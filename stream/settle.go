@@ -36,10 +36,10 @@ func (f *Feed) settle(ctx context.Context, c Cursor, isRefused bool) (Cursor, er
 	defer cancel()
 	tick := time.NewTicker(resolveTick)
 	defer tick.Stop()
-	asked, last := time.Now(), proofFound
+	since, last := time.Now(), proofFound
 	for {
 		changed := f.Changed()
-		resolved, found, err := f.resolve(ctx, c, asked)
+		resolved, found, err := f.resolve(ctx, c, since)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			return c, err
@@ -68,7 +68,7 @@ func (f *Feed) settle(ctx context.Context, c Cursor, isRefused bool) (Cursor, er
 
 // resolve returns c in the present epoch of the log, and what is known of the proof. It reads the lineage at most once in a tick, and not
 // again once the servers have recorded what they know.
-func (f *Feed) resolve(ctx context.Context, c Cursor, asked time.Time) (Cursor, proof, error) {
+func (f *Feed) resolve(ctx context.Context, c Cursor, since time.Time) (Cursor, proof, error) {
 	l := &f.lineage
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,16 +94,16 @@ func (f *Feed) resolve(ctx context.Context, c Cursor, asked time.Time) (Cursor, 
 		return resolved, proofFound, nil
 	case isAncestor && len(path) > 0 && l.last[0].Age+time.Since(l.at) < resolveTimeout:
 		return c, proofExpected, nil
-	case !isAncestor && f.mayLack(asked):
+	case !isAncestor && f.mayLack(since):
 		return c, proofUnknown, nil
 	}
 	return c, proofMissing, nil
 }
 
 // mayLack reports whether the log is a copy that was last known to be complete before, or shortly after, a time.
-func (f *Feed) mayLack(asked time.Time) bool {
+func (f *Feed) mayLack(since time.Time) bool {
 	l, ok := f.log.(Delayed)
-	return ok && !time.Now().Add(-l.Delay()).After(asked.Add(copyMargin))
+	return ok && !time.Now().Add(-l.Delay()).After(since.Add(copyMargin))
 }
 
 // lineageCache holds the lineage as last read.
