@@ -18,7 +18,7 @@ export class OrdersServer {
 
   readonly fetch: typeof fetch = async (input, init) => {
     const url = new URL(String(input));
-    if (url.pathname === "/api/events") return this.stream(init?.signal);
+    if (url.pathname === "/api/events") return this.stream(init?.signal, url.searchParams.has("since"));
     if (url.pathname === "/api/collections") {
       const fields = ["id", "status", "note"].map((name) => ({ name, type: "text", nullable: false }));
       return Response.json({ collections: [{ name: "orders", key: ["id"], fields, filter: [{ name: "id", kind: "integer", operators: [] }] }] });
@@ -62,7 +62,7 @@ export class OrdersServer {
     this.streams.clear();
   }
 
-  private stream(signal: AbortSignal | null | undefined): Response {
+  private stream(signal: AbortSignal | null | undefined, isResumed: boolean): Response {
     const failure = this.nextStream;
     this.nextStream = undefined;
     if (failure) return failure;
@@ -71,7 +71,7 @@ export class OrdersServer {
       start: (controller) => {
         self = controller;
         this.streams.add(controller);
-        const sync = { type: "sync", data: { mode: "resumed", events: 0 }, timestamp: 1 };
+        const sync = { type: "sync", data: isResumed ? { mode: "resumed", events: 0 } : { mode: "live" }, timestamp: 1 };
         controller.enqueue(new TextEncoder().encode(`id: c${this.last}\ndata: ${JSON.stringify(sync)}\n\n`));
       },
       cancel: () => void this.streams.delete(self),

@@ -104,7 +104,7 @@ class ClientOf {
   }
 
   events(options: EventsOptions<any> = {}): EventStream<any> {
-    const stream = lazyStream({ ...options, ...this.stream });
+    const stream = lazyStream({ ...options, ...this.stream }, (code) => this.streams.sourceOf(code));
     stream.onChange(() => this.onChange(stream));
     if ((options.autoConnect ?? true) && !options.signal?.aborted) stream.connect();
     return stream;

@@ -157,6 +157,7 @@ export class Connection implements Source {
           this.backoff.retry = milliseconds;
         },
         frame: (data, id) => reader.frame(data, id),
+        ...(this.sink.page && { page: (snapshot) => this.sink.page!(snapshot) }),
         ended: (error) => this.onEnd(error, token !== null),
       },
     );

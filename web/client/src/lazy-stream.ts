@@ -2,6 +2,7 @@ import { Emitter } from "./emitter.js";
 import { reportUnheard, type StreamError } from "./errors.js";
 import type { EventMeta, OversizedEvent, PgheraldEvent } from "./events.js";
 import { keepLoading, loadedFollowing, loadFollowing, type Following } from "./following.js";
+import type { SourceMaker } from "./loading-source.js";
 import { checkOptions } from "./options.js";
 import { groupOf } from "./shared/group.js";
 import { AbortWatch } from "./signal.js";
@@ -13,9 +14,9 @@ import type { EventStream, EventStreamOptions, Reset, Stream } from "./stream.js
 export type ClientStream = EventStream<any> & Pick<Stream<any>, "isRunning" | "onChange">;
 
 /** Returns a stream, whose code is loaded when it connects. Throws a TypeError for options that cannot work. */
-export function lazyStream(options: EventStreamOptions<any>): ClientStream {
+export function lazyStream(options: EventStreamOptions<any>, sourceOf: (code: Following) => SourceMaker): ClientStream {
   const code = loadedFollowing();
-  return code ? new code.Stream<any>(options, code.sourceOf) : new LazyStream(options);
+  return code ? new code.Stream<any>(options, sourceOf(code)) : new LazyStream(options, sourceOf);
 }
 
 /** Takes the place of a stream until its code is there, and passes everything on to it then. */
@@ -30,7 +31,10 @@ class LazyStream implements ClientStream {
   private cursor: string | null;
   private stop: (() => void) | undefined; // while it waits for the code
 
-  constructor(private readonly options: EventStreamOptions<any>) {
+  constructor(
+    private readonly options: EventStreamOptions<any>,
+    private readonly sourceOf: (code: Following) => SourceMaker,
+  ) {
     checkOptions(options);
     groupOf(options); // throws as well
     this.cursor = options.since ?? null;
@@ -157,9 +161,9 @@ class LazyStream implements ClientStream {
     });
   }
 
-  private become({ Stream, sourceOf }: Following): void {
+  private become(code: Following): void {
     this.abort.stop();
-    const stream = new Stream<any>({ ...this.options, onStatus: undefined, since: this.cursor }, sourceOf);
+    const stream = new code.Stream<any>({ ...this.options, onStatus: undefined, since: this.cursor }, this.sourceOf(code));
     this.stream = stream;
     stream.onChange(() => this.changes.emit(""));
     for (const task of this.tasks) task(stream);

@@ -13,6 +13,8 @@ export interface Sink {
   status(status: StreamStatus, retryAt: number | null): void;
   error(error: StreamError): void;
   role(role: Role): void;
+  /** Takes which transactions everything contains that was delivered, as in pg_snapshot, where pages say so. */
+  page?(snapshot: string): void;
 }
 
 /** A source of events: the tab's own connection, or a shared one. */

@@ -1,3 +1,4 @@
+import { conditionsOf, selectionParams } from "./conditions.js";
 import { resolve, type ConnectionOptions } from "./options.js";
 
 /** Returns the stream's absolute URL with its filter, without a cursor. Streams with equal URLs can share a connection. */
@@ -5,20 +6,12 @@ export function streamURL(options: ConnectionOptions): URL {
   const url = resolve(options.url ?? "/api/events");
   const { searchParams } = url;
   if (options.collection !== undefined) searchParams.set("collection", options.collection);
-  options.selections?.forEach((selection, i) => searchParams.set(`q.${i}`, selection));
-  if (options.types?.length) searchParams.set("types", [...options.types].sort().join(","));
-  for (const key of list(options.key)) searchParams.append("key", key);
-  for (const [field, values] of Object.entries(options.where ?? {}).sort()) {
-    for (const value of list(values)) searchParams.append(`where.${field}`, value);
+  for (const [name, value] of [...selectionParams(options.selections ?? []), ...conditionsOf(options)]) {
+    if (name === "types") searchParams.set(name, value);
+    else searchParams.append(name, value);
   }
-  for (const group of list(options.any)) searchParams.append("any", group);
   if (options.user !== undefined) searchParams.set("user", options.user);
   if (options.batch !== undefined) searchParams.set("batch", options.batch);
   if (options.conflate) searchParams.set("conflate", "1");
   return url;
-}
-
-function list(value: string | readonly string[] | undefined): readonly string[] {
-  if (value === undefined) return [];
-  return typeof value === "string" ? [value] : [...value].sort();
 }

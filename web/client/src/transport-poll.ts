@@ -22,6 +22,8 @@ interface EventPage {
   events: Envelope[];
   cursor: string;
   more: boolean;
+  /** The transactions of the cursor, as in pg_snapshot, if no more events follow. */
+  snapshot?: string;
   sync?: Sync;
 }
 
@@ -66,6 +68,7 @@ async function poll(url: URL, request: TransportRequest, events: TransportEvents
     if (signal.aborted) return null;
     events.bytesReceived();
     mode = deliver(page, text, mode, { ...events, frame: (data, id) => signal.aborted || events.frame(data, id) }); // a listener may close it
+    if (page.snapshot !== undefined && !signal.aborted) events.page?.(page.snapshot);
     if (signal.aborted || mode === "draining") return null;
     searchParams.delete("lastEventId");
     searchParams.set("since", page.cursor);

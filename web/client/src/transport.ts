@@ -8,6 +8,8 @@ export interface TransportEvents {
   retry(milliseconds: number): void;
   /** Delivers the data of one event. `id` is null if the event has no id line. */
   frame(data: string, id: string | null): void;
+  /** Reports which transactions everything contains that was delivered, as in pg_snapshot. */
+  page?(snapshot: string): void;
   /** Reports that a stream would work. Absent if there is none to go back to. */
   streams?(): void;
   /** Reports the end of the connection; null if the server ended it normally. */

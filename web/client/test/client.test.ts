@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createClient, createEventStream, type Client, type EventStream } from "../src/index.js";
 import type { ActivityEvents } from "../src/activities/index.js";
-import { problem, ScriptedServer, settle } from "./server.js";
+import { problem, ScriptedServer } from "./server.js";
 
 const url = "http://pgherald.test";
 const description = {
@@ -30,6 +30,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** The time for which streams wait for others that share their connection. */
+const settle = () => vi.advanceTimersByTimeAsync(10);
 const frame = () => vi.advanceTimersByTimeAsync(16);
 
 describe("the events of a client", () => {
@@ -63,6 +65,7 @@ describe("the events of a client", () => {
   it("throw a fatal error, and a reset that no listener takes, after the events before it", async () => {
     server.script.push(problem(403, { detail: "no" }));
     const refused = read(client.events());
+    await settle();
     await refused.done;
     expect(refused.log).toEqual([expect.stringContaining("no")]);
     const lost = read(client.events());
@@ -167,6 +170,7 @@ it("closes a stream that is paused, and resumes it for others when its slow read
   await (await slow()).return!();
   await settle();
   expect(server.last.cursor).toBe("c1002");
+  client.close();
   const iterator = await slow();
   const count = server.lines.length;
   client.close();

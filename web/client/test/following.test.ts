@@ -149,6 +149,6 @@ it("opens nothing for what was closed before, and everything for what was starte
   await until(() => expect(server.lines).toHaveLength(1));
   expect(server.last.url.searchParams.get("q.0")).toBe("collection:orders");
   stream.connect();
-  await until(() => expect(server.last.url.searchParams.get("types")).toBe("a"));
+  await until(() => expect(server.last.url.searchParams.get("q.1")).toBe("events;types=a"));
   expect([customers.getSnapshot().status, server.lines.length]).toEqual(["closed", 2]);
 });

@@ -77,6 +77,8 @@ export class ScriptedServer {
   list: ((url: URL, headers: Headers) => Response | Promise<Response>) | undefined;
   /** Refuses streams by their URL. */
   refuseStream: (url: URL) => Response | undefined = () => undefined;
+  /** Answers the requests of pages of events. */
+  page: ((url: URL) => Response | Promise<Response>) | undefined;
   post: (url: URL) => Response = () => new Response(null, { status: 404 });
 
   constructor() {
@@ -95,6 +97,10 @@ export class ScriptedServer {
       return this.post(url);
     }
     if (this.list && url.pathname.startsWith("/api/collections")) return this.list(url, new Headers(init.headers));
+    if (this.page && new Headers(init.headers).get("Accept") === "application/json") {
+      const aborted = new Promise<never>((_, reject) => init.signal?.addEventListener("abort", () => reject(init.signal!.reason as Error)));
+      return Promise.race([this.page(url), aborted]);
+    }
     const refusal = this.refuseStream(url);
     if (refusal) return refusal;
     const line = new Line(url, init);

@@ -25,6 +25,13 @@ export class Table extends ScriptedServer {
     };
   }
 
+  /** Answers the requests of pages of events with what came after a cursor. */
+  override page = ({ searchParams }: URL): Response => {
+    const [since, xid] = [Number(searchParams.get("since")!.slice(1)), this.versions.length - 1];
+    const events = Array.from({ length: xid - since }, (_, i) => ({ id: since + 1 + i, type: "row", data: {}, timestamp: 1 }));
+    return Response.json({ events, cursor: `c${xid}`, snapshot: `${xid + 1}:${xid + 1}:`, more: false });
+  };
+
   get connected(): Line[] {
     return this.lines.filter((line) => !line.aborted);
   }
@@ -41,8 +48,8 @@ export class Table extends ScriptedServer {
     for (const line of this.connected) {
       let at = this.served.get(line);
       if (at === undefined) {
-        at = Number(line.cursor!.slice(1));
-        line.sync({ mode: "resumed" }, line.cursor!);
+        at = line.cursor === null ? this.versions.length - 1 : Number(line.cursor.slice(1));
+        line.sync({ mode: line.cursor === null ? "live" : "resumed" }, `c${at}`);
       }
       while (++at < this.versions.length) this.send(line, at);
       this.served.set(line, at - 1);
@@ -65,14 +72,18 @@ export class Table extends ScriptedServer {
     const [before, after] = [this.versions[xid - 1]!, this.versions[xid]!];
     const id = [...new Set([...before.keys(), ...after.keys()])].find((id) => before.get(id) !== after.get(id))!;
     const ops: Record<string, { op: string }> = {};
+    const events: string[] = []; // the selections of events
     for (const [name, content] of line.url.searchParams) {
       if (!name.startsWith("q.")) continue;
+      if (content.startsWith("events")) events.push(name.slice(2));
+      if (content.startsWith("events")) continue;
       const filter = content.includes("=") ? decodeURIComponent(content.split("=")[1]!) : null;
       const [was, is] = [before, after].map((rows) => rows.has(id) && select(new Map([[id, rows.get(id)!]]), filter).length > 0);
       if (was || is) ops[name.slice(2)] = { op: is ? (was ? "update" : "insert") : "delete" };
     }
-    if (Object.keys(ops).length === 0) return;
-    line.send({ id: xid, type: "row", collection: "rows", q: Object.keys(ops), ops, key: String(id), xid: String(xid), data: after.get(id), timestamp: 1 }, `c${xid}`);
+    const q = [...Object.keys(ops), ...events];
+    if (q.length === 0) return;
+    line.send({ id: xid, type: "row", collection: "rows", q, ops, key: String(id), xid: String(xid), data: after.get(id), timestamp: 1 }, `c${xid}`);
   }
 }
 

@@ -124,15 +124,15 @@ var Backoff, init_backoff = __esm({
 
 // src/lazy.ts
 function lazyTransport(load2) {
-  return (request, events) => {
+  return (request, events2) => {
     let isClosed = !1, close = () => {
       isClosed = !0;
     };
     return load2().then(
       (transport) => {
-        isClosed || (close = transport(request, events));
+        isClosed || (close = transport(request, events2));
       },
-      (cause) => isClosed || events.ended(new StreamError("load the transport's code: no response", { kind: "network", cause }))
+      (cause) => isClosed || events2.ended(new StreamError("load the transport's code: no response", { kind: "network", cause }))
     ), () => close();
   };
 }
@@ -140,6 +140,36 @@ var init_lazy = __esm({
   "src/lazy.ts"() {
     "use strict";
     init_errors();
+  }
+});
+
+// src/content.ts
+var events, init_content = __esm({
+  "src/content.ts"() {
+    "use strict";
+    events = "events";
+  }
+});
+
+// src/conditions.ts
+function conditionsOf({ types, key, where = {}, any }) {
+  let all = types?.length ? [["types", [...types].sort().join(",")]] : [];
+  for (let value of list(key)) all.push(["key", value]);
+  for (let [field, values] of Object.entries(where).sort()) for (let value of list(values)) all.push([`where.${field}`, value]);
+  for (let group of list(any)) all.push(["any", group]);
+  return all;
+}
+function selectionParams(contents) {
+  let [of, ...conditions] = contents[0]?.split(";") ?? [];
+  return contents.length !== 1 || of !== events ? contents.map((content, i) => [`q.${i}`, content]) : conditions.map((condition) => condition.split("=").map(decodeURIComponent));
+}
+function list(value) {
+  return value === void 0 ? [] : typeof value == "string" ? [value] : [...value].sort();
+}
+var init_conditions = __esm({
+  "src/conditions.ts"() {
+    "use strict";
+    init_content();
   }
 });
 
@@ -175,19 +205,15 @@ var batchWindow, init_options = __esm({
 // src/stream-url.ts
 function streamURL(options) {
   let url = resolve(options.url ?? "/api/events"), { searchParams } = url;
-  options.collection !== void 0 && searchParams.set("collection", options.collection), options.selections?.forEach((selection, i) => searchParams.set(`q.${i}`, selection)), options.types?.length && searchParams.set("types", [...options.types].sort().join(","));
-  for (let key of list(options.key)) searchParams.append("key", key);
-  for (let [field, values] of Object.entries(options.where ?? {}).sort())
-    for (let value of list(values)) searchParams.append(`where.${field}`, value);
-  for (let group of list(options.any)) searchParams.append("any", group);
+  options.collection !== void 0 && searchParams.set("collection", options.collection);
+  for (let [name, value] of [...selectionParams(options.selections ?? []), ...conditionsOf(options)])
+    name === "types" ? searchParams.set(name, value) : searchParams.append(name, value);
   return options.user !== void 0 && searchParams.set("user", options.user), options.batch !== void 0 && searchParams.set("batch", options.batch), options.conflate && searchParams.set("conflate", "1"), url;
-}
-function list(value) {
-  return value === void 0 ? [] : typeof value == "string" ? [value] : [...value].sort();
 }
 var init_stream_url = __esm({
   "src/stream-url.ts"() {
     "use strict";
+    init_conditions();
     init_options();
   }
 });
@@ -313,9 +339,9 @@ var Reader, init_reader = __esm({
     init_errors();
     init_texts();
     Reader = class {
-      constructor(position, events) {
+      constructor(position, events2) {
         this.position = position;
-        this.events = events;
+        this.events = events2;
       }
       position;
       events;
@@ -595,21 +621,21 @@ var ParseError, LF, CR, SPACE, init_dist = __esm({
 });
 
 // src/transport-fetch.ts
-async function read(request, events, signal, isEnded) {
+async function read(request, events2, signal, isEnded) {
   let { fetch: fetch2 } = request, headers = { ...request.headers, Accept: "text/event-stream, application/problem+json" };
   request.token !== null && (headers.Authorization = `Bearer ${request.token}`);
   let response = await fetch2(request.url, { headers, signal, credentials: request.credentials, cache: "no-store" });
   if (isEnded()) return null;
   if (!(response.ok && response.headers.get("Content-Type")?.startsWith("text/event-stream")) || !response.body) return errorOfResponse(response, request.wasOpen);
-  events.bytesReceived();
+  events2.bytesReceived();
   let parser = createParser({
-    onEvent: ({ data, id }) => isEnded() || events.frame(data, id ?? null),
-    onRetry: (milliseconds) => isEnded() || events.retry(milliseconds)
+    onEvent: ({ data, id }) => isEnded() || events2.frame(data, id ?? null),
+    onRetry: (milliseconds) => isEnded() || events2.retry(milliseconds)
   }), reader = response.body.getReader(), decoder = new TextDecoder();
   for (; ; ) {
     let { done, value } = await reader.read();
     if (isEnded() || done) return null;
-    events.bytesReceived(), parser.feed(decoder.decode(value, { stream: !0 }));
+    events2.bytesReceived(), parser.feed(decoder.decode(value, { stream: !0 }));
   }
 }
 var fetchTransport, init_transport_fetch = __esm({
@@ -617,11 +643,11 @@ var fetchTransport, init_transport_fetch = __esm({
     "use strict";
     init_dist();
     init_errors();
-    fetchTransport = (request, events) => {
+    fetchTransport = (request, events2) => {
       let abort = new AbortController(), isEnded = !1, end = (error) => {
-        isEnded || (isEnded = !0, events.ended(error));
+        isEnded || (isEnded = !0, events2.ended(error));
       };
-      return read(request, events, abort.signal, () => isEnded).then(
+      return read(request, events2, abort.signal, () => isEnded).then(
         end,
         (cause) => end(cause instanceof StreamError ? cause : new StreamError("the connection failed or broke", { kind: "network", cause }))
       ), () => {
@@ -696,12 +722,12 @@ var transport_eventsource_exports = {};
 __export(transport_eventsource_exports, {
   eventSourceTransport: () => eventSourceTransport
 });
-function listen(url, request, events, failed) {
+function listen(url, request, events2, failed) {
   let source = new EventSource(url, { withCredentials: request.credentials === "include" }), opened = !1, last = "";
-  return source.onopen = () => events.bytesReceived(), source.onmessage = (message) => {
-    opened = !0, events.bytesReceived();
+  return source.onopen = () => events2.bytesReceived(), source.onmessage = (message) => {
+    opened = !0, events2.bytesReceived();
     let id = message.lastEventId === last ? null : message.lastEventId;
-    last = message.lastEventId, events.frame(message.data, id);
+    last = message.lastEventId, events2.frame(message.data, id);
   }, source.onerror = () => {
     source.close(), failed(opened);
   }, source;
@@ -730,14 +756,14 @@ var eventSourceTransport, init_transport_eventsource = __esm({
   "src/transport-eventsource.ts"() {
     "use strict";
     init_errors();
-    eventSourceTransport = (request, events) => {
+    eventSourceTransport = (request, events2) => {
       let abort = new AbortController(), source, end = (error) => {
-        abort.signal.aborted || (abort.abort(), source?.close(), events.ended(error));
+        abort.signal.aborted || (abort.abort(), source?.close(), events2.ended(error));
       };
       return (async () => {
         if (typeof EventSource > "u") throw new StreamError('there is no EventSource here: leave out transport: "eventsource"', { kind: "setup", fatal: !0 });
         let url = request.token === null ? request.url : await withTicket(request, request.token, abort.signal);
-        abort.signal.aborted || (source = listen(url, request, events, (opened) => {
+        abort.signal.aborted || (source = listen(url, request, events2, (opened) => {
           if (opened) return end(new StreamError("the connection broke", { kind: "network" }));
           explain(request, url, abort.signal).then(end);
         }));
@@ -755,7 +781,7 @@ var transport_poll_exports = {};
 __export(transport_poll_exports, {
   pollTransport: () => pollTransport
 });
-async function poll(url, request, events, signal) {
+async function poll(url, request, events2, signal) {
   let { fetch: fetch2, credentials } = request, headers = { ...request.headers, Accept: "application/json" };
   request.token !== null && (headers.Authorization = `Bearer ${request.token}`);
   let wait = `${Math.floor(Math.min(longestWait, request.patience / 2))}ms`;
@@ -764,7 +790,7 @@ async function poll(url, request, events, signal) {
     let began = Date.now(), { searchParams } = url, [waited, cursor] = [searchParams.has("wait"), searchParams.get("since") ?? searchParams.get("lastEventId")], response = await fetch2(url, { headers, signal, credentials, cache: "no-store" });
     if (!response.ok || !response.headers.get("Content-Type")?.includes("json")) return errorOfResponse(response, request.wasOpen, "JSON");
     let text = await response.text(), page = JSON.parse(text);
-    if (signal.aborted || (events.bytesReceived(), mode = deliver(page, text, mode, { ...events, frame: (data, id) => signal.aborted || events.frame(data, id) }), signal.aborted || mode === "draining") || (searchParams.delete("lastEventId"), searchParams.set("since", page.cursor), page.more ? searchParams.delete("wait") : searchParams.set("wait", wait), page.events.length === 0 && (waited || page.more && page.cursor === cursor) && await pause(began + leastPause - Date.now(), signal), signal.aborted)) return null;
+    if (signal.aborted || (events2.bytesReceived(), mode = deliver(page, text, mode, { ...events2, frame: (data, id) => signal.aborted || events2.frame(data, id) }), page.snapshot !== void 0 && !signal.aborted && events2.page?.(page.snapshot), signal.aborted || mode === "draining") || (searchParams.delete("lastEventId"), searchParams.set("since", page.cursor), page.more ? searchParams.delete("wait") : searchParams.set("wait", wait), page.events.length === 0 && (waited || page.more && page.cursor === cursor) && await pause(began + leastPause - Date.now(), signal), signal.aborted)) return null;
   }
 }
 function pause(milliseconds, signal) {
@@ -776,9 +802,9 @@ function pause(milliseconds, signal) {
       signal.addEventListener("abort", end);
     });
 }
-function deliver({ events: envelopes, cursor, sync }, text, before, events) {
-  let frame = (type, data, id) => events.frame(JSON.stringify({ type, data, timestamp: Date.now() }), id), isEmpty = envelopes.length === 0, now = sync ?? (before === void 0 ? { mode: "resumed" } : before === "stale" ? { mode: "live" } : null);
-  return now && frame("sync", now, isEmpty ? cursor : null), textsOf(text, ["events"], envelopes).forEach((envelope, i) => events.frame(envelope, i === envelopes.length - 1 ? cursor : null)), isEmpty && !sync && frame("heartbeat", {}, cursor), sync?.mode ?? "live";
+function deliver({ events: envelopes, cursor, sync }, text, before, events2) {
+  let frame = (type, data, id) => events2.frame(JSON.stringify({ type, data, timestamp: Date.now() }), id), isEmpty = envelopes.length === 0, now = sync ?? (before === void 0 ? { mode: "resumed" } : before === "stale" ? { mode: "live" } : null);
+  return now && frame("sync", now, isEmpty ? cursor : null), textsOf(text, ["events"], envelopes).forEach((envelope, i) => events2.frame(envelope, i === envelopes.length - 1 ? cursor : null)), isEmpty && !sync && frame("heartbeat", {}, cursor), sync?.mode ?? "live";
 }
 function streamURL2(original, page) {
   let url = new URL(original), cursor = page.searchParams.get("since");
@@ -790,22 +816,22 @@ var longestWait, leastPause, firstProbe, longestProbe, probeTimeout, pollTranspo
     init_errors();
     init_texts();
     init_transport_fetch();
-    longestWait = 25e3, leastPause = 1e3, firstProbe = 6e4, longestProbe = 30 * 6e4, probeTimeout = 1e4, pollTransport = (request, events) => {
-      let abort = new AbortController(), { signal } = abort, url = new URL(request.url), probe = new Probe(() => ({ ...request, url: streamURL2(request.url, url) }), events), close = () => {
+    longestWait = 25e3, leastPause = 1e3, firstProbe = 6e4, longestProbe = 30 * 6e4, probeTimeout = 1e4, pollTransport = (request, events2) => {
+      let abort = new AbortController(), { signal } = abort, url = new URL(request.url), probe = new Probe(() => ({ ...request, url: streamURL2(request.url, url) }), events2), close = () => {
         abort.abort(), probe.stop();
       }, end = (error) => {
-        signal.aborted || (close(), events.ended(error));
+        signal.aborted || (close(), events2.ended(error));
       };
-      return poll(url, request, events, signal).then(
+      return poll(url, request, events2, signal).then(
         end,
         (cause) => end(cause instanceof StreamError ? cause : new StreamError("the connection failed or broke", { kind: "network", cause }))
       ), close;
     };
     Probe = class {
-      constructor(request, events) {
+      constructor(request, events2) {
         this.request = request;
-        this.events = events;
-        events.streams && this.schedule();
+        this.events = events2;
+        events2.streams && this.schedule();
       }
       request;
       events;
@@ -1005,6 +1031,7 @@ var minUptime, maxMute, eventSource, poll2, Connection, init_connection = __esm(
               this.backoff.retry = milliseconds;
             },
             frame: (data, id) => reader.frame(data, id),
+            ...this.sink.page && { page: (snapshot) => this.sink.page(snapshot) },
             ended: (error) => this.onEnd(error, token !== null)
           }
         );
@@ -1712,8 +1739,8 @@ async function* iterate(stream) {
   ];
   try {
     for (; ; ) {
-      let events = waiting;
-      if (waiting = [], yield* events, !(waiting.length > 0)) {
+      let events2 = waiting;
+      if (waiting = [], yield* events2, !(waiting.length > 0)) {
         if (lost) throw lost;
         if (stream.resume(reader), stream.isPaused || stream.status !== "closed") await new Promise((resolve2) => wake = resolve2);
         else {
@@ -1979,8 +2006,8 @@ var Inbox = class {
   }
   flushNow() {
     this.cancel?.(), this.cancel = void 0;
-    let { events, metas } = this;
-    this.clear(), this.flush(events, metas);
+    let { events: events2, metas } = this;
+    this.clear(), this.flush(events2, metas);
   }
   /** Drops the collected events. A scheduled flush still runs. */
   clear() {
@@ -2002,7 +2029,7 @@ var minResetInterval = 5e3, minReloadInterval = 1e3, Query = class {
   options;
   listeners = new Emitter();
   backoff;
-  inbox = new Inbox((events, metas) => this.flush(events, metas));
+  inbox = new Inbox((events2, metas) => this.flush(events2, metas));
   source;
   snapshot = { data: void 0, loading: !1, stale: !1, error: null, status: "connecting", cursor: null };
   data;
@@ -2118,12 +2145,12 @@ var minResetInterval = 5e3, minReloadInterval = 1e3, Query = class {
   isFatal(error) {
     return error instanceof StreamError && error.fatal && !(error.status === 401 && this.source.status === "open");
   }
-  flush(events, metas) {
-    events.length > 0 && this.data !== void 0 && this.apply(events, metas);
-    let next = this.options.reloadAfter(events);
+  flush(events2, metas) {
+    events2.length > 0 && this.data !== void 0 && this.apply(events2, metas);
+    let next = this.options.reloadAfter(events2);
     next === "reset" && (this.needsLoad = !0);
     let isOver = this.watchEnd();
-    this.update(), events.length > 0 && this.options.onEvents && !isOver() && call(() => this.options.onEvents?.(events, metas)), !(next === null || isOver()) && (next === "reset" || this.loading ? this.reset() : this.reload());
+    this.update(), events2.length > 0 && this.options.onEvents && !isOver() && call(() => this.options.onEvents?.(events2, metas)), !(next === null || isOver()) && (next === "reset" || this.loading ? this.reset() : this.reload());
   }
   /** Returns a function that reports whether a listener has closed the query since, perhaps to start it again. */
   watchEnd() {
@@ -2135,9 +2162,9 @@ var minResetInterval = 5e3, minReloadInterval = 1e3, Query = class {
     this.waiting = [];
     for (let resolve2 of waiting) resolve2();
   }
-  apply(events, metas) {
+  apply(events2, metas) {
     call(() => {
-      this.data = this.options.apply(this.data, events, metas);
+      this.data = this.options.apply(this.data, events2, metas);
     }), this.cursor = metas.findLast((meta) => meta.cursor !== null)?.cursor ?? this.cursor;
   }
   /** Updates the snapshot, and calls the listeners if it changed. */
@@ -2172,7 +2199,7 @@ function createLiveQuery(options) {
       ...options,
       backoff: streamOptions?.backoff,
       debug: debugOf(streamOptions?.debug),
-      reloadAfter: (events) => reloadAfter(events, refetchOn)
+      reloadAfter: (events2) => reloadAfter(events2, refetchOn)
     },
     (query2) => ownSource(stream, query2)
   );
@@ -2193,8 +2220,8 @@ function ownSource(stream, query) {
     close: () => stream.close()
   };
 }
-function reloadAfter(events, refetchOn) {
-  return events.some(({ type }) => type === "collection_reset") ? "reset" : events.some(({ type }) => refetchOn.includes(type)) ? "refetch" : null;
+function reloadAfter(events2, refetchOn) {
+  return events2.some(({ type }) => type === "collection_reset") ? "reset" : events2.some(({ type }) => refetchOn.includes(type)) ? "refetch" : null;
 }
 
 // src/activities/activities.ts
@@ -2205,7 +2232,7 @@ function activities(options = {}) {
   let { max = 5e3, query = {} } = options, matches = matcher(query), isFiltered = Object.keys(query).length > 0;
   return {
     load: ({ signal }) => load(options, max, signal),
-    apply: (data, events) => apply(data, events, matches, max, isFiltered),
+    apply: (data, events2) => apply(data, events2, matches, max, isFiltered),
     needsReload: (data) => factsOf(data).isMisplaced || factsOf(data).hasMore && data.size < max - Math.floor(max / 100)
   };
 }
@@ -2250,9 +2277,9 @@ async function send(url, { request }, token, signal) {
     throw new StreamError("fetch the list: no response", { kind: "network", cause });
   }
 }
-function apply(data, events, matches, max, isFiltered) {
+function apply(data, events2, matches, max, isFiltered) {
   let changed = /* @__PURE__ */ new Map();
-  for (let event of events) {
+  for (let event of events2) {
     if (event.type === "activity_deleted" && changed.set(event.data.id, null), event.type !== "activity_created" && event.type !== "activity_updated" && event.type !== "assignment_changed") continue;
     let { id } = event.data, old = changed.has(id) ? changed.get(id) : data.get(id);
     (old || isFiltered || event.type === "activity_created") && changed.set(id, merge(old, event));

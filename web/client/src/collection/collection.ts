@@ -4,6 +4,7 @@ import type { ConnectionOptions } from "../options.js";
 import { reportUnheard } from "../errors.js";
 import { isSame, Query, type LiveSnapshot } from "../query.js";
 import type { StreamStatus } from "../source.js";
+import { contentOf } from "../content.js";
 import type { Api } from "./api.js";
 import { filterParams, type Where } from "./where.js";
 import { Rows, type Loading } from "./rows.js";
@@ -71,12 +72,6 @@ export function listParams({ where, any, order }: Pick<CollectionOptions<any>, "
   return params;
 }
 
-/** Returns the collection and its filter as a stream's parameter for one of several selections, in a canonical form. */
-function contentOf(name: string, params: URLSearchParams): string {
-  const conditions = [...params].filter(([param]) => param !== "order").map((pair) => pair.map(encodeURIComponent).join("="));
-  return [`collection:${encodeURIComponent(name)}`, ...conditions.sort()].join(";");
-}
-
 export class RowCollection<Row extends object> implements Collection<Row> {
   private readonly rows: Rows<Row>;
   private readonly query: Query<Loading<Row>, RowEvent, LoadedRows<Loading<Row>>>;
@@ -110,7 +105,7 @@ export class RowCollection<Row extends object> implements Collection<Row> {
         backoff,
         debug: debugOf(debug),
       },
-      (query) => (this.selection = new Selection(streams, contentOf(name, params), query, () => this.onHeartbeat())),
+      (query) => (this.selection = new Selection(streams, contentOf(name, [...params].filter(([param]) => param !== "order")), query, () => this.onHeartbeat())),
     );
     this.shown = this.query.getSnapshot();
     this.snapshot = this.currentSnapshot();

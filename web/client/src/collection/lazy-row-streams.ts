@@ -1,6 +1,7 @@
 import { keepLoading, loadedFollowing, loadFollowing, type Following } from "../following.js";
+import type { SourceMaker } from "../loading-source.js";
 import type { ConnectionOptions } from "../options.js";
-import type { RowStreams } from "./row-stream.js";
+import type { RowStreams } from "./row-streams.js";
 import type { Selection } from "./selection.js";
 
 /**
@@ -24,6 +25,11 @@ export class LazyRowStreams {
     this.waiting.add(selection);
     this.stop ??= keepLoading(loadFollowing, this.options.backoff, { ready: (loaded) => this.begin(loaded), failed: (error) => this.fail(error) });
     selection.begin(true);
+  }
+
+  /** Returns the connections of streams of events, which share those of the collections. */
+  sourceOf({ RowStreams }: Following): SourceMaker {
+    return (this.streams ??= new RowStreams(this.options)).sourceOf;
   }
 
   leave(selection: Selection<any>): void {

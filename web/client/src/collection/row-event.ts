@@ -4,6 +4,7 @@ export interface RowEvent {
   type: string;
   data?: unknown;
   op?: string;
+  moved?: boolean;
   key?: string;
   collection?: string;
   xid?: string;

@@ -1,71 +1,41 @@
-import type { EventMeta } from "../events.js";
-import { Memory } from "../memory.js";
+import type { StreamError } from "../errors.js";
 import type { ConnectionOptions } from "../options.js";
 import { groupOf } from "../shared/group.js";
 import type { SharedSelections } from "../shared/selections.js";
 import type { StreamStatus } from "../source.js";
 import { loadSharing, sourceOf } from "../sources.js";
+import type { EventSelection } from "../selections/event-selection.js";
+import { LineEvents } from "../selections/line-events.js";
+import { LineRows } from "../selections/line-rows.js";
+import type { Role } from "../stats.js";
 import { Stream } from "../stream.js";
-import { Transactions } from "../transactions.js";
 import { sharedSelections } from "./lazy-selections.js";
-import type { RowEvent } from "./row-event.js";
+import { isRefusal, refusedContents } from "./refusals.js";
+import { fit, includesAll, mostBytes, mostSharedBytes } from "./room.js";
+import type { RowStreams } from "./row-streams.js";
 import type { Selection } from "./selection.js";
 import type { Snapshot } from "./snapshot.js";
-
-/** The most selections of a stream, and the most bytes of them, encoded. The server allows 16 and 16 KiB. */
-const mostSelections = 16;
-const mostBytes = 12_000;
-
-/** The most bytes of what tabs share: nginx and others take 8 KiB of a request line, with the cursor, unless they are set up for more. */
-const mostSharedBytes = 5_000;
 
 /** How long the stream waits for further selections before it changes, in milliseconds, and for others in place of those that left. */
 const joinDelay = 10;
 const leaveDelay = 1000;
 
+/** How long streams of events wait for the first list of those that they share with, in milliseconds. */
+const listDelay = 1000;
+
 /** How long the tab with the connection keeps it after a change, in milliseconds: the others open the next one meanwhile, and none of them takes over the old one. */
 const leadDelay = 100;
 
-/** Reports whether one stream can have all these selections. */
-function fit(contents: readonly string[], most: number): boolean {
-  return contents.length <= mostSelections && encodeURIComponent(contents.join()).length < most;
-}
-
-/** The statuses of a server or proxy that takes none of the selections because of some: one is wrong, or they are too long. */
-const refusals: readonly unknown[] = [400, 414, 431];
-
-/** The streams of a client's collections: one, unless there are too many. */
-export class RowStreams {
-  private readonly all = new Set<RowStream>();
-
-  constructor(private readonly options: ConnectionOptions) {}
-
-  join(selection: Selection<any>): RowStream {
-    const line = [...this.all].find((line) => line.hasRoomFor(selection)) ?? this.add();
-    line.join(selection);
-    return line;
-  }
-
-  add(isAlone = false): RowStream {
-    const line = new RowStream(this.options, this, isAlone);
-    this.all.add(line);
-    return line;
-  }
-
-  delete(line: RowStream): void {
-    this.all.delete(line);
-  }
-}
-
 /**
- * One stream for the selections of several collections. It begins at the cursor of the first list, or of the oldest of
+ * One stream for the selections of several collections and streams of events. It begins at the cursor of the first list, or of the oldest of
  * those that came together. Another set of selections is another connection at the same cursor. A list of a new selection
  * is read after that cursor is known, so that it lacks nothing from before; what it contains already is skipped.
  *
  * Where tabs share streams, it has what other tabs want as well: then theirs is the same.
  */
 export class RowStream {
-  private readonly selections = new Set<Selection<any>>();
+  private readonly selections = new LineRows();
+  private readonly events = new LineEvents();
   private readonly loaded = new Map<Selection<any>, string>(); // cursors of the lists, before the stream has begun
   private stream: Stream<any> | undefined;
   private contents: readonly string[] = []; // of the stream, by name
@@ -77,8 +47,8 @@ export class RowStream {
   private start: Snapshot | undefined; // what the list contains at whose cursor the stream has begun
   private wasOpen = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly received = new Memory(); // also on earlier streams, which no later one knows of
-  private readonly transactions = new Transactions<RowEvent>((event, meta) => this.deliver(event, meta));
+  private listTimer: ReturnType<typeof setTimeout> | undefined;
+  private isLate = false; // to wait for a list
 
   constructor(
     private readonly options: ConnectionOptions,
@@ -102,7 +72,19 @@ export class RowStream {
     return this.stream?.error ?? null;
   }
 
-  hasRoomFor({ content }: Selection<any>): boolean {
+  get role(): Role {
+    return this.stream?.stats.role ?? "own";
+  }
+
+  get retryAt(): number | null {
+    return this.stream?.stats.retryAt ?? null;
+  }
+
+  reconnect(): void {
+    this.stream?.reconnect();
+  }
+
+  hasRoomFor(content: string): boolean {
     const contents = this.wanted();
     if (this.isAlone) return false;
     if (contents.includes(content)) return true;
@@ -116,6 +98,31 @@ export class RowStream {
     this.prepare(selection);
   }
 
+  joinEvents(selection: EventSelection): void {
+    this.events.add(selection);
+    this.stream?.connect(); // again after a fatal error
+    if (this.stream && this.contents.includes(selection.content)) return this.events.joinRunning();
+    if (!this.stream && this.selections.size > 0) this.waitForLists();
+    if (this.isShared && !this.stream) this.update();
+    this.schedule(joinDelay);
+  }
+
+  private waitForLists(): void {
+    this.listTimer ??= setTimeout(() => {
+      this.isLate = true;
+      this.open();
+    }, listDelay);
+  }
+
+  leaveEvents(selection: EventSelection): void {
+    if (this.events.delete(selection)) this.onLeft();
+  }
+
+  /** Gives each stream of events a connection of its own. */
+  separateEvents(error?: StreamError): void {
+    for (const selection of this.events) selection.separate(error);
+  }
+
   /** Lets the selection load as soon as the stream has it. */
   prepare(selection: Selection<any>): void {
     if (!this.stream) selection.begin(true);
@@ -125,7 +132,7 @@ export class RowStream {
 
   /** Reports whether a list has everything from before the stream. */
   accepts({ isEarly }: Selection<any>, list: Snapshot): boolean {
-    return !isEarly || !this.start || list.covers(this.start);
+    return !isEarly || !this.stream || (!!this.start && list.covers(this.start));
   }
 
   onLoaded(selection: Selection<any>, cursor: string): void {
@@ -138,10 +145,13 @@ export class RowStream {
   leave(selection: Selection<any>): void {
     this.selections.delete(selection);
     this.loaded.delete(selection);
-    if (this.selections.size > 0) return this.schedule(this.stream ? leaveDelay : joinDelay);
-    clearTimeout(this.timer);
-    clearTimeout(this.yielding);
-    this.timer = this.yielding = undefined;
+    this.onLeft();
+  }
+
+  private onLeft(): void {
+    if (this.selections.size + this.events.size > 0) return this.schedule(this.stream ? leaveDelay : joinDelay);
+    for (const timer of [this.timer, this.yielding, this.listTimer]) clearTimeout(timer);
+    this.timer = this.yielding = this.listTimer = undefined;
     this.tabs?.close();
     this.close();
     this.streams.delete(this);
@@ -150,12 +160,13 @@ export class RowStream {
   private close(): void {
     const { stream } = this;
     this.stream = undefined; // what it reports concerns no selection
-    this.transactions.clear();
+    this.events.close();
+    this.selections.close();
     stream?.close();
   }
 
   private wanted(): string[] {
-    return [...new Set([...this.selections].map(({ content }) => content))].sort();
+    return [...new Set([...this.selections, ...this.events].map(({ content }) => content))].sort();
   }
 
   /** Changes the stream soon. A change that is due sooner remains. */
@@ -169,15 +180,16 @@ export class RowStream {
     }, delay);
   }
 
-  /** Begins at the cursor of the oldest list, so that none of those that came lacks anything. */
+  /** Begins at the cursor of the oldest list, so that none of those that came lacks anything. Streams of events alone wait for none. */
   private open(): void {
+    if (this.stream) return;
     const [first] = [...this.loaded].sort(([a], [b]) => Number(a.snapshot!.covers(b.snapshot!)) - Number(b.snapshot!.covers(a.snapshot!)));
-    if (!first) return; // the others are being loaded
+    if (!first && (this.events.size === 0 || (this.selections.size > 0 && !this.isLate))) return; // lists are being loaded
     const wanted = this.wanted();
     if (this.isShared && !includesAll(this.shared, wanted)) return; // until it is known what the other tabs want
-    this.start = first[0].snapshot;
+    this.start = first?.[0].snapshot;
     this.loaded.clear();
-    this.connect(first[1], this.isShared ? this.shared : wanted);
+    this.connect(first ? first[1] : this.events.since, this.isShared ? this.shared : wanted);
   }
 
   /** Lets the other tabs know what is wanted here. */
@@ -185,7 +197,7 @@ export class RowStream {
     loadSharing().catch(() => {}); // which the stream needs then, and tries again
     try {
       const tabs = await sharedSelections(this.options, group, (contents) => fit(contents, mostSharedBytes), (contents) => this.follow(contents));
-      if (this.selections.size > 0) this.tabs = tabs;
+      if (this.selections.size + this.events.size > 0) this.tabs = tabs;
       else tabs.close();
     } catch {
       this.isShared = false; // the code could not be loaded
@@ -213,8 +225,9 @@ export class RowStream {
     this.yielding = undefined;
     if (!this.stream || !includesAll(this.shared, this.wanted())) return this.update();
     const waiting = [...this.selections].filter((selection) => selection.isWaiting);
-    const isClosed = this.stream.status === "closed" && waiting.length === 0; // by a fatal error
+    const isClosed = this.stream.status === "closed" && waiting.length === 0 && !this.events.isWaiting; // by a fatal error
     if (this.shared.join() !== this.contents.join() && !isClosed) this.change(this.shared);
+    else this.events.joinRunning();
     for (const selection of waiting) selection.begin(false);
   }
 
@@ -225,62 +238,56 @@ export class RowStream {
   }
 
   private connect(since: string | null, contents: readonly string[]): void {
+    clearTimeout(this.listTimer);
     this.contents = contents;
     const stream = new Stream<any>({ ...this.options, since, selections: this.contents }, sourceOf);
     this.stream = stream;
-    const toAll = (change: (selection: Selection<any>) => void) => this.stream === stream && this.selections.forEach(change);
-    const add = (event: RowEvent, meta: EventMeta) => this.stream === stream && this.transactions.add(event, meta);
-    const changed = () => toAll((selection) => selection.changed());
-    stream.on("*", add);
-    stream.onOversized(add);
-    stream.onDuplicate((cursor, id) => this.stream === stream && this.transactions.repeat(cursor, id));
-    const reset = () => {
-      if (this.stream !== stream) return;
-      this.transactions.clear();
-      this.received.clear();
-      toAll((selection) => selection.reset());
+    const ifCurrent = (action: () => void) => this.stream === stream && action();
+    const changed = () => {
+      this.selections.changed();
+      ifCurrent(() => this.events.changed());
     };
-    // A heartbeat within a transaction says nothing about it.
-    stream.on("heartbeat", () => this.transactions.isEmpty && toAll((selection) => selection.onHeartbeat()));
-    stream.on("sync", ({ data }) => data.repeats && data.mode !== "reset" && this.received.hasForgotten && reset());
-    stream.onReset(reset);
+    this.events.follow(stream, contents, since);
+    this.selections.follow(stream, contents);
     stream.onStatus((status) => {
       if (status === "open" || status === "stale") this.wasOpen = true;
-      changed();
+      ifCurrent(changed);
     });
-    stream.onError((error) => {
-      if (this.stream === stream && refusals.includes(error.status) && this.contents.length > 1) this.onRefusal();
-      else changed();
-    });
+    stream.onError((error) => ifCurrent(() => this.onError(error)));
     stream.connect();
   }
 
-  private deliver(event: RowEvent, meta: EventMeta): void {
-    if (event.id !== undefined && !this.received.add(event.id)) return;
-    const { q, ops } = event;
-    for (const selection of this.selections) {
-      const name = String(this.contents.indexOf(selection.content));
-      if (q && !q.includes(name)) continue;
-      selection.receive(ops?.[name] ? { ...event, ...ops[name] } : event, meta);
-    }
+  private onError(error: StreamError): void {
+    if (isRefusal(error, this.contents, this.events.size > 0)) return this.onRefusal(error);
+    this.selections.changed();
+    this.events.failed(error);
   }
 
   /** Leaves the other tabs, since the server may refuse what one of them wants, and otherwise splits. */
-  private onRefusal(): void {
+  private onRefusal(error: StreamError): void {
     const wanted = this.wanted();
-    if (this.contents.join() === wanted.join()) return this.split();
-    this.refused = this.contents.join();
-    this.shared = wanted;
-    this.change(wanted);
+    if (this.contents.join() !== wanted.join()) {
+      this.refused = this.contents.join();
+      this.shared = wanted;
+      return this.change(wanted);
+    }
+    const named = refusedContents(error, this.contents);
+    const separate = this.events.doubtful(named);
+    if (separate.length === 0) return this.split(named);
+    const cursor = this.stream!.lastEventId;
+    this.close();
+    for (const selection of separate) selection.separate(error);
+    if (this.selections.size + this.events.size > 0) this.connect(cursor, this.wanted());
   }
 
-  /** Gives selections streams of their own, since the server refuses one of them: those without a list, or all but one. */
-  private split(): void {
+  /** Gives selections streams of their own, since the server refuses one of them: that one, those without a list, or all but one. */
+  private split(named: readonly string[]): void {
     const cursor = this.stream!.lastEventId;
     this.close();
     const [, ...others] = this.selections;
-    const isDoubtful = [...this.selections].filter(({ snapshot }) => !snapshot);
-    const moved = isDoubtful.length > 0 && isDoubtful.length < this.selections.size ? isDoubtful : others;
+    const isNamed = [...this.selections].filter(({ content }) => named.includes(content));
+    const isDoubtful = isNamed.length > 0 ? isNamed : [...this.selections].filter(({ snapshot }) => !snapshot);
+    const moved = isDoubtful.length > 0 && isDoubtful.length < this.selections.size + this.events.size ? isDoubtful : others;
     for (const selection of moved) this.selections.delete(selection);
     this.connect(cursor, this.wanted());
     if (this.isShared) this.update();
@@ -290,8 +297,4 @@ export class RowStream {
       selection.move(line);
     }
   }
-}
-
-function includesAll(contents: readonly string[], wanted: readonly string[]): boolean {
-  return wanted.every((content) => contents.includes(content));
 }

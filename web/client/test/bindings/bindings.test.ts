@@ -34,14 +34,15 @@ describe.each(Object.entries(frameworks))("pgherald/%s", (_, mount) => {
 
   const pass = (milliseconds = 20) => vi.advanceTimersByTimeAsync(milliseconds);
   const content = () => [page.querySelector("p")!.textContent, page.querySelector("b")!.textContent];
-  const open = (parameter: string) => server.lines.filter(({ url, aborted }) => !aborted && url.searchParams.has(parameter));
-  const rows = () => open("q.0")[0]!;
-  const events = () => open("types")[0]!;
+  const open = () => server.lines.filter(({ aborted }) => !aborted);
+  /** The stream, which rows and events share. */
+  const line = () => open()[0]!;
+  const selected = () => open().map(({ url }) => [...url.searchParams].filter(([name]) => name.startsWith("q.")).map(([, content]) => content));
 
   it("shows a collection, follows it, and passes on what to do with it", async () => {
     expect([content(), lists]).toEqual([["4", "connecting"], ["open"]]);
-    rows().sync({ mode: "resumed", events: 0 }, "c1");
-    rows().send({ id: 1, type: "order_created", data: { id: 3, status: "open" }, collection: "orders", op: "insert", key: "3", xid: "700", timestamp: 1 }, "c2");
+    line().sync({ mode: "resumed", events: 0 }, "c1");
+    line().send({ id: 1, type: "order_created", data: { id: 3, status: "open" }, collection: "orders", op: "insert", key: "3", xid: "700", timestamp: 1 }, "c2");
     const arrived = shown.awaitXid("700");
     await pass();
     expect(content()[0]).toBe("3,4");
@@ -53,20 +54,19 @@ describe.each(Object.entries(frameworks))("pgherald/%s", (_, mount) => {
   });
 
   it("shows other rows and events once what it selects changes, and closes the streams before", async () => {
-    expect(events().url.searchParams.get("types")).toBe("open");
+    expect(selected()).toEqual([["collection:orders;where.status=eq.open", "events;types=open"]]);
     await shown.select({ status: "closed" });
     expect(content()[0]).toBe("loading");
     await pass();
     expect([content()[0], lists]).toEqual(["6", ["open", "closed"]]);
-    expect([open("q.0").length, open("types").length]).toEqual([1, 1]);
-    expect(events().url.searchParams.get("types")).toBe("closed");
+    expect(selected()).toEqual([["collection:orders;where.status=eq.closed", "events;types=closed"]]);
   });
 
   it("keeps the last events", async () => {
-    events().sync({ mode: "live" }, "c0");
+    line().sync({ mode: "live" }, "c0");
     await pass();
     expect(content()[1]).toBe("open");
-    for (let id = 1; id <= 3; id++) events().event(id, `c${id}`);
+    for (let id = 1; id <= 3; id++) line().event(id, `c${id}`);
     await pass();
     expect(content()[1]).toBe("2,3");
     shown.clear();
@@ -77,20 +77,19 @@ describe.each(Object.entries(frameworks))("pgherald/%s", (_, mount) => {
   it("closes its streams while disabled, and keeps the rows", async () => {
     await shown.select({ enabled: false });
     await pass();
-    expect([content(), open("q.0"), open("types")]).toEqual([["4", "closed"], [], []]);
+    expect([content(), open()]).toEqual([["4", "closed"], []]);
     await shown.select({ enabled: true });
     await pass();
-    expect([lists, open("q.0").length, open("types").length]).toEqual([["open", "open"], 1, 1]);
+    expect([lists, selected().flat().length, open().length]).toEqual([["open", "open"], 2, 1]);
   });
 
   it("shows the state of all connections of the client", async () => {
     const status = () => page.querySelector("i")!.textContent;
     expect(status()).toBe("connecting");
-    rows().sync({ mode: "resumed", events: 0 }, "c1");
-    events().sync({ mode: "live" }, "c0");
+    line().sync({ mode: "resumed", events: 0 }, "c1");
     await pass();
     expect(status()).toBe("open");
-    rows().cut();
+    line().cut();
     await pass();
     expect(status()).toBe("reconnecting");
     await shown.select({ enabled: false });
