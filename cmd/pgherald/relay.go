@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/pgherald/pgherald/cmd/internal/relay"
+	"github.com/pgherald/pgherald/db/streamstore"
 )
 
 // relayCmd copies the log into a stream store.
@@ -19,6 +21,9 @@ type relayCmd struct {
 	MetricsAddr   string        `env:"PGHERALD_RELAY_METRICS_ADDR" placeholder:"ADDRESS" help:"Address for /metrics and /readyz. It requires no token: keep it on loopback or a private network. Default: none."`
 }
 
+// maxRelayName bounds a name, as the table of the leases does.
+const maxRelayName = 200
+
 // Help returns the text below the flags in --help.
 func (relayCmd) Help() string {
 	return `Copies the event log into a stream of Redis or Valkey, transaction by transaction, exactly. The store may be killed, emptied or restored from an old dump: the relay continues or repairs the stream from the log.
@@ -30,6 +35,12 @@ Any number of processes may run for a stream: one copies, the others stand by.`
 func (c *relayCmd) Validate() error {
 	if err := c.watch().Validate(); err != nil {
 		return err
+	}
+	if err := streamstore.Check(c.StreamURL); c.StreamURL != "" && err != nil { // kong names what is missing
+		return err
+	}
+	if len(c.Name) > maxRelayName {
+		return fmt.Errorf("--name has %d bytes, and may have %d", len(c.Name), maxRelayName)
 	}
 	if c.Lease < time.Second {
 		return errors.New("--lease must be 1s at least")

@@ -95,7 +95,9 @@ func ParseURL(text string) (opts *redis.UniversalOptions, query url.Values, err 
 	if err != nil {
 		return nil, nil, errors.New("it must be like redis://host:6379/0")
 	}
-	opts.Addrs = addresses(u.Host, kind)
+	if opts.Addrs, err = addresses(u.Host, kind); err != nil {
+		return nil, nil, err
+	}
 	opts.DB, opts.Username, opts.Password, opts.TLSConfig = single.DB, single.Username, single.Password, single.TLSConfig
 	if opts.TLSConfig != nil && kind != "" {
 		opts.TLSConfig.ServerName = "" // that of the first host: each server has its own
@@ -157,7 +159,7 @@ func firstHost(hosts string) string {
 }
 
 // addresses returns the hosts with their ports.
-func addresses(hosts, kind string) (all []string) {
+func addresses(hosts, kind string) (all []string, err error) {
 	port := "6379"
 	if kind == "sentinel" {
 		port = "26379"
@@ -166,10 +168,12 @@ func addresses(hosts, kind string) (all []string) {
 		u := url.URL{Host: host}
 		if u.Port() == "" {
 			host = strings.TrimSuffix(host, ":") + ":" + port
+		} else if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
+			return nil, errors.New("a port must be from 1 to 65535")
 		}
 		all = append(all, host)
 	}
-	return all
+	return all, nil
 }
 
 // Client returns the client, for other keys.

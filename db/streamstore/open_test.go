@@ -48,7 +48,7 @@ func TestParseURL(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "redis", "redis://", "http://h", "redis+x://h", "redis://h/x", "redis://h?key=", "redis://h?key={a}", "redis://h?other=1",
-		"redis+sentinel://h", "redis+cluster://h/1", "redis://u:secret@h:port",
+		"redis+sentinel://h", "redis+cluster://h/1", "redis://u:secret@h:port", "redis://u:secret@h:65536", "redis+cluster://a:1,b:0",
 	} {
 		if _, _, err := parse(text); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", text, err)
