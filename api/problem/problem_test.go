@@ -54,6 +54,36 @@ type fullPool struct{ error }
 
 func (fullPool) PoolFull() string { return "lists" }
 
+// lostStore stands for an error of the store of the edges, of a package that this one does not import.
+type lostStore struct {
+	error
+	isOutage bool
+}
+
+func (s lostStore) IsOutage() bool { return s.isOutage }
+func (lostStore) Public() string   { return "the store of the edges answers READONLY" }
+func (s lostStore) Unwrap() error  { return s.error }
+
+func TestErrorsOfTheStore(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want int
+		text string
+	}{
+		{lostStore{errors.New("READONLY secret"), true}, 503, "the store of the edges answers READONLY: try again in a moment"},
+		{lostStore{context.DeadlineExceeded, true}, 503, "the store of the edges answers READONLY: try again in a moment"},
+		{lostStore{context.Canceled, false}, 503, "the request was cancelled"},
+		{lostStore{errors.New("WRONGTYPE secret"), false}, 500, "the server made an error: its log has the cause"},
+	} {
+		if p := Of(fmt.Errorf("issue a ticket: %w", tt.err)); p.Status != tt.want || p.Detail != tt.text {
+			t.Errorf("%v: %d %s", tt.err, p.Status, p.Detail)
+		}
+	}
+	if text := Reason(fmt.Errorf("start: %w", lostStore{errors.New("dial 10.0.0.7"), true})); text != "the store of the edges answers READONLY" {
+		t.Errorf("the reason is %q", text)
+	}
+}
+
 // A full pool is no outage, although the wait for a connection ended with the context.
 func TestFullPool(t *testing.T) {
 	p := Of(fmt.Errorf("list: %w", fullPool{context.DeadlineExceeded}))

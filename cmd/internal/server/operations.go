@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -163,7 +164,11 @@ func (p *pipeline) heartbeatReport() []byte { return reportText(p.api.Report(), 
 
 // reportText completes a report and returns it as JSON.
 func reportText(r status.Report, began time.Time, lagMS int64) []byte {
-	text, err := json.Marshal(completeReport(r, began, lagMS))
+	return marshalReport(completeReport(r, began, lagMS))
+}
+
+func marshalReport(r status.Report) []byte {
+	text, err := json.Marshal(r)
 	if err != nil { // a time beyond the year 9999
 		return nil
 	}
@@ -188,7 +193,9 @@ func RelayReport(edges [][]byte, isReady bool, began time.Time) []byte {
 			}
 		}
 	}
-	return reportText(sum, began, sum.LagMS)
+	sum = completeReport(sum, began, sum.LagMS)
+	sum.Name = fmt.Sprintf("relay on %s, %d edges", sum.Name, sum.Edges) // where operators look, each has the name of its host
+	return marshalReport(sum)
 }
 
 // completeReport adds what the API does not know about its server.

@@ -164,6 +164,17 @@ func TestEdgeOnRedis(t *testing.T) {
 	again := s.follow(t, "?types=order_updated", c.id)
 	again.next(t, "resumed")
 
+	// A server that becomes a replica takes no writes. The edge reads on, and knows that the stream is old.
+	if err := w.redis.Client().SlaveOf(t.Context(), "127.0.0.1", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitAnswer(t, "/readyz", http.StatusOK, "staleSince")
+	if err := w.redis.Client().SlaveOf(t.Context(), "no", "one").Err(); err != nil {
+		t.Fatal(err)
+	}
+	w.write("order_updated", "2a")
+	again.next(t, "order_updated")
+
 	stop() // without a relay, the stream is stale, and not silently old
 	s.awaitAnswer(t, "/readyz", http.StatusOK, "staleSince")
 	stop = w.startRelay(orders())
@@ -327,6 +338,9 @@ func TestRelayReport(t *testing.T) {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
 		}
+	}
+	if name := got["name"].(string); !strings.HasPrefix(name, "relay on ") || !strings.HasSuffix(name, ", 7 edges") {
+		t.Errorf("it is called %q", name)
 	}
 	if resets := got["resets"].(map[string]any); len(resets) != 1 || resets["pruned"] != 3.0 {
 		t.Errorf("resets are %v", resets)
