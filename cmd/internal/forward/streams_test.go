@@ -249,8 +249,65 @@ func checkComplete(t *testing.T, conn *pgx.Conn, s streamServer) {
 	t.Logf("%d events, %d with repeats", len(want), len(s.records(t)))
 }
 
-// openSink opens a sink without a database.
-func openSink(t *testing.T, to string, timeout time.Duration) func(events ...message) *failure {
+// TestParkedStream checks that an event which a stream refuses is parked with the later ones of its key, and that a replay sends them in order,
+// with the ids and subjects of the first attempt.
+func TestParkedStream(t *testing.T) {
+	t.Parallel()
+	databaseURL, conn := orders(t)
+	s := natsServer{natstest.Start(t, natstest.WithJetStream(t, ""))}
+	limits := jetstream.StreamConfig{Name: "orders", Subjects: []string{"orders.>"}, MaxMsgSize: 500}
+	s.AddStream(limits)
+	config := testConfig(databaseURL, s.to())
+	config.Batch, config.Attempts = 3, 2
+	start(t, config)
+	large := strings.Repeat("x", 1000)
+	pgtest.Exec(t, conn, `select pgherald.publish('note', to_json($1::text), 'bad key')`, large)
+	publish(t, conn, "good", "bad key", "good")
+	awaitParked(t, conn, 2)
+	awaitRecords(t, s, 2)
+	limits.MaxMsgSize = -1
+	if _, err := s.Client().UpdateStream(t.Context(), limits); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Replay(t.Context(), databaseURL, "billing", nil); n != 2 || err != nil {
+		t.Errorf("replay of %d events: %v", n, err)
+	}
+	found := awaitRecords(t, s, 4)[2:]
+	for n, r := range found {
+		if r.subject != "orders.note.bad%20key" || r.id != "billing/"+eventID(r.ID, []byte(r.envelope)) || strings.Contains(r.envelope, large) != (n == 0) {
+			t.Errorf("got %s on %s: %.100s", r.id, r.subject, r.envelope)
+		}
+	}
+	awaitParked(t, conn, 0)
+}
+
+// TestRedisCluster checks a batch in a cluster, all entries of which are in one slot.
+func TestRedisCluster(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--cluster-enabled", "yes")
+	client := server.Client()
+	if err := client.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Within(t, "the cluster is up", func() {
+		looks := time.NewTicker(20 * time.Millisecond)
+		defer looks.Stop()
+		for !strings.Contains(client.ClusterInfo(t.Context()).Val(), "cluster_state:ok") {
+			<-looks.C
+		}
+	})
+	send := openSink(t, "redis+cluster://"+strings.TrimSuffix(strings.TrimPrefix(server.URL(), "redis://"), "/0")+"?stream=orders", time.Minute)
+	if f := send("", eventOf("a", 10), eventOf("b", 10), eventOf("c", 10)); f != nil {
+		t.Fatalf("got %+v", f)
+	}
+	if n := client.XLen(t.Context(), "orders").Val(); n != 3 {
+		t.Errorf("the stream has %d entries", n)
+	}
+}
+
+// openSink opens a sink without a database. What it returns tries again while there is an outage without the text of that which is wanted: a slow
+// machine takes its time to connect.
+func openSink(t *testing.T, to string, timeout time.Duration) sending {
 	t.Helper()
 	config := testConfig("", to)
 	config.Timeout = timeout
@@ -259,7 +316,16 @@ func openSink(t *testing.T, to string, timeout time.Duration) func(events ...mes
 		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
-	return func(events ...message) *failure { return s.send(t.Context(), events) }
+	return func(want string, events ...message) (f *failure) {
+		pgtest.Within(t, "an answer of the server", func() {
+			retries := time.NewTicker(20 * time.Millisecond)
+			defer retries.Stop()
+			for f = s.send(t.Context(), events); f != nil && f.isOutage && (want == "" || !strings.Contains(f.text, want)); <-retries.C {
+				f = s.send(t.Context(), events)
+			}
+		})
+		return f
+	}
 }
 
 // eventOf returns a message of a lane with a number of bytes.
@@ -267,9 +333,13 @@ func eventOf(lane string, size int) message {
 	return message{id: "evt_" + lane, lane: lane, eventType: "note", key: lane, envelope: []byte(`"` + strings.Repeat("x", max(0, size-2)) + `"`)}
 }
 
+// sending sends events through a sink, see openSink.
+type sending = func(want string, events ...message) *failure
+
 // checkFailure checks the kind of a failure.
-func checkFailure(t *testing.T, what string, f *failure, part string, isAboutEvent, isOutage bool) {
+func checkFailure(t *testing.T, what string, send sending, event message, part string, isAboutEvent, isOutage bool) {
 	t.Helper()
+	f := send(part, event)
 	if f == nil || !strings.Contains(f.text, part) || f.isAboutEvent != isAboutEvent || f.isOutage != isOutage {
 		t.Errorf("%s: got %+v, want %q", what, f, part)
 	}
@@ -288,10 +358,10 @@ func TestRedisFailures(t *testing.T) {
 		}
 	}
 	small, other := eventOf("a", 10), eventOf("b", 10)
-	if f := send(small, other); f != nil {
+	if f := send("", small, other); f != nil {
 		t.Fatalf("a batch: %+v", f)
 	}
-	f := send(eventOf("large", 3<<20))
+	f := send("", eventOf("large", 3<<20))
 	if f == nil || f.isOutage { // the answer may be lost
 		t.Errorf("too large: got %+v", f)
 	}
@@ -305,18 +375,18 @@ func TestRedisFailures(t *testing.T) {
 		{[]any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"}, "READONLY", true},
 	} {
 		do(c.begin...)
-		checkFailure(t, c.part, send(small), c.part, false, c.isOutage)
-		if f := send(small, other); f == nil || f.isAboutEvent { // each event alone shows the reason
+		checkFailure(t, c.part, send, small, c.part, false, c.isOutage)
+		if f := send("EXECABORT", small, other); f == nil || f.isAboutEvent { // each event alone shows the reason
 			t.Errorf("%s, a batch: %+v", c.part, f)
 		}
 		do(c.end...)
-		if f := send(small); f != nil {
+		if f := send("", small); f != nil {
 			t.Errorf("after %s: %+v", c.part, f)
 		}
 	}
 	checkRights(t, client, server)
 	for range 300 {
-		if f := send(small); f != nil {
+		if f := send("", small); f != nil {
 			t.Fatalf("add: %+v", f)
 		}
 	}
@@ -324,9 +394,7 @@ func TestRedisFailures(t *testing.T) {
 		t.Errorf("the stream has %d entries", n)
 	}
 	server.Kill()
-	checkFailure(t, "killed", send(small), "reach the server", false, true)
-	loading := (&redisStream{}).explain(redis.ErrClosed, 1)
-	checkFailure(t, "closed", loading, "closed", false, true)
+	checkFailure(t, "killed", send, small, "reach the server", false, true)
 }
 
 // checkRights checks the failure of a user without rights, and that of a wrong password.
@@ -336,9 +404,9 @@ func checkRights(t *testing.T, client *redis.Client, server *redistest.Server) {
 		t.Fatal(err)
 	}
 	host := strings.TrimPrefix(server.URL(), "redis://")
-	checkFailure(t, "no right", openSink(t, "redis://few:secret@"+host+"?stream=orders", time.Minute)(eventOf("a", 1)), "xadd", false, false)
-	f := openSink(t, "redis://few:wrong@"+host+"?stream=orders", time.Minute)(eventOf("a", 1))
-	checkFailure(t, "wrong password", f, "WRONGPASS", false, true)
+	checkFailure(t, "no right", openSink(t, "redis://few:secret@"+host+"?stream=orders", time.Minute), eventOf("a", 1), "xadd", false, false)
+	wrong := openSink(t, "redis://few:wrong@"+host+"?stream=orders", time.Minute)
+	checkFailure(t, "wrong password", wrong, eventOf("a", 1), "WRONGPASS", false, true)
 }
 
 // TestNATSFailures checks which failures are refusals, and which are outages.
@@ -356,26 +424,26 @@ max_payload: 8192`
 	server.AddStream(jetstream.StreamConfig{Name: "small", Subjects: []string{"orders.small", "orders.few"}, MaxMsgSize: 1000})
 	server.AddStream(jetstream.StreamConfig{Name: "full", Subjects: []string{"orders.full"}, MaxMsgs: 1, Discard: jetstream.DiscardNew})
 	send := openSink(t, server.URL()+"?subject=orders.{key}", time.Minute)
-	if f := send(eventOf("small", 10), eventOf("full", 10)); f != nil {
+	if f := send("", eventOf("small", 10), eventOf("full", 10)); f != nil {
 		t.Fatalf("a batch: %+v", f)
 	}
-	checkFailure(t, "too large for the server", send(eventOf("small", 9000)), "max_payload of 8192", true, false)
+	checkFailure(t, "too large for the server", send, eventOf("small", 9000), "max_payload of 8192", true, false)
 	large, full := eventOf("small", 2000), eventOf("full", 10)
 	large.id, full.id = "evt_2", "evt_3" // the ids of before would be repeats
-	checkFailure(t, "too large for the stream", send(large), "10054", true, false)
-	checkFailure(t, "no stream", send(eventOf("other", 10)), "no stream has the subject", false, false)
-	checkFailure(t, "full", send(full), "maximum messages", false, false)
-	few := openSink(t, strings.Replace(server.URL(), "nats://", "nats://few:x@", 1)+"?subject=orders.{key}", 5*time.Second)
-	if f := few(eventOf("small", 10)); f != nil {
+	checkFailure(t, "too large for the stream", send, large, "10054", true, false)
+	checkFailure(t, "no stream", send, eventOf("other", 10), "no stream has the subject", false, false)
+	checkFailure(t, "full", send, full, "maximum messages", false, false)
+	few := openSink(t, strings.Replace(server.URL(), "nats://", "nats://few:x@", 1)+"?subject=orders.{key}", 15*time.Second)
+	if f := few("", eventOf("small", 10)); f != nil {
 		t.Errorf("with rights: %+v", f)
 	}
-	checkFailure(t, "without rights", few(eventOf("few", 10)), "ermissions", false, false)
-	wrong := openSink(t, strings.Replace(server.URL(), "nats://", "nats://few:y@", 1)+"?subject=orders", time.Second)
-	checkFailure(t, "wrong password", wrong(eventOf("a", 1)), "uthorization", false, true)
+	checkFailure(t, "without rights", few, eventOf("few", 10), "ermissions", false, false)
+	wrong := openSink(t, strings.Replace(server.URL(), "nats://", "nats://few:y@", 1)+"?subject=orders", time.Minute)
+	checkFailure(t, "wrong password", wrong, eventOf("a", 1), "uthorization", false, true)
 	server.Kill()
-	checkFailure(t, "killed", send(eventOf("small", 10)), "no connection", false, true)
+	checkFailure(t, "killed", send, eventOf("small", 10), "no connection", false, true)
 	server.Restart()
-	if f := send(eventOf("small", 10)); f != nil {
+	if f := send("", eventOf("small", 10)); f != nil {
 		t.Errorf("after a restart: %+v", f)
 	}
 }
@@ -389,7 +457,7 @@ func TestNATSWithoutJetStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	send := openSink(t, server.URL()+"?subject=orders", time.Minute)
-	checkFailure(t, "without JetStream", send(eventOf("a", 10)), "JetStream is not enabled", false, true)
+	checkFailure(t, "without JetStream", send, eventOf("a", 10), "JetStream is not enabled", false, true)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if m, err := subscription.NextMsgWithContext(ctx); err == nil {
