@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"os/user"
@@ -28,10 +29,12 @@ var (
 )
 
 const (
-	unitFile   = "/usr/lib/systemd/system/pgherald.service"
-	configFile = "/etc/pgherald/config.yaml"
-	envFile    = "/etc/pgherald/env"
-	specFile   = "/etc/pgherald/orders.yaml" // of an administrator
+	unitFile      = "/usr/lib/systemd/system/pgherald.service"
+	relayUnitFile = "/usr/lib/systemd/system/pgherald-relay.service"
+	configFile    = "/etc/pgherald/config.yaml"
+	envFile       = "/etc/pgherald/env"
+	relayEnvFile  = "/etc/pgherald/relay.env"
+	specFile      = "/etc/pgherald/orders.yaml" // of an administrator
 	// exposure is the worst score, times ten, that systemd-analyze security may give the unit.
 	exposure = "15"
 	// hang ends what should have ended long before. No test needs a fast machine.
@@ -52,8 +55,11 @@ func TestPackage(t *testing.T) {
 	})
 	apt(t, "install", *oldPackage)
 	checkInstalled(t)
-	checkUnit(t)
-	checkWrongSettings(t)
+	for _, file := range []string{unitFile, relayUnitFile} {
+		checkUnit(t, file)
+		checkWrongSettings(t, file)
+	}
+	checkSameSandbox(t)
 	checkErase(t)
 
 	database := prepareDatabase(t)
@@ -167,22 +173,35 @@ func checkConfigured(t *testing.T) {
 	}
 }
 
-// checkUnit checks the unit as far as a machine can on which systemd does not run.
-func checkUnit(t *testing.T) {
+// checkUnit checks a unit as far as a machine can on which systemd does not run.
+func checkUnit(t *testing.T, file string) {
 	t.Helper()
-	if out := run(t, "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unitFile); strings.Contains(out, "pgherald") {
+	if out := run(t, "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", file); strings.Contains(out, "pgherald") {
 		t.Errorf("systemd-analyze verify: %s", out)
 	}
-	out := run(t, "systemd-analyze", "security", "--offline=true", "--threshold="+exposure, unitFile)
+	out := run(t, "systemd-analyze", "security", "--offline=true", "--threshold="+exposure, file)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	t.Log(lines[len(lines)-1])
 }
 
-// checkWrongSettings starts the unit's command with the settings as they come, which lack the database: systemd must not
-// start it again and again.
-func checkWrongSettings(t *testing.T) {
+// checkSameSandbox checks that the relay's unit differs from the server's only in what is of the server alone.
+func checkSameSandbox(t *testing.T) {
 	t.Helper()
-	unit := readUnit(t)
+	server, relay := readUnit(t, unitFile), readUnit(t, relayUnitFile)
+	for _, key := range []string{"Description", "After", "EnvironmentFile", "ExecStart", "LimitNOFILE", "TimerSlackNSec"} {
+		delete(server, key)
+		delete(relay, key)
+	}
+	if !maps.Equal(server, relay) {
+		t.Errorf("the unit of the relay has %v, and that of the server %v", relay, server)
+	}
+}
+
+// checkWrongSettings starts a unit's command with the settings as they come, which lack the database: systemd must not
+// start it again and again.
+func checkWrongSettings(t *testing.T, file string) {
+	t.Helper()
+	unit := readUnit(t, file)
 	args := strings.Fields(unit["ExecStart"])
 	command := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	command.Env = []string{"PATH=/usr/bin:/bin"}
@@ -222,6 +241,9 @@ func configure(t *testing.T, database string) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(envFile, []byte("DATABASE_URL="+database+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(relayEnvFile, []byte("PGHERALD_STREAM_URL=redis://localhost:6379/0\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(specFile, []byte("# not read\n"), 0o640); err != nil {

@@ -26,7 +26,7 @@ type service struct {
 // its environment only. It returns once the server serves. The sandbox is left out, which needs systemd.
 func startUnit(t *testing.T) *service {
 	t.Helper()
-	unit := readUnit(t)
+	unit := readUnit(t, unitFile)
 	args := []string{"--reuid=" + unit["User"], "--regid=" + unit["Group"], "--init-groups", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"}
 	s := &service{t: t, command: exec.Command("setpriv", append(args, strings.Fields(unit["ExecStart"])...)...), ended: make(chan struct{})}
 	variables, err := os.ReadFile(strings.TrimPrefix(unit["EnvironmentFile"], "-")) // as systemd does, as root
@@ -89,10 +89,10 @@ func (s *service) stop() {
 	})
 }
 
-// readUnit returns the settings of the unit that have one value.
-func readUnit(t *testing.T) map[string]string {
+// readUnit returns the settings of a unit: of those with several values, the last.
+func readUnit(t *testing.T, file string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(unitFile)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
