@@ -3,6 +3,7 @@ package outages
 import (
 	"context"
 	"errors"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -136,6 +137,16 @@ func (s *soak) killed(ctx context.Context, hold time.Duration, all ...*instance)
 		errs = append(errs, i.awaitReady(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// restarted restarts two instances at the same time.
+func (s *soak) restarted(ctx context.Context, one, other *instance) error {
+	var beside sync.WaitGroup
+	var err error
+	beside.Go(func() { err = other.restart(ctx) })
+	first := one.restart(ctx)
+	beside.Wait()
+	return errors.Join(first, err)
 }
 
 // cut drops all packets between hosts and others for a time.

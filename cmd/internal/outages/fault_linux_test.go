@@ -48,8 +48,8 @@ func processFaults() []fault {
 			return nil
 		}},
 		{name: "rolling restart", inject: func(ctx context.Context, s *soak, _ time.Duration) error {
-			for _, r := range s.servers() {
-				if err := r.restart(ctx); err != nil {
+			for i, r := range s.replicas {
+				if err := s.restarted(ctx, r, s.edges[i%edgeCount]); err != nil {
 					return err
 				}
 			}
