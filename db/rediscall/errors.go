@@ -26,6 +26,8 @@ func Explain(what string, err error) error {
 		what += ": the server has no memory left: raise its maxmemory, or lower --max-bytes of pgherald relay"
 	case redis.IsPermissionError(err):
 		what += ": give the user the rights of docs/edges.md"
+	case strings.Contains(err.Error(), "WRONGTYPE "):
+		what += ": another program has used the key: remove it, or give the stream another one"
 	}
 	return &Error{what, err}
 }

@@ -128,6 +128,12 @@ func TestReader(t *testing.T) {
 			t.Errorf("read %q, %v", text, err)
 		}
 	}
+	if err := client.LPush(t.Context(), "k", "v").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := rediscall.Explain("read", rediscall.NewReader(edge).Run(t.Context(), get, []string{"k"}).Err()); err == nil || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("read a list, %v", err)
+	}
 	err := rediscall.Explain("write", edge.Set(t.Context(), "k", "v", 0).Err())
 	if err == nil || !strings.Contains(err.Error(), "docs/edges.md") {
 		t.Errorf("wrote, %v", err)

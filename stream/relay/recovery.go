@@ -38,7 +38,7 @@ func (c *copier) begin(ctx context.Context, why string) error {
 	mark := Mark{PrunedBelow: prunedBelow, Next: next}
 	token := c.nextToken()
 	if err := c.Store.Begin(ctx, c.Writer, Appended{Token: token, Entries: [][]byte{base.Encode()}, Whole: 1, Info: &info, Mark: &mark}); err != nil {
-		return fmt.Errorf("begin the stream: %w", err)
+		return err
 	}
 	c.token = token
 	c.info, c.number, c.last, c.whole, c.cursor, c.mark = info, 1, base, 1, base.Cursor, mark

@@ -21,7 +21,7 @@ type Entries interface {
 	Wait(ctx context.Context, after uint64) error
 }
 
-// Store is a store as the relay sees it. A write either happens whole or not at all, also if its answer is lost.
+// Store is a store as the relay sees it. A write either happens whole or not at all, also if its answer is lost. Errors of writes say what was not written.
 type Store interface {
 	Entries
 	// Claim makes the writer's term the present one, and begins a fork. Writes of earlier terms fail from then on. It returns ErrStale if a later one, or

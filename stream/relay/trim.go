@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -49,7 +48,7 @@ func (c *copier) trim(ctx context.Context) error {
 	}
 	if oldest.number > first.number {
 		if err := c.Store.Trim(ctx, c.Writer, oldest.number); err != nil {
-			return fmt.Errorf("remove old entries from the stream: %w", err)
+			return err
 		}
 	}
 	return c.forgetChanges(ctx)

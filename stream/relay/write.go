@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -77,7 +76,7 @@ func (c *copier) flush(ctx context.Context, info *Info, mark *Mark) error {
 	token := c.nextToken()
 	err := c.Store.Append(ctx, c.Writer, Last{c.number, c.token}, Appended{Token: token, Entries: c.batch, Whole: whole, Info: info, Mark: mark})
 	if err != nil {
-		return fmt.Errorf("append to the stream: %w", err)
+		return err
 	}
 	c.token = token
 	c.number, c.last, c.whole, c.cursor = c.number+uint64(len(c.batch)), last, whole, cursor
