@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pgherald/pgherald/cmd/internal/relay"
-	"github.com/pgherald/pgherald/db/streamstore"
 )
 
 // relayCmd copies the log into a stream store.
@@ -36,7 +35,7 @@ func (c *relayCmd) Validate() error {
 	if err := c.watch().Validate(); err != nil {
 		return err
 	}
-	if err := streamstore.Check(c.StreamURL); c.StreamURL != "" && err != nil { // kong names what is missing
+	if err := relay.CheckStore(c.StreamURL); c.StreamURL != "" && err != nil { // kong names what is missing
 		return err
 	}
 	if len(c.Name) > maxRelayName {

@@ -50,6 +50,9 @@ type Config struct {
 	Metrics     *Metrics
 }
 
+// CheckStore returns an error for a URL of a store that Run does not take.
+func CheckStore(url string) error { return streamstore.Check(url) }
+
 // runner is this process.
 type runner struct {
 	config   *Config
