@@ -79,7 +79,7 @@ func TestLook(t *testing.T) {
 	pgtest.Exec(t, conn, `update pgherald.consumers set holes = array(select e.xid from pgherald.events as e order by e.xid limit 1), next = pg_current_xact_id() where name = 'billing'`)
 	forwarded.Behind = 1
 	check(forwarded)
-	pgtest.Exec(t, conn, `update pgherald.log set pruned_below = (select max(e.xid) from pgherald.events as e)`)
+	pgtest.Exec(t, conn, `update pgherald.log set pruned_below = (select e.xid from pgherald.events as e order by e.xid desc limit 1)`)
 	forwarded.Lost = true
 	check(forwarded)
 }
