@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -125,7 +126,7 @@ func runBench(t *testing.T, binary string, args ...string) report.Report {
 	defer cancel()
 	database := pgtest.NewDatabase(t)
 	cmd := exec.CommandContext(ctx, binary, slices.Concat(args, []string{"--json", "--patience=2m", "--database-url=" + database})...)
-	cmd.Env = []string{"LC_ALL=C", "TMPDIR=" + t.TempDir()}
+	cmd.Env = []string{"LC_ALL=C", "TMPDIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
