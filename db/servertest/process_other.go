@@ -1,6 +1,6 @@
 //go:build !linux
 
-package natstest
+package servertest
 
 import "syscall"
 

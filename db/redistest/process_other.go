@@ -1,7 +1,0 @@
-//go:build !linux
-
-package redistest
-
-import "syscall"
-
-func endsWithParent() *syscall.SysProcAttr { return nil }
