@@ -23,16 +23,36 @@ import (
 
 // memoryStore is the store of an edge in memory.
 type memoryStore struct {
-	*streamtest.Log
-	wake    chan struct{}
+	wakingLog
 	delay   atomic.Int64
 	mu      sync.Mutex
 	text    []byte
 	version uint64
 }
 
+// wakingLog is a log that wakes its reader.
+type wakingLog struct {
+	*streamtest.Log
+	wake chan struct{}
+}
+
+func newWakingLog(epoch string) wakingLog {
+	return wakingLog{streamtest.NewLog(epoch), make(chan struct{}, 1)}
+}
+
+// write commits a transaction of one event.
+func (l wakingLog) write(eventType, key string) {
+	tx := l.Begin()
+	tx.Write(eventType, key)
+	tx.Commit()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
 func newMemoryStore() *memoryStore {
-	return &memoryStore{Log: streamtest.NewLog("edge"), wake: make(chan struct{}, 1)}
+	return &memoryStore{wakingLog: newWakingLog("edge")}
 }
 
 func (m *memoryStore) PageBytes() int64               { return 1 << 20 }
@@ -63,17 +83,6 @@ func (m *memoryStore) document(context.Context) ([]byte, uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.text, m.version, nil
-}
-
-// write commits a transaction of one event.
-func (m *memoryStore) write(eventType, key string) {
-	tx := m.Begin()
-	tx.Write(eventType, key)
-	tx.Commit()
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
 }
 
 func (m *memoryStore) open(StoreOptions) (*Store, error) {

@@ -26,6 +26,8 @@ type logBuffer struct {
 	once    sync.Once
 }
 
+func newLogBuffer() *logBuffer { return &logBuffer{written: make(chan struct{})} }
+
 func (b *logBuffer) Write(line []byte) (int, error) {
 	defer b.once.Do(func() { close(b.written) })
 	b.mu.Lock()
@@ -43,7 +45,7 @@ func (b *logBuffer) String() string {
 // after the client has its answer.
 func serveUntilLogged(t *testing.T, l net.Listener, handler http.Handler, visit func()) string {
 	t.Helper()
-	logged := &logBuffer{written: make(chan struct{})}
+	logged := newLogBuffer()
 	logger := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	server, err := Listen{H2C: true}.httpServer(newSockets(socketLimits{}, metrics.New(""), logger), memoryWithoutCgroup, logger)
 	if err != nil {

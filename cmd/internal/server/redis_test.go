@@ -20,22 +20,20 @@ import (
 	"github.com/pgherald/pgherald/db/streamstore"
 	"github.com/pgherald/pgherald/stream/backoff"
 	"github.com/pgherald/pgherald/stream/relay"
-	"github.com/pgherald/pgherald/stream/streamtest"
 )
 
 // redisWorld is a log, a relay of it, and the Redis between the relay and the edges.
 type redisWorld struct {
-	*streamtest.Log
+	wakingLog
 	t     *testing.T
 	redis *redistest.Server
 	url   string // of the store, for the relay
-	wake  chan struct{}
 	term  uint64
 }
 
 func newRedisWorld(t *testing.T) *redisWorld {
 	redis := redistest.Start(t)
-	return &redisWorld{Log: streamtest.NewLog("e"), t: t, redis: redis, url: redis.URL(), wake: make(chan struct{}, 1)}
+	return &redisWorld{wakingLog: newWakingLog("e"), t: t, redis: redis, url: redis.URL()}
 }
 
 // startRelay runs what pgherald relay runs, until stop is called.
@@ -71,16 +69,6 @@ func (w *redisWorld) startRelay(d document) (stop func()) {
 		cancel()
 		running.Wait()
 		_ = store.Close()
-	}
-}
-
-func (w *redisWorld) write(eventType, key string) {
-	tx := w.Begin()
-	tx.Write(eventType, key)
-	tx.Commit()
-	select {
-	case w.wake <- struct{}{}:
-	default:
 	}
 }
 
@@ -234,8 +222,8 @@ func TestUsersOfTheStore(t *testing.T) {
 	}
 	w.url = as("relay")
 	defer w.startRelay(orders())()
-	var log lockedBuffer
-	s := w.serveLogging(&log, func(c *Config) {
+	log := newLogBuffer()
+	s := w.serveLogging(log, func(c *Config) {
 		c.Source = as("edge")
 		c.Tokens.Auth, c.Tokens.Secret, c.Tokens.Issuer, c.Tokens.Audience = "jwt", strings.Repeat("s", 32), "i", "a"
 	})
@@ -305,24 +293,6 @@ func TestUsersOfTheStore(t *testing.T) {
 			t.Errorf("an edge %s: %v", what, err)
 		}
 	}
-}
-
-// lockedBuffer is the log output of a server.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 func TestRelayReport(t *testing.T) {
