@@ -68,7 +68,7 @@ func IsOutage(err error) bool {
 	}
 	for _, is := range []func(error) bool{
 		redis.IsLoadingError, redis.IsReadOnlyError, redis.IsClusterDownError, redis.IsTryAgainError, redis.IsMasterDownError,
-		redis.IsMaxClientsError, redis.IsOOMError, redis.IsNoReplicasError,
+		isMaxClientsError, redis.IsOOMError, redis.IsNoReplicasError,
 	} {
 		if is(err) {
 			return true
@@ -80,6 +80,11 @@ func IsOutage(err error) bool {
 		}
 	}
 	return err != nil && (isNetwork(err) || isWithoutServers(err))
+}
+
+// isMaxClientsError knows the answer of a server in a cluster, too, which the client does not: "max number of clients + cluster connections reached".
+func isMaxClientsError(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "max number of clients")
 }
 
 // isNetwork reports whether a connection could not be opened, or broke.

@@ -60,6 +60,7 @@ func TestOutages(t *testing.T) {
 		"-CLUSTERDOWN The cluster is down":                                                    true,
 		"-TRYAGAIN Multiple keys request during rehashing of slot":                            true,
 		"-ERR max number of clients reached":                                                  true,
+		"-ERR max number of clients + cluster connections reached":                            true,
 		"-OOM command not allowed when used memory > 'maxmemory'.":                            true,
 		"-BUSY Redis is busy running a script.":                                               true,
 		"-MISCONF Redis is configured to save RDB snapshots, but it is currently not able to": true,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/pgherald/pgherald/db/rediscall"
 	"github.com/pgherald/pgherald/db/streamstore"
 )
 
@@ -139,18 +140,18 @@ func (s *redisStream) explain(err error, size int) *failure {
 	case has("NOPERM"):
 		f.text = fmt.Sprintf("add to the stream: the user needs the commands xadd, multi and exec on the key %q: %s", bound(s.name), bound(text))
 	default:
-		f.isOutage = isOutage(text)
+		f.isOutage = rediscall.IsOutage(answer) || isElsewhere(text)
 	}
 	return f
 }
 
-// isOutage reports whether an answer is about the state of the server.
-func isOutage(answer string) bool {
+// isElsewhere reports whether an answer is about the server or its user, and not about an event, although it may stay: rediscall.IsOutage
+// has those that pass.
+func isElsewhere(answer string) bool {
 	code, _, _ := strings.Cut(answer, " ")
 	switch code {
-	case "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "MOVED", "ASK", "NOREPLICAS", "MISCONF", "BUSY", "NOAUTH", "WRONGPASS",
-		"UNBLOCKED", "NOTREADY":
+	case "MOVED", "ASK", "NOAUTH", "WRONGPASS", "NOTREADY":
 		return true
 	}
-	return strings.Contains(answer, "max number of clients")
+	return false
 }
