@@ -14,9 +14,7 @@ import (
 // heartbeat in milliseconds; the users of this edge, a set with an element that is no user, so that it always exists; and two hashes with a
 // field for each edge: the version of its users, and its report. ARGV are the edge, the expiry in milliseconds, the report, the number of users
 // who join, these, and those who leave. It returns whether the store knew the edge, and how many others are alive.
-const beatScript = `
-local time = redis.call('time')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+const beatScript = nowScript + `
 local known = redis.call('exists', KEYS[2])
 local joins = tonumber(ARGV[4])
 redis.call('sadd', KEYS[2], '')
@@ -96,9 +94,7 @@ const (
 
 // aliveScript returns the edges that were alive within the milliseconds ARGV[1], each with the version of its users and its report: at most ARGV[2]
 // edges, and of each text at most ARGV[3] bytes.
-const aliveScript = `
-local time = redis.call('time')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+const aliveScript = nowScript + `
 local found, most = {}, tonumber(ARGV[3])
 local function bounded(text)
     if not text or #text > most then return '' end

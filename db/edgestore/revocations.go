@@ -53,10 +53,9 @@ type disconnect struct {
 }
 
 // readRevoked returns the number of the state, the time in milliseconds since the relay has confirmed it, and its text if the number is not ARGV[1].
-const readRevoked = `
+const readRevoked = nowScript + `
 local found = redis.call('hmget', KEYS[1], 'number', 'at', 'text')
-local time = redis.call('time')
-local age = time[1] * 1000 + math.floor(time[2] / 1000) - (tonumber(found[2] or '') or 0)
+local age = now - (tonumber(found[2] or '') or 0)
 local text = found[3] or ''
 if found[1] == ARGV[1] then text = '' end
 return {found[1] or '', string.format('%.0f', math.max(age, 0)), text}`
@@ -152,9 +151,7 @@ func (r *Revocations) Write(ctx context.Context, list []identity.Revocation, dis
 const writingRevocations = "pass the revocations on"
 
 // writeRevoked numbers the states by the store's clock, so that a number is not used again after the store was emptied.
-const writeRevoked = `
-local time = redis.call('time')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+const writeRevoked = nowScript + `
 local before = redis.call('hmget', KEYS[1], 'number', 'text')
 local number = tonumber(before[1] or '') or 0
 if number == 0 or before[2] ~= ARGV[1] then number = math.max(now, number + 1) end
@@ -169,10 +166,9 @@ func (r *Revocations) Confirm(ctx context.Context, number uint64) (bool, error) 
 	return has, rediscall.Explain(writingRevocations, err)
 }
 
-const confirmRevoked = `
+const confirmRevoked = nowScript + `
 if redis.call('hget', KEYS[1], 'number') ~= ARGV[1] then return 0 end
-local time = redis.call('time')
-redis.call('hset', KEYS[1], 'at', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+redis.call('hset', KEYS[1], 'at', string.format('%.0f', now))
 return 1`
 
 // unixMicro returns 0 for the zero time.

@@ -113,7 +113,9 @@ func (e *edge) openAPI(ctx context.Context) (err error) {
 func (e *edge) hasAlternative() bool { return e.source.Live() != nil && e.store.Presence.HasOther() }
 
 // heartbeatReport returns what this server says about itself, as JSON.
-func (e *edge) heartbeatReport() []byte { return reportText(e.api.Report(), e.began, e.lag.Load()) }
+func (e *edge) heartbeatReport() []byte {
+	return marshalReport(completeReport(e.api.Report(), e.began, e.lag.Load()))
+}
 
 // start runs the parts until ctx ends or stop is called. stop waits for them.
 func (e *edge) start(ctx context.Context) (stop func()) {

@@ -160,12 +160,7 @@ func (p *pipeline) report() status.Report {
 }
 
 // heartbeatReport returns the report as JSON.
-func (p *pipeline) heartbeatReport() []byte { return reportText(p.api.Report(), p.began, p.lag.Load()) }
-
-// reportText completes a report and returns it as JSON.
-func reportText(r status.Report, began time.Time, lagMS int64) []byte {
-	return marshalReport(completeReport(r, began, lagMS))
-}
+func (p *pipeline) heartbeatReport() []byte { return marshalReport(p.report()) }
 
 func marshalReport(r status.Report) []byte {
 	text, err := json.Marshal(r)
