@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"io"
 )
 
 // replayState holds what a subscription needs only while it catches up, and afterwards until the
@@ -194,12 +193,12 @@ func (s *Subscription) follow(ctx context.Context, m *member, out *emitter) (Cur
 			}
 			continue
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, errLost) {
+		if IsEnd(err) || errors.Is(err, errLost) {
 			if failed := out.emitMerged(); failed != nil {
 				return Cursor{}, failed
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		if IsEnd(err) {
 			return m.replay.last, nil
 		}
 		out.interrupt()

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -20,18 +21,33 @@ type brittleLog struct {
 	random *rand.Rand
 }
 
-func (l *brittleLog) fails() bool {
+// errCutOff is the error of a connection that ends before its answer.
+var errCutOff = fmt.Errorf("receive the answer: %w", io.EOF)
+
+func (l *brittleLog) failure() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.random.IntN(12) == 0
+	switch l.random.IntN(24) {
+	case 0:
+		return errRefused
+	case 1:
+		return errCutOff
+	}
+	return nil
 }
 
 func (l *brittleLog) Resume(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	if err := l.failure(); err != nil {
+		return nil, err
+	}
 	r, err := l.Log.Resume(ctx, from)
 	return &brittleReading{r, l}, err
 }
 
 func (l *brittleLog) ReadTransaction(ctx context.Context, epoch string, xid uint64, after int64) (stream.Reading, error) {
+	if err := l.failure(); err != nil {
+		return nil, err
+	}
 	r, err := l.Log.ReadTransaction(ctx, epoch, xid, after)
 	return &brittleReading{r, l}, err
 }
@@ -45,8 +61,8 @@ func (r *brittleReading) Next(ctx context.Context, wants stream.Interest) (strea
 	if ctx.Err() != nil {
 		return stream.Transaction{}, ctx.Err()
 	}
-	if r.log.fails() {
-		return stream.Transaction{}, errRefused
+	if err := r.log.failure(); err != nil {
+		return stream.Transaction{}, err
 	}
 	return r.Reading.Next(ctx, wants)
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"io"
 )
 
 // Log reads the event log behind a feed: pgherald.events, or a model of it in tests. Its methods may
@@ -35,11 +36,15 @@ type Log interface {
 	Distrust(ctx context.Context, r Recovery) error
 }
 
+// IsEnd reports whether an error of Reading.Next says that nothing is left: it is io.EOF itself. One that wraps io.EOF tells of a connection
+// that ended before its answer, after which there may be more.
+func IsEnd(err error) bool { return err == io.EOF } //nolint:errorlint // see above
+
 // Reading yields transactions in the order of their last ids, a large one in parts. Between calls
 // it holds no connection and no snapshot, so it may be abandoned at any time. It keeps at most a
 // page of events in memory.
 type Reading interface {
-	// Next returns the next transaction or part of one, and io.EOF after the last. It may leave out events
+	// Next returns the next transaction or part of one, and io.EOF after the last, see IsEnd. It may leave out events
 	// in which wants has no interest, and then yields transactions without events. Its error wraps
 	// ErrPruned if events were pruned meanwhile; after any error but that, Next can be called again.
 	Next(ctx context.Context, wants Interest) (Transaction, error)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -188,10 +187,10 @@ func (f *Feed) encode(ctx context.Context, r Reading, flush func([]*entry, int))
 	for {
 		t, err := r.Next(ctx, Interest{Everything: true})
 		f.noteAnswer()
-		if err == nil || errors.Is(err, io.EOF) {
+		if err == nil || IsEnd(err) {
 			f.noteRead()
 		}
-		if errors.Is(err, io.EOF) {
+		if IsEnd(err) {
 			if len(encoded) > 0 {
 				flush(encoded, events-flushed)
 			}

@@ -177,6 +177,55 @@ func TestRunContinuesAfterAnOutage(t *testing.T) {
 	})
 }
 
+// cutLog is a log whose connection ends before each answer to a Next, while it is cut off.
+type cutLog struct {
+	stream.Log
+	isCut atomic.Bool
+}
+
+func (l *cutLog) Read(ctx context.Context, from stream.Cursor) (stream.Reading, error) {
+	r, err := l.Log.Read(ctx, from)
+	return &cutReading{r, l}, err
+}
+
+type cutReading struct {
+	stream.Reading
+	log *cutLog
+}
+
+func (r *cutReading) Next(ctx context.Context, wants stream.Interest) (stream.Transaction, error) {
+	if r.log.isCut.Load() {
+		return stream.Transaction{}, errCutOff
+	}
+	return r.Reading.Next(ctx, wants)
+}
+
+// TestCutConnectionIsNotTheEnd checks that the feed does not take a connection that ended for the end of the log.
+func TestCutConnectionIsNotTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.NewLog("e1")
+		cut := &cutLog{Log: log}
+		feed := newFeed(t, cut, stream.FeedOptions{})
+		wakeUps, stop := startFeed(feed)
+		defer stop()
+		c := (&testClient{t: t}).connect(feed, "")
+		cut.isCut.Store(true)
+		write(log, 2)
+		wakeUps <- struct{}{}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if feed.Err() == nil {
+			t.Error("Err returns nil while the connection is cut off")
+		}
+		cut.isCut.Store(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := c.receiveAll(); len(got) != 1 || got[0] != 2 {
+			t.Errorf("received transactions of %v events, want one of 2", got)
+		}
+	})
+}
+
 // silentLog does not answer while its channel is open, like a database behind a dead connection.
 type silentLog struct {
 	stream.Log

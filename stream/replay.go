@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"time"
 )
@@ -61,7 +60,7 @@ func (r *replay) seek(src source) (uint64, bool) {
 	if r.known != r.shared.collections.Version() { // events of collections that are new may have been parsed already
 		return 0, false
 	}
-	if r.source.xid != src.xid || r.source.from.epoch != src.from.epoch || r.err != nil && !errors.Is(r.err, io.EOF) {
+	if r.source.xid != src.xid || r.source.from.epoch != src.from.epoch || r.err != nil && !IsEnd(r.err) {
 		return 0, false
 	}
 	if src.xid != 0 {
@@ -209,7 +208,7 @@ func (r *replay) fetch(ctx context.Context, m *member) error {
 		return nil
 	case ctx.Err() != nil:
 		return err
-	case errors.Is(err, io.EOF):
+	case IsEnd(err):
 		r.last = r.reading.Cursor()
 	}
 	r.err = err

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -179,7 +178,7 @@ func (r *reading) cursorAfter(e *Entry) stream.Cursor {
 func (r *reading) count(ctx context.Context) (n int, err error) {
 	for {
 		t, err := r.Next(ctx, stream.Interest{Everything: true})
-		if errors.Is(err, io.EOF) {
+		if stream.IsEnd(err) {
 			return n, nil
 		}
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -208,7 +207,7 @@ func (c *copier) copy(ctx context.Context) error {
 	}
 	for {
 		t, err := r.Next(ctx, stream.Interest{Everything: true})
-		if errors.Is(err, io.EOF) {
+		if stream.IsEnd(err) {
 			return c.end(ctx, r.Cursor())
 		}
 		if err != nil {
@@ -229,7 +228,7 @@ func (c *copier) complete(ctx context.Context) error {
 	}
 	for c.last.More {
 		t, err := r.Next(ctx, stream.Interest{Everything: true})
-		if errors.Is(err, io.EOF) {
+		if stream.IsEnd(err) {
 			t, err = stream.Transaction{XID: xid}, nil
 		}
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"time"
 
 	"github.com/pgherald/pgherald/stream"
@@ -51,7 +50,7 @@ func (s *session) readFrom(ctx context.Context, from stream.Cursor) error {
 	var open *span
 	for {
 		t, err := s.next(ctx, reading)
-		if errors.Is(err, io.EOF) {
+		if stream.IsEnd(err) {
 			break
 		}
 		if err != nil {
@@ -78,7 +77,7 @@ func (s *session) readFrom(ctx context.Context, from stream.Cursor) error {
 func (s *session) next(ctx context.Context, reading stream.Reading) (stream.Transaction, error) {
 	for {
 		t, err := reading.Next(ctx, stream.Interest{Everything: true})
-		if err == nil || errors.Is(err, io.EOF) || isLost(err) {
+		if err == nil || stream.IsEnd(err) || isLost(err) {
 			s.reading.Succeeded()
 			return t, err
 		}
